@@ -24,9 +24,8 @@ from provider_adapters.readings import readings
 FIELDS = {"card_number": range(12, 20), "expiry": range(4, 5), "security_code": (0, 3, 4)}
 _CENTURY = 2000
 _NUMBERS = re.compile(r"\d+")
-_WORDS = re.compile(
-    r"(?<![^\W_])\d+(?![^\W_])"
-)  # digits that no letter touches: a hexadecimal identifier has others
+# Digits that no letter touches: a hexadecimal identifier has others.
+_WORDS = re.compile(r"(?<![^\W_])\d+(?![^\W_])")
 
 
 class Wiped(Exception):

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 
 _SIZE = 1 << 16
-_BUFFER = memoryview(
-    bytearray(_SIZE)
-)  # one for all connections: the loop fills it and hands it over in one step
+# One for all connections: the loop fills it and hands it over in one step.
+_BUFFER = memoryview(bytearray(_SIZE))
 _ZEROS = bytes(_SIZE)
 
 

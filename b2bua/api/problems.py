@@ -23,10 +23,11 @@ NO_SUCH_CALL: Final = "There is no such call, or it has ended."
 UNEXPECTED: Final = (
     "Something went wrong inside Tonewall. Look at the state of the call before you try again."
 )
+# RFC 9110 names; http.HTTPStatus has older ones.
 _TITLES: Final = {
     413: "Content Too Large",
     422: "Unprocessable Content",
-}  # RFC 9110 names; http.HTTPStatus has older ones
+}
 _DETAILS: Final = {
     400: "The body could not be read as JSON.",
     404: "There is nothing at this address.",

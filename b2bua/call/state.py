@@ -117,10 +117,8 @@ class MaskState(StrEnum):
     # Its capture is over, and nobody has said that keying is; goes off after `release_time` without
     # a key.
     HELD = "held"
-    RELEASING = (
-        # Approved, or released; goes off after `guard_time` without a key, and counts as masked.
-        "releasing"
-    )
+    # Approved, or released; goes off after `guard_time` without a key, and counts as masked.
+    RELEASING = "releasing"
 
 
 class MaskEvent(StrEnum):

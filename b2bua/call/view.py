@@ -43,11 +43,8 @@ class MaskStage(StrEnum):
 
     OFF = "off"
     ON = "on"  # for a payment that is under way, or is about to be
-    HELD = (
-        # The payment is over otherwise than approved: until released, or `release_time` without a
-        # key.
-        "held"
-    )
+    # The payment is over otherwise than approved: until released, or `release_time` without a key.
+    HELD = "held"
     RELEASING = "releasing"  # approved or released: goes off after `guard_time` without a key
 
 

@@ -100,9 +100,8 @@ def _end_of_validity(chain: str, key: str) -> float:
     server.load_cert_chain(chain, key or None)
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
-    client.verify_flags |= (
-        ssl.VERIFY_X509_PARTIAL_CHAIN
-    )  # it vouches for itself: only its own fields are looked at
+    # It vouches for itself: only its own fields are looked at.
+    client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     client.load_verify_locations(chain)
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     caller = client.wrap_bio(to_client, to_server)

@@ -19,9 +19,8 @@ METHODS: Final = frozenset(
         "SUBSCRIBE", "REGISTER", "PUBLISH",
     }
 )  # fmt: skip
-DESCRIBING: Final = frozenset(
-    {"INVITE", "ACK", "PRACK", "UPDATE"}
-)  # methods with session descriptions (RFC 3264)
+# Methods with session descriptions (RFC 3264).
+DESCRIBING: Final = frozenset({"INVITE", "ACK", "PRACK", "UPDATE"})
 
 PHRASES: Final = {
     100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",

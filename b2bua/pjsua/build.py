@@ -44,9 +44,8 @@ def examine() -> Build:
         ran = subprocess.run(
             [sys.executable, "-m", "b2bua.pjsua.build"], capture_output=True, timeout=_TIMEOUT, check=False
         )
-        report = json.loads(
-            [line for line in ran.stdout.splitlines() if line.startswith(b"{")][-1]
-        )  # PJSIP prints too
+        # PJSIP prints too.
+        report = json.loads([line for line in ran.stdout.splitlines() if line.startswith(b"{")][-1])
         return Build(report["version"], report["places"], tuple(report["tls"]))
     except (OSError, ValueError, LookupError, subprocess.TimeoutExpired) as error:
         raise NoBuildError("pjsua2 is installed, but does not start") from error

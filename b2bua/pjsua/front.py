@@ -181,9 +181,8 @@ class Front:
         elif request.method == "ACK" and (key[0], "INVITE") in leg.requests:  # of an error
             self._hand_over(leg, request)
         elif not request.to_tag:
-            self._respond_stateless(
-                request.head, request.source, 482
-            )  # a Call-ID that is taken, or a call of ours that came back
+            # A Call-ID that is taken, or a call of ours that came back.
+            self._respond_stateless(request.head, request.source, 482)
         elif request.to_tag != leg.tag or (dialog := leg.dialogs.get(name_for(request.from_tag))) is None:
             self._refuse(leg, request, 481)
         elif request.method == "ACK":

@@ -89,9 +89,8 @@ class PjsuaLeg:
     # And those that it never gets, which may hold a key: known by their names alone.
     without_pjsip: set[tuple[str, str]] = field(default_factory=set)
     sent: dict[str, Outgoing] = field(default_factory=dict)  # INVITEs as they went out, by branch
-    bodies: dict[int, bytes] = field(
-        default_factory=dict, repr=False
-    )  # of answers to the peer's INVITE, by code
+    # Of answers to the peer's INVITE, by code.
+    bodies: dict[int, bytes] = field(default_factory=dict, repr=False)
     lines: dict[int, tuple[str, ...]] = field(default_factory=dict)  # and their headers
     # The last answer to our INVITE, by code.
     received: dict[int, Response] = field(default_factory=dict)
@@ -99,9 +98,8 @@ class PjsuaLeg:
     received_requests: dict[str, Request] = field(default_factory=dict, repr=False)
     queued_requests: list[RequestLeg] = field(default_factory=list)  # ours that PJSIP is about to send
     sent_requests: dict[int, RequestLeg] = field(default_factory=dict)  # and those that wait, by CSeq
-    replies: dict[tuple[str, str], bytes] = field(
-        default_factory=dict, repr=False
-    )  # what was answered without PJSIP
+    # What was answered without PJSIP.
+    replies: dict[tuple[str, str], bytes] = field(default_factory=dict, repr=False)
     reported: bool = False  # whether the calls have heard of it
     tag: str = ""  # ours, which PJSIP has chosen
     ending: Request | None = None  # the peer's BYE or CANCEL

@@ -61,9 +61,8 @@ class PaymentTable:
         self._path = path
         if path != IN_MEMORY:
             path.parent.mkdir(parents=True, exist_ok=True)
-            os.close(
-                os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            )  # SQLite gives its other files this mode
+            # SQLite gives its other files this mode.
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=FULL")

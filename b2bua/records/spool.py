@@ -21,10 +21,11 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _MAX_HELD = 10_000  # records held in memory while the disk takes none
+# By check_space, so that their end is seen without a write too.
 _SEEN_IN_ADVANCE = (
     errno.ENOSPC,
     errno.EROFS,
-)  # by check_space, so that their end is seen without a write too
+)
 _MAX_READ = 1 << 20  # bytes looked at for a batch; more than any record has
 
 

@@ -208,9 +208,8 @@ def _apply_command(leg: object, command: LegCommand) -> bool:
         case ((UacLeg() | UasLeg()), AnswerReferral()):
             return leg.referrals.answer_refer(command.referral, command.code, command.phrase)
         case ((UacLeg() | UasLeg()), NotifyLeg()):
-            leg.referrals.notify_progress(
-                command.referral, command.code, command.phrase
-            )  # a peer that unsubscribed gets none
+            # A peer that unsubscribed gets none.
+            leg.referrals.notify_progress(command.referral, command.code, command.phrase)
         case _:
             return False
     return True

@@ -18,6 +18,7 @@ _LARGEST = 16383
 _STEPS = (136, 432, 728, 1040, 1360, 1688, 2032, 2400, 2776, 3168, 3576, 4008, 4464, 4944, 5456, 6000, 6576,
 7192, 7856, 8576,
           9360, 10232, 11192, 12280, 13512, 14984, 16704, 19008, 21904, 24808)  # fmt: skip
+# The same steps, four at a time: what the predictor learns from.
 _COARSE = (
     0,
     1200,
@@ -27,7 +28,7 @@ _COARSE = (
     8968,
     12896,
     20456,
-)  # the same steps, four at a time: what the predictor learns from
+)
 # What each of those adds to the logarithm of the scale.
 _SCALED = (-60, -30, 58, 172, 334, 538, 1198, 3042)
 _MANTISSA = (2048, 2093, 2139, 2186, 2233, 2282, 2332, 2383, 2435, 2489, 2543, 2599, 2656, 2714, 2774, 2834,
@@ -44,9 +45,10 @@ def _step(code: int) -> int:
 
 
 STEPS = tuple(_step(code) for code in range(64))
+# Table 16.
 COARSE = tuple(
     0 if code in (0, 15) else -_COARSE[8 - code] if code < 8 else _COARSE[15 - code] for code in range(16)
-)  # table 16
+)
 SCALED = tuple(_SCALED[0 if code in (0, 15) else 8 - code if code < 8 else 15 - code] for code in range(16))
 
 
@@ -121,10 +123,11 @@ PLACEHOLDER = bytes.fromhex(
 )
 
 LOUD = 90  # of `quiet`; no louder noise is made
+# Codes: two either way, and the scale sinks or grows with them.
 _SMALL, _LARGE = (
     (60, 61, 62, 63),
     (52, 54, 24, 26),
-)  # codes: two either way, and the scale sinks or grows with them
+)
 
 
 def quiet(chance: int, level: int) -> int:

@@ -36,21 +36,20 @@ OFF, OFF_FREE = 0.056, 0.357  # how far both lines' advances are off, in parts o
 UNEVEN, EVEN = 0.1, 3.0  # how much stronger one of the two is
 BESIDE = 0.15  # what another of four lines may have of the strongest's square, from 6 blocks on
 LONGEST, LENIENT = 12, 0.5  # the look in which these count for less, and how much
-BEFORE = (
-    # The lines' amplitude before, over what it is now: a key begins at once, a sound of speech
-    # grows.
-    0.15
-)
+# The lines' amplitude before, over what it is now: a key begins at once, a sound of speech grows.
+BEFORE = 0.15
 # The share of a key that begins, and for how many blocks it counts how it began.
 BEGINS, BEGUN = 0.50, 14
+# Of a share, what does not speak for its key; what a block without the key takes away.
 LEAST, MISS = (
     0.40,
     0.05,
-)  # of a share, what does not speak for its key; what a block without the key takes away
+)
+# Of what speaks for a key, to be one; and the blocks that a find reaches back, at most.
 ENOUGH, MOST_BACK = (
     1.0,
     14,
-)  # of what speaks for a key, to be one; and the blocks that a find reaches back, at most
+)
 KEEPS, STAYS = 0.50, 0.25  # the shares that let a find, and a press that is sure, go on
 LINGERS, NEAR = 12, 0.40  # blocks for which any find may go on, and the share that lets it
 SURE = 5  # finds in a row that make a press

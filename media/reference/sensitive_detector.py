@@ -24,10 +24,11 @@ from dataclasses import dataclass, field
 from media.reference.inband import BLOCK, FREQUENCIES, SCALE, Detector, Found, Measured, added_up
 
 EXPECTED = 1000  # blocks for which keys are expected after one: 5 s
+# The share, and for how many blocks, that put a key beyond doubt: as where it is captured.
 CERTAIN, CERTAIN_FOR = (
     0.70,
     5,
-)  # the share, and for how many blocks, that put a key beyond doubt: as where it is captured
+)
 AFTER_LOSS = 24  # blocks: 120 ms
 SHORT, LONG = 4, 8  # blocks of the two looks,
 # The share that is enough in each: decoders ask for 0.6 and 0.4.

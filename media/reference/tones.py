@@ -34,6 +34,7 @@ KEYING = 16000  # units: 2 s
 SHOWS, WEAKER = 0.70, 0.03  # the share of a tone's two lines in a block, and of the weaker
 FAINT = 200  # mean square of a sample: -61 dBm0
 LOOK = 4 * BLOCK
+# Of events (RFC 4733 section 3.2), row by row of the keypad.
 CODES = (
     1,
     2,
@@ -51,7 +52,7 @@ CODES = (
     0,
     11,
     15,
-)  # of events (RFC 4733 section 3.2), row by row of the keypad
+)
 NONE = -1
 _WRAP = 1 << 32
 

@@ -65,9 +65,8 @@ class Captures:
     payers: Payers
     limits: Limits
     tell: Callable[[CaptureChanged], None]
-    over: Callable[
-        [SessionId, bool], None
-    ]  # what is told when a capture is over, and whether it was approved
+    # What is told when a capture is over, and whether it was approved.
+    over: Callable[[SessionId, bool], None]
     _running: dict[SessionId, _Running] = field(default_factory=dict)
     _charging: BackgroundTasks = field(default_factory=BackgroundTasks)
 

@@ -40,9 +40,8 @@ class Heard:
 class LineWatch:
     """The customers of captures that collect."""
 
-    _last: dict[SessionId, tuple[float, Heard]] = field(
-        default_factory=dict
-    )  # when something was accepted, and all by then
+    # When something was accepted, and all by then.
+    _last: dict[SessionId, tuple[float, Heard]] = field(default_factory=dict)
     _spoke: set[SessionId] = field(default_factory=set)
     _deaf: dict[SessionId, Deaf] = field(default_factory=dict)
 

@@ -25,9 +25,8 @@ log = get_logger(__name__)
 _MOST_AT_ONCE = 8
 _JOURNAL_PATIENCE = 10.0  # seconds that a payer may take to look into its journal
 DECODER = b"decoder"  # what the supervisor says with a socket that leads to one
-FAULTS = {
-    fault.value.encode(): fault for fault in PayerFault
-}  # what it says, without a socket, of a payer that ended
+# What it says, without a socket, of a payer that ended.
+FAULTS = {fault.value.encode(): fault for fault in PayerFault}
 
 
 class Payers:

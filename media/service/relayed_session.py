@@ -114,20 +114,19 @@ class RelayedSession:
         self.id = session
         self.streams: list[int] = []
         self.local: dict[Side, tuple[LocalStream, ...]] = {}
-        self.mask_confirmed = (
-            # The media thread has applied the mask to every stream, and nobody asked to open it.
-            False
-        )
+        # The media thread has applied the mask to every stream, and nobody asked to open it.
+        self.mask_confirmed = False
         self.masked = False  # whether any stream is, or may be
         self.relay = relay
         self._interfaces, self._numbers = interfaces, numbers
         self._types: list[_Types] = []
         self._capturing: list[int] = []
         self._hears_tones = False
+        # Once closed: packets of each payload type in the first stream.
         self.came: tuple[dict[int, int], ...] = (
             {},
             {},
-        )  # once closed: packets of each payload type in the first stream
+        )
         with ExitStack() as undo:
             undo.callback(self.close)
             self.widen(count)

@@ -20,11 +20,8 @@ from media.events import AnyAnswer, KeyingChanged, Refused, SessionId, SetMask
 from media.service.session_protocol import Session
 from media.settings import MaskTimes
 
-KEYING_TIME = (
-    # Seconds after a key for which the customer counts as keying; pauses between groups are
-    # shorter.
-    2.0
-)
+# Seconds after a key for which the customer counts as keying; pauses between groups are shorter.
+KEYING_TIME = 2.0
 _LOOK = 0.1  # seconds between two looks
 _KEYING = "The customer is still keying; nothing reaches you. Ask the customer to stop."
 _LONG_AGO = float("-inf")

@@ -51,10 +51,8 @@ class Behaviour:
 
     name: str
     charged: bool
-    answer: str = (
-        # "clear", "late", "error" (500), "cut" (half an answer), "none" (closed without an answer).
-        "clear"
-    )
+    # "clear", "late", "error" (500), "cut" (half an answer), "none" (closed without an answer).
+    answer: str = "clear"
     reason: str = ""
     message: str = ""
     approves: str = "all"  # "half" of the amount, "another currency", "more" than the amount

@@ -3,15 +3,20 @@ them."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.architecture.prose import OTHERS, Code, read_other, read_python, read_repository, stale_names
+from tests.architecture.source import ROOT
 
 ROOM = {
     "b2bua/room/limits.py": "MAX_HOPS = 4\ndef order_hops(hops):\n    return hops\n",
     "b2bua/room/leg.py": "class Leg:\n    def answer_challenge(self, reply):\n        return reply\n",
     "media/far.py": "order = 1\nMOST = 2\n",
 }
+SPLIT = re.compile(r"^[ ]*[)\]}]+[ ]+# (?!fmt:|noqa|type:)[^\n]*$|[ ]= \(\n[ ]*#[^\n]*$", re.MULTILINE)
+ABOUT = "tests/architecture/test_prose.py"
 DOCUMENTATION = "Headers are those of SIP."
 
 
@@ -67,6 +72,34 @@ def test_a_name_that_is_there_passes(prose: str) -> None:
 
 def test_comments_of_the_core_are_read_too() -> None:
     assert found("/* The next line, trim_all. */\nint trim_text;\n", "media/core/a.c") == ["trim_all"]
+
+
+def split_comments(text: str) -> list[str]:
+    """Comments that stand behind the bracket that closes a value, or within one opened for it."""
+    return [match[0].strip() for match in SPLIT.finditer(text)]
+
+
+def test_a_comment_stands_wholly_above_its_value() -> None:
+    split = [
+        f"{path}: {comment}"
+        for path in read_repository().sources
+        if path.endswith(".py") and path != ABOUT
+        for comment in split_comments((ROOT / path).read_text())
+    ]
+    assert not split, "\n".join(split)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A = (\n    # Seconds.\n    2.0\n)\n",
+        "A = f(\n    2.0\n)  # seconds\n",
+        "A = {\n    1: 2\n}  # by id\n",
+    ],
+)
+def test_a_comment_that_was_split_from_its_value_is_found(text: str) -> None:
+    assert split_comments(text)
+    assert not split_comments("# Seconds.\nA = f(2.0)\nB = (\n    1\n)  # fmt: skip\nC = (1)  # of B\n")
 
 
 def test_no_name_of_others_is_excused_in_vain() -> None:

@@ -23,9 +23,8 @@ ADAPTERS = {f"provider_adapters.{name}" for name in registry.ADAPTERS}
 SECRET_TYPES = frozenset(
     {"Pan", "Expiry", "SecurityCode", "Card", "CardBlock", "SecretMemory", "LockedMemory", "memoryview"}
 )
-HOLDERS = frozenset(
-    {"pan", "expiry", "security_code", "_digits", "_memory", "_intake", "_view"}
-)  # their attributes
+# Their attributes.
+HOLDERS = frozenset({"pan", "expiry", "security_code", "_digits", "_memory", "_intake", "_view"})
 HARMLESS = frozenset(
     {"len", "type", "isinstance", "id", "check_number", "check_expiry", "check_code", "find_brand"}
 )

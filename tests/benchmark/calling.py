@@ -23,11 +23,8 @@ from tests.benchmark.sip_load import Load, SippCallers, sipp
 
 Say = Callable[[str], None]
 _TOO_MANY_FAILED = 0.05
-_CARRIED = (
-    # Of the calls may fail where a rate counts as carried: sippy loses one here and there at any
-    # rate.
-    0.02
-)
+# Of the calls may fail where a rate counts as carried: sippy loses one here and there at any rate.
+_CARRIED = 0.02
 
 
 @dataclass(frozen=True, slots=True)

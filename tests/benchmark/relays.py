@@ -30,10 +30,11 @@ _SDP = (
 # The only way to mask tones in rtpengine 10.5 that lets none through: anything less leaks whole
 # digits or all of them.
 _RECIPE: dict[str, ng.Value] = {"DTMF-security": "silence", "delay-buffer": 60, "flags": ["detect-DTMF"]}
+# Four are used; some are others', and rtpengine looks for pairs by chance.
 _PORTS_A_CALL, _SPARE_PORTS = (
     6,
     1000,
-)  # four are used; some are others', and rtpengine looks for pairs by chance
+)
 _ANSWER = msgspec.msgpack.Decoder(Done | SessionOpened | Refused)
 
 

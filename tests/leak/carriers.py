@@ -23,12 +23,13 @@ from tests.leak.timeline import Packet, parse
 EVENT = 101  # the payload type of telephone-event, where nothing else is said
 CAPTURES = "TONEWALL_CAPTURES"
 _CODES = "0123456789*#ABCD"  # RFC 4733 table 3
+# Link type: length, where its EtherType is.
 _LINK_HEADERS = {
     1: (14, 12),
     113: (16, 14),
     276: (20, 0),
     101: (0, None),
-}  # link type: length, where its EtherType is
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,8 @@ class Masked:
     def through(self, payloads: Sequence[bytes], *, payload_type: int) -> list[bytes]:
         core = self._on()
         left: list[bytes] = []
-        quiet = encoded(
-            np.zeros(FLUSHING * PACKET), payload_type
-        )  # what is held at the end leaves before the mask is off
+        # What is held at the end leaves before the mask is off.
+        quiet = encoded(np.zeros(FLUSHING * PACKET), payload_type)
         for index, payload in enumerate([*payloads, *quiet]):
             packet = Rtp(payload_type, index == 0, index % 0x10000, index * PACKET, Ssrc(1), payload)
             core.rtp(serialise(packet), index * 20)

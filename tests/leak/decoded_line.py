@@ -74,9 +74,8 @@ class Line:
             )
         self.relay.set_decoder(ours.detach())
         limits = Path(f"/proc/{self.decoder.pid}/limits")
-        until(
-            lambda: re.search(r"Max open files +0 +0", limits.read_text())
-        )  # it opens nothing more: it listens
+        # It opens nothing more: it listens.
+        until(lambda: re.search(r"Max open files +0 +0", limits.read_text()))
 
     def drain(self) -> None:
         while True:

@@ -46,10 +46,8 @@ class Condition:
     alone: tuple[float, float] | None = (
         None  # seconds of background before each press, which is the first that is heard
     )
-    line: Line | None = (
-        # The way to the mask; None: 20 ms a packet, none lost or late, and no phone that conceals.
-        None
-    )
+    # The way to the mask; None: 20 ms a packet, none lost or late, and no phone that conceals.
+    line: Line | None = None
     # Share of presses that has to be read without a mask, or the listener is deaf.
     readable: float = 0.95
     stops: bool = False  # the background ends, up to 0.3 s before a press that is alone

@@ -68,11 +68,12 @@ _SAID = {
 ESPEAK = tuple(f"espeak:{voice}" for voice in _SAID)
 ASTERISK = ("asterisk:en_US_f_Allison", "asterisk:es_MX_f_Allison")
 VOICES = ESPEAK + ASTERISK
+# Chose no threshold.
 HELD_OUT = (
     "asterisk:fr_CA_f_June",
     "asterisk:it_IT_m_Carlo",
     "asterisk:ru_RU_f_IvrvoiceRU",
-)  # chose no threshold
+)
 
 
 @functools.cache

@@ -32,9 +32,8 @@ from tests.leak.decoders import union
 from tests.leak.timeline import Packet
 
 CARD = "4539578763621486"
-THE_MIDDLE = itemgetter(
-    slice(1, -3)
-)  # what begins may repeat what was not heard (Opus); what ends waits for more
+# What begins may repeat what was not heard (Opus); what ends waits for more.
+THE_MIDDLE = itemgetter(slice(1, -3))
 codecs = pytest.mark.parametrize("codec", list(DecodedCodec), ids=lambda codec: codec.name)
 
 

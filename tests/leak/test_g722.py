@@ -14,10 +14,11 @@ from tests.leak.core import Masked
 from tests.leak.decoders import KEYS, RATE, union
 from tests.leak.presses import dual_tone, talking
 
+# The end of a key that lasted no time: it opens a window, and fills nothing.
 EVENT, END = (
     101,
     b"\x05\x8a\0\0",
-)  # the end of a key that lasted no time: it opens a window, and fills nothing
+)
 APART = 40  # packets between two windows
 
 

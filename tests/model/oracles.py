@@ -23,12 +23,13 @@ LATE = 1.5  # seconds that a key may be under way on a busy machine
 STALLED = 6.0
 SURE_AFTER = 0.2  # seconds after the beginning of a capture in which a hold may have been under way
 _FINAL = frozenset({"finished", "cancelled", "aborted"})
+# What an outcome says of money.
 _MOVED = {
     "approved": (1,),
     "declined": (0,),
     "failed": (0,),
     "unknown": (0, 1),
-}  # what an outcome says of money
+}
 
 
 # --- the wire -------------------------------------------------------------------------------------

@@ -22,10 +22,11 @@ from tests.model.sip import Trunk, user_of
 from tests.stack import Stack, free_port, running, until
 from tests.wire.sip_peer import Heard
 
+# The second after the provider's --delay.
 APPROVED, LATE = (
     "37828224631000511397391",
     "4000000000010019#1139739",
-)  # the second after the provider's --delay
+)
 _TICK = 0.02
 _HEARD_ON = 25  # packets of audio behind a key, by which it would have come
 

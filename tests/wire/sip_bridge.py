@@ -136,6 +136,5 @@ async def nothing_left(made: Bridge) -> None:
     await until(lambda: (engine.open_legs, engine.open_dialogs, engine.open_transactions) == (0, 0, 0))
     assert engine._signalling is not None
     watched = engine._signalling.context.scheduler.watched
-    assert not [
-        each for each in watched if isinstance(each, Leg)
-    ]  # no session's timer holds a leg that is over
+    # No session's timer holds a leg that is over.
+    assert not [each for each in watched if isinstance(each, Leg)]

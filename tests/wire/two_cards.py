@@ -116,9 +116,8 @@ class Script:
         application = struct.pack("!BBHI4sI", 0x80, 204, 3, _SSRC, b"DTMF", ord(key))
         goodbye = struct.pack("!BBHIB3s", 0x81, 203, 2, _SSRC, 1, key.encode() + bytes(2))
         received = struct.pack("!BBHI", 0x81, 201, 7, 0x77) + block
-        own = (
-            struct.pack("!BBHI", 0x81, 201, 8, 0x77) + block + struct.pack("!I", ord(key))
-        )  # profile-specific: 6.4.3
+        # Profile-specific: 6.4.3.
+        own = struct.pack("!BBHI", 0x81, 201, 8, 0x77) + block + struct.pack("!I", ord(key))
         compounds = [sender + described, received, sender + application, application, own, sender + goodbye]
         self.steps.append(("rtcp", compounds[kind % len(compounds)]))
 

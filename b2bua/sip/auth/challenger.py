@@ -56,12 +56,10 @@ class DigestChallenger:
 
     realm: str
     key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    _used: OrderedDict[str, tuple[int, _RequestKey]] = field(
-        default_factory=OrderedDict
-    )  # by nonce: count, and for what
-    _guesses: OrderedDict[str, tuple[int, float]] = field(
-        default_factory=OrderedDict
-    )  # by source: how many, since when
+    # By nonce: count, and for what.
+    _used: OrderedDict[str, tuple[int, _RequestKey]] = field(default_factory=OrderedDict)
+    # By source: how many, since when.
+    _guesses: OrderedDict[str, tuple[int, float]] = field(default_factory=OrderedDict)
 
     def challenge_lines(
         self, now: float, source: str, header: str, *, stale: bool = False

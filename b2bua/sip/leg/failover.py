@@ -106,9 +106,8 @@ class AbandonedInvite:
         self._forks = Forks(winner=_NO_TAG)
         self._until = self.scheduled = None
         client.user = self
-        client.machine.due.pop(
-            TransactionEvent.TIMER_A, None
-        )  # nobody wants that INVITE to arrive any longer
+        # Nobody wants that INVITE to arrive any longer.
+        client.machine.due.pop(TransactionEvent.TIMER_A, None)
 
     def deadline(self) -> float | None:
         """Return when `expire` has something to do; None for never."""

@@ -16,10 +16,8 @@ class LegState(StrEnum):
 
     CALLING = "calling"  # our INVITE is out, nothing came back
     RINGING = "ringing"  # a provisional response came
-    CANCEL_PENDING = (
-        # Hung up before a provisional: CANCEL must wait for one (RFC 3261 section 9.1).
-        "CANCEL pending"
-    )
+    # Hung up before a provisional: CANCEL must wait for one (RFC 3261 section 9.1).
+    CANCEL_PENDING = "CANCEL pending"
     CANCELLING = "cancelling"  # CANCEL is out; the INVITE's final response is to come
     INVITED = "invited"  # the peer's INVITE is in, unanswered
     ANSWERED = "answered"  # our 2xx is out, its ACK is to come

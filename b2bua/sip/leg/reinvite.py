@@ -207,9 +207,8 @@ class Reinvite:
         elif not (leg.state is LegState.UP or self._may_be_early(request)) or not self._move(
             ReinviteEvent.RECEIVE
         ):
-            open_offer = (
-                request.method == "UPDATE" and leg.state is LegState.RINGING
-            )  # ours (RFC 3311 section 5.2)
+            # Ours (RFC 3311 section 5.2).
+            open_offer = request.method == "UPDATE" and leg.state is LegState.RINGING
             leg.respond(
                 server, 491 if open_offer else 500, lines=() if open_offer else (random_retry_after(),)
             )

@@ -126,9 +126,8 @@ _PRIVATE = Rule("X-*, P-*", frozenset(MessageClass), _ANY, _ANY, sanitise.opaque
                 "unchanged, to trunks whose `x_headers` names them; default none", 16, 512)  # fmt: skip
 ALL = (*RULES, _PRIVATE)
 _BY_NAME = {rule.name.lower(): rule for rule in RULES}
-_AS_WRITTEN = {
-    name: _BY_NAME.get(name.lower()) for name in KNOWN
-}  # of most headers, found without a call: no rule
+# Of most headers, found without a call: no rule.
+_AS_WRITTEN = {name: _BY_NAME.get(name.lower()) for name in KNOWN}
 
 
 def rule_of(name: str) -> Rule | None:

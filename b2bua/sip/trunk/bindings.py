@@ -117,9 +117,8 @@ class BindingFile:
         trunk = self._trunks.get(entry.trunk)
         if trunk is None or not hmac.compare_digest(entry.seal.encode(), self._seal(entry).seal.encode()):
             return None
-        left = min(
-            entry.until - self._wall(), trunk.expires
-        )  # the wall clock may have been set back meanwhile
+        # The wall clock may have been set back meanwhile.
+        left = min(entry.until - self._wall(), trunk.expires)
         if not (
             math.isfinite(left)
             and left > 0

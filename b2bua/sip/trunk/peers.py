@@ -233,9 +233,8 @@ class TrunkTable:
             )
             for trunk in trunks
         }
-        self.find_bind: Callable[[Hop], Bind | None] = lambda hop: (
-            None
-        )  # the address of ours that a message came in on
+        # The address of ours that a message came in on.
+        self.find_bind: Callable[[Hop], Bind | None] = lambda hop: None
         self._by_ip: dict[str, list[Peer]] = {}
         self._former: set[str] = set()
         self._with_networks = [peer for peer in self.peers.values() if peer.networks]

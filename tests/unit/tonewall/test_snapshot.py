@@ -164,6 +164,7 @@ def test_every_field_is_of_a_kind_that_can_be_written(kinds: Kinds):
     known = set(kinds)
     # In unions of events and commands, which no call keeps.
     skipped = {leg.LegRequested, leg_command.RequestLeg}
+    # Written by name.
     skipped |= (
         {
             *NAMED,
@@ -175,7 +176,7 @@ def test_every_field_is_of_a_kind_that_can_be_written(kinds: Kinds):
         }
         if kinds is machines.KINDS
         else set()
-    )  # written by name
+    )
     for kind in known:
         if issubclass(kind, Enum):
             continue

@@ -101,9 +101,8 @@ async def test_a_hold_by_the_customer_changes_nothing_for_a_card(tmp_path: Path,
         asked = await renegotiated(at.carrier, at.near, 2, held, at.pbx, ours["agent"])
         nowhere = form.startswith("nowhere")
         mark = "c=IN IP4 0.0.0.0" if nowhere else f"a={form.split(maxsplit=1)[0]}"
-        assert (
-            f"{mark}\r\n" in asked
-        )  # the form crosses as it came, an address in the family that the leg has
+        # The form crosses as it came, an address in the family that the leg has.
+        assert f"{mark}\r\n" in asked
         sends = 8 if form in SENDS else 5
         await at.customer.key(keys[5:sends])
         await renegotiated(at.carrier, at.near, 3, ours["customer"], at.pbx, ours["agent"])

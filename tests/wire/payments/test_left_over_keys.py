@@ -33,9 +33,8 @@ async def test_keys_left_over_are_told_and_never_charged(tmp_path: Path) -> None
         await at.customer.key("112039")
         await until(lambda: ignored(1, 3), "the two digits left over to be told")
         assert (await _field(at, 1))["reason"] == "expiry_past"
-        await asyncio.sleep(
-            float(pauses["refusal_pause"]) + 0.5
-        )  # what a customer waits, who is told to key it anew
+        # What a customer waits, who is told to key it anew.
+        await asyncio.sleep(float(pauses["refusal_pause"]) + 0.5)
         await at.customer.key(f"{CARD.expiry}#{CARD.code}")
         await at.stack.stage(at.call_id, "ready")
         assert (await at.stack.submit(at.call_id))["type"] == "approved"

@@ -106,9 +106,8 @@ async def test_a_customer_with_pjsua2_pays_an_agent_with_baresip_who_hears_only_
     assert record["digits_sha256"] == digits_sha256()
     assert record["charges"] == 1
     to_agent, from_customer = between(masked, tonewall, there), between(masked, here, tonewall)
-    assert (
-        from_customer.keys(PHONE_EVENTS) == CANARY.keys
-    )  # aiortc sees them: it could have seen them on the other leg
+    # aiortc sees them: it could have seen them on the other leg.
+    assert from_customer.keys(PHONE_EVENTS) == CANARY.keys
     assert to_agent.events(PHONE_EVENTS) == events_of_any_type(to_agent) == 0
     assert set(to_agent.payload_types()) == {0}
     for file in (before, masked, after):
@@ -272,9 +271,8 @@ async def test_a_mistyped_number_is_asked_for_again_a_star_clears_and_the_agent_
         assert answer.status_code == 200, answer.text
         await progress(stack, call_id, "expiry", count=0, complete=False)
         await progress(stack, call_id, "card_number", complete=True)
-        await wire.key(
-            f"*{CANARY.expiry}#{CANARY.code}#"
-        )  # `*`: what follows is meant, and not left over from before
+        # `*`: what follows is meant, and not left over from before.
+        await wire.key(f"*{CANARY.expiry}#{CANARY.code}#")
         await stack.stage(call_id, "ready")
         outcome = await stack.submit(call_id)
         assert outcome["type"] == "approved"

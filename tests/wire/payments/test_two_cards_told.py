@@ -83,9 +83,8 @@ def entries(lines: list[str]) -> Counter[str]:
     found: Counter[str] = Counter()
     for line in lines:
         entry = json.loads(line)
-        by_chance = (
-            entry["event"] in {"library", "started"} or entry.get("what") == "LegHungUp"
-        )  # after the call, or not
+        # After the call, or not.
+        by_chance = entry["event"] in {"library", "started"} or entry.get("what") == "LegHungUp"
         if entry["process"] != "payer" and not by_chance:
             found[json.dumps(plain(entry), sort_keys=True)] += 1
     return found

@@ -184,13 +184,11 @@ async def test_a_card_and_credentials_in_every_place_of_sip_are_in_no_ladder(tmp
                 carrier.request("MESSAGE", call=near, cseq=cseq, body=NUMBER, Content_Type="text/plain")
             )
             await carrier.hear("480")
-            carrier.send(
-                carrier.request(NUMBER, call=near, cseq=cseq + 1)
-            )  # a method after the card's number
+            # A method after the card's number.
+            carrier.send(carrier.request(NUMBER, call=near, cseq=cseq + 1))
             await carrier.hear("405")
-            carrier.send(
-                carrier.request("INVITE", call=near, body=dirty, CSeq=f"{NUMBER} INVITE")
-            )  # too large a CSeq
+            # Too large a CSeq.
+            carrier.send(carrier.request("INVITE", call=near, body=dirty, CSeq=f"{NUMBER} INVITE"))
             await carrier.hear("400")
             carrier.send(
                 carrier.request("INVITE", call=near, cseq=cseq + 2, body=dirty.replace("v=0", f"v=0{NUMBER}"))

@@ -173,10 +173,11 @@ async def test_random_and_bent_messages_from_strangers_are_refused_and_from_the_
 ) -> None:
     dice = random.Random(20261124)
     async with between(tmp_path) as line:
+        # To `bob`, who is busy where it gets so far.
         templates = [
             line.carrier.request(method, body=offer(40_000) if method == "INVITE" else "").encode()
             for method in ("INVITE", "OPTIONS", "BYE", "CANCEL", "INFO", "REGISTER")
-        ]  # to `bob`, who is busy where it gets so far
+        ]
         with udp(STRANGER) as elsewhere, udp() as next_door:
             for _ in range(15):
                 for sender in (line.carrier.socket, elsewhere, next_door):
@@ -304,9 +305,8 @@ async def test_a_card_is_paid_through_broken_rtp_from_customer_and_desk_and_no_k
                     desk.media.rtp.send(bent_rtp(dice), back)
                     desk.media.rtcp.send(bent_rtcp(dice), (HOST, back[1] + 1))
                     for port in (customer.far[1], back[1]):
-                        stranger.sendto(
-                            customer.press("9")[0].serialize(), (HOST, port)
-                        )  # well-formed, but whose?
+                        # Well-formed, but whose?
+                        stranger.sendto(customer.press("9")[0].serialize(), (HOST, port))
                 await line.speak()
 
             for key in CANARY.keys:

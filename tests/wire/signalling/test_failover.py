@@ -175,9 +175,8 @@ async def test_calls_are_spread_by_weight():
         first, second = stage.hops
         await stage.names.serve(ADDRESS, srv(first, 1, 75), srv(second, 1, 25))
         peer = stage.bridge.engine._trunks.peers["pbx"]
-        await until(
-            lambda: [each.weight for each in peer.located.targets] == [75, 25]
-        )  # DNS is asked again by itself
+        # DNS is asked again by itself.
+        await until(lambda: [each.weight for each in peer.located.targets] == [75, 25])
         for _ in range(80):
             stage.call()
         seen: Counter[int] = Counter()

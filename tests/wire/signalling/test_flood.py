@@ -125,9 +125,8 @@ async def test_a_flood_of_strangers_makes_no_call_and_costs_the_running_ones_not
             await until(all_counted, f"{stranger.sent} strangers counted")
             assert stranger.sent >= 0.9 * RATE * SECONDS
             assert {name: during[name] for name in HELD} == {name: before[name] for name in HELD}
-            assert (
-                during["transactions"] <= before["transactions"]
-            )  # those of the calls' own INVITEs end meanwhile
+            # Those of the calls' own INVITEs end meanwhile.
+            assert during["transactions"] <= before["transactions"]
             assert 0 < len(stranger.answers) <= ANSWERS * (1 + SECONDS * 2)
             assert all(answer.startswith(b"SIP/2.0 403 ") for answer in stranger.answers)
             assert memory_kb(pid) - kb < 2048

@@ -148,9 +148,8 @@ async def test_a_call_over_a_connection_that_nobody_registered_over_is_challenge
         call = Call.placed(await pbx.hear("200"))
         pbx.send(pbx.request("ACK", cseq=2, call=call))
         await stage.carrier.hear("ACK")
-        guest = StreamPeer(
-            FAR, tls=scene.tls
-        )  # its time begins later, so when it is over the other's would be
+        # Its time begins later, so when it is over the other's would be.
+        guest = StreamPeer(FAR, tls=scene.tls)
         guest.engine = scene.pbx.engine
         await guest.connect(scene.context)
         await guest.closed()
@@ -165,9 +164,8 @@ async def test_who_has_registered_is_not_cut_off(scene: Scene):
     async with scene.play(Limits(message_time=0.6)) as stage:
         await scene.connect()
         await Pbx(stage).registered()
-        guest = StreamPeer(
-            FAR, tls=scene.tls
-        )  # its time begins later, so when it is over the other's would be
+        # Its time begins later, so when it is over the other's would be.
+        guest = StreamPeer(FAR, tls=scene.tls)
         guest.engine = scene.pbx.engine
         await guest.connect(scene.context)
         await guest.closed()

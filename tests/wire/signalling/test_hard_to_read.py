@@ -107,9 +107,8 @@ async def test_a_connection_of_a_stranger_costs_next_to_nothing(name: str) -> No
         await peer.connect()
         began = time.process_time()
         peer.send(hard(LINES[name], "REGISTER").decode() + "\r\n\r\n")
-        await until(
-            lambda: bool(peer.crlfs) or bridge.engine.counters().get("malformed", 0) > 0
-        )  # a pong, or the end
+        # A pong, or the end.
+        await until(lambda: bool(peer.crlfs) or bridge.engine.counters().get("malformed", 0) > 0)
         assert time.process_time() - began < MOST
     finally:
         await bridge.engine.stop(0.05)

@@ -71,10 +71,11 @@ SAMPLES: dict[Callable[..., str | None], Sample] = {
     shapes.warning: alike(f'399 {CANARY} "at {CANARY}"', f'399 {HOST} "Miscellaneous warning"'),
     shapes.retry_after: alike(f"30 (at {CANARY})", "30"),
 }
+# They cross as they came.
 PRIVATE = {
     "X-Account": f"7 at {CANARY}",
     "P-Charge-Info": "<sip:200@charge.example>",
-}  # they cross as they came
+}
 UNNAMED = {
     "X-Route": CANARY,
     "P-Access-Network-Info": CANARY,

@@ -219,10 +219,11 @@ async def test_an_update_of_the_far_end_is_answered_in_the_direction_that_it_all
     ok = await scene.pbx.hear("200")
     assert way(ok.body) == allowed
     final = await scene.answered(invite, near, sdp(5000, "8 101"))  # the old answer once more
+    # What the carrier knows.
     assert (way(final.body), version(final.body)) == (
         "sendrecv",
         version(progress.body),
-    )  # what the carrier knows
+    )
     if offered != "sendrecv":
         follow = await scene.offered(scene.carrier, sdp(4000, "8 101", allowed, 2))
         assert way(follow.body) == offered

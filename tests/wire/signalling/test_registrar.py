@@ -150,9 +150,8 @@ async def test_a_call_of_the_pbx_proves_the_password_before_any_leg_is_made(stag
     call = Call.placed(await stage.pbx.hear("200"))
     stage.pbx.send(stage.pbx.request("ACK", cseq=2, call=call))
     await stage.carrier.hear("ACK")
-    stage.pbx.send(
-        stage.pbx.request("BYE", cseq=3, call=call)
-    )  # within the call nothing more is to be proved
+    # Within the call nothing more is to be proved.
+    stage.pbx.send(stage.pbx.request("BYE", cseq=3, call=call))
     stage.carrier.reply(await stage.carrier.hear("BYE"), 200)
     await stage.pbx.hear("200")
 

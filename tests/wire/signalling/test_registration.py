@@ -248,9 +248,8 @@ async def test_also_where_the_realm_is_right_and_the_trunk_only_passes_it_on(whe
 async def test_a_callee_behind_the_trunk_gets_none_for_the_bye_either():
     async with staged(**KEYS) as stage:
         stage.carrier.send(stage.carrier.request("INVITE", body=OFFER))
-        stage.pbx.reply(
-            await stage.pbx.hear("INVITE"), 401, **ask("n1")
-        )  # the trunk's own: the realm is known now
+        # The trunk's own: the realm is known now.
+        stage.pbx.reply(await stage.pbx.hear("INVITE"), 401, **ask("n1"))
         invite = await stage.pbx.hear("INVITE")
         expect_credentials(invite, "INVITE", "n1", "00000001")
         thief = {"Contact": "<sip:thief@127.0.0.77>", "Record_Route": f"<sip:127.0.0.1:{stage.pbx.port};lr>"}

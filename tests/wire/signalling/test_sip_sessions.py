@@ -10,10 +10,11 @@ from tests.wire.signalling.stage import ANSWER, HELD, OFFER, Stage, ack_of, stag
 from tests.wire.sip_bridge import until
 from tests.wire.sip_peer import SDP, Call
 
+# Seconds; what RFC 4028 allows would take a minute and a half.
 BRIEF = {
     "session_expires": 2,
     "session_minimum": 1,
-}  # seconds; what RFC 4028 allows would take a minute and a half
+}
 
 
 async def dialled(stage: Stage, answer: dict[str, str], **headers: str) -> tuple[Call, Call]:

@@ -48,9 +48,8 @@ async def test_a_call_by_tcp_takes_one_connection_each_way_and_is_sent_once():
         invite = await pbx.hear("INVITE")
         assert f"SIP/2.0/TCP {HERE}:{pbx.engine[1]};" in invite.all("Via")[0]
         assert invite.contact == f"sip:{HERE}:{pbx.engine[1]};transport=tcp"
-        other = await unacknowledged(
-            carrier, pbx
-        )  # for so long that by UDP the INVITE would have come three times more
+        # For so long that by UDP the INVITE would have come three times more.
+        other = await unacknowledged(carrier, pbx)
         pbx.reply(invite, 200, body=SDP.format("far"))
         near = Call.placed(await carrier.hear("200"))
         carrier.send(carrier.request("ACK", call=near))

@@ -190,10 +190,8 @@ async def test_a_whole_call_shows_neither_side_the_other_s_network(
 async def test_a_refusal_shows_nothing_of_who_refused(land: Country, code: int) -> None:
     carrier, pbx = Side(land.south, "zzsouth", 41_002), Side(land.munich, "qqmunich", 43_004)
     carrier.dial("500")
-    moved = (
-        # Users cross, their hosts do not.
-        f"<sip:600@{pbx.host}>, <sip:601@{pbx.peer.host}:{pbx.peer.port}>"
-    )
+    # Users cross, their hosts do not.
+    moved = f"<sip:600@{pbx.host}>, <sip:601@{pbx.peer.host}:{pbx.peer.port}>"
     pbx.reply(await pbx.peer.hear("INVITE"), code, Retry_After=f"30 ({pbx.host})", Contact=moved)
     refused = await carrier.peer.hear(str(code))
     carrier.peer.send(carrier.peer.request("ACK", Via=refused.all("Via")[0], **_dialog(refused)))

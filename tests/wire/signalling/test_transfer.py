@@ -223,9 +223,8 @@ async def test_who_may_not_have_a_place_is_told_why_and_the_call_goes_on(tmp_pat
             await at.pbx.hear(code)
         at.carrier.send(at.carrier.request("INVITE", body=body, Replaces=wanted(at.near)))
         await at.carrier.hear("403")
-        at.pbx.send(
-            at.pbx.request("INVITE", Replaces=wanted(at.agent))
-        )  # without an offer there is nothing to agree on
+        # Without an offer there is nothing to agree on.
+        at.pbx.send(at.pbx.request("INVITE", Replaces=wanted(at.agent)))
         await at.pbx.hear("488")
         at.pbx.send(at.pbx.request("INVITE", body=body, Replaces=wanted(at.agent)))
         again = await at.carrier.hear("INVITE")

@@ -118,9 +118,8 @@ class Calls(RuleBasedStateMachine):
     def invite(self, near: Side, offer: bytes, begin: str) -> None:
         self.near, self.now = near, 1_000_000_000.0
         self.commands: deque[AnyCommand] = deque()  # not obeyed yet
-        self.answers: deque[tuple[AnyCommand | None, AnyAnswer | CaptureChanged | KeyingChanged]] = (
-            deque()
-        )  # not read yet
+        # Not read yet.
+        self.answers: deque[tuple[AnyCommand | None, AnyAnswer | CaptureChanged | KeyingChanged]] = deque()
         self.lost = self.closed = False
         self.masked = False  # what media really does
         self.confirmed = False  # the last Done to a SetMask that was read

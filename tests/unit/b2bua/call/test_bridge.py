@@ -182,9 +182,8 @@ def test_a_hold_in_the_ack_of_a_reinvite_without_an_offer_crosses_and_so_does_it
     assert (b"c=IN IP4 0.0.0.0" if form == "nowhere" else f"a={form}".encode()) in follow.command.offer
     assert script.leg(other, leg.ReinviteAnswered(THEIRS[other] + b"a=recvonly\r\n"))[1:] == []
     again = script.leg(side, leg.LegReinvited(b""))
-    assert again == [
-        ToLeg(side, leg_command.AnswerReinvite(ours(side, 1)))
-    ]  # a hold of its own is not offered back to it
+    # A hold of its own is not offered back to it.
+    assert again == [ToLeg(side, leg_command.AnswerReinvite(ours(side, 1)))]
     assert script.leg(side, leg.LegConfirmed(THEIRS[side])) == [
         IS[side],
         ToLeg(other, leg_command.ReinviteLeg(ours(other, 3))),
@@ -203,9 +202,8 @@ def test_another_codec_in_the_ack_of_a_reinvite_without_an_offer_crosses(side: S
         side, leg.LegConfirmed(THEIRS[side].replace(b"0 101", b"8 101").replace(b"0 PCMU", b"8 PCMA"))
     )
     assert b"RTP/AVP 8 101\r\n" in follow.command.offer
-    assert (
-        script.leg(other, leg.ReinviteFailed(488, "Not Acceptable Here")) == []
-    )  # who asked has agreed: nothing to undo
+    # Who asked has agreed: nothing to undo.
+    assert script.leg(other, leg.ReinviteFailed(488, "Not Acceptable Here")) == []
     assert script.call.bridge.settled
 
 

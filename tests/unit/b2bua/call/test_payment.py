@@ -230,9 +230,8 @@ def test_a_refused_submission_goes_back_to_keying_with_what_media_said():
     )
     script.submit()
     cleared = (FieldProgress(field=Field.SECURITY_CODE),)
-    script.news(
-        "c1", CaptureState.COLLECTING, field=Field.SECURITY_CODE, fields=cleared
-    )  # keyed `*` meanwhile
+    # Keyed `*` meanwhile.
+    script.news("c1", CaptureState.COLLECTING, field=Field.SECURITY_CODE, fields=cleared)
     assert script.stage == "charging"
     script.media(SUBMIT, Refused(serial=0, reason="capture is collecting: submitted is not possible"))
     assert script.view.capture is not None

@@ -227,9 +227,8 @@ def test_the_picture_is_well_formed_and_described_for_those_who_do_not_see_it() 
         "+2.500 s: INFO, masked",
     ]
     bands = [rect for rect in root.findall(f"{name}rect") if rect.get("class") == "band"]
-    assert [(band.get("y"), band.get("height")) for band in bands] == [
-        ("196", "56")
-    ]  # two rows of 28, from the fourth
+    # Two rows of 28, from the fourth.
+    assert [(band.get("y"), band.get("height")) for band in bands] == [("196", "56")]
 
 
 def test_the_picture_asks_for_nothing_from_elsewhere_and_follows_light_and_dark() -> None:

@@ -296,9 +296,8 @@ async def test_a_table_that_takes_no_payment_stops_payments_until_it_does(
         started = sum(isinstance(each, SetMask) for each in exchange.wire.commands)
         with pytest.raises(NotWell, match=r"\[cdr\] payments"):
             await exchange.board.start_capture(call_id, ORDER, "ann")
-        assert (
-            sum(isinstance(each, SetMask) for each in exchange.wire.commands) == started
-        )  # nobody's line was masked
+        # Nobody's line was masked.
+        assert sum(isinstance(each, SetMask) for each in exchange.wire.commands) == started
     exchange.board.count()
     await until(lambda: not exchange.board.faults(), "the fault to be over once the table can be written")
     await exchange.board.start_capture(call_id, ORDER, "ann")

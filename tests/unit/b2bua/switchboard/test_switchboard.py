@@ -232,9 +232,8 @@ async def test_a_command_that_fails_ends_its_call_and_no_other():
             raise RuntimeError("a bug of ours")
 
     exchange.wire.on_execute = fail
-    exchange.board.on_leg_event(
-        LegId("near-0"), leg.LegReinvited(b"nonsense")
-    )  # refused on the leg: the command fails
+    # Refused on the leg: the command fails.
+    exchange.board.on_leg_event(LegId("near-0"), leg.LegReinvited(b"nonsense"))
     exchange.wire.on_execute = None
     exchange.board.on_leg_event(LegId("near-1"), leg.LegHungUp("bye"))
     assert [record.end for record in exchange.records] == ["bye"]

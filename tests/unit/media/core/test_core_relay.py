@@ -253,9 +253,8 @@ def test_a_latch_takes_the_first_good_packet_of_the_network_and_keeps_it(rig):
     assert received(rig.agent.rtcp) == REPORT
     rig.agent.send(rtp(9))
     assert received(near) == rtp(9)
-    rig.relay.set_peer(
-        7, CALLER, "127.0.0.200", 4000, "127.0.0.200", 4001, True
-    )  # a re-INVITE that moves nothing
+    # A re-INVITE that moves nothing.
+    rig.relay.set_peer(7, CALLER, "127.0.0.200", 4000, "127.0.0.200", 4001, True)
     rig.caller.send(rtp(10))
     assert received(rig.agent.rtp) == rtp(10)
     rig.relay.set_peer(7, CALLER, "127.0.0.200", 4002, "127.0.0.200", 4003, True)  # one that does

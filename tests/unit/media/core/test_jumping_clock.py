@@ -89,9 +89,8 @@ def test_no_more_is_filled_in_a_codec_that_is_decoded_elsewhere(
         payload = bytes([5, 0x8A if step == 10 else 0x0A]) + (frame * step).to_bytes(2, "big")
         left.append(send(EVENT, 10 * frame, payload, 180 + 20 * step))
     jump = jump_ms * codec.clock_rate // 1000
-    at_once = send(
-        DECODED, 10 * frame + jump, codec.payload.silence(frame), 400
-    )  # 220 ms after the newest audio came
+    # 220 ms after the newest audio came.
+    at_once = send(DECODED, 10 * frame + jump, codec.payload.silence(frame), 400)
     assert sum(len(each) for each in left) + len(at_once) - 11 <= 12, "220 ms, and a packet"
     assert at_once[-1].rtp_timestamp == 10 * frame + jump
     assert [packet.sequence_number for packet in itertools.chain(*left, at_once)] == list(

@@ -13,10 +13,8 @@ from tests.leak.carriers import HABITS, Habit, keyed
 from tests.unit.media.core.relay_rig import AUDIO, EVENTS, Rig, threads, until
 from tests.unit.media.core.sealed import Sealed
 
-WAITS, WIPES = (
-    1024,
-    64,
-)  # bytes of the frames of waiting and of wiping: places in the program, a pause, descriptors
+# Bytes of the frames of waiting and of wiping: places in the program, a pause, descriptors.
+WAITS, WIPES = 1024, 64
 LOOKED_AT = 256 * 1024
 
 

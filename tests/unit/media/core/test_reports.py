@@ -108,9 +108,8 @@ def test_a_report_counts_what_left_and_what_the_agent_reports_names_the_customer
 def test_shortened_packets_are_counted_as_they_left(call: Rig):
     customer = Customer(call)
     call.relay.set_mask(7, True)
-    redundant = (
-        b"\x80\x02\x80\xa0" + b"\x00" + b"\xff" * 160 + b"\xff" * 160
-    )  # 160 octets of before, and as many of now
+    # 160 octets of before, and as many of now.
+    redundant = b"\x80\x02\x80\xa0" + b"\x00" + b"\xff" * 160 + b"\xff" * 160
     customer.send(*(rtp(step, redundant, RED, rtp_timestamp=160 * step) for step in range(4)))
     call.counted("caller_received", 4)
     call.relay.set_mask(7, False)

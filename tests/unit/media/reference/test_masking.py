@@ -105,9 +105,8 @@ def test_a_replayed_recording_is_withheld_each_time_and_passes_after_the_mask(pl
         left = [mask.rtp(sent, now)[0] for now, sent in recording(10_000 + 1000 * play)]
         if played_masked and play == 0:
             assert left.pop(0) is None
-        withheld = 7 * played_masked + (
-            played_masked > 0
-        )  # of the later plays, the first packet has a number that was given away
+        # Of the later plays, the first packet has a number that was given away.
+        withheld = 7 * played_masked + (played_masked > 0)
         first = 7984 - withheld + 10 - len(left)
         passed = [parse(each).sequence_number for each in left]
         assert passed == [first + min(step, len(left) - 3) for step in range(len(left))]

@@ -93,9 +93,8 @@ async def test_a_key_by_info_after_the_end_keeps_the_mask_and_is_told(path: Path
         answer = await b2bua.ask(SetMask(serial=6, session=S, on=False, released=True))
         assert isinstance(answer, Refused)
         assert "still keying" in answer.reason
-        assert isinstance(
-            await b2bua.ask(SetMask(serial=7, session=S, on=False)), Done
-        )  # after `release_time`
+        # After `release_time`.
+        assert isinstance(await b2bua.ask(SetMask(serial=7, session=S, on=False)), Done)
         assert b2bua.keying[0] is True
 
 
@@ -226,9 +225,8 @@ async def test_each_side_has_its_interface_and_a_session_can_be_opened_again_on_
         with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
             probe.bind(("::1", first.agent[0].port))  # the first ports are free again
         await b2bua.ask(SetMask(session=S, on=True))
-        assert isinstance(
-            await b2bua.ask(OpenSession(session=S, streams=1, again=True)), Refused
-        )  # what is masked stays
+        # What is masked stays.
+        assert isinstance(await b2bua.ask(OpenSession(session=S, streams=1, again=True)), Refused)
         nowhere = OpenSession(session=SessionId("other"), streams=1, agent=Interface(address="198.51.100.77"))
         assert isinstance(await b2bua.ask(nowhere), Refused)
         counted = await b2bua.ask(CountSessions())

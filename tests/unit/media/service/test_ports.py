@@ -115,9 +115,8 @@ def test_a_port_that_nobody_reads_for_a_while_keeps_what_comes_as_far_as_the_ker
     rtp, rtcp = PortPairs(address, LOW, HIGH).bind()
     with rtp, rtcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         room = rtp.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-        assert room == 2 * min(
-            256 * 1024, most
-        )  # the kernel counts its own upkeep, and doubles what is asked for
+        # The kernel counts its own upkeep, and doubles what is asked for.
+        assert room == 2 * min(256 * 1024, most)
         packets = min(400, room // 1024)  # eight seconds of audio
         for _ in range(packets):
             sender.sendto(bytes(172), rtp.getsockname())

@@ -239,9 +239,8 @@ def test_the_ports_move_to_the_next_trunk_s_address_before_it_is_called():
     assert isinstance(invite, leg_command.InviteLeg)
     assert invite.trunk == "munich"
     assert said(script.leg(script.far, failed(503))) == [OpenSession(session=SESSION, streams=1, again=True)]
-    rejected = said(
-        script.leg(script.near, leg.LegFailed(487, "Request Terminated"))
-    )  # nobody is called meanwhile
+    # Nobody is called meanwhile.
+    rejected = said(script.leg(script.near, leg.LegFailed(487, "Request Terminated")))
     assert rejected == [CloseSession(session=SESSION)]
 
 

@@ -96,9 +96,10 @@ def test_a_body_that_is_too_large_is_refused_before_it_comes():
 
 def test_a_double_crlf_is_a_ping_and_a_single_one_our_pong():
     assert fed(b"\r\n\r\n\r\n\r\n") == [PING, PING]
+    # RFC 3261 section 7.5: to be ignored.
     assert fed(b"\r\n" + ONE + b"\r\n" + ONE) == [
         Framed(ONE),
         Framed(ONE),
-    ]  # RFC 3261 section 7.5: to be ignored
+    ]
     assert fed(b"\r", b"\n", pinged=True) == [PONG]
     assert fed(b"\r\n\r\n\r\n", pinged=True) == [PONG, PING]
