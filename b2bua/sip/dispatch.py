@@ -7,7 +7,6 @@ Rule 3: the body of an INFO or MESSAGE, which may hold a key, is not kept in its
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 import msgspec
@@ -42,20 +41,17 @@ class Dispatcher:
         self,
         context: LegContext[Leg],
         trunks: TrunkTable,
-        counters: Counter[str],
         new_leg: Callable[[], LegId],
         challenger: DigestChallenger,
         registrar: Registrar,
     ) -> None:
         self._context = context
         self._trunks = trunks
-        self._count = counters
+        self._count = context.count
         self._registrar = registrar
-        self._refusals = Refusals(context, counters)
-        self._foreign = ForeignSources(context, trunks, counters, challenger, registrar)
-        self._openings = OpeningRequests(
-            context, trunks, counters, new_leg, challenger, self._foreign, self._refusals
-        )
+        self._refusals = Refusals(context)
+        self._foreign = ForeignSources(context, trunks, challenger, registrar)
+        self._openings = OpeningRequests(context, trunks, new_leg, challenger, self._foreign, self._refusals)
 
     @property
     def closing(self) -> bool:

@@ -9,7 +9,7 @@ Rule 3: a message beyond these rates is dropped before it is parsed.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 
 from b2bua.call.routing.limits import Bucket
 from b2bua.sip.auth.challenger import CredentialStatus, DigestChallenger
@@ -36,13 +36,12 @@ class ForeignSources:
         self,
         context: EngineContext,
         trunks: TrunkTable,
-        count: Counter[str],
         challenger: DigestChallenger,
         registrar: Registrar,
     ) -> None:
         self._context = context
         self._trunks = trunks
-        self._count = count
+        self._count = context.count
         self._challenger = challenger
         self._registrar = registrar
         self._refusal_rate = Bucket(MAX_REFUSALS)

@@ -7,7 +7,6 @@ Rule 2: a trunk with `challenge` proves its password before its INVITE has any e
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from b2bua.call.leg import LegId
@@ -42,7 +41,6 @@ class OpeningRequests:
         self,
         context: LegContext[Leg],
         trunks: TrunkTable,
-        count: Counter[str],
         new_leg: Callable[[], LegId],
         challenger: DigestChallenger,
         foreign: ForeignSources,
@@ -50,7 +48,7 @@ class OpeningRequests:
     ) -> None:
         self._context = context
         self._trunks = trunks
-        self._count = count
+        self._count = context.count
         self._new_leg = new_leg
         self._challenger = challenger
         self._foreign = foreign

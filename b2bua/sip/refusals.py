@@ -5,8 +5,6 @@ Rule 1: every refusal is counted.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from b2bua.sip.context import EngineContext
 from b2bua.sip.hop import Hop
 from b2bua.sip.message.compose import compose_response, stateless_tag
@@ -17,9 +15,9 @@ from b2bua.sip.transaction.transactions import ServerTransaction
 class Refusals:
     """One per engine."""
 
-    def __init__(self, context: EngineContext, count: Counter[str]) -> None:
+    def __init__(self, context: EngineContext) -> None:
         self._context = context
-        self._count = count
+        self._count = context.count
 
     def refuse(self, server: ServerTransaction, code: int, lines: tuple[str, ...] = ()) -> None:
         """Answer a request with an error, and count it."""

@@ -86,8 +86,8 @@ class Signalling:
             layer, scheduler, timers, transports, user_agent, tap, count, self._queue.emit
         )
         challenger = DigestChallenger(realm)
-        self._registrar = Registrar(self.context, trunks, challenger, count, on_relocated, bindings)
-        self._dispatcher = Dispatcher(self.context, trunks, count, new_leg, challenger, self._registrar)
+        self._registrar = Registrar(self.context, trunks, challenger, on_relocated, bindings)
+        self._dispatcher = Dispatcher(self.context, trunks, new_leg, challenger, self._registrar)
 
     # --- life -------------------------------------------------------------------------------------
 

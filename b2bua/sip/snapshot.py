@@ -36,7 +36,7 @@ from b2bua.sip.leg import (
     uac,
     uas,
 )
-from b2bua.sip.leg.dialog import Dialog, Forks
+from b2bua.sip.leg.dialog import Dialog, DialogKey, Forks
 from b2bua.sip.leg.failover import AbandonedInvite
 from b2bua.sip.leg.late_prack import LatePracks
 from b2bua.sip.leg.leg_base import Leg
@@ -75,7 +75,7 @@ class EngineSnapshot:
     `health`: of their hops; `late_pracks`: those that cross the end of their leg."""
 
     legs: dict[LegId, Leg]
-    dialogs: dict[tuple[str, str, str], Leg]
+    dialogs: dict[DialogKey, Leg]
     outgoing: dict[tuple[str, str], Leg]
     clients: list[ClientTransaction]
     servers: list[ServerTransaction]

@@ -21,6 +21,7 @@ from b2bua.sip.message.message import Request, Response
 from b2bua.sip.message.name_addr import parse_name_addr, parse_parameters, split_quoted
 from b2bua.sip.message.uri import Uri
 
+DialogKey = tuple[str, str, str]  # Call-ID, our tag, their tag
 MAX_FORKS = 16  # of one INVITE
 
 
@@ -114,7 +115,7 @@ class Dialog(msgspec.Struct):
         )
 
     @property
-    def key(self) -> tuple[str, str, str]:
+    def key(self) -> DialogKey:
         """Call-ID, our tag, their tag."""
         return self.call_id, self.local_tag, self.remote_tag
 

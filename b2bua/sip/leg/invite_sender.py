@@ -14,7 +14,7 @@ import msgspec
 from b2bua.call.leg import LegId
 from b2bua.call.leg_command import InviteLeg
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg.dialog import Forks
+from b2bua.sip.leg.dialog import DialogKey, Forks
 from b2bua.sip.leg.failover import TargetSet, redirect_contacts
 from b2bua.sip.leg.invitation import new_invite, signed_content, transfer_lines
 from b2bua.sip.leg.leg_base import Leg
@@ -51,7 +51,7 @@ class InviteSender(Leg):
     _forks: Forks
     _received_provisionals: ReceivedProvisionals
     # The keys of early dialogs in which the peer may send requests.
-    _early: list[tuple[str, str, str]]
+    _early: list[DialogKey]
     _next_hop_at: float | None  # when another hop is tried
 
     def __init__(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from b2bua.sip.leg.dialog import DialogKey
+
 MAX_LATE_PRACKS = 1000
-DialogKey = tuple[str, str, str]  # Call-ID, our tag, their tag
 
 
 @dataclass(slots=True)

@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from b2bua.call.leg import NOTHING, Carried, LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId
 from b2bua.sip.auth.digest import Digest
 from b2bua.sip.hop import Hop
-from b2bua.sip.leg.dialog import DialogEvent
+from b2bua.sip.leg.dialog import DialogEvent, DialogKey
 from b2bua.sip.leg.dialog_sender import DialogSender
 from b2bua.sip.leg.leg_context import LegContext
-from b2bua.sip.leg.leg_protocol import DialogKey
 from b2bua.sip.leg.leg_state import TRANSITIONS, LegState, LegTrigger
 from b2bua.sip.leg.mid_dialog import METHODS, MidDialog
 from b2bua.sip.leg.referral import Referrals

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic
 
 from b2bua.call.leg import LegEvent, LegId
 from b2bua.sip.context import EngineContext
+from b2bua.sip.leg.dialog import DialogKey
 from b2bua.sip.leg.late_prack import LatePracks
-from b2bua.sip.leg.leg_protocol import DialogKey, LegOwner
-
-AnyLeg = TypeVar("AnyLeg", bound=LegOwner)
+from b2bua.sip.leg.leg_protocol import AnyLeg
 
 
 @dataclass(slots=True)

@@ -5,20 +5,18 @@ Rule 1: a part knows its leg by this interface only, and imports no module of a 
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from b2bua.call.leg import LegEvent, LegId
 from b2bua.call.leg_command import AnswerLeg, RingLeg
 from b2bua.sip.context import EngineContext
-from b2bua.sip.leg.dialog import Dialog
+from b2bua.sip.leg.dialog import Dialog, DialogKey
 from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.message.compose import SDP, Outgoing
 from b2bua.sip.message.message import Response
 from b2bua.sip.transaction.scheduler import Timed
 from b2bua.sip.transaction.transactions import ClientTransaction, ClientUser, ServerTransaction, ServerUser
 from b2bua.sip.trunk.peers import Peer
-
-DialogKey = tuple[str, str, str]  # Call-ID, our tag, their tag
 
 
 class LegOwner(Timed, ClientUser, ServerUser, Protocol):
@@ -104,3 +102,6 @@ class UnansweredLeg(LegOwner, Protocol):
     def accept(self, command: AnswerLeg) -> bool:
         """Send the 2xx. False: it comes too late."""
         ...
+
+
+AnyLeg = TypeVar("AnyLeg", bound=LegOwner)

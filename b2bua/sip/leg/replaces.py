@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self, TypeVar
+from typing import Self
 
-from b2bua.sip.leg.leg_protocol import DialogKey, LegOwner
+from b2bua.sip.leg.dialog import DialogKey
+from b2bua.sip.leg.leg_protocol import AnyLeg
 from b2bua.sip.leg.leg_state import LegState
 from b2bua.sip.message.message import Request
 from b2bua.sip.message.name_addr import parse_parameters
 from b2bua.sip.trunk.peers import Peer
-
-AnyLeg = TypeVar("AnyLeg", bound=LegOwner)
 
 
 @dataclass(frozen=True, slots=True)

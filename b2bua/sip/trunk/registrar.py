@@ -12,7 +12,6 @@ Rule 5: bindings over UDP survive a restart (see `bindings`).
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,14 +44,13 @@ class Registrar:
         context: EngineContext,
         trunks: TrunkTable,
         challenger: DigestChallenger,
-        count: Counter[str],
         on_change: Callable[[], None],
         path: Path | None = None,
     ) -> None:
         self._context = context
         self._trunks = trunks
         self._challenger = challenger
-        self._count = count
+        self._count = context.count
         self._on_change = on_change
         self._peers = {
             peer.trunk.username: peer for peer in trunks.peers.values() if peer.trunk.host == DYNAMIC
