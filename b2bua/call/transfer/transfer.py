@@ -296,6 +296,7 @@ class Transfer:
         """Go on without the leg that is to be replaced."""
         self.gone = True
         self._transferor_gone |= not self.lender_asked
+        self.bridge.unacknowledged.discard(self.side)  # its ACK will not come
         if self.state in (TransferState.UNDOING, TransferState.RESTORING):
             return self._end_call()
         return self.bridge.renegotiation.leg_gone(self.side)

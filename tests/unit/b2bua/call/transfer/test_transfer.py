@@ -231,6 +231,17 @@ def test_one_that_waits_too_long_for_its_place_is_turned_away() -> None:
     assert script.call.expire(deadline) == [ToReplacement(leg_command.RejectLeg(408, ""))]
 
 
+def test_a_leg_that_goes_before_its_ack_keeps_nobody_waiting_for_its_place() -> None:
+    script = Script()
+    script.opened()
+    script.leg(Side.AGENT, leg.LegAnswered(THEIRS[Side.AGENT]))
+    assert called(script, Side.CALLER) == []
+    assert script.call.transfer.state is TransferState.WAITING
+    [offer] = script.leg(Side.CALLER, leg.LegHungUp("no ACK"))
+    assert isinstance(offer, ToLeg)
+    assert (offer.side, type(offer.command)) == (Side.AGENT, leg_command.ReinviteLeg)
+
+
 def test_a_place_is_refused_where_its_session_does_not_fit_or_the_call_is_not_up() -> None:
     script = Script().answer()
     for offer in (b"", b"v=1", NEW + b"m=video 7000 RTP/AVP 96\r\n"):
