@@ -41,7 +41,7 @@ class Bridge(LegPair):
     @classmethod
     def begin(cls, session: SessionId, route: Route, origin: int, seed: bytes) -> Bridge:
         """Begin without legs. `origin`, `seed`: as in LegDescriptions."""
-        offer_answer = OfferAnswer.begin(
+        offer_answer = OfferAnswer.begin_exchange(
             session, origin, seed, other_audio=route.other_audio, max_media=route.max_media
         )
         return cls(session, LegTrunks(route), offer_answer, Renegotiation(offer_answer))

@@ -53,10 +53,10 @@ def _check_codecs(name: str, answer: bytes) -> Finding:
             what, "not told in its answer to OPTIONS; a call needs telephone-event (RFC 4733) for a payment"
         )
     try:
-        described = sdp.parse(body)
+        described = sdp.parse_description(body)
     except sdp.SdpError as error:
         return warn(what, f"its answer to OPTIONS has a body that is no SDP: {error}")
-    if described.capturable() or any(media.payload_types().events for media in described.media):
+    if described.allows_capture() or any(media.payload_types().events for media in described.media):
         return good(what, "telephone-event is among them: keys can be captured")
     return warn(
         what,

@@ -10,7 +10,7 @@ from itertools import cycle
 from b2bua.call.routing.trunk import DYNAMIC, Trunk
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp.remote_streams import remote_streams
-from b2bua.call.sdp.rewrite import rewrite
+from b2bua.call.sdp.rewrite import rewrite_description
 from b2bua.sip.auth.challenger import CredentialStatus, DigestChallenger
 from b2bua.sip.auth.digest import Digest, Pin, parse_challenges, parse_digest
 from b2bua.sip.hop import Hop
@@ -74,11 +74,11 @@ def message(data: bytes) -> None:
 def description(data: bytes) -> None:
     """A body: parsed and rewritten; what is rewritten is parsed again to the same media."""
     try:
-        parsed = sdp.parse(data)
+        parsed = sdp.parse_description(data)
     except sdp.SdpError:
         return
     remote_streams(parsed, latch=False)
-    again = sdp.parse(rewrite(parsed, _LOCAL, 1, 1))
+    again = sdp.parse_description(rewrite_description(parsed, _LOCAL, 1, 1))
     assert [media.kind for media in again.media] == [media.kind for media in parsed.media]
 
 

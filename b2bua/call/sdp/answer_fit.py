@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from b2bua.call.sdp import description as sdp
-from b2bua.call.sdp.codecs import encodings, is_codec
-from b2bua.call.sdp.directions import direction, narrow, with_direction
+from b2bua.call.sdp.codecs import find_encodings, is_codec
+from b2bua.call.sdp.directions import narrow_direction, read_direction, with_direction
 from b2bua.call.sdp.filters import with_formats
 
 
@@ -69,8 +69,8 @@ def _fit_media(
     if not formats:
         return _refuse(offered)
     media = with_formats(media, formats) if formats != media.formats else media
-    own = direction(answer, media)
-    fitting = narrow(own, direction(offer, offered))
+    own = read_direction(answer, media)
+    fitting = narrow_direction(own, read_direction(offer, offered))
     return media if fitting == own else with_direction(media, fitting)
 
 
@@ -79,7 +79,7 @@ def _offered_formats(media: sdp.MediaDescription, offered: sdp.MediaDescription)
     if not media.is_rtp:
         known = {each.lower() for each in offered.formats}
         return tuple(each for each in media.formats if each.lower() in known)
-    own, theirs = (encodings(each.formats, each.attributes("rtpmap")) for each in (media, offered))
+    own, theirs = (find_encodings(each.formats, each.find_attributes("rtpmap")) for each in (media, offered))
     names = set(theirs.values())
     kept = tuple(
         each

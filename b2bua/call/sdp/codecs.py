@@ -202,7 +202,7 @@ def clock_rate(kind: str, formats: tuple[str, ...], maps: Iterable[str]) -> int:
 
 
 @lru_cache(maxsize=256)
-def encodings(formats: tuple[str, ...], maps: tuple[str, ...]) -> dict[str, str]:
+def find_encodings(formats: tuple[str, ...], maps: tuple[str, ...]) -> dict[str, str]:
     """What each format is, as `name/rate` in lower case; `?/FORMAT` for what nobody named."""
     names = encodings_by_type(maps)
     found = {}

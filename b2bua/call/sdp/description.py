@@ -76,7 +76,7 @@ class MediaDescription:
         """The keys that its end sends with; None: in clear, or keyed in a way that we take no part
         in."""
         return (
-            sdes.choose_crypto(self.attributes("crypto"))
+            sdes.choose_crypto(self.find_attributes("crypto"))
             if self.is_rtp and self.protocol not in CLEAR
             else None
         )
@@ -91,18 +91,22 @@ class MediaDescription:
         """Whether its end would have RTCP on the RTP port (RFC 5761)."""
         return self.is_rtp and self.facts.muxed
 
-    def rtcp(self, address: str) -> tuple[str, int]:
+    def find_rtcp(self, address: str) -> tuple[str, int]:
         """Where its end expects RTCP; `address`: its own."""
-        return addresses.rtcp_address(self.attributes("rtcp"), address, self.port, muxed=self.muxed)
+        return addresses.rtcp_address(self.find_attributes("rtcp"), address, self.port, muxed=self.muxed)
 
-    def attributes(self, name: str) -> tuple[str, ...]:
+    def find_attributes(self, name: str) -> tuple[str, ...]:
         """The values of `a=name:value`."""
         return self.facts.attributes.get(name, ())
 
     def payload_types(self) -> PayloadTypes:
         """What its payload types stand for."""
         return payload_types_of(
-            self.formats, self.attributes("rtpmap"), self.attributes("fmtp"), self.kind, self.is_open
+            self.formats,
+            self.find_attributes("rtpmap"),
+            self.find_attributes("fmtp"),
+            self.kind,
+            self.is_open,
         )
 
     @property
@@ -118,7 +122,7 @@ class SessionDescription:
     lines: tuple[str, ...]
     media: tuple[MediaDescription, ...]
 
-    def address(self, media: MediaDescription) -> str:
+    def find_address(self, media: MediaDescription) -> str:
         """The connection address that holds for `media`: its own, else the session's."""
         for line in (*media.lines, *self.lines):
             if line.startswith("c="):
@@ -134,13 +138,13 @@ class SessionDescription:
                 raise SdpError("c= is not `IN IP4|IP6 address` with a numeric address")
         raise SdpError("no c= line for an m-line")
 
-    def capturable(self) -> bool:
+    def allows_capture(self) -> bool:
         """Whether this end would let a card be keyed. Whether one can be is agreed by both: see
         `agrees_on_events`."""
         return any(media.capturable for media in self.media)
 
 
-def parse(body: bytes) -> SessionDescription:
+def parse_description(body: bytes) -> SessionDescription:
     """Read an offer or answer. Raises SdpError for what is not one, or is too large to be
     honest."""
     if len(body) > MAX_BYTES:
@@ -165,7 +169,7 @@ def parse(body: bytes) -> SessionDescription:
     described = SessionDescription(lines, media)
     for each in media:
         if each.port:
-            described.address(each)
+            described.find_address(each)
     return described
 
 

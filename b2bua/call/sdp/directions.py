@@ -14,12 +14,12 @@ _SENDS_RECEIVES = {
 _NAMED = {flows: name for name, flows in _SENDS_RECEIVES.items()}
 
 
-def direction(described: sdp.SessionDescription, media: sdp.MediaDescription) -> str:
+def read_direction(described: sdp.SessionDescription, media: sdp.MediaDescription) -> str:
     """That of an m-line: its own, else the session's, else sendrecv."""
     return _of(media.lines) or _of(described.lines) or "sendrecv"
 
 
-def narrow(answer: str, offer: str) -> str:
+def narrow_direction(answer: str, offer: str) -> str:
     """What of an answer's direction the offer allows (section 6.1)."""
     (sends, receives), (offered, taken) = _SENDS_RECEIVES[answer], _SENDS_RECEIVES[offer]
     return _NAMED[sends and taken, receives and offered]
@@ -37,8 +37,8 @@ def narrow_directions(
     """The answer with each direction narrowed to what the offer allows."""
     media = list(answer.media)
     for index, (each, offered) in enumerate(zip(answer.media, offer.media, strict=False)):
-        own = direction(answer, each)
-        fitting = narrow(own, direction(offer, offered))
+        own = read_direction(answer, each)
+        fitting = narrow_direction(own, read_direction(offer, offered))
         media[index] = each if fitting == own else with_direction(each, fitting)
     return sdp.SessionDescription(answer.lines, tuple(media))
 

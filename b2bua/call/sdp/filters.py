@@ -55,7 +55,9 @@ def without_opaque_audio(described: sdp.SessionDescription, *, decoded: bool) ->
 
 
 def _without_opaque(media: sdp.MediaDescription, decoded: bool) -> sdp.MediaDescription:
-    formats = decodable_formats(media.formats, media.attributes("rtpmap"), media.attributes("fmtp"), decoded)
+    formats = decodable_formats(
+        media.formats, media.find_attributes("rtpmap"), media.find_attributes("fmtp"), decoded
+    )
     if not formats:
         return replace(media, port=0)
     return with_formats(media, formats)

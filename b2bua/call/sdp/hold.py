@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp.addresses import NOWHERE
-from b2bua.call.sdp.directions import direction
+from b2bua.call.sdp.directions import read_direction
 
 DIRECTIONS = frozenset({"a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"})
 
@@ -18,7 +18,8 @@ def is_hold(described: sdp.SessionDescription) -> bool:
     used = [media for media in described.media if media.port]
     heard = [media for media in used if media.kind == "audio"] or used
     return any(
-        described.address(media) in NOWHERE or direction(described, media) in {"sendonly", "inactive"}
+        described.find_address(media) in NOWHERE
+        or read_direction(described, media) in {"sendonly", "inactive"}
         for media in heard
     )
 
@@ -26,13 +27,13 @@ def is_hold(described: sdp.SessionDescription) -> bool:
 def without_hold(described: sdp.SessionDescription) -> sdp.SessionDescription:
     """The same session, not on hold, in whichever form it was (RFC 3264 section 8.4)."""
 
-    def lines(held: tuple[str, ...]) -> tuple[str, ...]:
+    def strip_hold(held: tuple[str, ...]) -> tuple[str, ...]:
         # Any address but nowhere: our own takes its place when it is rewritten.
         awake = ["c=IN IP4 127.0.0.1" if _nowhere(line) else line for line in held]
         return tuple(line for line in awake if line.strip() not in DIRECTIONS)
 
-    media = tuple(replace(each, lines=lines(each.lines)) for each in described.media)
-    return sdp.SessionDescription(lines(described.lines), media)
+    media = tuple(replace(each, lines=strip_hold(each.lines)) for each in described.media)
+    return sdp.SessionDescription(strip_hold(described.lines), media)
 
 
 def _nowhere(line: str) -> bool:

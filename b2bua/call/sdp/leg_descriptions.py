@@ -38,10 +38,10 @@ class LegDescriptions:
     offered_lines: int | None = None
     updated: bool = False
 
-    def known(self) -> list[sdp.SessionDescription]:
+    def list_known(self) -> list[sdp.SessionDescription]:
         """What the peer has sent, and what it may repeat because we sent it."""
         known = [self.remote] if self.remote is not None else []
-        return [*known, sdp.parse(self.local)] if self.local is not None else known
+        return [*known, sdp.parse_description(self.local)] if self.local is not None else known
 
     def set_offer(self, described: sdp.SessionDescription) -> None:
         """Store an offer of the peer."""
@@ -66,11 +66,13 @@ class LegDescriptions:
         streams = remote_streams(self.remote, latch=self.policy.latch, keys=keys)
         return streams[: len(self.streams)]
 
-    def says(self, source: sdp.SessionDescription) -> bool:
+    def matches_local(self, source: sdp.SessionDescription) -> bool:
         """Whether the local description asks for the same media as `source` would."""
-        return self.local is not None and same_media(sdp.parse(self.local), sdp.parse(self.write(source)))
+        return self.local is not None and same_media(
+            sdp.parse_description(self.local), sdp.parse_description(self.write_description(source))
+        )
 
-    def write(self, source: sdp.SessionDescription) -> bytes:
+    def write_description(self, source: sdp.SessionDescription) -> bytes:
         """The description of `source` for this leg, not stored."""
         if self.offered_lines is not None and self.remote is not None:
             source = filters.trim_media(source, self.offered_lines)
@@ -79,18 +81,18 @@ class LegDescriptions:
     def write_next(self, source: sdp.SessionDescription) -> bytes:
         """The same in a higher version."""
         self.version += 1
-        return self.write(source)
+        return self.write_description(source)
 
     def set_local(self, source: sdp.SessionDescription) -> bytes:
         """Store the local description of `source`, in a higher version where it changes."""
-        if self.local is None or self.local != self.write(source):
+        if self.local is None or self.local != self.write_description(source):
             self.local = self.write_next(source)
         return self.local
 
     def keep_local(self, body: bytes) -> None:
         """The peer still has this local description, not a newer one."""
         self.local = body
-        origin = next(line for line in sdp.parse(body).lines if line.startswith("o="))
+        origin = next(line for line in sdp.parse_description(body).lines if line.startswith("o="))
         # The next one is one higher (RFC 3264 section 8).
         self.version = int(origin.split()[2])
 
@@ -112,13 +114,13 @@ class LegDescriptions:
         )
         return write_local(source, to, self.streams, self.seed)
 
-    def loan(self, trunk: str) -> LoanedLeg:
+    def loan_leg(self, trunk: str) -> LoanedLeg:
         """This leg, for another call to make it an offer."""
         assert self.remote is not None
         self.version += 1
         return LoanedLeg(trunk, self.policy, self.remote, self.origin, self.version)
 
-    def replace(self, remote: sdp.SessionDescription, loaned: LoanedLeg | None) -> None:
+    def replace_peer(self, remote: sdp.SessionDescription, loaned: LoanedLeg | None) -> None:
         """Another leg is the side's, with this remote description. `loaned`: it was another
         call's."""
         if loaned is not None:

@@ -15,7 +15,7 @@ MUX = "a=rtcp-mux"
 # 8839), DTLS (RFC 8842), several m-lines on one port (RFC 9143), other connections (RFC 6947),
 # filters on a source that the other leg never sees (RFC 4570). Without them the ends fall back to
 # plain RTP and RTCP port pairs. RTCP on the RTP port (RFC 5761) is agreed on with each leg by
-# itself: see `rewrite`.
+# itself: see `rewrite_description`.
 WITHDRAWN = frozenset(
     {
         "candidate", "remote-candidates", "end-of-candidates", "ice-ufrag", "ice-pwd", "ice-options",

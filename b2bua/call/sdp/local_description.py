@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp import sdes
-from b2bua.call.sdp.rewrite import rewrite
+from b2bua.call.sdp.rewrite import rewrite_description
 from b2bua.call.sdp.telephone_event import with_events, without_events
 from media.events import Side
 from media.stream_description import LocalStream
@@ -41,7 +41,7 @@ def write_local(
     m-line; `seed`: of the call's SRTP keys."""
     cryptos = [_crypto_lines(to, index, media, seed) for index, media in enumerate(source.media)]
     muxed = [media.muxed for media in to.remote.media] if to.remote is not None else []
-    return rewrite(source, streams, to.origin, to.version, cryptos, muxed)
+    return rewrite_description(source, streams, to.origin, to.version, cryptos, muxed)
 
 
 def adapt_events(

@@ -45,4 +45,4 @@ def _codecs(described: sdp.SessionDescription) -> list[Codec]:
 
 def _named(described: sdp.SessionDescription) -> dict[str, Codec]:
     media = next((media for media in described.media if media.kind == "audio" and media.port), None)
-    return {} if media is None else codecs_by_type(media.formats, media.attributes("rtpmap"))
+    return {} if media is None else codecs_by_type(media.formats, media.find_attributes("rtpmap"))

@@ -46,7 +46,7 @@ class OfferAnswer:
     masked: bool = False
 
     @classmethod
-    def begin(
+    def begin_exchange(
         cls,
         session: SessionId,
         origin: int,
@@ -92,15 +92,15 @@ class OfferAnswer:
         customer, agent = self._remote(Side.CALLER), self._remote(Side.AGENT)
         if agrees_on_events(customer, agent):
             return True
-        return customer.capturable() and agrees_on_events(
-            customer, sdp.parse(self._write(agent, Side.CALLER))
+        return customer.allows_capture() and agrees_on_events(
+            customer, sdp.parse_description(self._write(agent, Side.CALLER))
         )
 
     def event_stream(self) -> EventStream | None:
         """The stream in which the agent's side accepts telephone-event; None where it has none."""
         if not self.complete:
             return None
-        sent = sdp.parse(self._write(self._remote(Side.CALLER), Side.AGENT))
+        sent = sdp.parse_description(self._write(self._remote(Side.CALLER), Side.AGENT))
         return events_between(sent, self._remote(Side.AGENT))
 
     def tones_agreed(self) -> bool:
@@ -113,7 +113,7 @@ class OfferAnswer:
         if not self.complete:
             return None
         # The local description comes first: the peer sends with its payload types.
-        known = reversed(self.legs[side].known())
+        known = reversed(self.legs[side].list_known())
         received = next((codec for each in known if (codec := received_codec(each, types)) is not None), None)
         return received or agreed_codec(*map(self._remote, Side))
 
@@ -146,7 +146,7 @@ class OfferAnswer:
         not fit, and nothing has changed."""
         described, offer = self._parse(side, answer), offer or self.legs[side].local or b""
         if described is not None and offer:
-            described = fit_answer(described, sdp.parse(offer))
+            described = fit_answer(described, sdp.parse_description(offer))
         if described is None:
             return False
         self.legs[side].set_answer(described)
@@ -204,16 +204,16 @@ class OfferAnswer:
     def is_outdated(self, side: Side) -> bool:
         """Whether a leg's local description differs from the other leg's session by now."""
         leg = self.legs[side]
-        return leg.local is not None and not leg.says(self._adapt(self._current(side), side))
+        return leg.local is not None and not leg.matches_local(self._adapt(self._current(side), side))
 
     def is_covered(self, side: Side) -> bool:
         """Whether a leg's local description allows all of the other leg's session, and its remote
         one needs no more than that."""
-        current, remote = sdp.parse(self._write(self._current(side), side)), self._remote(side)
+        current, remote = sdp.parse_description(self._write(self._current(side), side)), self._remote(side)
         local = self.legs[side].local
         return (
             local is not None
-            and fit_answer(current, sdp.parse(local)) is current
+            and fit_answer(current, sdp.parse_description(local)) is current
             and fit_answer(remote, current) is remote
         )
 
@@ -224,7 +224,7 @@ class OfferAnswer:
         It is not stored. None where the local description says the same already, unless
         `always`."""
         leg, source = self.legs[side], self._adapt(other or self._remote(OTHER[side]), side)
-        return None if not always and leg.says(source) else leg.write_next(source)
+        return None if not always and leg.matches_local(source) else leg.write_next(source)
 
     def restore_local(self, side: Side) -> bytes:
         """The offer that undoes an offer which came to nothing."""
@@ -265,14 +265,14 @@ class OfferAnswer:
         """Parse such a leg's answer to our offer; None where it does not fit."""
         parse = self._restrict if loaned is None else self.parse_replacement
         described = parse(side, body, loaned)
-        return fit_answer(described, sdp.parse(offer)) if described is not None else None
+        return fit_answer(described, sdp.parse_description(offer)) if described is not None else None
 
     def replace_leg(
         self, side: Side, remote: sdp.SessionDescription, loaned: LoanedLeg | None = None
     ) -> None:
         """Another leg has this side's place, with this remote description. `loaned`: it was another
         call's."""
-        self.legs[side].replace(remote, loaned)
+        self.legs[side].replace_peer(remote, loaned)
         other = OTHER[side]
         self.legs[other].local = self._write(remote, other)
 
@@ -303,7 +303,7 @@ class OfferAnswer:
         described = self._restrict(side, body)
         if described is None or side not in self.redacted:
             return described
-        return filters.echo_known(described, self.legs[side].known())
+        return filters.echo_known(described, self.legs[side].list_known())
 
     def _current(self, side: Side) -> sdp.SessionDescription:
         """The other leg's session, as a leg's local description is to have it now."""
@@ -321,7 +321,7 @@ class OfferAnswer:
         return self._with_events(self._not_held(source, side), side)
 
     def _write(self, source: sdp.SessionDescription, side: Side) -> bytes:
-        return self.legs[side].write(self._adapt(source, side))
+        return self.legs[side].write_description(self._adapt(source, side))
 
     def _set_local(self, side: Side, source: sdp.SessionDescription) -> bytes:
         return self.legs[side].set_local(self._adapt(source, side))

@@ -16,7 +16,7 @@ def parse_remote(
     `max_media`: m-lines that get ports.
     """
     try:
-        described = sdp.parse(body)
+        described = sdp.parse_description(body)
     except sdp.SdpError:
         return None
     described = filters.limit_media(described, max_media)

@@ -17,10 +17,10 @@ def remote_streams(
     pass."""
     streams = []
     for index, media in enumerate(described.media):
-        address = described.address(media) if media.port else NOWHERE[0]
+        address = described.find_address(media) if media.port else NOWHERE[0]
         types = media.payload_types()
         silent = not media.relayed or address in NOWHERE
-        rtcp_address, rtcp_port = media.rtcp(address) if media.is_rtp else (address, 0)
+        rtcp_address, rtcp_port = media.find_rtcp(address) if media.is_rtp else (address, 0)
         streams.append(
             RemoteStream(
                 address=address,
@@ -35,7 +35,7 @@ def remote_streams(
                 opaque_types=types.opaque,
                 other_types=types.other,
                 red_types=types.red,
-                clock_rate=clock_rate(media.kind, media.formats, media.attributes("rtpmap")),
+                clock_rate=clock_rate(media.kind, media.formats, media.find_attributes("rtpmap")),
                 rtp=media.is_rtp,
                 keys=keys[index] if index < len(keys) else None,
                 latch=latch,

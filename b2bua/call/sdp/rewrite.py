@@ -20,7 +20,7 @@ from b2bua.call.sdp.lines import MUX, is_withdrawn
 from media.stream_description import LocalStream
 
 
-def rewrite(
+def rewrite_description(
     described: sdp.SessionDescription,
     local: Sequence[LocalStream],
     session: int,

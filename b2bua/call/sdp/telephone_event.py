@@ -36,7 +36,7 @@ def events_between(sender: sdp.SessionDescription, receiver: sdp.SessionDescript
     for stream, (from_, to) in enumerate(zip(sender.media, receiver.media, strict=False)):
         if codec is None or not (from_.capturable and to.capturable):
             continue
-        rates = encodings_by_type(tuple(to.attributes("rtpmap")))
+        rates = encodings_by_type(tuple(to.find_attributes("rtpmap")))
         for number in to.payload_types().events:
             if rates.get(str(number), ("", ""))[1] == str(codec.clock_rate):
                 return EventStream(stream, number, codec.clock_rate)
@@ -65,14 +65,14 @@ def _with_events(
 ) -> sdp.MediaDescription:
     if media.kind != "audio" or not (media.relayed and media.is_open) or media.payload_types().events:
         return media
-    maps = encodings_by_type(tuple(media.attributes("rtpmap")))
-    rates = [codec.clock_rate for codec in list_codecs(media.formats, tuple(media.attributes("rtpmap")))]
+    maps = encodings_by_type(tuple(media.find_attributes("rtpmap")))
+    rates = [codec.clock_rate for codec in list_codecs(media.formats, tuple(media.find_attributes("rtpmap")))]
     found: list[tuple[int, int]] = []  # payload types with their rates
     if is_first and rates:
         rate = _USUAL_RATE if _USUAL_RATE in rates else rates[0]
         found = [(number, rate) for number in (101, *range(96, 128))]
     elif theirs is not None and theirs.capturable:
-        of_theirs = encodings_by_type(tuple(theirs.attributes("rtpmap")))
+        of_theirs = encodings_by_type(tuple(theirs.find_attributes("rtpmap")))
         found = [(number, int(of_theirs[str(number)][1])) for number in theirs.payload_types().events]
     for number, rate in found:
         if rate in rates and str(number) not in (*media.formats, *maps):

@@ -98,7 +98,7 @@ class LegLoan:
         """Begin a loan; returns what the other call needs to know of the leg."""
         self._move(LoanEvent.LENT)
         self.side, self.gone = side, False
-        return self.bridge.offer_answer.legs[side].loan(self.bridge.trunks.trunk(side))
+        return self.bridge.offer_answer.legs[side].loan_leg(self.bridge.trunks.trunk(side))
 
     def borrower_command(self, command: leg_command.LegCommand) -> list[CallCommand]:
         """Execute a command of the other call: an offer is for the lent leg, the rest for the leg

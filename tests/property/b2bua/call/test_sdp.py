@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp.lines import WITHDRAWN
 from b2bua.call.sdp.remote_streams import remote_streams
-from b2bua.call.sdp.rewrite import rewrite
+from b2bua.call.sdp.rewrite import rewrite_description
 from media.stream_description import LocalStream
 
 # Any byte that a line may have: no NUL, CR or LF (RFC 4566 section 9, byte-string).
@@ -52,7 +52,7 @@ def written(head: list[bytes], media: list[tuple[str, int, str, list[str], list[
 @given(body=BODIES, local=LOCAL, version=st.integers(0, 2**32))
 def test_every_line_that_needs_no_touch_crosses_byte_by_byte(body, local: list[LocalStream], version: int):
     before = written(*body)
-    after = rewrite(sdp.parse(before), local, 7, version).split(b"\r\n")
+    after = rewrite_description(sdp.parse_description(before), local, 7, version).split(b"\r\n")
     rows = before.split(b"\r\n")
     assert len(after) == len(rows)
     stream = 0
@@ -74,13 +74,13 @@ def test_every_line_that_needs_no_touch_crosses_byte_by_byte(body, local: list[L
 @settings(max_examples=150, deadline=None)
 @given(body=BODIES, local=LOCAL)
 def test_what_we_wrote_we_can_read_and_write_again_unchanged(body, local: list[LocalStream]):
-    once = rewrite(sdp.parse(written(*body)), local, 7, 1)
-    described = sdp.parse(once)
+    once = rewrite_description(sdp.parse_description(written(*body)), local, 7, 1)
+    described = sdp.parse_description(once)
     assert len(described.media) == len(body[1])
-    again = [LocalStream(described.address(media), media.port) for media in described.media]
+    again = [LocalStream(described.find_address(media), media.port) for media in described.media]
     ours = local[0].address if local else "127.0.0.1"
     if all(stream.address == ours for stream in again):
-        assert rewrite(described, again, 7, 1) == once
+        assert rewrite_description(described, again, 7, 1) == once
 
 
 @settings(max_examples=300, deadline=None)
@@ -94,7 +94,7 @@ def test_random_bytes_raise_nothing_but_sdp_errors(body: bytes, data: st.DataObj
         end = data.draw(st.integers(start, min(len(body), start + 10)))
         body = body[:start] + data.draw(st.binary(max_size=6)) + body[end:]
     try:
-        described = sdp.parse(body)
+        described = sdp.parse_description(body)
     except sdp.SdpError:
         return
     streams = remote_streams(described, latch=True)
@@ -112,5 +112,5 @@ def test_random_bytes_raise_nothing_but_sdp_errors(body: bytes, data: st.DataObj
         )
         for number in types
     )
-    after = rewrite(described, [LocalStream("198.51.100.1", 20000)], 7, 1)
-    assert len(sdp.parse(after).media) == len(described.media)
+    after = rewrite_description(described, [LocalStream("198.51.100.1", 20000)], 7, 1)
+    assert len(sdp.parse_description(after).media) == len(described.media)

@@ -30,7 +30,7 @@ from b2bua.call.sdp import hold as held
 from b2bua.call.sdp import negotiated as agreement
 from b2bua.call.sdp import sdes
 from b2bua.call.sdp.remote_streams import remote_streams
-from b2bua.call.sdp.rewrite import rewrite
+from b2bua.call.sdp.rewrite import rewrite_description
 from b2bua.config.listen import parse_binds
 from b2bua.sip.auth.challenger import DigestChallenger
 from b2bua.sip.auth.digest import parse_challenges, parse_digest
@@ -132,9 +132,9 @@ def in_octets(text: str) -> None:
 
 def description(text: str) -> None:
     with contextlib.suppress(sdp.SdpError):
-        parsed = sdp.parse(f"{SDP}{text}".encode("latin-1"))
+        parsed = sdp.parse_description(f"{SDP}{text}".encode("latin-1"))
         remote_streams(parsed, latch=False)
-        rewrite(parsed, [LocalStream("192.0.2.2", 4000)] * 4, 1, 1)
+        rewrite_description(parsed, [LocalStream("192.0.2.2", 4000)] * 4, 1, 1)
         held.is_hold(parsed)
         narrowing.without_opaque_audio(parsed, decoded=True)
         narrowing.echo_known(parsed, [parsed])

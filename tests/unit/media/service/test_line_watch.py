@@ -6,7 +6,7 @@ import pytest
 
 from b2bua.call.deafness import DETAILS, line_fault
 from b2bua.call.sdp.codecs import Codec
-from b2bua.call.sdp.description import parse
+from b2bua.call.sdp.description import parse_description
 from b2bua.call.sdp.negotiated import received_codec
 from media.events import Deaf, DeafReason, LineChanged, SessionId, SessionSilent
 from media.service.line_watch import DEAF_AFTER, LOOK, Heard, LineWatch, SilenceWatch
@@ -77,7 +77,7 @@ def test_every_reason_has_its_sentence_and_hold_explains_that_nothing_comes() ->
 
 
 def test_the_codec_is_the_one_of_which_most_packets_came() -> None:
-    described = parse(
+    described = parse_description(
         b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
         b"m=audio 4000 RTP/AVP 0 8 9 101\r\na=rtpmap:101 telephone-event/8000\r\n"
     )

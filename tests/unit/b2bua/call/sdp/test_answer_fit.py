@@ -8,7 +8,7 @@ import pytest
 
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp.answer_fit import fit_answer
-from b2bua.call.sdp.directions import direction
+from b2bua.call.sdp.directions import read_direction
 
 HEAD = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
 AUDIO = "m=audio 4000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
@@ -17,7 +17,7 @@ FAX = "m=image 4004 udptl t38\r\n"
 
 
 def read(*media: str, head: str = HEAD) -> sdp.SessionDescription:
-    return sdp.parse((head + "".join(media)).encode())
+    return sdp.parse_description((head + "".join(media)).encode())
 
 
 def shape(described: sdp.SessionDescription | None) -> list[tuple[str, bool, str, tuple[str, ...]]] | None:
@@ -122,7 +122,7 @@ def test_a_direction_is_one_that_the_offer_allows(offered: str, answered: str, a
     answer = read(AUDIO, head=HEAD + line) if at_session else read(AUDIO + line)
     fit = fit_answer(answer, read(AUDIO + f"a={offered}\r\n"))
     assert fit is not None
-    found = direction(fit, fit.media[0])
+    found = read_direction(fit, fit.media[0])
     assert found in ALLOWED[offered]
     if (answered or "sendrecv") in ALLOWED[offered]:
         assert fit is answer

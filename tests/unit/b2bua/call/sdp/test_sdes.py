@@ -23,7 +23,7 @@ OURS = (LocalStream("198.51.100.1", 20000),)
 
 
 def offer_answer(encrypted: str = "") -> OfferAnswer:
-    call = OfferAnswer.begin(SessionId("s"), 7, bytes(32))
+    call = OfferAnswer.begin_exchange(SessionId("s"), 7, bytes(32))
     call.set_policies(*(TrunkPolicy(encrypted=side.value in encrypted) for side in Side))
     call.set_streams(OURS, OURS)
     return call
