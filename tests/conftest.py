@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tests.complaints import COMPLAINTS, Asyncio
@@ -28,9 +29,14 @@ SLOW = (
     "property/b2bua/sip/test_linear_time.py",
     "property/media/core/test_core_decides_like_the_reference.py",
     "property/media/core/test_core_masks_audio_like_the_reference.py",
+    "property/media/core/test_odd_senders.py",
     "sanitize",
+    "unit/b2bua/commands/test_cli.py",
     "unit/b2bua/commands/test_cli_terminal.py",
+    "unit/b2bua/doctor/test_doctor_checks.py",
+    "unit/media/capture/test_canary.py",
     "unit/media/decoder/test_decoder_process.py",
+    "unit/tests/test_complaints.py",
 )
 # A change lands or not by what it is: chance finds its faults in `make test` and `make explore`.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
@@ -63,9 +69,21 @@ def _mark(path: Path) -> str:
     return "slow" if any(path.is_relative_to(each) for each in SLOW) else "fast"
 
 
+def pytest_configure() -> None:
+    # The default, with its frames and locals, takes up to seconds for one exception.
+    structlog.dev.ConsoleRenderer.get_active().exception_formatter = structlog.dev.plain_traceback
+
+
 def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()  # what is loaded by now is not looked through again after each test
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """What a file has loaded and left is not looked through again after each test of the next."""
+    if nextitem is not None and nextitem.path != item.path:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)
