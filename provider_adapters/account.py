@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
-TokenType = Literal["none", "one_time", "reusable"]
+from provider_adapters.payment import TokenType
 
 
 def https_url(value: str) -> str:
@@ -30,9 +29,15 @@ def https_url(value: str) -> str:
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to charge, as whom, and how long to wait. Times are in seconds."""
+    """Where to charge, as whom, and how long to wait. Times are in seconds.
+
+    `name`: of the provider's section; the adapter's where it has none. `api_user`: what stands
+    beside the key where a provider has two words (user name, public key). `merchant_account`: for
+    whom, where one key is good for several. `statement`: what stands on the cardholder's
+    statement."""
 
     adapter: str
+    name: str = ""
     url: str
     api_key: str
     journal: str
@@ -40,6 +45,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     inquiry_time: float
     token_type: TokenType
     ca_file: str | None = None
+    api_user: str = ""
+    merchant_account: str = ""
+    statement: str = ""
 
     def __post_init__(self) -> None:
         https_url(self.url)

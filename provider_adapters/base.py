@@ -4,7 +4,8 @@ of a charge.
 Rule 1: an adapter does no I/O and keeps nothing between two charges; the runner sends, waits and
         gives up.
 Rule 2: an adapter yields each request that may move money at most once, marked `may_charge`; it
-        never retries.
+        never retries. The runner repeats one only where the provider promises that its key makes
+        that safe (`repeatable`).
 Rule 3: bodies show nothing of themselves; a response may quote what it was sent.
 """
 
@@ -12,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from provider_adapters.payment import Charge, Outcome
+from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Operation, Outcome
 
 T = TypeVar("T")
 CardT_contra = TypeVar("CardT_contra", contravariant=True)
@@ -24,13 +25,23 @@ CardT_contra = TypeVar("CardT_contra", contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTPS request. `path` is appended to the account's URL; `body` is sent as JSON."""
+    """One HTTPS request. `path` is appended to the account's URL.
+
+    `body` is sent as JSON, or as a form with names such as `card[number]` where `is_form` is set.
+    `may_charge`: money may move by it. `repeatable`: the provider promises that the same request
+    under the same key charges once. `step` and `notes` are written to the journal before a byte
+    leaves: which request it is, and what an inquiry has to know from here on; no card data.
+    """
 
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: Mapping[str, object] | None = field(default=None, repr=False)
+    is_form: bool = False
     may_charge: bool = False
+    repeatable: bool = False
+    step: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +59,51 @@ class Response:
             return None
 
 
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """The provider holds no such charge now. A request may still be on its way to it."""
+
+
+Notes = Mapping[str, str]
 Charging = Generator[Request, Response, Outcome]
-Inquiry = Generator[Request, Response, Outcome | None]
+Inquiry = Generator[Request, Response, Outcome | NotFound | None]
+FollowingUp = Generator[Request, Response, FollowUpOutcome]
+Examination = Generator[Request, Response, str | None]
 
 
 class Flow(Protocol[CardT_contra]):
     """One provider's way of charging. `CardT_contra` is `card.Card`, which this module has no need
-    to know."""
+    to know.
+
+    `OPERATIONS` are those that it can do. `ABSENT_AFTER`: seconds after the sending from which on
+    `NotFound` is certain, because no request is under way so long; None where it never is.
+    """
+
+    OPERATIONS: ClassVar[frozenset[Operation]]
+    ABSENT_AFTER: ClassVar[float | None]
 
     def charge(self, charge: Charge, card: CardT_contra) -> Charging:
         """Charge the card. Returns Unknown where the answer leaves it open; the runner then
         inquires."""
         ...
 
-    def inquire(self, charge: Charge) -> Inquiry:
-        """Ask what became of the charge's idempotency key. Returns None where the provider cannot
-        say yet.
+    def inquire(self, charge: Charge, notes: Notes) -> Inquiry:
+        """Ask what became of the charge. `notes`: those of its last request. Returns None where the
+        provider cannot say yet.
 
         Failed only where the provider promises that nothing was charged, nor will be.
         """
+        ...
+
+    def charge_saved(self, charge: Charge, token: str) -> Charging:
+        """Charge a card that the provider saved under a token. No card data is at hand."""
+        ...
+
+    def follow_up(self, request: FollowUp) -> FollowingUp:
+        """Capture, void or refund what was charged."""
+        ...
+
+    def examine(self) -> Examination:
+        """Ask for something that moves no money; what is wrong with the account by the answer, as a
+        word of `reasons.REASONS`, or None."""
         ...

@@ -11,21 +11,34 @@ currency that the answer names, not for those that were asked for.
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 from urllib.parse import quote
 
 import msgspec
 
 from provider_adapters.account import Account
-from provider_adapters.base import Charging, Inquiry, Request, Response
+from provider_adapters.approval import approve
+from provider_adapters.base import Charging, Examination, FollowingUp, Inquiry, Notes, Request, Response
 from provider_adapters.card import Card
-from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcome, PartiallyApproved, Unknown
+from provider_adapters.http_errors import judge_error
+from provider_adapters.payment import (
+    Accepted,
+    Approved,
+    Charge,
+    Declined,
+    Failed,
+    FollowUp,
+    Operation,
+    Outcome,
+    Unknown,
+)
+from provider_adapters.text import clean_code, clean_text
 
 _PATH = "/v1/charges"
 _CODE = re.compile(r"[a-z0-9_]{1,64}")
-_LONGEST = 200
-# Client errors that say nothing of whether the charge stands: 408 may come from a proxy, 409 from a
-# charge under way.
-_OPEN = frozenset({408, 409})
+# Client errors that say nothing of whether the charge stands: 408 may come from a proxy, 409 and
+# 425 from a charge under way.
+_OPEN = frozenset({408, 409, 425})
 
 
 class _Answer(msgspec.Struct):
@@ -46,47 +59,91 @@ class _Answer(msgspec.Struct):
 class Connector:
     """Speaks the contract with the account's credentials."""
 
+    OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation) - {Operation.LINK}
+    ABSENT_AFTER: ClassVar[float | None] = None  # `no_such_charge` is a promise, and needs no time
+
     def __init__(self, account: Account) -> None:
-        self._token_type = account.token_type
+        self._account = account
         self._headers = {"Authorization": f"Bearer {account.api_key}", "Accept": "application/json"}
 
     def charge(self, charge: Charge, card: Card) -> Charging:
         """One POST."""
         month, year = card.expiry.reveal()
-        response = yield Request(
-            "POST",
-            _PATH,
-            headers=self._headers | {"Idempotency-Key": charge.idempotency_key},
-            body={
-                "transaction_id": charge.transaction_id,
-                "amount": charge.amount,
-                "currency": charge.currency,
-                "description": charge.description,
-                "channel": "moto",
-                "entry": "keypad",
-                "token_type": self._token_type,
-                "card": {
-                    "number": card.pan.reveal(),
-                    "expiry_month": month,
-                    "expiry_year": year,
-                    "security_code": card.security_code.reveal() or None,
-                },
-            },
-            may_charge=True,
-        )
-        return _charged(response, charge)
+        paid_by = {
+            "number": card.pan.reveal(),
+            "expiry_month": month,
+            "expiry_year": year,
+            "security_code": card.security_code.reveal() or None,
+        }
+        return (yield from self._post(charge, {"card": paid_by}))
 
-    def inquire(self, charge: Charge) -> Inquiry:
+    def charge_saved(self, charge: Charge, token: str) -> Charging:
+        """The same with a token instead of the card."""
+        return (yield from self._post(charge, {"token": token}))
+
+    def inquire(self, charge: Charge, notes: Notes) -> Inquiry:
         """One GET."""
-        response = yield Request(
-            "GET", f"{_PATH}/{quote(charge.idempotency_key, safe='')}", headers=self._headers
-        )
+        response = yield Request("GET", _path(charge), headers=self._headers)
         answer = response.read(_Answer) or _Answer()
         if response.status == 200:
             return _decided(answer, charge)
         if response.status == 404 and answer.error == "no_such_charge":
             return Failed(reason="no_such_charge")
         return None
+
+    def follow_up(self, request: FollowUp) -> FollowingUp:
+        """One POST below the charge's own path."""
+        response = yield Request(
+            "POST",
+            f"{_path(request.charge)}/{request.kind}s",
+            headers=self._headers | {"Idempotency-Key": request.key},
+            body={"amount": request.amount},
+            may_charge=True,
+        )
+        answer = response.read(_Answer) or _Answer()
+        if response.status in (200, 201) and answer.status in ("done", "accepted"):
+            reference = clean_text(answer.reference)
+            return Approved(reference=reference) if answer.status == "done" else Accepted(reference=reference)
+        if response.status in (200, 201):
+            return Unknown(reason="answer_not_understood")
+        return judge_error(response.status, clean_code(answer.error))
+
+    def examine(self) -> Examination:
+        """Inquire about a key that nobody has used."""
+        response = yield Request("GET", f"{_PATH}/tonewall-examination", headers=self._headers)
+        if response.status in (200, 404):
+            return None
+        return judge_error(response.status).reason
+
+    def _post(self, charge: Charge, paid_by: dict[str, object]) -> Charging:
+        body: dict[str, object] = {
+            "transaction_id": charge.transaction_id,
+            "amount": charge.amount,
+            "currency": charge.currency,
+            "description": charge.description,
+            "channel": "moto",
+            "entry": "keypad",
+            "token_type": charge.token_type or self._account.token_type,
+        }
+        more = {
+            "operation": "" if charge.operation == "charge" else charge.operation,
+            "customer": charge.customer,
+            "merchant_account": charge.merchant_account or self._account.merchant_account,
+            "statement": charge.statement or self._account.statement,
+            "metadata": charge.metadata,
+        }
+        response = yield Request(
+            "POST",
+            _PATH,
+            headers=self._headers | {"Idempotency-Key": charge.idempotency_key},
+            body=body | {name: value for name, value in more.items() if value} | paid_by,
+            may_charge=True,
+        )
+        return _charged(response, charge)
+
+
+def _path(charge: Charge) -> str:
+    return f"{_PATH}/{quote(charge.idempotency_key, safe='')}"
 
 
 def _charged(response: Response, charge: Charge) -> Outcome:
@@ -117,25 +174,21 @@ def _approved(answer: _Answer, charge: Charge) -> Outcome:
     approved = named[-1] if named else charge.amount
     # `amount` alone is what was approved; beside `amount_approved` it may also repeat what was
     # asked for.
-    if not 0 < approved <= charge.amount or any(amount not in (approved, charge.amount) for amount in named):
+    if any(amount not in (approved, charge.amount) for amount in named):
         return Unknown(reason="amount_differs")
-    token, code = answer.token or None, _short(answer.authorisation_code) or None
-    if approved < charge.amount:
-        return PartiallyApproved(
-            amount=approved, reference=_short(answer.reference), token=token, authorisation_code=code
-        )
-    return Approved(reference=_short(answer.reference), token=token, authorisation_code=code)
+    return approve(
+        charge,
+        amount=approved,
+        reference=answer.reference,
+        token=answer.token,
+        authorisation_code=answer.authorisation_code,
+    )
 
 
 def _declined(answer: _Answer) -> Declined:
     reason = answer.reason or ""
     return Declined(
         reason=reason if _CODE.fullmatch(reason) else "declined",
-        message=_short(answer.message),
-        reference=_short(answer.reference) or None,
+        message=clean_text(answer.message),
+        reference=clean_text(answer.reference) or None,
     )
-
-
-def _short(text: str | None) -> str:
-    """Fit for a screen and a log: printable, and not longer than a line or two."""
-    return "".join(sign if sign.isprintable() else " " for sign in (text or "")[:_LONGEST])

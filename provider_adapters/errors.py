@@ -4,7 +4,8 @@ have moved?
     ProviderError
     ├── NotSent              not a byte of the request left: certainly not charged
     │   ├── Unreachable      no address, no connection, no connection in time
-    │   └── Untrusted        TLS refused: certificate, host name, version
+    │   ├── Untrusted        TLS refused: certificate, host name, version
+    │   └── NotNoted         the journal could not be written
     └── MaybeSent            some of the request left: it may have been charged
         ├── TimedOut         no answer, or not all of it, in time
         ├── ConnectionLost   closed or broken before the answer was complete
@@ -34,6 +35,10 @@ class Unreachable(NotSent):
 
 class Untrusted(NotSent):
     """There was a connection, but not to whom the certificate must name."""
+
+
+class NotNoted(NotSent):
+    """The request was to be written to the journal first, and that failed."""
 
 
 class MaybeSent(ProviderError):

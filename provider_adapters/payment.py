@@ -10,6 +10,9 @@ Rule 3: an approval of another amount or currency than was asked for is no `Appr
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Literal
+
 import msgspec
 
 # A payer's exit status where it never took a charge (sysexits.h).
@@ -17,14 +20,59 @@ JOURNAL_FAILED = 74  # EX_IOERR
 WRONG_CONFIGURATION = 78  # EX_CONFIG
 
 
+class Operation(StrEnum):
+    """What an adapter can be asked to do. The first three take a card."""
+
+    CHARGE = "charge"
+    AUTHORISE = "authorise"
+    VERIFY = "verify"
+    CHARGE_SAVED = "charge_saved"
+    CAPTURE = "capture"
+    CAPTURE_PART = "capture_part"
+    VOID = "void"
+    REFUND = "refund"
+    REFUND_PART = "refund_part"
+    LINK = "link"
+
+
+TokenType = Literal["none", "one_time", "reusable"]
+
+
 class Charge(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be paid. `amount` is in the currency's minor unit (ISO 4217 exponent)."""
+    """What is to be paid. `amount` is in the currency's minor unit (ISO 4217 exponent).
+
+    `operation`: `authorise` leaves the money to be captured later; `verify` asks the issuer about
+    the card with amount zero. `token_type`: what the provider shall return for later payments; None
+    is the account's. `customer`: the merchant's name for whom a token is saved. The last three
+    override the account's."""
 
     idempotency_key: str
     transaction_id: str
     amount: int
     currency: str
     description: str = ""
+    operation: Literal["charge", "authorise", "verify"] = "charge"
+    token_type: TokenType | None = None
+    customer: str = ""
+    merchant_account: str = ""
+    statement: str = ""
+    metadata: dict[str, str] = {}
+
+
+class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
+    """What is done later about a charge that was approved, or authorised: all of it, or `amount` of
+    it in its minor unit. `reference`: the provider's own of that charge. `key`: the idempotency key
+    of this request, never that of the charge."""
+
+    key: str
+    kind: Literal["capture", "void", "refund"]
+    charge: Charge
+    reference: str
+    amount: int
+
+    @property
+    def is_partial(self) -> bool:
+        return self.amount < self.charge.amount
 
 
 class Approved(msgspec.Struct, frozen=True, kw_only=True, tag="approved"):
@@ -46,19 +94,21 @@ class PartiallyApproved(msgspec.Struct, frozen=True, kw_only=True, tag="partiall
 
 
 class Declined(msgspec.Struct, frozen=True, kw_only=True, tag="declined"):
-    """The provider or the issuer said no. `reason` is the provider's code, `message` fit for the
-    agent's eyes."""
+    """The provider or the issuer said no. `reason` is a word of `reasons.REASONS`, `code` what the
+    provider called it, `message` fit for the agent's eyes."""
 
     reason: str
     message: str = ""
     reference: str | None = None
+    code: str = ""
 
 
 class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
     """Certainly not charged: nothing was sent, or the provider confirmed that it holds no such
-    charge."""
+    charge. `code`: what the provider called it."""
 
     reason: str
+    code: str = ""
 
 
 class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag="unknown"):
@@ -67,7 +117,15 @@ class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag="unknown"):
     reason: str
 
 
+class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
+    """The provider took a follow-up, and says later whether it was done. `reference`: its own of
+    this request."""
+
+    reference: str
+
+
 Outcome = Approved | PartiallyApproved | Declined | Failed | Unknown
+FollowUpOutcome = Approved | Accepted | Declined | Failed | Unknown
 
 DIFFERENCES = frozenset({"amount_differs", "currency_differs"})
 """Reasons of an `Unknown` whose provider says that it approved something else than was asked for: a

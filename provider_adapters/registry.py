@@ -1,10 +1,15 @@
-"""The adapters by name, loaded when one is wanted, so that settings can be checked without touching
-card code."""
+"""Lists the adapters, a row each, and loads one when it is wanted: settings are checked without
+touching card code.
+
+Adding one: a module here, a row below, and a row of tests/contract/providers.py. docs/providers.md
+has an example with remarks.
+"""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +17,45 @@ if TYPE_CHECKING:
     from provider_adapters.account import Account
     from provider_adapters.base import Flow
 
-ADAPTERS: Mapping[str, str] = MappingProxyType({"connector": "Connector"})
-"""The module in this package, and the class in it, which is called with an Account."""
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One adapter: the class in the module of its name, which is called with an Account.
+
+    `title`: the provider as it writes itself. `needs`: keys of `[provider]` that it cannot do
+    without, and what each is there. `url` and `test_url`: where it is, where that is the same for
+    every merchant."""
+
+    flow: str
+    title: str
+    needs: Mapping[str, str] = field(default_factory=dict)
+    url: str = ""
+    test_url: str = ""
+
+
+ADAPTERS: Mapping[str, Row] = MappingProxyType(
+    {
+        "connector": Row("Connector", "Tonewall's own contract"),
+        "adyen": Row(
+            "Adyen",
+            "Adyen",
+            needs={"merchant_account": "the merchant account"},
+            test_url="https://checkout-test.adyen.com/v72",
+        ),
+    }
+)
 
 
 def load(account: Account) -> Flow[Any]:
     """The adapter that the account names. Raises KeyError where there is none of that name."""
+    row = ADAPTERS[account.adapter]
     module = importlib.import_module(f"provider_adapters.{account.adapter}")
-    flow: Flow[Any] = getattr(module, ADAPTERS[account.adapter])(account)
+    flow: Flow[Any] = getattr(module, row.flow)(account)
     return flow
+
+
+def flow_class(adapter: str) -> type[Flow[Any]]:
+    """The adapter's class, for what it says of itself. Raises KeyError."""
+    module = importlib.import_module(f"provider_adapters.{adapter}")
+    found: type[Flow[Any]] = getattr(module, ADAPTERS[adapter].flow)
+    return found

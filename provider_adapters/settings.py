@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from provider_adapters.account import TokenType, https_url
+from provider_adapters.account import https_url
+from provider_adapters.payment import TokenType
 from provider_adapters.registry import ADAPTERS
 from tonewall.ini import Section
 
@@ -23,6 +24,24 @@ def _api_key(value: SecretStr) -> SecretStr:
     if not text or not text.isascii() or not text.isprintable() or " " in text:
         raise ValueError("expected printable ASCII without spaces")
     return value
+
+
+def _name(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or ":" in value:
+        raise ValueError("expected printable ASCII without a colon")
+    return value
+
+
+def _read_secret(path: Path) -> str:
+    """The first line of a file that holds a secret. Raises ValueError, which quotes nothing of
+    it."""
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise ValueError("api_key_file: expected a file that can be read, with the key alone in it") from None
+    if len(lines) != 1:
+        raise ValueError("api_key_file: expected one line, with the key alone in it")
+    return lines[0].strip()
 
 
 def _readable(value: Path | None) -> Path | None:
@@ -42,6 +61,20 @@ class ProviderSettings(Section):
     )
     url: Annotated[str, AfterValidator(https_url)] = Field(description="where it is, beginning with https://")
     api_key: Annotated[SecretStr, AfterValidator(_api_key)] = Field(description="the key that it gave you")
+    api_key_file: Path | None = Field(
+        default=None, description="the file in which the key stands, instead of api_key; read at the start"
+    )
+    api_user: Annotated[str, AfterValidator(_name)] = Field(
+        default="", description="what stands beside the key: user name or public key, where there is one"
+    )
+    merchant_account: str = Field(
+        default="", max_length=80, description="for whom is charged, where the provider asks for that"
+    )
+    statement: str = Field(
+        default="",
+        max_length=22,
+        description="what stands on the cardholder's statement, where it can be said",
+    )
     ca_file: Annotated[Path | None, AfterValidator(_readable)] = Field(
         default=None, description="certificate authorities to trust instead of the public ones, as a PEM file"
     )
@@ -66,3 +99,26 @@ class ProviderSettings(Section):
         description="the file in which every charge is noted before it is sent; holds no card data",
     )
     ready: int = Field(default=2, ge=1, le=64, description="how many payer processes are kept ready")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Take the key out of its file, and the URL of a provider that has one for everybody."""
+        file = values.get("api_key_file")
+        if file:
+            if values.get("api_key"):
+                raise ValueError("api_key_file: api_key is given, too; keep one")
+            values = {key: value for key, value in values.items() if key != "api_key_file"}
+            values["api_key"] = _read_secret(Path(file))
+        row = ADAPTERS.get(values.get("adapter", "connector"))
+        if row is not None and row.url:
+            values = {"url": row.url, **values}
+        return values
+
+    @model_validator(mode="after")
+    def _check_needs(self) -> Self:
+        row = ADAPTERS[self.adapter]
+        for key, meaning in row.needs.items():
+            if not getattr(self, key):
+                raise ValueError(f"{key}: {row.title} needs it: {meaning}")
+        return self

@@ -1,13 +1,12 @@
-"""The local provider's books: what each test card does, which keys were charged, and what an
-inquiry is told.
+"""Keeps the books of a provider that is played here: what each test card does, which keys were
+charged, and what was done later.
 
 Rule 1: a key is entered before anything else happens to the charge, so that an inquiry never misses
         one under way.
-Rule 2: a key of which an inquiry was told `no_such_charge` is closed: a charge that arrives later
-        is refused.
+Rule 2: `charges` counts how often money moved under a key: a test that finds 2 has found a double.
 Rule 3: of a card the books keep the last four digits and a SHA-256 of number, MMYY and code. That
         hash is no protection; it is for tests that must know whether the digits arrived complete
-        and in order.
+        and in order. A saved card stays in memory whole, as it does at any provider.
 """
 
 from __future__ import annotations
@@ -17,8 +16,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-
-import msgspec
+from typing import Literal
 
 from tonewall.log import get_logger
 
@@ -26,36 +24,18 @@ API_KEY = "local-test-key"
 log = get_logger(__name__)
 
 
-class _Card(msgspec.Struct):
-    number: str
-    expiry_month: int
-    expiry_year: int
-    security_code: str | None = None
-
-
-class _Body(msgspec.Struct):
-    transaction_id: str
-    amount: int
-    currency: str
-    card: _Card
-    channel: str
-    entry: str
-    token_type: str
-    description: str = ""
-
-
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """What one card number does. `answer`: how the POST ends, when it is charged or not;
-    `approves`: what of the order."""
+    """What one card number does. `answer`: how the request ends, "clear", "late", "error" (500),
+    "cut" (half an answer) or "none" (closed without an answer); `approves`: "all", "half" of the
+    amount, "another currency", or "more" than the amount."""
 
     name: str
     charged: bool
-    # "clear", "late", "error" (500), "cut" (half an answer), "none" (closed without an answer).
     answer: str = "clear"
     reason: str = ""
     message: str = ""
-    approves: str = "all"  # "half" of the amount, "another currency", "more" than the amount
+    approves: str = "all"
 
 
 # Well-known test numbers first; the others are ours. All pass the Luhn check.
@@ -88,10 +68,26 @@ BEHAVIOURS: Mapping[str, Behaviour] = MappingProxyType(
 _OTHERWISE = Behaviour("approved", True)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A charge as it arrived, whatever the provider calls its parts. `expiry`: MMYY."""
+
+    key: str
+    transaction_id: str
+    amount: int
+    currency: str
+    number: str = field(repr=False)
+    expiry: str = field(default="", repr=False)
+    code: str = field(default="", repr=False)
+    operation: Literal["charge", "authorise", "verify"] = "charge"
+    saves: str = "none"
+
+
 @dataclass(slots=True)
 class Record:
-    """One idempotency key. `answer` is set when the charge is decided; `charges` counts how often
-    money moved."""
+    """One idempotency key. `state` is decided when the charge is; `charges` counts how often money
+    moved. `approved` and `approved_currency`: what of the order. The moves are later ones, by their
+    own keys."""
 
     transaction_id: str
     amount: int
@@ -99,8 +95,28 @@ class Record:
     last_four: str
     digits_sha256: str
     behaviour: str
+    operation: str = "charge"
     charges: int = 0
-    answer: dict[str, object] | None = field(default=None, repr=False)
+    state: Literal["pending", "approved", "declined"] = "pending"
+    reference: str = ""
+    approved: int = 0
+    approved_currency: str = ""
+    reason: str = ""
+    message: str = field(default="", repr=False)
+    token: str = ""
+    captured: int = 0
+    refunded: int = 0
+    voided: bool = False
+    moves: dict[str, Move] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A capture, void or refund."""
+
+    kind: str
+    amount: int
+    reference: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,97 +129,123 @@ class Answer:
     cut: bool = False
 
 
-class Provider:
-    """The books: which keys were charged, and which were closed by an inquiry that found
-    nothing."""
+class KeyOfAnother(Exception):
+    """The key came with another order before."""
+
+
+class InProgress(Exception):
+    """The key is being charged."""
+
+
+class NotAllowed(Exception):
+    """A later move that the state of the charge does not allow."""
+
+
+class Books:
+    """Which keys were charged, and what was done with them. `delay`: seconds that a late card
+    takes."""
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
         self._records: dict[str, Record] = {}
-        self._closed: set[str] = set()
-        self._requests = 0
+        self._saved: dict[str, Order] = {}
+        self.requests = 0
+        """How many charges arrived, of whichever key."""
         self._working: set[asyncio.Task[None]] = set()
 
-    async def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
-        """One request. Charges that take long go on when the client has left."""
-        if path == "/test/charges" and method == "GET":
-            return Answer(200, self._report())
-        if headers.get("authorization") != f"Bearer {API_KEY}":
-            return Answer(401, {"error": "unauthorised"})
-        if path == "/v1/charges" and method == "POST":
-            self._requests += 1
-            return await self._charge(headers.get("idempotency-key", ""), body)
-        if path.startswith("/v1/charges/") and method == "GET":
-            return self._inquire(path.removeprefix("/v1/charges/"))
-        return Answer(404, {"error": "no_such_path"})
-
-    async def _charge(self, key: str, body: bytes) -> Answer | None:
-        try:
-            order = msgspec.json.decode(body, type=_Body)
-        except msgspec.DecodeError:
-            return Answer(400, {"error": "bad_request"})
-        if not key or not order.card.number.isdecimal():
-            return Answer(400, {"error": "bad_request"})
-        if key in self._closed:
-            return Answer(410, {"error": "key_closed"})
-        if key in self._records:
-            record = self._records[key]
+    async def charge(self, order: Order) -> tuple[Record, Behaviour]:
+        """Carry out the order, or find what an earlier request under its key came to. A charge that
+        takes long goes on when the client has left. Raises KeyOfAnother, InProgress."""
+        self.requests += 1
+        record = self._records.get(order.key)
+        if record is not None:
             if (record.amount, record.transaction_id) != (order.amount, order.transaction_id):
-                return Answer(422, {"error": "key_of_another_charge"})
-            return _answer(record.answer) if record.answer else Answer(409, {"error": "in_progress"})
-        behaviour = BEHAVIOURS.get(order.card.number, _OTHERWISE)
-        record = self._records[key] = _record(order, behaviour)
+                raise KeyOfAnother
+            if record.state == "pending":
+                raise InProgress
+            return record, Behaviour(record.behaviour, record.state == "approved")
+        behaviour = find_behaviour(order.number)
+        record = self._records[order.key] = _record(order, behaviour)
         work = asyncio.create_task(self._decide(record, order, behaviour))
         self._working.add(work)
         work.add_done_callback(self._working.discard)
         await asyncio.shield(work)
-        log.info("charge", outcome=behaviour.name, idempotency_key=key)
+        log.info("charge", outcome=behaviour.name, idempotency_key=order.key)
+        return record, behaviour
+
+    def transmit(self, key: str, behaviour: Behaviour, answer: Answer, error: Answer) -> Answer | None:
+        """What goes back of a charge's answer, by its card: the answer, half of it, the error, or
+        nothing. What failed without a charge is forgotten, so that nothing stands under the key."""
+        if behaviour.answer in ("error", "none") and not behaviour.charged:
+            del self._records[key]
         if behaviour.answer == "error":
-            if not behaviour.charged:
-                del self._records[key]
-            return Answer(500, {"error": "internal_error"})
+            return error
         if behaviour.answer == "none":
-            if not behaviour.charged:
-                del self._records[key]
             return None
-        answer = _answer(record.answer or {})
         return Answer(answer.status, answer.body, cut=behaviour.answer == "cut")
 
-    async def _decide(self, record: Record, order: _Body, behaviour: Behaviour) -> None:
+    def find(self, key: str) -> Record | None:
+        """What stands under a key."""
+        return self._records.get(key)
+
+    def find_reference(self, reference: str) -> tuple[str, Record] | None:
+        """The key and record of a charge by the provider's own reference."""
+        return next(((key, each) for key, each in self._records.items() if each.reference == reference), None)
+
+    def saved(self, token: str) -> Order | None:
+        """The order with whose card this token was made."""
+        return self._saved.get(token)
+
+    def move(self, record: Record, kind: str, key: str, amount: int) -> Move:
+        """Capture, void or refund, once per key. Raises NotAllowed."""
+        if key in record.moves:
+            return record.moves[key]
+        settled = record.captured if record.operation == "authorise" else record.approved
+        allowed = {
+            "capture": record.operation == "authorise" and amount <= record.approved - record.captured,
+            "void": record.refunded == 0 and record.captured == 0,
+            "refund": amount <= settled - record.refunded,
+        }[kind]
+        if record.state != "approved" or record.voided or not allowed:
+            raise NotAllowed(kind)
+        if kind == "void":
+            record.voided = True
+        elif kind == "capture":
+            record.captured += amount
+        else:
+            record.refunded += amount
+        made = record.moves[key] = Move(kind, amount, _reference("mv", key))
+        log.info("move", outcome=kind, idempotency_key=key)
+        return made
+
+    async def _decide(self, record: Record, order: Order, behaviour: Behaviour) -> None:
         if behaviour.answer == "late":
             await asyncio.sleep(self._delay)
-        reference = "ch_" + hashlib.sha256(record.transaction_id.encode()).hexdigest()[:16]
-        if behaviour.charged:
-            record.charges += 1
-            record.answer = {"status": "approved", "reference": reference, "authorisation_code": "A0B1C2"}
-            record.answer |= _approved(order, behaviour)
-            if order.token_type != "none":  # noqa: S105
-                record.answer["token"] = f"tok_{order.token_type}_{record.digits_sha256[:12]}"
-        else:
-            number, code = order.card.number, order.card.security_code
+        if not behaviour.charged:
+            number, code = order.number, order.code
             quote = f"Not valid: {number[:4]} {number[4:8]} {number[8:12]} {number[12:]}, code {code}."
-            message = quote if behaviour.message == "quote" else behaviour.message
-            record.answer = {"status": "declined", "reason": behaviour.reason, "message": message}
+            record.reason = behaviour.reason
+            record.message = quote if behaviour.message == "quote" else behaviour.message
+            record.state = "declined"
+            return
+        record.charges += 1
+        changed = {"half": order.amount // 2, "more": order.amount + 1}
+        record.approved = changed.get(behaviour.approves, order.amount)
+        other = "USD" if order.currency != "USD" else "EUR"
+        record.approved_currency = other if behaviour.approves == "another currency" else order.currency
+        if order.saves != "none":
+            record.token = f"tok_{order.saves}_{record.digits_sha256[:12]}"
+            self._saved[record.token] = order
+        record.state = "approved"
 
-    def _inquire(self, key: str) -> Answer:
-        record = self._records.get(key)
-        if record is None:
-            self._closed.add(key)
-            return Answer(404, {"error": "no_such_charge"})
-        return Answer(200, record.answer or {"status": "pending"})
-
-    def _report(self) -> dict[str, object]:
+    def report(self) -> dict[str, object]:
+        """What was asked and charged, for tests."""
         fields = (
-            "transaction_id",
-            "amount",
-            "currency",
-            "last_four",
-            "digits_sha256",
-            "behaviour",
-            "charges",
-        )
+            "transaction_id", "amount", "currency", "last_four", "digits_sha256", "behaviour", "operation",
+            "charges", "state", "reference", "approved", "captured", "refunded", "voided", "token",
+        )  # fmt: skip
         return {
-            "requests": self._requests,
+            "requests": self.requests,
             "charges": sum(record.charges for record in self._records.values()),
             "records": [
                 {"idempotency_key": key} | {name: getattr(record, name) for name in fields}
@@ -212,25 +254,24 @@ class Provider:
         }
 
 
-def _record(order: _Body, behaviour: Behaviour) -> Record:
-    card = order.card
-    digits = f"{card.number}{card.expiry_month:02}{card.expiry_year % 100:02}{card.security_code or ''}"
+def find_behaviour(number: str) -> Behaviour:
+    """What this card does."""
+    return BEHAVIOURS.get(number, _OTHERWISE)
+
+
+def _record(order: Order, behaviour: Behaviour) -> Record:
     return Record(
         transaction_id=order.transaction_id,
         amount=order.amount,
         currency=order.currency,
-        last_four=card.number[-4:],
-        digits_sha256=hashlib.sha256(digits.encode()).hexdigest(),
+        last_four=order.number[-4:],
+        digits_sha256=hashlib.sha256(f"{order.number}{order.expiry}{order.code}".encode()).hexdigest(),
         behaviour=behaviour.name,
+        operation=order.operation,
+        reference=_reference("ch", order.key),
     )
 
 
-def _approved(order: _Body, behaviour: Behaviour) -> dict[str, object]:
-    amount = {"half": order.amount // 2, "more": order.amount + 1}.get(behaviour.approves, order.amount)
-    other = "USD" if order.currency != "USD" else "EUR"
-    currency = other if behaviour.approves == "another currency" else order.currency
-    return {"amount": order.amount, "amount_approved": amount, "currency": currency}
-
-
-def _answer(body: Mapping[str, object]) -> Answer:
-    return Answer(402 if body.get("status") == "declined" else 201, body)
+def _reference(kind: str, key: str) -> str:
+    """Sixteen signs and a kind: as long as those of real providers."""
+    return f"{kind}_{hashlib.sha256(key.encode()).hexdigest()[:16]}"

@@ -1,7 +1,9 @@
-"""The local provider: the connector contract over real HTTPS on this machine, for tests and the
+"""The local provider: one provider's interface over real HTTPS on this machine, for tests and the
 demo.
 
-    python -m provider_adapters.local.provider --directory DIR
+    python -m provider_adapters.local.provider --directory DIR [--adapter adyen]
+
+Without `--adapter` it speaks the connector contract.
 
 It makes a certificate authority and a certificate on the spot, writes DIR/ca.pem and DIR/url,
 prints one JSON line `{"url": …, "ca_file": …, "api_key": …}` when it listens, and behaves by card
@@ -20,14 +22,29 @@ import asyncio
 import json
 import signal
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 
 from provider_adapters.local.authority import issue
-from provider_adapters.local.books import API_KEY, Provider
+from provider_adapters.local.books import API_KEY, Answer, Books
+from provider_adapters.local.dialect import DIALECTS, Dialect, load_dialect
 from tonewall.log import configure_log
 
 _LARGEST = 64 * 1024
 _IDLE = 30.0
+
+
+class Provider:
+    """What listens: the dialect, and beside it a report for tests."""
+
+    def __init__(self, books: Books, dialect: Dialect) -> None:
+        self._books, self._dialect = books, dialect
+
+    async def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
+        """One request."""
+        if path == "/test/charges" and method == "GET":
+            return Answer(200, self._books.report())
+        return await self._dialect.handle(method, path, headers, body)
 
 
 async def converse(provider: Provider, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -59,13 +76,16 @@ async def converse(provider: Provider, reader: asyncio.StreamReader, writer: asy
         writer.transport.abort()
 
 
-async def serve(directory: Path, host: str, port: int, delay: float, unknown_ca: bool) -> None:
+async def serve(
+    directory: Path, host: str, port: int, delay: float, unknown_ca: bool, adapter: str = "connector"
+) -> None:
     """Listen until SIGTERM or SIGINT."""
     ca_file, certificate, key = issue(directory, unknown_ca)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
-    provider = Provider(delay)
+    books = Books(delay)
+    provider = Provider(books, load_dialect(adapter, books))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -93,6 +113,7 @@ def main() -> None:
     )
     arguments.add_argument("--port", type=int, default=0, help="0: a free one")
     arguments.add_argument("--delay", type=float, default=60.0, help="seconds that the late card takes")
+    arguments.add_argument("--adapter", default="connector", choices=sorted(DIALECTS), help="whose interface")
     arguments.add_argument(
         "--unknown-ca", action="store_true", help="serve a certificate that ca.pem did not sign"
     )
@@ -100,7 +121,9 @@ def main() -> None:
     chosen = arguments.parse_args()
     configure_log("provider", "info" if chosen.json_log else "error")
     chosen.directory.mkdir(parents=True, exist_ok=True)
-    asyncio.run(serve(chosen.directory, chosen.host, chosen.port, chosen.delay, chosen.unknown_ca))
+    asyncio.run(
+        serve(chosen.directory, chosen.host, chosen.port, chosen.delay, chosen.unknown_ca, chosen.adapter)
+    )
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 Rule 1: `begin` returns None only after the entry is durable (fsync); only then may the charge be
         sent, and only once.
 Rule 2: a key that stands here is never sent again, whatever became of it.
-Rule 3: no card data: key, transaction, amount, currency, times and the outcome.
+Rule 3: no card data: the charge, times, the steps of its sending, and the outcome.
 Rule 4: of a charge that nobody sends any more, `resolve` says what became of it, and notes that, so
         that it is not sent later.
 Rule 5: nothing is deleted. At `ROTATE_AT` bytes the file gets the time as a suffix; the newest of
@@ -21,7 +21,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,9 +36,10 @@ ROTATE_AT = 16 * 1024 * 1024
 _CHUNK = 1024 * 1024
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line. `outcome` is set where the state is finished; of `opened`, the first line of a new
-    journal, the time counts."""
+    journal, the time counts. `step` names one request of several, `notes` what an inquiry must know
+    of it, `provider` to whom it goes. `by`: who wrote an outcome that is not the payer's."""
 
     at: str
     key: str = ""
@@ -47,6 +48,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     amount: int = 0
     currency: str = ""
     outcome: Outcome | None = None
+    operation: Literal["charge", "authorise", "verify"] = "charge"
+    merchant_account: str = ""
+    provider: str = ""
+    step: str = ""
+    notes: dict[str, str] = {}
+    by: Literal["", "reconciler", "webhook", "person"] = ""
 
 
 _ENTRY = msgspec.json.Decoder(Entry)
@@ -75,13 +82,13 @@ class Journal:
             self._sync_directory()
         check_space(self._path)
 
-    def begin(self, charge: Charge) -> Outcome | None:
+    def begin(self, charge: Charge, provider: str = "") -> Outcome | None:
         """Note that the charge is about to be sent. None: noted. Else it must not be sent, and this
         is its outcome."""
         with self._locked():
             known = self._find(charge.idempotency_key)
             if known is None:
-                self._append(_entry(charge, "sending"))
+                self._append(_entry(charge, "sending", provider=provider))
                 return None
         if (known.transaction_id, known.amount, known.currency) != (
             charge.transaction_id,
@@ -90,6 +97,11 @@ class Journal:
         ):
             return Failed(reason="key_of_another_charge")
         return known.outcome or Unknown(reason="already_sent")
+
+    def note_step(self, charge: Charge, provider: str, step: str, notes: Mapping[str, str]) -> None:
+        """Note that a request of the charge is about to be sent; on disk when this returns."""
+        with self._locked():
+            self._append(_entry(charge, "sending", provider=provider, step=step, notes=dict(notes)))
 
     def finish(self, charge: Charge, outcome: Outcome) -> None:
         """Note the outcome."""
@@ -208,7 +220,15 @@ def _lines_with(path: Path, wanted: bytes) -> Iterator[bytes]:
         # What follows the last newline was cut short by a crash.
 
 
-def _entry(charge: Charge, state: Literal["sending", "finished"], outcome: Outcome | None = None) -> Entry:
+def _entry(
+    charge: Charge,
+    state: Literal["sending", "finished"],
+    outcome: Outcome | None = None,
+    *,
+    provider: str = "",
+    step: str = "",
+    notes: dict[str, str] | None = None,
+) -> Entry:
     return Entry(
         at=_now(),
         key=charge.idempotency_key,
@@ -217,6 +237,11 @@ def _entry(charge: Charge, state: Literal["sending", "finished"], outcome: Outco
         amount=charge.amount,
         currency=charge.currency,
         outcome=outcome,
+        operation=charge.operation,
+        merchant_account=charge.merchant_account,
+        provider=provider,
+        step=step,
+        notes=notes or {},
     )
 
 

@@ -38,7 +38,7 @@ import msgspec
 
 from provider_adapters import registry
 from provider_adapters.account import Account
-from provider_adapters.base import Flow
+from provider_adapters.base import Flow, Request
 from provider_adapters.card import BadCard, Card, CardBlock
 from provider_adapters.payer.environment import BadAccount, read_account
 from provider_adapters.payer.journal import Journal
@@ -87,7 +87,8 @@ class Payer:
         self._sock = sock
         self._flow: Flow[Card] = registry.load(account)
         self._journal = Journal(Path(account.journal))
-        self._runner = Runner(account)
+        self._runner = Runner(account, self._note_step)
+        self._charging: tuple[Charge, Card] | None = None
 
     def serve(self) -> None:
         """Wait for one charge and answer it. Returns early where media closes before it handed over
@@ -155,15 +156,18 @@ class Payer:
         if not _KEY.fullmatch(charge.idempotency_key):
             return Failed(reason="bad_idempotency_key")
         try:
-            known = self._journal.begin(charge)
+            known = self._journal.begin(charge, self._account.name)
         except OSError as error:
             log.error("journal_failed", exc_info=error)
             return Failed(reason="journal_failed")
         if known is not None:
             return known
+        self._charging = charge, card
         try:
             found = loop.run(
-                self._runner.settle(self._flow.charge(charge, card), lambda: self._flow.inquire(charge))
+                self._runner.settle(
+                    self._flow.charge(charge, card), lambda notes: self._flow.inquire(charge, notes)
+                )
             )
             outcome = discreet(found, card)
             if isinstance(outcome, Unknown) and outcome.reason in DIFFERENCES:
@@ -183,6 +187,12 @@ class Payer:
         except OSError as error:
             log.error("journal_failed", exc_info=error)
         return outcome
+
+    def _note_step(self, request: Request) -> None:
+        assert self._charging is not None
+        charge, card = self._charging
+        notes = {name: _WITHHELD if card.quoted_in(value) else value for name, value in request.notes.items()}
+        self._journal.note_step(charge, self._account.name, request.step, notes)
 
 
 def discreet(outcome: Outcome, card: Card) -> Outcome:
@@ -205,10 +215,14 @@ def discreet(outcome: Outcome, card: Card) -> Outcome:
                 reason=_WITHHELD if card.told_in(outcome.reason) else outcome.reason,
                 message="" if card.told_in(outcome.message) else outcome.message,
                 reference=keep(outcome.reference),
+                code=_WITHHELD if card.told_in(outcome.code) else outcome.code,
             )
         case Failed() | Unknown():
             told = card.told_in(outcome.reason) and not outcome.reason.startswith("http_")
-            return msgspec.structs.replace(outcome, reason=_WITHHELD) if told else outcome
+            outcome = msgspec.structs.replace(outcome, reason=_WITHHELD) if told else outcome
+            if isinstance(outcome, Failed) and card.told_in(outcome.code):
+                outcome = msgspec.structs.replace(outcome, code=_WITHHELD)
+            return outcome
         case _ as never:
             assert_never(never)
 

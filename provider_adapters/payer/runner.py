@@ -1,7 +1,8 @@
 """The only HTTPS client: sends what a flow yields, and settles what became of a charge.
 
 Rule 1: a request that may charge is sent once. What gets no clear answer is asked for, then
-        Unknown; never sent again.
+        Unknown; it is never sent again, but where the provider promises that the same request under
+        the same key charges once (`Request.repeatable`).
 Rule 2: "sent" begins where the first byte of the request may have left: before that every fault is
         Failed.
 Rule 3: TLS 1.2 or newer, certificate and host name verified; there is no argument by which that
@@ -17,7 +18,7 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Generator
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import certifi
 import httpx
@@ -25,22 +26,26 @@ import msgspec
 from anyio.lowlevel import checkpoint
 
 from provider_adapters.account import Account, https_url
-from provider_adapters.base import Charging, Inquiry, Request, Response
+from provider_adapters.base import Inquiry, Notes, NotFound, Request, Response
 from provider_adapters.errors import (
     AnswerTooLarge,
     ConnectionLost,
+    MaybeSent,
+    NotNoted,
     NotSent,
     ProviderError,
     TimedOut,
     Unreachable,
     Untrusted,
 )
+from provider_adapters.form import encode_form
 from provider_adapters.payment import DIFFERENCES, Failed, Outcome, Unknown
 from tonewall.log import get_logger
 
 LARGEST_ANSWER = 64 * 1024
 _CONNECT = 10.0
-_FIRST_WAIT, _LONGEST_WAIT = 0.25, 4.0
+_MIN_WAIT, _MAX_WAIT = 0.25, 4.0  # seconds between two inquiries, or two repetitions
+_FAULTS_OF_SERVERS = range(500, 600)  # RFC 9110 15.6
 T = TypeVar("T")
 
 log = get_logger(__name__)
@@ -61,11 +66,15 @@ def tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 class Runner:
-    """Drives one charge. `open` does what takes time and needs no charge; `settle` never raises for
-    a fault."""
+    """Drives one flow. `open` does what takes time and needs no request; `settle` never raises for
+    a fault.
 
-    def __init__(self, account: Account) -> None:
+    `note` is called before a request of a named step leaves, and has it on disk when it returns;
+    it raises OSError where that fails, and nothing is sent."""
+
+    def __init__(self, account: Account, note: Callable[[Request], None] | None = None) -> None:
         self._account = account
+        self._note = note
         self._client = httpx.AsyncClient(
             base_url=https_url(account.url),
             verify=tls_context(account.ca_file),
@@ -78,6 +87,8 @@ class Runner:
             headers={"User-Agent": "tonewall", "Accept-Encoding": "identity"},
         )
         self._may_have_charged = False
+        self.notes: Notes = {}
+        """What the requests so far have said that an inquiry must know."""
 
     async def open(self) -> None:
         """Load what the first request would load."""
@@ -87,11 +98,13 @@ class Runner:
     async def close(self) -> None:
         await self._client.aclose()
 
-    async def settle(self, charging: Charging, inquire: Callable[[], Inquiry]) -> Outcome:
+    async def settle(
+        self, charging: Generator[Request, Response, T], inquire: Callable[[Notes], Inquiry]
+    ) -> T | Outcome:
         """Run the charge; where it is left open and money may have moved, ask until `inquiry_time`
         is over."""
         try:
-            outcome = await self._drive(charging)
+            outcome = await self.drive(charging)
         except ProviderError as error:
             reason = error.reason
         except Exception as error:
@@ -106,14 +119,14 @@ class Runner:
         log.warning("charge_unclear", reason=reason)
         return await self._ask(inquire, reason)
 
-    async def _ask(self, inquire: Callable[[], Inquiry], reason: str) -> Outcome:
+    async def _ask(self, inquire: Callable[[Notes], Inquiry], reason: str) -> Outcome:
         now = asyncio.get_running_loop().time
         until = now() + self._account.inquiry_time
-        wait = _FIRST_WAIT
+        wait = _MIN_WAIT
         while now() < until:
             try:
                 async with asyncio.timeout_at(until):
-                    outcome = await self._drive(inquire())
+                    outcome = await self.drive(inquire(self.notes))
             except (ProviderError, TimeoutError) as error:
                 log.warning(
                     "inquiry_failed", reason=error.reason if isinstance(error, ProviderError) else "timeout"
@@ -122,25 +135,58 @@ class Runner:
                 log.error("adapter_failed", exc_info=error)
                 break
             else:
-                if outcome is not None and (
-                    not isinstance(outcome, Unknown) or outcome.reason in DIFFERENCES
-                ):
+                if is_decided(outcome):
                     return outcome
             await asyncio.sleep(min(wait, max(0.0, until - now())))
-            wait = min(wait * 2, _LONGEST_WAIT)
+            wait = min(wait * 2, _MAX_WAIT)
         return Unknown(reason=reason)
 
-    async def _drive(self, flow: Generator[Request, Response, T]) -> T:
+    async def drive(self, flow: Generator[Request, Response, T]) -> T:
+        """Send what the flow yields until it returns. Raises ProviderError."""
         try:
             request = next(flow)
             while True:
-                response = await self._send(request)
+                response = await self._send_noted(request)
                 request = flow.send(response)
         except StopIteration as end:
             result: T = end.value
             return result
         finally:
             flow.close()
+
+    async def _send_noted(self, request: Request) -> Response:
+        if request.step and self._note is not None:
+            try:
+                self._note(request)
+            except OSError as error:
+                log.error("journal_failed", exc_info=error)
+                raise NotNoted("journal_failed") from None
+        self.notes = {**self.notes, **request.notes}
+        return await (self._repeat(request) if request.repeatable else self._send(request))
+
+    async def _repeat(self, request: Request) -> Response:
+        """Send until there is an answer that is no fault of the server's, or the time is over."""
+        now = asyncio.get_running_loop().time
+        until = now() + self._account.inquiry_time
+        wait = _MIN_WAIT
+        while True:
+            try:
+                response = await self._send(request)
+            except MaybeSent as error:
+                if now() + wait >= until:
+                    raise
+                reason = error.reason
+            except NotSent:
+                if not self._may_have_charged or now() + wait >= until:
+                    raise
+                reason = "no_connection"
+            else:
+                if response.status not in _FAULTS_OF_SERVERS or now() + wait >= until:
+                    return response
+                reason = f"http_{response.status}"
+            log.warning("charge_repeated", reason=reason, hint="under the same key")
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, _MAX_WAIT)
 
     async def _send(self, request: Request) -> Response:
         """The answer to one request. Raises NotSent or MaybeSent."""
@@ -152,8 +198,8 @@ class Runner:
                 left = True
                 self._may_have_charged |= request.may_charge
 
-        body = None if request.body is None else msgspec.json.encode(request.body)
-        headers = dict(request.headers) | ({} if body is None else {"Content-Type": "application/json"})
+        body, kind = _encode(request)
+        headers = ({} if body is None else {"Content-Type": kind}) | dict(request.headers)
         try:
             async with (
                 asyncio.timeout(self._account.timeout),
@@ -172,6 +218,23 @@ class Runner:
         except Exception as error:
             # `from None`: what httpx raises holds the request, and with it the card.
             raise (_after_sending(error) if left else _before_sending(error)) from None
+
+
+def is_decided(outcome: Outcome | NotFound | None) -> TypeGuard[Outcome]:
+    """Whether an inquiry's answer is the end of asking: an outcome, or a difference that a person
+    must look at."""
+    if outcome is None or isinstance(outcome, NotFound):
+        return False
+    return not isinstance(outcome, Unknown) or outcome.reason in DIFFERENCES
+
+
+def _encode(request: Request) -> tuple[bytes | None, str]:
+    """The body and its media type."""
+    if request.body is None:
+        return None, ""
+    if request.is_form:
+        return encode_form(request.body), "application/x-www-form-urlencoded"
+    return msgspec.json.encode(request.body), "application/json"
 
 
 def _after_sending(error: Exception) -> ProviderError:

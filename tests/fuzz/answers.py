@@ -34,7 +34,7 @@ def provider(data: bytes) -> None:
     block = CardBlock(list(zip(FIELDS, (16, 4, 3), strict=True)))
     block.space()[:] = b"41111111111111110329739"
     connector = Connector(_ACCOUNT)
-    for flow in (connector.charge(_CHARGE, block.card()), connector.inquire(_CHARGE)):
+    for flow in (connector.charge(_CHARGE, block.card()), connector.inquire(_CHARGE, {})):
         next(flow)
         try:
             flow.send(response)

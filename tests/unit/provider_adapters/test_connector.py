@@ -66,7 +66,7 @@ def test_a_card_without_a_code_is_sent_with_null() -> None:
 
 
 def test_the_inquiry_is_a_request_that_cannot_charge() -> None:
-    request = next(Connector(ACCOUNT).inquire(CHARGE))
+    request = next(Connector(ACCOUNT).inquire(CHARGE, {}))
     assert (request.method, request.path, request.body, request.may_charge) == (
         "GET",
         "/v1/charges/k%2F1",
@@ -126,7 +126,7 @@ def test_each_answer_to_a_charge_has_one_outcome(status: int, body: object, outc
     ],
 )
 def test_an_inquiry_decides_only_what_is_clear(status: int, body: object, outcome: object) -> None:
-    assert answer(Connector(ACCOUNT).inquire(CHARGE), status, body) == outcome
+    assert answer(Connector(ACCOUNT).inquire(CHARGE, {}), status, body) == outcome
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_an_approval_of_something_else_than_was_asked_is_no_approval(
 ) -> None:
     body = {"status": "approved", "reference": "ch"} | answered
     assert answer(Connector(ACCOUNT).charge(CHARGE, card()), 201, body) == outcome
-    asked = answer(Connector(ACCOUNT).inquire(CHARGE), 200, body)
+    asked = answer(Connector(ACCOUNT).inquire(CHARGE, {}), 200, body)
     assert asked == (None if outcome == Unknown(reason="answer_not_understood") else outcome)
 
 

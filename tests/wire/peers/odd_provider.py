@@ -16,16 +16,17 @@ from typing import Any
 import msgspec
 
 from provider_adapters.local import provider as local_provider
-from provider_adapters.local.books import BEHAVIOURS, Answer, Provider
+from provider_adapters.local.books import BEHAVIOURS, Answer, Books
+from provider_adapters.local.dialect import Dialect
 
 _NUMBERS = {behaviour.name: number for number, behaviour in BEHAVIOURS.items()}
 
 
-class OddProvider(Provider):
+class OddProvider(local_provider.Provider):
     """The local provider, told by transaction instead of by card number."""
 
-    def __init__(self, delay: float) -> None:
-        super().__init__(delay)
+    def __init__(self, books: Books, dialect: Dialect) -> None:
+        super().__init__(books, dialect)
         self._echoes: dict[str, Answer] = {}
 
     async def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:

@@ -14,7 +14,7 @@ import pytest
 
 from provider_adapters import registry
 from provider_adapters.account import Account, https_url
-from provider_adapters.base import Request, Response
+from provider_adapters.base import Notes, Request, Response
 from provider_adapters.payer.environment import BadAccount, read_account
 from provider_adapters.payer.runner import LARGEST_ANSWER, Runner, tls_context
 from provider_adapters.payment import Approved, Failed, Outcome, Unknown
@@ -151,7 +151,7 @@ def charging(method: str = "POST") -> Generator[Request, Response, Outcome]:
     return Approved(reference="r") if response.status == 200 else Unknown(reason=f"http_{response.status}")
 
 
-def inquiry() -> Generator[Request, Response, Outcome | None]:
+def inquiry(notes: Notes) -> Generator[Request, Response, Outcome | None]:
     response = yield Request("GET", "/c/1")
     return {200: Approved(reference="asked"), 404: Failed(reason="no_such_charge")}.get(response.status)
 
@@ -211,6 +211,62 @@ async def test_an_adapter_that_breaks_after_sending_leaves_it_to_the_inquiry() -
 
     assert await settle(Wire(200, 200), broken()) == Approved(reference="asked")
     assert await settle(Wire(), broken_at_once()) == Failed(reason="adapter_failed")
+
+
+def repeating() -> Generator[Request, Response, Outcome]:
+    response = yield Request("POST", "/c", body={"a": 1}, may_charge=True, repeatable=True)
+    return Approved(reference="r") if response.status == 200 else Unknown(reason=f"http_{response.status}")
+
+
+@pytest.mark.parametrize("fault", [httpx.ReadTimeout(""), httpx.ReadError(""), OSError(), 500, 503])
+async def test_a_charge_whose_key_makes_it_safe_is_sent_again_until_it_is_answered(fault: Any) -> None:
+    wire = Wire(fault, fault, 200)
+    assert await settle(wire, repeating(), inquiry_time=10) == Approved(reference="r")
+    assert wire.methods == ["POST", "POST", "POST"]
+
+
+async def test_a_repetition_ends_with_the_inquiry_time_and_stays_open() -> None:
+    wire = Wire(httpx.ReadTimeout(""))
+    assert await settle(wire, repeating(), inquiry_time=0) == Unknown(reason="no_answer_in_time")
+    assert wire.methods == ["POST"]
+
+
+async def test_a_step_is_noted_before_it_leaves_and_its_notes_reach_the_inquiry() -> None:
+    noted: list[tuple[str, int]] = []
+    asked: list[Notes] = []
+
+    def two_steps() -> Generator[Request, Response, Outcome]:
+        yield Request("POST", "/prepare", body={}, step="prepare")
+        yield Request("POST", "/c", body={}, may_charge=True, step="charge", notes={"id": "p-1"})
+        return Unknown(reason="open")
+
+    def asking(notes: Notes) -> Generator[Request, Response, Outcome | None]:
+        asked.append(notes)
+        return (yield from inquiry(notes))
+
+    wire = Wire(200, 500, 200)
+    runner = Runner(account(inquiry_time=5), lambda request: noted.append((request.step, len(wire.methods))))
+    runner._client._transport = wire
+    assert await runner.settle(two_steps(), asking) == Approved(reference="asked")
+    assert noted == [("prepare", 0), ("charge", 1)]
+    assert asked == [{"id": "p-1"}]
+    await runner.close()
+
+
+async def test_a_step_that_cannot_be_noted_is_not_sent() -> None:
+    def full(_: Request) -> None:
+        raise OSError(28, "No space left on device")
+
+    def one_step() -> Generator[Request, Response, Outcome]:
+        yield Request("POST", "/c", body={}, may_charge=True, step="charge")
+        return Approved(reference="r")
+
+    wire = Wire(200)
+    runner = Runner(account(), full)
+    runner._client._transport = wire
+    assert await runner.settle(one_step(), inquiry) == Failed(reason="journal_failed")
+    assert wire.methods == []
+    await runner.close()
 
 
 async def test_where_nobody_listens_nothing_was_sent() -> None:

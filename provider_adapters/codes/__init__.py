@@ -1,0 +1,1 @@
+"""Maps the codes of each provider to the words of `reasons.REASONS`."""

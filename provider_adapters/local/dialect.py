@@ -1,0 +1,30 @@
+"""Says what a played provider is: one dialect over the books. Each is made from the provider's own
+description, and each of its answers is checked against it in the tests."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Protocol
+
+from provider_adapters.local.books import Answer, Books
+
+
+class Dialect(Protocol):
+    """One provider's way of answering. `headers` are in lower case; `path` has the query."""
+
+    async def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
+        """Answer one request; None: close without an answer."""
+        ...
+
+
+DIALECTS: Mapping[str, str] = MappingProxyType({"connector": "LocalConnector", "adyen": "LocalAdyen"})
+"""The class in the module of that name in this package, by adapter."""
+
+
+def load_dialect(adapter: str, books: Books) -> Dialect:
+    """The dialect that answers an adapter. Raises KeyError where none is played."""
+    module = importlib.import_module(f"provider_adapters.local.{adapter}")
+    dialect: Dialect = getattr(module, DIALECTS[adapter])(books)
+    return dialect

@@ -1,0 +1,164 @@
+"""Reads the providers' own descriptions, and checks requests and answers against them.
+
+They stand beside the checkout, in ../shared/specs, with their licences; a clone without them skips
+these tests and says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import yaml
+from jsonschema.protocols import Validator
+from openapi_schema_validator import OAS30Validator, OAS31Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+SPECS = Path(__file__).parents[3] / "shared" / "specs"
+_PARAMETER = re.compile(r"\{[^}]+\}")
+
+
+class Described(Protocol):
+    """A provider's description: what is wrong with a request or an answer by it, a line each."""
+
+    def check_request(
+        self, method: str, path: str, headers: Mapping[str, str], body: object, *, is_form: bool
+    ) -> list[str]: ...
+
+    def check_answer(self, method: str, path: str, status: int, body: object) -> list[str]: ...
+
+
+def spec_path(name: str) -> Path:
+    """The file, or a skipped test where it is not there."""
+    path = SPECS / name
+    if not path.is_file():
+        pytest.skip(f"needs the providers' own descriptions beside the checkout: {path}")
+    return path
+
+
+class OpenApi:
+    """An OpenAPI description, 3.0 or 3.1. `prefix` is the part of its paths that the account's URL
+    has already; `allowed` names what is known to be wrong in the file, as parts of our lines."""
+
+    def __init__(self, name: str, *, prefix: str = "", allowed: tuple[str, ...] = ()) -> None:
+        self._name, self._prefix, self._allowed = name, prefix, allowed
+
+    def check_request(
+        self, method: str, path: str, headers: Mapping[str, str], body: object, *, is_form: bool
+    ) -> list[str]:
+        """Path, method, required parameters, and the body by its schema."""
+        document = _read(self._name)
+        found = self._operation(method, path)
+        if found is None:
+            return [f"no such operation: {method} {path}"]
+        operation, shared = found
+        faults = []
+        query = dict(parse_qsl(urlsplit(path).query, keep_blank_values=True))
+        sent = {name.lower() for name in headers}
+        declared = [_resolve(document, each) for each in [*shared, *operation.get("parameters", [])]]
+        for each in declared:
+            name, place = each["name"], each["in"]
+            if each.get("required") and (
+                (place == "header" and name.lower() not in sent) or (place == "query" and name not in query)
+            ):
+                faults.append(f"required {place} parameter {name} is missing")
+        known = {each["name"] for each in declared if each["in"] == "query"}
+        faults += [
+            f"query parameter {name} is unknown"
+            for name in query
+            if name.partition("[")[0] not in {k.partition("[")[0] for k in known}
+        ]
+        content = _resolve(document, operation.get("requestBody", {})).get("content", {})
+        kind = "application/x-www-form-urlencoded" if is_form else "application/json"
+        if body is not None and content:
+            media = next(
+                (
+                    each
+                    for name, each in content.items()
+                    if name.startswith(kind) or (not is_form and "json" in name)
+                ),
+                None,
+            )
+            if media is None:
+                faults.append(f"a body of {kind} is not described: {sorted(content)}")
+            else:
+                faults += self._check(media["schema"], body)
+        elif body is not None:
+            faults.append("a body is not described")
+        elif _resolve(document, operation.get("requestBody", {})).get("required"):
+            faults.append("a body is required")
+        return self._kept(faults)
+
+    def check_answer(self, method: str, path: str, status: int, body: object) -> list[str]:
+        """The answer of this status by its schema; one that is not described is a fault."""
+        found = self._operation(method, path)
+        if found is None:
+            return [f"no such operation: {method} {path}"]
+        document = _read(self._name)
+        answers = found[0]["responses"]
+        described = answers.get(str(status)) or answers.get(f"{status // 100}XX") or answers.get("default")
+        if described is None:
+            return self._kept([f"status {status} is not described"])
+        content = _resolve(document, described).get("content", {})
+        media = next((each for name, each in content.items() if "json" in name), None)
+        if media is None or "schema" not in media:
+            return []
+        return self._kept(self._check(media["schema"], body))
+
+    def example(self, name: str) -> Any:
+        """A named example of the description."""
+        return _read(self._name)["components"]["examples"][name]["value"]
+
+    def _operation(self, method: str, path: str) -> tuple[dict[str, Any], list[Any]] | None:
+        document = _read(self._name)
+        asked = self._prefix + urlsplit(path).path
+        paths = document["paths"]
+        # A path without parameters goes before one with them.
+        for template in sorted(paths, key=lambda each: each.count("{")):
+            shape = "[^/]+".join(re.escape(part) for part in _PARAMETER.split(template))
+            if re.fullmatch(shape, asked) and method.lower() in paths[template]:
+                return paths[template][method.lower()], paths[template].get("parameters", [])
+        return None
+
+    def _check(self, schema: object, value: object) -> list[str]:
+        return [
+            f"{'/'.join(str(step) for step in error.absolute_path) or 'body'}: {error.message[:300]}"
+            for error in _validator(self._name, json.dumps(schema)).iter_errors(value)
+        ]
+
+    def _kept(self, faults: list[str]) -> list[str]:
+        return [fault for fault in faults if not any(part in fault for part in self._allowed)]
+
+
+@cache
+def _read(name: str) -> dict[str, Any]:
+    path = spec_path(name)
+    text = path.read_text(encoding="utf-8")
+    found: dict[str, Any] = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+    return found
+
+
+def _resolve(document: dict[str, Any], value: Any) -> Any:
+    while isinstance(value, dict) and "$ref" in value:
+        found: Any = document
+        for step in value["$ref"].removeprefix("#/").split("/"):
+            found = found[step.replace("~1", "/").replace("~0", "~")]
+        value = found
+    return value
+
+
+@cache
+def _validator(name: str, schema: str) -> Validator:
+    document = _read(name)
+    resource = Resource(contents=document, specification=DRAFT202012)
+    registry: Registry[Any] = Registry().with_resource("urn:spec", resource)
+    kind = OAS31Validator if document["openapi"].startswith("3.1") else OAS30Validator
+    # Its references count from the document that they stand in.
+    return kind(json.loads(schema.replace('"#/', '"urn:spec#/')), registry=registry)

@@ -1,0 +1,85 @@
+"""Plays a flow against a provider that is played here, and keeps what was said."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from provider_adapters.base import Request, Response
+from provider_adapters.card import FIELDS, Card, CardBlock
+from provider_adapters.form import encode_form
+from provider_adapters.local.books import BEHAVIOURS
+from provider_adapters.local.dialect import Dialect
+from provider_adapters.payment import Charge
+
+CARDS = {behaviour.name: number for number, behaviour in BEHAVIOURS.items()} | {
+    "approved": "4111111111111111"
+}
+CODE = "739"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request, and its answer; None where none came."""
+
+    request: Request
+    response: Response | None
+
+    @property
+    def body(self) -> Any:
+        """The answer's body as JSON."""
+        assert self.response is not None
+        return json.loads(self.response.body)
+
+
+def make_card(number: str = CARDS["approved"], expiry: str = "0330", code: str = CODE) -> Card:
+    """A card as a payer has it."""
+    block = CardBlock(list(zip(FIELDS, (len(number), 4, len(code)), strict=True)))
+    block.space()[:] = f"{number}{expiry}{code}".encode()
+    return block.card()
+
+
+def make_charge(key: str = "k-1", **changes: Any) -> Charge:
+    """A charge of 19.98 EUR."""
+    values: dict[str, Any] = {
+        "idempotency_key": key, "transaction_id": "order-20417", "amount": 1998, "currency": "EUR",
+        "description": "Shoes",
+    }  # fmt: skip
+    return Charge(**values | changes)
+
+
+async def play(flow: Generator[Request, Response, Any], dialect: Dialect) -> tuple[Any, list[Exchange]]:
+    """What the flow returns against a provider that is played, and the exchanges. Ends with None
+    where the provider closes without an answer."""
+    exchanges: list[Exchange] = []
+    try:
+        request = next(flow)
+        while True:
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            if request.body is None:
+                body = b""
+            else:
+                body = encode_form(request.body) if request.is_form else json.dumps(request.body).encode()
+            answer = await dialect.handle(request.method, request.path, headers, body)
+            if answer is None:
+                exchanges.append(Exchange(request, None))
+                return None, exchanges
+            response = Response(answer.status, json.dumps(answer.body).encode())
+            exchanges.append(Exchange(request, response))
+            request = flow.send(response)
+    except StopIteration as end:
+        return end.value, exchanges
+
+
+def answer_with(flow: Generator[Request, Response, Any], answers: Sequence[Response]) -> Any:
+    """What the flow returns when its requests are answered so, in order. One that asks for more
+    fails."""
+    try:
+        next(flow)
+        for response in answers:
+            flow.send(response)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("the flow wants another answer")

@@ -1,0 +1,54 @@
+"""Lists the providers, a row each: that is what a new adapter adds to get its contract tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from provider_adapters import registry
+from provider_adapters.account import Account
+from provider_adapters.base import Flow
+from provider_adapters.local.books import API_KEY, Books
+from provider_adapters.local.dialect import Dialect, load_dialect
+from tests.contract.described import Described, OpenApi
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One provider. `described`: its own description; None for a contract of ours. `account`: what
+    the account needs beside URL and key."""
+
+    adapter: str
+    described: Described | None
+    account: Mapping[str, Any] = field(default_factory=dict)
+
+    def flow(self, **changes: Any) -> Flow[Any]:
+        """The adapter with an account in order."""
+        values: dict[str, Any] = {
+            "adapter": self.adapter, "name": self.adapter, "url": "https://pay.example.com",
+            "api_key": API_KEY, "journal": "/nowhere", "timeout": 1.0, "inquiry_time": 1.0,
+            "token_type": "none",
+        }  # fmt: skip
+        return registry.load(Account(**values | dict(self.account) | changes))
+
+    def dialect(self, delay: float = 0.0) -> tuple[Books, Dialect]:
+        """The provider as it is played here."""
+        books = Books(delay)
+        return books, load_dialect(self.adapter, books)
+
+
+TABLE: Mapping[str, Provider] = MappingProxyType(
+    {
+        row.adapter: row
+        for row in (
+            Provider("connector", None),
+            Provider(
+                "adyen",
+                OpenApi("adyen-checkout-v72-payments.json"),
+                account={"merchant_account": "TonewallTest"},
+            ),
+        )
+    }
+)
