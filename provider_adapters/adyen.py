@@ -89,13 +89,13 @@ class Adyen:
 
     def charge(self, charge: Charge, card: Card) -> Charging:
         """One POST, which may be repeated under its key."""
-        month, year = card.expiry.reveal()
+        month, year = card.expiry.reveal_digits()
         code = card.security_code.reveal()
         method: dict[str, object] = {
             "type": "scheme",
             "number": card.pan.reveal(),
-            "expiryMonth": f"{month:02}",
-            "expiryYear": str(year),
+            "expiryMonth": month,
+            "expiryYear": year,
         }
         return (yield from self._pay(charge, method | ({"cvc": code} if code else {})))
 

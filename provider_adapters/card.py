@@ -102,6 +102,11 @@ class Expiry(_Secret):
         text = self._text()
         return int(text[:2]), _CENTURY + int(text[2:])
 
+    def reveal_digits(self) -> tuple[str, str]:
+        """Month in two digits and year in four. Raises Wiped."""
+        text = self._text()
+        return text[:2], str(_CENTURY)[:2] + text[2:]
+
 
 class SecurityCode(_Secret):
     """CVC2, CVV2 or CID: sensitive authentication data; empty where none was asked for."""

@@ -103,7 +103,7 @@ class Declined(msgspec.Struct, frozen=True, kw_only=True, tag="declined"):
     code: str = ""
 
 
-class Failed(msgspec.Struct, frozen=True, kw_only=True, tag="failed"):
+class Failed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="failed"):
     """Certainly not charged: nothing was sent, or the provider confirmed that it holds no such
     charge. `code`: what the provider called it."""
 

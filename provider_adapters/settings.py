@@ -62,7 +62,8 @@ class ProviderSettings(Section):
     url: Annotated[str, AfterValidator(https_url)] = Field(description="where it is, beginning with https://")
     api_key: Annotated[SecretStr, AfterValidator(_api_key)] = Field(description="the key that it gave you")
     api_key_file: Path | None = Field(
-        default=None, description="the file in which the key stands, instead of api_key; read at the start"
+        default=None,
+        description="the file in which the key stands; read at the start, and goes before api_key",
     )
     api_user: Annotated[str, AfterValidator(_name)] = Field(
         default="", description="what stands beside the key: user name or public key, where there is one"
@@ -106,10 +107,7 @@ class ProviderSettings(Section):
         """Take the key out of its file, and the URL of a provider that has one for everybody."""
         file = values.get("api_key_file")
         if file:
-            if values.get("api_key"):
-                raise ValueError("api_key_file: api_key is given, too; keep one")
-            values = {key: value for key, value in values.items() if key != "api_key_file"}
-            values["api_key"] = _read_secret(Path(file))
+            values = {**values, "api_key": _read_secret(Path(file))}
         row = ADAPTERS.get(values.get("adapter", "connector"))
         if row is not None and row.url:
             values = {"url": row.url, **values}

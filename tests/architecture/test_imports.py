@@ -93,9 +93,9 @@ def others(module: Module, *, inside: str) -> set[str]:
 
 
 def test_every_adapter_is_a_module_with_the_class_that_is_named():
-    for name, flow in registry.ADAPTERS.items():
+    for name, row in registry.ADAPTERS.items():
         tree = MODULES[f"provider_adapters.{name}"].tree
-        assert flow in {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+        assert row.flow in {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
 @every_module

@@ -16,6 +16,7 @@ from b2bua.config.settings import SECTIONS
 from tonewall.ini import ConfigError, Section, load, read_file, to_environment, variable_name
 
 EXAMPLE = Path(__file__).parents[4] / "sip.conf.example"
+KEY_FILE = Path(__file__).parents[3] / "fixtures" / "provider-key"
 SECRET = "sk-live-7c4fe1-aaaaaaaaaaaa"
 # A value for every key that is not its default.
 OTHER = {
@@ -131,6 +132,10 @@ OTHER = {
     ("provider", "adapter"): "connector",
     ("provider", "url"): "https://other.example/v2",
     ("provider", "api_key"): SECRET,
+    ("provider", "api_key_file"): str(KEY_FILE),
+    ("provider", "api_user"): "public-key",
+    ("provider", "merchant_account"): "Shoes",
+    ("provider", "statement"): "SHOES LTD",
     ("provider", "ca_file"): str(EXAMPLE),
     ("provider", "timeout"): "5",
     ("provider", "inquiry_time"): "6",
@@ -196,6 +201,9 @@ WRONG = {
     ("provider", "adapter"): "nobody",
     ("provider", "url"): "http://plain.example",
     ("provider", "api_key"): "with space",
+    ("provider", "api_key_file"): "/nowhere/key",
+    ("provider", "api_user"): "user:name",
+    ("provider", "statement"): "A name of more than twenty-two characters",
     ("provider", "ca_file"): "/nowhere/ca.pem",
     ("provider", "token_type"): "many",
     ("provider", "ready"): "0",
