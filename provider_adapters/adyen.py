@@ -3,8 +3,8 @@
 Source: Adyen's OpenAPI description of Checkout v72 and of its webhooks, and its public texts on
 result codes, refusal reasons and API idempotency. What binds here: a request under the same
 Idempotency-Key is carried out once, so an answer that did not come is fetched by sending it again;
-there is no inquiry, so what stays open is decided by the AUTHORISATION webhook. Captures, refunds
-and cancels are taken now and done later: their webhooks say whether.
+there is no inquiry, so what stays open is decided by the webhook of the authorisation. Captures,
+refunds and cancels are taken now and done later: their webhooks say whether.
 """
 
 from __future__ import annotations
