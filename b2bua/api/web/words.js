@@ -118,6 +118,7 @@ const FAULTS = {
   adapter_failed: "the provider's adapter made an error",
   already_sent: "this payment was sent once before",
   amount_differs: "the provider approved another amount than was asked for",
+  amount_not_allowed: "the provider does not take this amount, so nothing was sent",
   answer_not_understood: "the provider's answer could not be understood",
   answer_too_large: "the provider's answer was too large to be read",
   bad_card: "the card's data was not complete",
@@ -125,6 +126,7 @@ const FAULTS = {
   certificate_not_trusted: "the provider could not prove who it is, so nothing was sent",
   connection_lost: "the connection was lost while the provider was at work",
   currency_differs: "the provider approved another currency than was asked for",
+  in_progress: "the provider is still at work on the payment",
   host_not_found: "the provider's address was not found, so nothing was sent",
   journal_failed: "the payment could not be noted down, so nothing was sent",
   journal_too_young: "the payment journal is newer than this payment, and cannot say whether it was sent",
@@ -140,6 +142,7 @@ const FAULTS = {
   payer_failed: "the payment process made an error",
   payer_gone: "the payment process ended",
   payer_silent: "the payment process did not answer",
+  pending: "the provider has not decided yet",
   timeout: "the provider did not answer in time",
   tls_failed: "no protected connection to the provider could be made, so nothing was sent",
 };
