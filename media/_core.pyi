@@ -327,5 +327,5 @@ class Arrivals:
     def take(self, ssrc: int, seq: int, rtp_timestamp: int, clock: int, now_ms: int, audio: bool, /) -> None:
         """One packet."""
 
-    def told(self) -> tuple[int, int, int]:
+    def report(self) -> tuple[int, int, int]:
         """Expected and missing packets, and jitter in microseconds."""

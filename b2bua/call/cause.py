@@ -49,8 +49,8 @@ def relayed_cause(code: int, carried: Carried) -> tuple[int, Carried]:
     instead = REPLACED_CODES.get(code)
     if instead is None:
         return code, carried
-    told = any(name == "Reason" and value.upper().startswith("SIP") for name, value in carried.headers)
-    reason = () if told else (("Reason", f"SIP;cause={code}"),)
+    has_reason = any(name == "Reason" and value.upper().startswith("SIP") for name, value in carried.headers)
+    reason = () if has_reason else (("Reason", f"SIP;cause={code}"),)
     return instead, replace(carried, headers=(*carried.headers, *reason))
 
 

@@ -120,8 +120,8 @@ class LegTimes(msgspec.Struct):
 
 
 class Ledger(msgspec.Struct):
-    """When what happened on either side, noted as it passes: events of the legs, and what they were
-    told."""
+    """When what happened on either side, noted as it passes: events of the legs, and commands to
+    them."""
 
     transfers: int = 0
     sides: dict[Side, LegTimes] = msgspec.field(default_factory=lambda: {side: LegTimes() for side in Side})
@@ -156,7 +156,7 @@ class Ledger(msgspec.Struct):
         self.sides[side].ended_at = now
 
     def command(self, side: Side, command: leg_command.LegCommand, now: float) -> None:
-        """What a leg was told to do."""
+        """Note a command to a leg."""
         at = self.sides[side]
         match command:
             case leg_command.InviteLeg():
@@ -178,10 +178,10 @@ class Ledger(msgspec.Struct):
     def record(self, side: Side, codec: Codec | None, counters: LegCounters | None) -> LegRecord:
         """What is known of a side in the end. `counters`: None where media was lost."""
         at = self.sides[side]
-        told = counters if counters is not None and counters.reports > 0 else None
-        came = counters if counters is not None and counters.expected > 0 else None
-        jitter_ms = round(told.jitter * 1000 / codec.clock_rate, 2) if codec and told else None
-        arrival_jitter_ms = round(came.arrival_jitter / 1000, 2) if came else None
+        reported = counters if counters is not None and counters.reports > 0 else None
+        received = counters if counters is not None and counters.expected > 0 else None
+        jitter_ms = round(reported.jitter * 1000 / codec.clock_rate, 2) if codec and reported else None
+        arrival_jitter_ms = round(received.arrival_jitter / 1000, 2) if received else None
         return LegRecord(
             trunk=at.trunk,
             invited_at=at.invited_at,
@@ -194,6 +194,10 @@ class Ledger(msgspec.Struct):
             counters=counters,
             jitter_ms=jitter_ms,
             arrival_jitter_ms=arrival_jitter_ms,
-            mos=estimate_mos(codec, came.missing, came.expected, arrival_jitter_ms or 0.0) if came else None,
-            heard_mos=estimate_mos(codec, told.lost, told.sent, jitter_ms or 0.0) if told else None,
+            mos=estimate_mos(codec, received.missing, received.expected, arrival_jitter_ms or 0.0)
+            if received
+            else None,
+            heard_mos=estimate_mos(codec, reported.lost, reported.sent, jitter_ms or 0.0)
+            if reported
+            else None,
         )

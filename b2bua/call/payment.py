@@ -1,7 +1,7 @@
 """The payment in a call: the mask first, then the capture, the charge, the outcome, and the mask
 off again.
 
-Rule 1: nobody is told that a capture collects before the media thread has confirmed the mask.
+Rule 1: no view shows that a capture collects before the media thread has confirmed the mask.
 Rule 2: when a capture is over media is asked to take the mask off, and does it when keying is over:
         after an approved payment, or when somebody says so, soon; after every other end late
         (media/service/unmasking.py). A new capture goes on under the mask.
@@ -188,7 +188,7 @@ class Payment:
 
     def info_keyed(self, body: bytes) -> list[CallCommand]:
         """The customer's side sent a key as SIP INFO: media reads it where a capture takes keys
-        from there, and is told of it where no capture is open under the mask."""
+        from there, and gets KeyWithheld where no capture is open under the mask."""
         if self.masked and not self._open():
             return [ToMedia(KeyWithheld(session=self.session))]
         if not self.by_info or not self._open():

@@ -12,7 +12,7 @@ class RenegotiationState(StrEnum):
     IDLE = "idle"
     WIDENING = "widening"  # the offerer has more m-lines than before; media opens ports for them
     ASKED = "asked"  # the other leg has the offer
-    ANSWERING = "answering"  # the other leg accepted it; media is told, then the offerer is answered
+    ANSWERING = "answering"  # the other leg accepted it; media has it first, then the offerer is answered
     GIVEN_UP = "given up"  # the offerer cancelled it; the other leg's answer is to come
     RESTORING = "restoring"  # the other leg had accepted it, and is offered its old session
     OFFERED = "offered"  # we offered in a 2xx; the ACK has the answer

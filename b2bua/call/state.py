@@ -112,7 +112,7 @@ class MaskState(StrEnum):
     """The states of the mask on the path from customer to agent, as b2bua knows it."""
 
     OPEN = "open"
-    MASKING = "masking"  # asked for, not confirmed: nobody may be told that it is on
+    MASKING = "masking"  # asked for, not confirmed: no view may show that it is on
     MASKED = "masked"  # confirmed by the media thread, or unknown
     # Its capture is over, and nobody has said that keying is; goes off after `release_time` without
     # a key.

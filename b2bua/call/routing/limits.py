@@ -2,7 +2,7 @@
 
 Rule 1: a leg takes its place before anything is sent for it, and gives it back when it is over;
         twice is as good as once.
-Rule 2: who is refused is told when to come back.
+Rule 2: a refusal says when to come back (Retry-After).
 """
 
 from __future__ import annotations

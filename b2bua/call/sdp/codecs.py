@@ -1,8 +1,8 @@
 """Payload types and the codecs that they stand for, in an m-line's formats and rtpmaps (RFC 3551,
 RFC 4566 section 6).
 
-Rule 1: what carries keys, or may, is told apart from audio that media can look into; in doubt it is
-        opaque.
+Rule 1: what carries keys, or may, is distinguished from audio that media can look into; in
+        doubt it is opaque.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where the peer of a leg sends and receives, as media is told of it."""
+"""Where the peer of a leg sends and receives, as media needs it."""
 
 from __future__ import annotations
 

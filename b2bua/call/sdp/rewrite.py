@@ -31,8 +31,8 @@ def rewrite_description(
     """The description for the other leg: the same, but our addresses and ports, and our origin.
 
     `cryptos`: the lines of keys that an m-line has there (none: it is in clear); None: it stays as
-    it is. `muxed`: where that leg has said that it would have RTCP on the RTP port, and so is told
-    the same. `local` has where we listen on that other leg, one entry an m-line; m-lines beyond it
+    it is. `muxed`: where that leg has offered RTCP on the RTP port, and so is answered the
+    same. `local` has where we listen on that other leg, one entry an m-line; m-lines beyond it
     are refused.
     """
     ours = local[0].address if local else "127.0.0.1"

@@ -1,8 +1,8 @@
 """Where keys of ours go as telephone-event (RFC 4733), and how that is agreed on with one end
 alone.
 
-Rule 1: what a customer's side does not offer is offered to the agent's by us, and not told to the
-        customer's.
+Rule 1: what a customer's side does not offer is offered to the agent's by us, and not described to
+        the customer's.
 Rule 2: whether a card can be keyed is decided by what the customer's side said itself
         (`agrees_on_events`).
 """
@@ -46,7 +46,8 @@ def events_between(sender: sdp.SessionDescription, receiver: sdp.SessionDescript
 def with_events(
     described: sdp.SessionDescription, theirs: sdp.SessionDescription | None
 ) -> sdp.SessionDescription:
-    """The customer's session as the agent's side is told of it, with telephone-event in its audio.
+    """The customer's session as it is described to the agent's side, with telephone-event in its
+    audio.
 
     `theirs`: what the agent's side said, whose payload types these are; None: it has said nothing
     yet.
@@ -84,8 +85,8 @@ def _with_events(
 def without_events(
     described: sdp.SessionDescription, theirs: sdp.SessionDescription
 ) -> sdp.SessionDescription:
-    """The agent's session as a customer's side is told of it that said nothing of telephone-event
-    (`theirs`)."""
+    """The agent's session as it is described to a customer's side that said nothing of
+    telephone-event (`theirs`)."""
     media = list(described.media)
     for index, (each, other) in enumerate(zip(described.media, theirs.media, strict=False)):
         events = {str(number) for number in each.payload_types().events}

@@ -27,7 +27,7 @@ static PyObject *py_arrivals_take(PyObject *self, PyObject *args) {
     Py_RETURN_NONE;
 }
 
-static PyObject *py_arrivals_told(PyObject *self, PyObject *Py_UNUSED(ignored)) {
+static PyObject *py_arrivals_report(PyObject *self, PyObject *Py_UNUSED(ignored)) {
     struct arrival_quality quality = quality_of(&((Arrivals *)self)->arrivals);
     return Py_BuildValue("(KKK)", (unsigned long long)quality.expected, (unsigned long long)quality.missing,
                          (unsigned long long)quality.jitter_us);
@@ -35,7 +35,7 @@ static PyObject *py_arrivals_told(PyObject *self, PyObject *Py_UNUSED(ignored)) 
 
 static PyMethodDef arrivals_methods[] = {
     {"take", py_arrivals_take, METH_VARARGS, NULL},
-    {"told", py_arrivals_told, METH_NOARGS, NULL},
+    {"report", py_arrivals_report, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot arrivals_slots[] = {

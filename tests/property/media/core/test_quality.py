@@ -27,7 +27,7 @@ arrivals = st.lists(
 )
 
 
-def told(reference: Arrivals) -> tuple[int, int, int]:
+def summary(reference: Arrivals) -> tuple[int, int, int]:
     return reference.expected, reference.missing, reference.jitter_us
 
 
@@ -44,7 +44,7 @@ def test_the_core_counts_as_the_reference(steps, number, rtp_timestamp, now):
         number, rtp_timestamp, now = (number + step) % 0x10000, (rtp_timestamp + ticks) % 2**32, now + pause
         reference.take(Ssrc(ssrc), number, rtp_timestamp, clock, now, audio=audio)
         core.take(ssrc, number, rtp_timestamp, clock, now, audio)
-        assert core.told() == told(reference)
+        assert core.report() == summary(reference)
 
 
 @settings(max_examples=200, deadline=None)
@@ -96,4 +96,4 @@ def test_events_a_clock_that_jumps_and_a_new_ssrc_make_no_jitter():
         )
         stream.take(Ssrc(1 + index // 50), index, 8, CLOCK, 20 * index + 500, audio=False)
         stream.take(Ssrc(99), 40_000 + 10 * index, 8, CLOCK, 20 * index, audio=False)
-    assert told(stream) == (100, 0, 0)
+    assert summary(stream) == (100, 0, 0)

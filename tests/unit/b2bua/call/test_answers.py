@@ -1,4 +1,4 @@
-"""An answer waits until media has heard where its other end is: nobody is told to speak before he
+"""An answer waits until media has heard where its other end is: nobody is answered before he
 is listened to."""
 
 from __future__ import annotations
@@ -175,9 +175,9 @@ def test_a_leg_that_called_for_anothers_place_is_answered_once_media_knows_it():
         for each in commands
         if isinstance(each, ToLeg) and isinstance(each.command, leg_command.AnswerLeg)
     ]
-    [told] = script.media(remotes[-1], DONE)
-    assert isinstance(told, ToLeg)
-    assert isinstance(told.command, leg_command.AnswerLeg)
+    [answer] = script.media(remotes[-1], DONE)
+    assert isinstance(answer, ToLeg)
+    assert isinstance(answer.command, leg_command.AnswerLeg)
 
 
 def test_what_waits_is_written_out_and_waits_in_the_next_process_too():

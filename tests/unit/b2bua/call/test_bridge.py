@@ -103,7 +103,7 @@ def test_a_reinvite_answered_with_nonsense_is_refused_and_undone(side: Side):
 
 
 @from_either
-def test_who_was_told_nothing_new_is_offered_nothing_again(side: Side):
+def test_who_was_sent_nothing_new_is_offered_nothing_again(side: Side):
     script, other = up(), OTHER[side]
     script.leg(side, leg.LegReinvited(sdp("192.0.2.77", 7000)))
     script.leg(side, leg.ReinviteCancelled())

@@ -1,5 +1,5 @@
 """Two calls that a transfer joins, through the switchboard: which one goes on, what its legs are
-told, what comes back."""
+sent, what comes back."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ class Two(Exchange):
     def refer(self, on: str = "agent", to: str = "agent's") -> None:
         self.says(on, leg.LegReferred("f1", leg.Party("600"), replaces=LegId(to)))
 
-    def told(self, name: str) -> list[leg_command.LegCommand]:
-        """What a leg was told since the last look."""
+    def commands_to(self, name: str) -> list[leg_command.LegCommand]:
+        """The commands to a leg since the last look."""
         said = self.wire.to(name)
         self.wire.sent = [(who, command) for who, command in self.wire.sent if who != name]
         return said
 
     def answered(self, name: str) -> int:
         """With which code its REFER was answered."""
-        [answer] = self.told(name)
+        [answer] = self.commands_to(name)
         assert isinstance(answer, leg_command.AnswerReferral)
         return answer.code
 
@@ -79,13 +79,13 @@ def notified(*codes: int) -> list[leg_command.LegCommand]:
 async def test_the_customer_and_the_one_who_was_consulted_are_joined_and_both_legs_of_the_agent_end() -> None:
     at = Two(limits={"pbx": (2, 0.0), "second": (1, 0.0)})
     at.refer()
-    [offer] = at.told("consulted")
+    [offer] = at.commands_to("consulted")
     assert isinstance(offer, leg_command.ReinviteLeg)
     assert b"m=audio 20000 " in offer.offer
-    assert at.told("agent") == [leg_command.AnswerReferral("f1", 202), *notified(100)]
+    assert at.commands_to("agent") == [leg_command.AnswerReferral("f1", 202), *notified(100)]
     at.says("consulted", leg.ReinviteAnswered(CONSULTED))
-    assert at.told("agent") == [*notified(200), BYE]
-    assert at.told("agent's") == [leg_command.HangUpLeg(f"joined call {at.a}")]
+    assert at.commands_to("agent") == [*notified(200), BYE]
+    assert at.commands_to("agent's") == [leg_command.HangUpLeg(f"joined call {at.a}")]
     assert [command.session for command in at.wire.commands if isinstance(command, CloseSession)] == [at.b]
     remote = next(each for each in at.wire.commands if isinstance(each, SetRemote) and each.side is AGENT)
     assert (remote.session, remote.streams[0].address) == (at.a, "192.0.2.40")
@@ -93,7 +93,7 @@ async def test_the_customer_and_the_one_who_was_consulted_are_joined_and_both_le
     assert at.board._context.limiter.calls("pbx") == 0
     assert at.board._context.limiter.calls("second") == 1
     at.says("customer", leg.LegHungUp("bye"))
-    assert at.told("consulted") == [leg_command.HangUpLeg("bye")]
+    assert at.commands_to("consulted") == [leg_command.HangUpLeg("bye")]
     record = at.records[1]
     assert (record.call, record.transfers, record.end) == (at.a, 1, "bye")
     assert (record.caller_leg.trunk, record.agent_leg.trunk) == ("carrier", "second")
@@ -108,11 +108,11 @@ async def test_the_session_of_the_leg_that_moves_goes_on_with_its_own_origin() -
     before = at.board._context.registry.get(at.b).call.bridge.offer_answer.legs[CALLER].local  # type: ignore[union-attr]
     session, version = before.split(b"\r\n")[1].split(b" ")[1:3]
     at.refer()
-    [offer] = at.told("consulted")
+    [offer] = at.commands_to("consulted")
     assert f"o=- {session.decode()} {int(version) + 1} ".encode() in offer.offer  # type: ignore[union-attr]
     at.says("consulted", leg.ReinviteAnswered(CONSULTED))
     at.says("customer", leg.LegReinvited(THEIRS[CALLER] + b"a=sendonly\r\n"))
-    [held] = at.told("consulted")
+    [held] = at.commands_to("consulted")
     assert f"o=- {session.decode()} {int(version) + 2} ".encode() in held.offer  # type: ignore[union-attr]
 
 
@@ -123,13 +123,13 @@ async def test_a_hold_of_either_call_is_over_once_they_are_joined() -> None:
         at.says(far, leg.ReinviteAnswered(answer + b"a=recvonly\r\n"))
     at.wire.sent.clear()
     at.refer()
-    [offer] = at.told("consulted")
+    [offer] = at.commands_to("consulted")
     assert b"only" not in offer.offer  # type: ignore[union-attr]
     at.says("consulted", leg.ReinviteAnswered(CONSULTED))
-    [offer] = at.told("customer")
+    [offer] = at.commands_to("customer")
     assert b"only" not in offer.offer  # type: ignore[union-attr]
     at.says("customer", leg.ReinviteAnswered(THEIRS[CALLER]))
-    assert at.told("agent")[-2:] == [*notified(200), BYE]
+    assert at.commands_to("agent")[-2:] == [*notified(200), BYE]
 
 
 async def test_one_who_does_not_take_the_session_stays_with_the_agent() -> None:
@@ -137,12 +137,12 @@ async def test_one_who_does_not_take_the_session_stays_with_the_agent() -> None:
     at.refer()
     at.wire.sent.clear()
     at.says("consulted", leg.ReinviteFailed(488, "no"))
-    assert at.told("agent") == notified(488)
+    assert at.commands_to("agent") == notified(488)
     assert at.wire.sent == []
     at.says("agent's", leg.LegReinvited(THEIRS[AGENT]))
-    assert isinstance(at.told("consulted")[0], leg_command.ReinviteLeg), "call B goes on"
+    assert isinstance(at.commands_to("consulted")[0], leg_command.ReinviteLeg), "call B goes on"
     at.says("customer", leg.LegHungUp("bye"))
-    assert at.told("consulted") == []
+    assert at.commands_to("consulted") == []
 
 
 async def test_where_the_customers_leg_refuses_the_other_gets_its_session_back() -> None:
@@ -151,8 +151,8 @@ async def test_where_the_customers_leg_refuses_the_other_gets_its_session_back()
     at.says("consulted", leg.ReinviteAnswered(CONSULTED + b"a=ptime:30\r\n"))
     at.wire.sent.clear()
     at.says("customer", leg.ReinviteFailed(488, "no"))
-    assert at.told("agent") == notified(488)
-    [back] = at.told("consulted")
+    assert at.commands_to("agent") == notified(488)
+    [back] = at.commands_to("consulted")
     assert isinstance(back, leg_command.ReinviteLeg)
     assert at.wire.sent == []
     assert at.wire.commands == []
@@ -161,7 +161,7 @@ async def test_where_the_customers_leg_refuses_the_other_gets_its_session_back()
     assert isinstance(remote, SetRemote)
     assert remote.session == at.b
     at.refer()
-    assert at.told("agent")[0] == leg_command.AnswerReferral("f1", 202), "and it may be tried again"
+    assert at.commands_to("agent")[0] == leg_command.AnswerReferral("f1", 202), "and it may be tried again"
 
 
 async def test_an_agent_who_hangs_up_both_legs_at_once_does_not_stop_it() -> None:
@@ -174,7 +174,7 @@ async def test_an_agent_who_hangs_up_both_legs_at_once_does_not_stop_it() -> Non
     at.says("consulted", leg.ReinviteAnswered(CONSULTED))
     assert at.wire.sent == []
     at.says("consulted", leg.LegHungUp("bye"))
-    assert at.told("customer") == [leg_command.HangUpLeg("bye")]
+    assert at.commands_to("customer") == [leg_command.HangUpLeg("bye")]
 
 
 async def test_where_both_are_gone_and_it_fails_both_calls_end() -> None:
@@ -185,7 +185,7 @@ async def test_where_both_are_gone_and_it_fails_both_calls_end() -> None:
     at.wire.sent.clear()
     at.says("consulted", leg.ReinviteFailed(488, "no"))
     gone = [leg_command.HangUpLeg("transfer failed")]
-    assert (at.told("customer"), at.told("consulted")) == (gone, gone)
+    assert (at.commands_to("customer"), at.commands_to("consulted")) == (gone, gone)
     assert len(at.records) == 2
 
 
@@ -196,15 +196,15 @@ async def test_one_who_hangs_up_while_they_are_joined_ends_his_own_call_only(who
     at.wire.sent.clear()
     at.says(who, leg.LegHungUp("bye"))
     if who == "consulted":
-        assert at.told("agent's") == [leg_command.HangUpLeg("bye")]
-        assert [type(command) for command in at.told("agent")] == [leg_command.NotifyLeg]
+        assert at.commands_to("agent's") == [leg_command.HangUpLeg("bye")]
+        assert [type(command) for command in at.commands_to("agent")] == [leg_command.NotifyLeg]
         at.refer(to="agent")
         assert at.answered("agent") == 603  # its own call
         return
-    assert at.told("agent") == [leg_command.HangUpLeg("bye")]
-    assert at.told("consulted") == []
+    assert at.commands_to("agent") == [leg_command.HangUpLeg("bye")]
+    assert at.commands_to("consulted") == []
     at.says("consulted", leg.ReinviteAnswered(CONSULTED))
-    assert isinstance(at.told("consulted")[0], leg_command.ReinviteLeg), "the session of call B again"
+    assert isinstance(at.commands_to("consulted")[0], leg_command.ReinviteLeg), "the session of call B again"
     assert [view.id for view in at.board.calls()] == [at.b]
 
 
@@ -217,9 +217,9 @@ async def test_one_who_never_answers_is_given_up_and_comes_back() -> None:
     assert deadline is not None
     at.wire.sent.clear()
     at.board._executor.step(line, lambda _: line.call.expire(deadline))
-    assert at.told("agent") == [leg_command.NotifyLeg("f1", 408, "")]
+    assert at.commands_to("agent") == [leg_command.NotifyLeg("f1", 408, "")]
     at.says("consulted", leg.ReinviteFailed(408, "no"))
-    assert at.told("agent's") == []
+    assert at.commands_to("agent's") == []
     assert len(at.board.calls()) == 2
 
 
@@ -239,7 +239,7 @@ async def test_into_a_masked_call_no_carrier_comes_and_a_masked_call_lends_no_le
 
 async def test_a_colleague_of_the_pbx_joins_a_masked_call_and_the_capture_goes_on() -> None:
     """Call B came from the second trunk; its own place was taken by a PBX before: the two kinds are
-    told apart by trunk."""
+    distinguished by trunk."""
     at = Two()
     line = at.board._context.registry.get(at.b)
     assert line is not None
@@ -261,12 +261,12 @@ async def test_where_the_consulted_one_is_keying_a_card_his_call_goes_on_and_the
     line.call.bridge.trunks.moved[CALLER] = "pbx"
     await at.collecting(at.b)
     at.refer()  # the REFER comes in the call that lends
-    assert at.told("agent") == [leg_command.AnswerReferral("f1", 202), *notified(100)]
-    [offer] = at.told("customer")
+    assert at.commands_to("agent") == [leg_command.AnswerReferral("f1", 202), *notified(100)]
+    [offer] = at.commands_to("customer")
     assert isinstance(offer, leg_command.ReinviteLeg)
     at.says("customer", leg.ReinviteAnswered(THEIRS[CALLER]))
-    assert at.told("agent") == [*notified(200), leg_command.HangUpLeg(f"joined call {at.b}")]
-    assert at.told("agent's") == [BYE]
+    assert at.commands_to("agent") == [*notified(200), leg_command.HangUpLeg(f"joined call {at.b}")]
+    assert at.commands_to("agent's") == [BYE]
     assert [record.call for record in at.records] == [at.a]
     assert next(view for view in at.board.calls() if view.id == at.b).masked
 
@@ -275,7 +275,7 @@ async def test_two_captures_are_not_joined_and_none_begins_while_calls_are_joine
     at = Two()
     for name, call in (("agent", at.a), ("agent's", at.b)):
         at.refer()
-        assert at.told("agent")[0] == leg_command.AnswerReferral("f1", 202)
+        assert at.commands_to("agent")[0] == leg_command.AnswerReferral("f1", 202)
         with pytest.raises(NotNow):
             await at.board.start_capture(call, ORDER)
         at.says("consulted", leg.ReinviteFailed(488, name))
@@ -294,7 +294,7 @@ async def test_what_cannot_be_joined_now_is_refused_with_a_code_of_its_own() -> 
     at.refer(to="nobody")
     assert at.answered("agent") == 481
     at.refer()
-    at.told("agent")
+    at.commands_to("agent")
     at.refer(on="agent's", to="agent")
     assert at.answered("agent's") == 491
     at.says("consulted", leg.ReinviteFailed(488, "no"))
@@ -314,8 +314,8 @@ async def test_calls_with_other_m_lines_are_not_joined() -> None:
     at = Two()
     line = at.board._context.registry.get(at.b)
     assert line is not None
-    told = line.call.bridge.offer_answer
-    assert told.set_remote(CALLER, CONSULTED + b"m=video 8002 RTP/AVP 31\r\n")
+    offer_answer = line.call.bridge.offer_answer
+    assert offer_answer.set_remote(CALLER, CONSULTED + b"m=video 8002 RTP/AVP 31\r\n")
     at.refer()
     assert at.answered("agent") == 488
 
@@ -342,8 +342,8 @@ async def test_calls_that_are_being_joined_are_written_out_and_go_on() -> None:
     again.board.restore(data, 0.0)
     again.wire.sent.clear()
     again.says("consulted", leg.ReinviteAnswered(CONSULTED))
-    assert again.told("agent") == [*notified(200), BYE]
-    assert again.told("agent's") == [leg_command.HangUpLeg(f"joined call {at.a}")]
+    assert again.commands_to("agent") == [*notified(200), BYE]
+    assert again.commands_to("agent's") == [leg_command.HangUpLeg(f"joined call {at.a}")]
 
 
 async def test_while_they_are_joined_nothing_else_is_begun_on_their_legs() -> None:
@@ -351,15 +351,15 @@ async def test_while_they_are_joined_nothing_else_is_begun_on_their_legs() -> No
     at.refer()
     at.wire.sent.clear()
     at.says("agent's", leg.LegReinvited(THEIRS[AGENT]))
-    assert at.told("agent's") == [leg_command.RejectReinvite(491, "Request Pending")]
+    assert at.commands_to("agent's") == [leg_command.RejectReinvite(491, "Request Pending")]
     at.says("agent's", leg.LegReferred("f2", leg.Party("700")))
-    assert at.told("agent's") == [leg_command.AnswerReferral("f2", 491)]
+    assert at.commands_to("agent's") == [leg_command.AnswerReferral("f2", 491)]
     at.says("consulted", leg.LegRequested("r1", "INFO", "text/plain", b"x"))
-    assert at.told("consulted") == [leg_command.RespondLeg("r1", 480)]
+    assert at.commands_to("consulted") == [leg_command.RespondLeg("r1", 480)]
     at.says(
         "new", leg.LegInvited("pbx", leg.Party("1"), leg.Party("2"), THEIRS[AGENT], replaces=LegId("agent's"))
     )
-    assert at.told("new") == [leg_command.RejectLeg(491, "")]
+    assert at.commands_to("new") == [leg_command.RejectLeg(491, "")]
 
 
 async def test_an_error_in_the_call_that_lends_ends_it_and_the_other_goes_on() -> None:
@@ -367,8 +367,8 @@ async def test_an_error_in_the_call_that_lends_ends_it_and_the_other_goes_on() -
     at.refer()
     at.wire.sent.clear()
     at.says("consulted", "no event at all")  # type: ignore[arg-type]
-    assert at.told("agent's") == [leg_command.HangUpLeg("internal error")]
-    assert [type(command) for command in at.told("agent")] == [leg_command.NotifyLeg]
+    assert at.commands_to("agent's") == [leg_command.HangUpLeg("internal error")]
+    assert [type(command) for command in at.commands_to("agent")] == [leg_command.NotifyLeg]
     assert at.board.health()["calls"] == 1
     at.says("customer", leg.LegHungUp("bye"))
     assert at.board._context.registry.legs == 0

@@ -84,7 +84,7 @@ def record(stage: str, **more: object) -> CaptureRecord:
 # --- the mask comes first -------------------------------------------------------------------------
 
 
-def test_the_agent_is_told_to_collect_only_after_the_mask_and_then_media_are_confirmed():
+def test_a_capture_collects_only_after_the_mask_and_then_media_are_confirmed():
     script = up()
     assert not script.view.masked
     assert script.start("c1") == [MASK]
@@ -442,7 +442,7 @@ def test_an_approved_payment_needs_no_release_and_says_so_where_the_customer_key
     assert (script.view.mask, script.view.still_keying) == (MaskStage.OFF, False)
 
 
-def test_keys_by_info_under_the_mask_are_told_to_media_without_their_body():
+def test_keys_by_info_under_the_mask_are_announced_to_media_without_their_body():
     script = up().collecting()
     script.cancel()
     key = leg.LegRequested("i1", "INFO", "application/dtmf-relay", b"Signal=5")

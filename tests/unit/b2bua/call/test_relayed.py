@@ -82,10 +82,10 @@ def test_every_state_of_the_mask_but_open_withholds() -> None:
     script.media(MASK, DONE)
     assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
     assert UNMASK in script.cancel()
-    told = ToMedia(KeyWithheld(session=SESSION))
-    assert script.leg(Side.CALLER, asks()) == [*answered(Side.CALLER, 200), told]
+    withheld = ToMedia(KeyWithheld(session=SESSION))
+    assert script.leg(Side.CALLER, asks()) == [*answered(Side.CALLER, 200), withheld]
     assert script.release() == [RELEASE]  # not confirmed
-    assert script.leg(Side.CALLER, asks()) == [*answered(Side.CALLER, 200), told]
+    assert script.leg(Side.CALLER, asks()) == [*answered(Side.CALLER, 200), withheld]
     script.media(UNMASK, REFUSED)
     script.media(RELEASE, DONE)
     assert script.leg(Side.CALLER, asks()) == [
@@ -134,13 +134,13 @@ def test_before_the_call_is_up_and_after_it_nothing_crosses() -> None:
     assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 480)
 
 
-@pytest.mark.parametrize(("code", "told"), [(415, 415), (469, 469), (481, 504), (408, 504), (603, 603)])
+@pytest.mark.parametrize(("code", "relayed"), [(415, 415), (469, 469), (481, 504), (408, 504), (603, 603)])
 def test_an_error_comes_back_but_never_one_that_says_that_the_askers_dialog_is_gone(
-    code: int, told: int
+    code: int, relayed: int
 ) -> None:
     script = Script().answer()
     script.leg(Side.CALLER, asks())
-    assert script.leg(Side.AGENT, leg.LegResponded("r1", code, "no")) == answered(Side.CALLER, told)
+    assert script.leg(Side.AGENT, leg.LegResponded("r1", code, "no")) == answered(Side.CALLER, relayed)
 
 
 def test_what_waits_is_bounded_in_number_and_in_time() -> None:
@@ -224,8 +224,8 @@ def test_without_a_capture_or_the_setting_no_key_goes_to_media() -> None:
     assert script.leg(Side.CALLER, asks()) == answered(Side.CALLER, 200)
     script = by_info()
     script.cancel()
-    told = ToMedia(KeyWithheld(session=SESSION))
-    assert script.leg(Side.CALLER, asks()) == [*answered(Side.CALLER, 200), told], "the mask is still on"
+    withheld = ToMedia(KeyWithheld(session=SESSION))
+    assert script.leg(Side.CALLER, asks()) == [*answered(Side.CALLER, 200), withheld], "the mask is still on"
     script.media(UNMASK, DONE)
     assert script.leg(Side.CALLER, asks()) == [
         ToLeg(Side.AGENT, leg_command.RequestLeg("r1", "INFO", DTMF, KEY))
@@ -297,11 +297,11 @@ def test_telephone_event_is_agreed_on_with_the_agents_side_alone_where_the_custo
     far = script.far
     last = script.leg(far, leg.LegAnswered(PLAIN[far] if far is Side.CALLER else THEIRS[far]))[-1]
     script.leg(near, leg.LegConfirmed())
-    told = {far: invite.command.offer, near: last.command.answer}  # type: ignore[union-attr]
-    assert b"RTP/AVP 0 101\r\n" in told[Side.AGENT]
-    assert b"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" in told[Side.AGENT]
+    described = {far: invite.command.offer, near: last.command.answer}  # type: ignore[union-attr]
+    assert b"RTP/AVP 0 101\r\n" in described[Side.AGENT]
+    assert b"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n" in described[Side.AGENT]
     if near is Side.CALLER:
-        assert b"telephone-event" not in told[Side.CALLER]
+        assert b"telephone-event" not in described[Side.CALLER]
     assert script.leg(Side.CALLER, asks()) == [SEND]
     with pytest.raises(NotNow, match="no telephone-event was agreed on"):
         script.start("c1")

@@ -171,7 +171,7 @@ def test_a_number_is_written_in_the_trunks_way(plan: NumberPlan, german: str, br
     form=st.sampled_from([form for form in Form if form is not Form.AS_IS]),
     country=st.sampled_from(["49", "1", "353"]),
 )
-def test_what_a_trunk_is_told_it_may_say_again(digits: str, form: Form, country: str):
+def test_what_is_written_for_a_trunk_is_read_from_it_again(digits: str, form: Form, country: str):
     plan = NumberPlan(form, country)
     assert plan.read(plan.write(f"+{digits}")) == f"+{digits}" or (
         form is Form.NATIONAL and digits.startswith(country)

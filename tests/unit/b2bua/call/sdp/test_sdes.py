@@ -1,5 +1,5 @@
-"""Keys of SRTP in session descriptions: what is usable, what each leg is told, and what media
-gets."""
+"""Keys of SRTP in session descriptions: what is usable, what is described to each leg, and
+what media gets."""
 
 from __future__ import annotations
 

@@ -192,7 +192,7 @@ def test_the_last_port_has_no_rtcp_beside_it():
     assert remote_streams(described, latch=False)[0].rtcp_port == 0
 
 
-def test_every_way_to_carry_keys_is_told_apart_from_audio():
+def test_every_way_to_carry_keys_is_distinguished_from_audio():
     described = sdp.parse_description(
         with_media(
             "m=audio 4000 RTP/AVP 0 8 96 97 98 99 100 200\r\na=rtpmap:96 telephone-event/8000\r\n"
@@ -395,9 +395,11 @@ def test_rtcp_on_the_rtp_port_is_said_to_whom_said_it_and_never_crosses():
     assert second.rtcp_port == 0  # no RTP, no RTCP
     assert [media.muxed for media in described.media] == [True, False]
     assert b"a=rtcp-mux" not in lines(rewrite_description(described, HERE, 7, 1))
-    told = rewrite_description(described, HERE, 7, 1, muxed=[media.muxed for media in described.media])
-    assert lines(told).count(b"a=rtcp-mux") == 1
-    assert sdp.parse_description(told).media[0].muxed
+    described_again = rewrite_description(
+        described, HERE, 7, 1, muxed=[media.muxed for media in described.media]
+    )
+    assert lines(described_again).count(b"a=rtcp-mux") == 1
+    assert sdp.parse_description(described_again).media[0].muxed
 
 
 def test_the_lines_of_an_encrypted_m_line_are_not_remembered_beyond_its_call():
@@ -465,8 +467,8 @@ def test_lines_of_an_m_line_are_put_in_order_and_it_has_one_address():
 
 def test_times_and_their_repetitions_stay_together():
     head = f"{HERS}a=x\r\nt=1 2\r\nr=7d 1h 0\r\nt=3 4\r\nr=8d 1h 0\r\n"
-    told = lines(rewrite_description(sdp.parse_description(with_media(ONE, head)), HERE, 7, 1))
-    assert told[4:10] == [b"t=1 2", b"r=7d 1h 0", b"t=3 4", b"r=8d 1h 0", b"t=0 0", b"a=x"]
+    described_again = lines(rewrite_description(sdp.parse_description(with_media(ONE, head)), HERE, 7, 1))
+    assert described_again[4:10] == [b"t=1 2", b"r=7d 1h 0", b"t=3 4", b"r=8d 1h 0", b"t=0 0", b"a=x"]
 
 
 @pytest.mark.parametrize("garbage", ["garbage\r\n", "=\r\n", "m=\r\n", "\r\0\r\n", "a:b\r\n"])

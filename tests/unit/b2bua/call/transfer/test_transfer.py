@@ -71,7 +71,7 @@ def test_a_hold_before_the_transfer_is_not_the_new_agents() -> None:
 
 
 def fails(script: Script, commands: list[CallCommand], code: int) -> None:
-    """The transferor is told, and goes on talking."""
+    """The transferor is notified, and goes on talking."""
     assert [each.command.code for each in commands if tell(0).command.referral and _notifies(each)] == [code]  # type: ignore[union-attr]
     assert script.call.bridge.state is BridgeState.UP
     assert script.call.transfer.state is TransferState.IDLE

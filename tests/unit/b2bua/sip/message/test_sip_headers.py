@@ -52,7 +52,7 @@ def test_what_each_kind_of_trunk_is_told(name: str, value: str, strange: str | N
         assert sent(trunk, (name, value)) == (() if expected is None else (f"{name}: {expected}",))
 
 
-def test_who_is_private_is_told_to_trusted_trunks_only():
+def test_a_private_identity_is_sent_to_trusted_trunks_only():
     asserted = ("Privacy", "id"), ("P-Asserted-Identity", "<tel:+15550100>")
     assert sent(STRANGE, *asserted) == ("Privacy: id",)
     assert len(sent(TRUSTED, *asserted)) == 2

@@ -177,14 +177,14 @@ class LossyNetwork:
         self.server_kind, self.final = server_kind, final
         self.server = None
         self.served = 0  # how often the server's user was asked
-        self.told: list[object] = []  # what the client's user was told
+        self.delivered: list[object] = []  # commands for the client's user
         self.run(commands, "server", 0.0)
 
     def run(self, commands, to: str, now: float) -> None:
         for command in commands:
             if not isinstance(command, Send):
                 if to == "server":
-                    self.told.append(command)
+                    self.delivered.append(command)
             elif not self.losses >> next(self.sent) & 1:
                 heapq.heappush(self.queue, (now + 0.01, next(self.order), to, command.message))
 
@@ -222,7 +222,7 @@ class LossyNetwork:
 def test_a_refusal_arrives_once_whatever_is_lost_of_the_first_six_datagrams(losses):
     network = LossyNetwork(InviteClient, InviteServer, TransactionEvent.FAILURE, losses)
     network.play()
-    assert network.told == [DELIVER]
+    assert network.delivered == [DELIVER]
     assert network.served == 1
     assert network.client.ended
     assert network.server.ended
@@ -232,7 +232,7 @@ def test_a_refusal_arrives_once_whatever_is_lost_of_the_first_six_datagrams(loss
 def test_a_bye_is_served_once_whatever_is_lost_of_the_first_six_datagrams(losses):
     network = LossyNetwork(NonInviteClient, NonInviteServer, TransactionEvent.SUCCESS, losses)
     network.play()
-    assert network.told == [DELIVER]
+    assert network.delivered == [DELIVER]
     assert network.served == 1
     assert network.client.ended
     assert network.server.ended

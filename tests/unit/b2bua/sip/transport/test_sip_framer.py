@@ -55,7 +55,7 @@ def test_the_length_is_found_in_every_way_to_write_it(lines: str):
 @pytest.mark.parametrize(
     "lines", ["X: 1", "l: -1", "l: 3\r\nl: 4", "l: 0x10", "l: 9999999", "l: \u0661", "l:", "l: 1, 1"]
 )
-def test_a_message_whose_end_cannot_be_told_ends_the_stream_with_an_answer(lines: str):
+def test_a_message_whose_end_is_unknown_ends_the_stream_with_an_answer(lines: str):
     head = f"BYE sip:a SIP/2.0\r\n{lines}".encode()
     *before, last = fed(TWO + head + b"\r\n\r\n" + ONE)
     assert before == [Framed(TWO)]

@@ -102,7 +102,7 @@ def test_a_source_is_the_trunk_that_any_of_its_targets_or_its_network_has():
     assert not table.peers_at("")
 
 
-def test_trunks_at_one_address_are_told_apart_by_port():
+def test_trunks_at_one_address_are_distinguished_by_port():
     table = TrunkTable([Trunk("carrier", "192.0.2.1", 5060), Trunk("pbx", "192.0.2.1", 5070)])
     table.set_located(table.peers["carrier"], located(target("192.0.2.1")))
     table.set_located(table.peers["pbx"], located(Target("192.0.2.1", 5070, Transport.UDP, ("192.0.2.1",))))
@@ -167,7 +167,7 @@ def test_a_uri_of_the_trunk_s_own_names_and_addresses_is_found_and_no_other_is()
     assert peer.next_hop("sip:x@203.0.113.5:5099", fallback)[:2] == ("203.0.113.5", 5099)
 
 
-def test_trunks_at_one_address_are_told_apart_by_the_user_that_we_registered_as():
+def test_trunks_at_one_address_are_distinguished_by_the_user_that_we_registered_as():
     table = TrunkTable(
         [
             Trunk(name, "192.0.2.1", 5060, register=True, user=user)
