@@ -23,11 +23,12 @@ from b2bua.api.metrics import Metrics, metrics_routes
 from b2bua.api.pages import add_pages
 from b2bua.api.payments import payment_routes
 from b2bua.api.problems import add_problem_handlers
-from b2bua.api.schema import describe_api, problem_answers, trunks_answer
+from b2bua.api.schema import describe_api, form_answer, problem_answers, trunks_answer
 from b2bua.api.stream import Streams
 from b2bua.call.view import CallDesk
 from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
+from media.form_description import CARD, FormDescription
 from tonewall.log import get_logger
 from tonewall.version import VERSION
 
@@ -54,12 +55,14 @@ def create_app(
     streams: Streams | None = None,
     guarded: frozenset[str] = frozenset(),
     idle_time: float = 900.0,
+    form: FormDescription = CARD,
 ) -> FastAPI:
     """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed
     the agent's page.
 
     `guarded`: paths that need a token although they would not, /healthz and /openapi.json;
-    `idle_time`: seconds without an action of the agent's after which the page signs out."""
+    `idle_time`: seconds without an action of the agent's after which the page signs out;
+    `form`: what customers key."""
     app = FastAPI(
         title="Tonewall",
         version=VERSION,
@@ -72,7 +75,7 @@ def create_app(
     app.add_middleware(RequireToken, tokens=tokens, guarded=guarded)
     app.add_middleware(Harden, headers=security_headers(frame_ancestors))  # added last: outermost
     add_problem_handlers(app)
-    app.include_router(service_routes(desk, idle_time))
+    app.include_router(service_routes(desk, idle_time, form))
     app.include_router(metrics_routes(metrics or Metrics(), desk))
     app.include_router(call_routes(desk, app.state.streams))
     app.include_router(capture_routes(desk))
@@ -86,8 +89,8 @@ def create_app(
     return app
 
 
-def service_routes(desk: CallDesk, idle_time: float) -> APIRouter:
-    """The state of the service, its trunks and currencies, and the owner of a token."""
+def service_routes(desk: CallDesk, idle_time: float, form: FormDescription) -> APIRouter:
+    """The state of the service, its trunks, form and currencies, and the owner of a token."""
     router = APIRouter(tags=["service"])
 
     @router.get(
@@ -124,6 +127,17 @@ def service_routes(desk: CallDesk, idle_time: float) -> APIRouter:
     async def currencies() -> dict[str, int]:
         """How many decimals each currency of ISO 4217 has: what `amount` counts."""
         return MINOR_UNITS
+
+    @router.get(
+        "/v1/form",
+        operation_id="get_form",
+        summary="The fields that a customer keys",
+        responses={200: form_answer("The form."), **problem_answers(401)},
+    )
+    async def get_form() -> Response:
+        """The fields in the order in which they are keyed, with their lengths in digits, and how
+        many of its last digits an agent may see of a valid one."""
+        return Response(msgspec.json.encode(form), media_type="application/json")
 
     @router.get(
         "/v1/trunks",

@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 from b2bua.api.problems import MEDIA_TYPE
 from b2bua.call.view import CallView, PaymentView, ServiceView, TrunkView
 from b2bua.ladder.view import LadderSummary, LadderView
+from media.form_description import CARD, FormDescription
 from tonewall.version import VERSION
 
 _ABOUT: Final = """
@@ -139,6 +140,15 @@ def trunks_answer(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
+def form_answer(description: str) -> dict[str, Any]:
+    """An answer whose body is the FormDescription."""
+    schema = {"$ref": "#/components/schemas/FormDescription"}
+    return {
+        "description": description,
+        "content": {"application/json": {"schema": schema, "example": msgspec.to_builtins(CARD)}},
+    }
+
+
 def feed_answer(description: str) -> dict[str, Any]:
     """The answer that is a stream of events."""
     return {"description": description, "content": {"text/event-stream": {"schema": {"type": "string"}}}}
@@ -176,7 +186,7 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
         ],
     )
     components = document.setdefault("components", {})
-    shapes = [CallView, PaymentView, ServiceView, TrunkView, LadderSummary, LadderView]
+    shapes = [CallView, PaymentView, ServiceView, TrunkView, LadderSummary, LadderView, FormDescription]
     _, own = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     components["schemas"] = {
         **{

@@ -9,18 +9,17 @@ from media.capture.check import Digits
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """A card scheme: the lengths that it issues, the one after which a pause is an end, and its
-    security code's length. All in digits."""
+    """A card scheme: the lengths that it issues, and the one after which a pause is an end, in
+    digits."""
 
     name: str
     lengths: tuple[int, ...]
     usual: int | None = None
-    code_length: int = 3
 
 
 _VISA = Brand("visa", (13, 16, 19), usual=16)
 _MASTERCARD = Brand("mastercard", (16,))
-_AMEX = Brand("amex", (15,), code_length=4)
+_AMEX = Brand("amex", (15,))
 _DISCOVER = Brand("discover", (16, 17, 18, 19), usual=16)
 _JCB = Brand("jcb", (16, 17, 18, 19), usual=16)
 _DINERS = Brand("diners", (14, 15, 16, 17, 18, 19), usual=14)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from media import form_description
 from media.capture.brands import OTHER, Brand, find_brand
 from media.capture.check import (
     COMPLETE,
@@ -17,7 +18,7 @@ from media.capture.check import (
 from media.capture.form import FieldRules, Form
 from media.events import Field, FieldReason
 
-_EXPIRY_LENGTH = 4
+_EXPIRY_LENGTH = form_description.EXPIRY.max_length
 _MAX_YEARS = 20  # no card is issued for longer
 
 
@@ -61,8 +62,8 @@ def check_expiry(expiry: Digits, today: tuple[int, int], *, ended: bool) -> Chec
 
 
 def check_code(code: Digits, brand: Brand | None, *, ended: bool) -> Check:
-    """The security code against its brand's length: 4 with American Express, else 3."""
-    wanted = (brand or OTHER).code_length
+    """The security code against its brand's length."""
+    wanted = form_description.SECURITY_CODE.length_of(brand.name if brand else None)
     if len(code) == wanted:
         return COMPLETE
     return refused(FieldReason.SECURITY_CODE_LENGTH) if ended or len(code) > wanted else INCOMPLETE
@@ -75,24 +76,20 @@ def name_brand(number: Digits) -> str | None:
 
 
 CARD = Form(
-    "card",
+    form_description.CARD.name,
     (
-        FieldRules(
-            Field.CARD_NUMBER,
-            max_length=19,  # ISO/IEC 7812-1
+        FieldRules.of(
+            form_description.CARD_NUMBER,
             check=lambda keyed: check_number(keyed.digits[Field.CARD_NUMBER], ended=keyed.ended),
             has_check_digit=True,
-            last_shown=4,  # PCI DSS 3.4.1
             name_brand=name_brand,
         ),
-        FieldRules(
-            Field.EXPIRY,
-            max_length=_EXPIRY_LENGTH,
+        FieldRules.of(
+            form_description.EXPIRY,
             check=lambda keyed: check_expiry(keyed.digits[Field.EXPIRY], keyed.today, ended=keyed.ended),
         ),
-        FieldRules(
-            Field.SECURITY_CODE,
-            max_length=4,
+        FieldRules.of(
+            form_description.SECURITY_CODE,
             check=lambda keyed: check_code(
                 keyed.digits[Field.SECURITY_CODE],
                 find_brand(keyed.digits[Field.CARD_NUMBER]),

@@ -1,8 +1,9 @@
 """Describes a form: the fields that a customer keys, in order, and the rules of each.
 
-The machine, the vault and the agent's view follow this description; the payer has its own list of
-what it accepts (provider_adapters/card.py). A new form is a module beside card_form.py, with its
-names in media.events (Field, FieldReason).
+The machine, the vault and the agent's view follow it; what others may know of a field is in
+media/form_description.py. The payer has its own list of what it accepts
+(provider_adapters/card.py). A new form is a module beside card_form.py, with its names in
+media.events (Field, FieldReason).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 
 from media.capture.check import Check, Digits
 from media.events import Field
+from media.form_description import FieldDescription
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,25 @@ class FieldRules:
     has_check_digit: bool = False
     last_shown: int = 0
     name_brand: Callable[[Digits], str | None] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        description: FieldDescription,
+        check: Callable[[Keyed], Check],
+        *,
+        has_check_digit: bool = False,
+        name_brand: Callable[[Digits], str | None] | None = None,
+    ) -> FieldRules:
+        """The rules of a field that is described."""
+        return cls(
+            description.field,
+            description.max_length,
+            check,
+            has_check_digit,
+            description.last_shown,
+            name_brand,
+        )
 
 
 @dataclass(frozen=True, slots=True)

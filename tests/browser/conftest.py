@@ -11,6 +11,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.api.server import Serving, serve
+from media.form_description import CARD
 from tests.browser.fake_desk import FakeCustomer, FakeDesk
 
 TOKEN = "a-token-for-the-tests"
@@ -39,6 +40,7 @@ class Site:
         self._serving: Serving | None = None
         self._port = 0
         self.idle_time = 900.0
+        self.form = CARD
 
     @property
     def url(self) -> str:
@@ -50,6 +52,7 @@ class Site:
             tokens=Tokens.parse(f"ann:{TOKEN}, ben:{COLLEAGUE}"),
             demo=self._customer,
             idle_time=self.idle_time,
+            form=self.form,
         )
         self._serving = await serve(app, "127.0.0.1", self._port)
         self._port = self._serving.port

@@ -3,12 +3,16 @@ browser."""
 
 from __future__ import annotations
 
+from typing import cast
+
 import msgspec
 import pytest
 from playwright.async_api import Page, expect
 
 from b2bua.call.deafness import line_fault
-from media.events import Deaf, DeafReason, Field, FieldReason
+from b2bua.call.view import CaptureStage
+from media.events import Deaf, DeafReason, Field, FieldProgress, FieldReason
+from media.form_description import CARD_NUMBER, FieldDescription, FormDescription
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
 from tests.browser.page import CONTRAST, choose, sign_in, take
@@ -32,6 +36,30 @@ async def test_a_customer_who_is_not_heard_is_told_with_why_until_something_come
     assert await page.evaluate(CONTRAST) == []
     desk.publish(view)
     await expect(page.locator("#banner-title")).to_contain_text("the digits do not reach you")
+
+
+async def test_the_page_draws_the_fields_that_the_api_describes(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    postcode = cast("Field", "postcode")  # no card's: the page has no words of its own for it
+    described = FieldDescription(field=postcode, min_length=4, max_length=9, usual_length=5)
+    site.form = FormDescription(name="other", fields=(described, CARD_NUMBER))
+    await site.stop()
+    await site.start()
+    desk.up()
+    await sign_in(page, site)
+    await choose(page)
+    await take(page)
+    fields = tuple(FieldProgress(field=field) for field in (postcode, Field.CARD_NUMBER))
+    desk.change("c-1", masked=True, stage=CaptureStage.COLLECTING, field=postcode, fields=fields)
+    await expect(page.locator("#fields h3")).to_have_text(["Postcode", "Card number"])
+    await expect(page.locator('li[data-field="postcode"] .dot')).to_have_count(5)
+    await expect(page.locator("#say-text")).to_contain_text("Now your postcode, please, then #.")
+    desk.keyed(postcode, 6, complete=True, brand="visa", last_four="1111", field=Field.CARD_NUMBER)
+    row = page.locator('li[data-field="postcode"]')
+    await expect(row.locator(".dot.keyed")).to_have_count(6)
+    await expect(row).not_to_contain_text("1111")
+    await expect(page.locator("#announce")).to_have_text("Postcode complete.")
 
 
 async def test_the_cause_of_a_refused_field_is_read_beside_it(page: Page, site: Site, desk: FakeDesk) -> None:

@@ -5,6 +5,7 @@ import { ask, token } from "./api.js";
 import { Calls } from "./calls.js";
 import { buildDemo, showDemo } from "./demo.js";
 import { follow } from "./feed.js";
+import { takeForm } from "./form.js";
 import { buildOrder, clearErrors, echo, fill, money, readOrder, refill, showErrors } from "./order.js";
 import { $, announce, icon, make, write } from "./page.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
@@ -56,6 +57,8 @@ async function signIn(given) {
   try {
     if (!given && away()) return signOut(AWAY);
     buildOrder(await ask("/v1/currencies"));
+    takeForm(await ask("/v1/form"));
+    buildFields((field) => act("/reset", { body: { field } }));
     me = await ask("/v1/me");
     if (!given && away()) return signOut(AWAY);
     const about = await ask("/v1/demo");
@@ -332,7 +335,6 @@ $("take-over").addEventListener("click", () => {
   show();
 });
 $("done").addEventListener("click", () => next(null));
-buildFields((field) => act("/reset", { body: { field } }));
 for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, touch, { passive: true });
 setInterval(tick, 1000);
 

@@ -1,19 +1,20 @@
-// The payment as it is being made: three fields of dots; and the panel at the end of it.
+// The payment as it is being made: its fields as dots; and the panel at the end of it.
 
 import { $, icon, make, write } from "./page.js";
-import { FIELDS, LABELS, brandName, codeLength, fieldState, result } from "./words.js";
+import { formFields, usualLength } from "./form.js";
+import { brandName, fieldState, labelOf, result } from "./words.js";
 
-const EXPECTED = { card_number: () => 16, expiry: () => 4, security_code: (capture) => codeLength(capture.brand) };
-const GROUPS = { card_number: 4, expiry: 2, security_code: 0 };
 const rows = new Map();
 
-/** Build the three rows, once. `onReset(field)` when the agent wants one again. */
+/** Build a row for each field of the form. `onReset(field)` when the agent wants one again. */
 export function buildFields(onReset) {
-  for (const field of FIELDS) {
+  rows.clear();
+  $("fields").replaceChildren();
+  for (const { field } of formFields()) {
     const state = make("span", { className: "state" });
-    const again = make("button", { className: "small", type: "button", text: "Ask again", "aria-label": `Ask again: ${LABELS[field].toLowerCase()}` });
+    const again = make("button", { className: "small", type: "button", text: "Ask again", "aria-label": `Ask again: ${labelOf(field).toLowerCase()}` });
     const dots = make("div", { className: "dots", role: "img" });
-    const row = make("li", { "data-field": field }, make("div", {}, make("h3", { text: LABELS[field] }), " ", state), again, dots);
+    const row = make("li", { "data-field": field }, make("div", {}, make("h3", { text: labelOf(field) }), " ", state), again, dots);
     again.addEventListener("click", () => onReset(field, again));
     rows.set(field, { row, state, again, dots, drawn: "" });
     $("fields").append(row);
@@ -24,7 +25,8 @@ export function showCapture(capture, amount, able) {
   write($("capture-title"), amount);
   write($("capture-reference"), capture.order.transaction_id);
   const open = capture.stage === "collecting" || capture.stage === "ready";
-  for (const field of FIELDS) {
+  for (const described of formFields()) {
+    const { field } = described;
     const progress = capture.fields.find((one) => one.field === field) ?? { field, count: 0, complete: false, rejected: 0 };
     const { row, state, again } = rows.get(field);
     const now = capture.stage === "collecting" && capture.field === field;
@@ -38,7 +40,7 @@ export function showCapture(capture, amount, able) {
     state.classList.toggle("again", now && progress.rejected > 0 && progress.count === 0);
     again.classList.toggle("nothing", !(progress.complete || progress.count > 0));
     again.disabled = !(able && open && (progress.complete || progress.count > 0));
-    drawDots(rows.get(field), progress, capture);
+    drawDots(rows.get(field), described, progress, capture);
   }
   const charge = $("charge");
   write(charge, capture.stage === "charging" ? "Charging…" : `Charge ${amount}`);
@@ -48,15 +50,15 @@ export function showCapture(capture, amount, able) {
   $("cancel").disabled = !able;
 }
 
-function drawDots(shown, progress, capture) {
-  const card = progress.field === "card_number";
-  const whole = progress.complete && card && capture.last_four;
-  const drawn = [progress.count, progress.complete, capture.brand, capture.last_four, EXPECTED[progress.field](capture)].join();
+function drawDots(shown, described, progress, capture) {
+  const { group, last_shown } = described;
+  const usual = usualLength(described.field, capture.brand);
+  const whole = progress.complete && last_shown && capture.last_four;
+  const drawn = [progress.count, progress.complete, capture.brand, capture.last_four, usual].join();
   if (shown.drawn === drawn) return;
   shown.drawn = drawn;
-  const expected = progress.complete ? progress.count : Math.max(EXPECTED[progress.field](capture), progress.count);
-  const group = GROUPS[progress.field];
-  const count = whole ? Math.max(0, progress.count - 4) : expected;
+  const expected = progress.complete ? progress.count : Math.max(usual, progress.count);
+  const count = whole ? Math.max(0, progress.count - last_shown) : expected;
   // Keep the dots that stand, so that only a new key press moves.
   const old = shown.dots.querySelectorAll(".dot");
   const dots = Array.from({ length: count }, (_, place) => {
@@ -67,7 +69,7 @@ function drawDots(shown, progress, capture) {
     return dot;
   });
   if (whole) dots.push(make("span", { className: "last", text: capture.last_four }));
-  if (card && progress.complete && capture.brand) dots.push(make("span", { className: "cardbrand", text: brandName(capture.brand) }));
+  if (last_shown && progress.complete && capture.brand) dots.push(make("span", { className: "cardbrand", text: brandName(capture.brand) }));
   shown.dots.replaceChildren(...dots);
   const words = whole ? `${brandName(capture.brand)} ending in ${capture.last_four}` : `${progress.count} digits keyed`;
   shown.dots.setAttribute("aria-label", words);

@@ -1,7 +1,26 @@
 // What the page says: every sentence for the agent, and every sentence for the agent to say, in one place.
 
-export const FIELDS = ["card_number", "expiry", "security_code"];
-export const LABELS = { card_number: "Card number", expiry: "Expiry date", security_code: "Security code" };
+import { usualLength } from "./form.js";
+
+// Of each field: its name, and how the customer is asked for it, first and again. `digits`: how many it has.
+const codeOf = (digits) => (digits === 4 ? "four digits on the front of your card" : "three digits on the back of your card");
+const FIELD_WORDS = {
+  card_number: {
+    label: "Card number",
+    ask: () => "Please key your card number, then #.",
+    again: () => "That number was not quite right. Please key your card number once more, then #.",
+  },
+  expiry: {
+    label: "Expiry date",
+    ask: () => "Now the expiry date, please: two digits for the month, two for the year, then #.",
+    again: () => "That date was not right. Please key month and year once more, then #.",
+  },
+  security_code: {
+    label: "Security code",
+    ask: (digits) => `Now the ${codeOf(digits)}, please, then #.`,
+    again: (digits) => `That code was not complete. Please key the ${codeOf(digits)} once more, then #.`,
+  },
+};
 const FINAL = new Set(["finished", "cancelled", "aborted"]);
 const BRANDS = {
   visa: "Visa", mastercard: "Mastercard", amex: "American Express", american_express: "American Express", discover: "Discover",
@@ -10,8 +29,18 @@ const BRANDS = {
 
 export const isFinal = (capture) => FINAL.has(capture.stage);
 export const brandName = (brand) => BRANDS[brand?.toLowerCase()] ?? brand ?? "";
-const isAmex = (brand) => brandName(brand) === "American Express";
-export const codeLength = (brand) => (isAmex(brand) ? 4 : 3);
+
+/** The words of a field; plain ones for a field that has none of its own. */
+function wordsOf(field) {
+  const name = field.replaceAll("_", " ");
+  return FIELD_WORDS[field] ?? {
+    label: name.charAt(0).toUpperCase() + name.slice(1),
+    ask: () => `Now your ${name}, please, then #.`,
+    again: () => `That was not right. Please key your ${name} once more, then #.`,
+  };
+}
+
+export const labelOf = (field) => wordsOf(field).label;
 
 /** The big banner: how safe the line is at this moment. */
 export function banner(call, capture) {
@@ -60,17 +89,10 @@ export function say(call, capture, amount, approved) {
       const now = capture.fields.find((progress) => progress.field === capture.field);
       const again = now && now.rejected > 0 && now.count === 0;
       const hint = "A slip? The star key (*) clears the field.";
-      if (capture.field === "card_number") {
-        return { text: again ? "That number was not quite right. Please key your card number once more, then #." : "Please key your card number, then #.", hint };
-      }
-      if (capture.field === "expiry") {
-        return { text: again ? "That date was not right. Please key month and year once more, then #." : "Now the expiry date, please: two digits for the month, two for the year, then #.", hint };
-      }
-      if (capture.field === "security_code") {
-        const where = isAmex(capture.brand) ? "four digits on the front of your card" : "three digits on the back of your card";
-        return { text: again ? `That code was not complete. Please key the ${where} once more, then #.` : `Now the ${where}, please, then #.`, hint };
-      }
-      return null;
+      if (!capture.field) return null;
+      const words = wordsOf(capture.field);
+      const digits = usualLength(capture.field, capture.brand);
+      return { text: again ? words.again(digits) : words.ask(digits), hint };
     }
     case "ready":
       return { text: `Thank you. Shall I charge ${amount}${card ? ` to your ${card}` : ""} now?`, hint: "Charge only when the customer agrees." };
@@ -253,8 +275,8 @@ export function news(before, view) {
   }
   for (const progress of capture.fields) {
     const old = earlier.fields.find((one) => one.field === progress.field);
-    if (progress.complete && !old?.complete) return `${LABELS[progress.field]} complete.`;
-    if (progress.rejected > (old?.rejected ?? 0)) return `${LABELS[progress.field]} not valid, to be keyed again.`;
+    if (progress.complete && !old?.complete) return `${labelOf(progress.field)} complete.`;
+    if (progress.rejected > (old?.rejected ?? 0)) return `${labelOf(progress.field)} not valid, to be keyed again.`;
   }
   return "";
 }

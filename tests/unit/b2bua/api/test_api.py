@@ -507,6 +507,18 @@ async def test_the_mask_of_a_payment_that_is_over_is_released(
     assert (await agent.post("/v1/calls/other/mask/release")).status_code == 404
 
 
+async def test_the_form_lists_what_is_keyed_with_lengths_and_what_may_be_seen(
+    agent: httpx.AsyncClient,
+) -> None:
+    form = (await agent.get("/v1/form")).json()
+    assert form["name"] == "card"
+    shown = [
+        (each["field"], each["min_length"], each["max_length"], each["last_shown"]) for each in form["fields"]
+    ]
+    assert shown == [("card_number", 12, 19, 4), ("expiry", 4, 4, 0), ("security_code", 3, 4, 0)]
+    assert form["fields"][2]["usual_length_by_brand"] == {"amex": 4}
+
+
 async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: httpx.AsyncClient) -> None:
     document = (await agent.get("/openapi.json")).json()
     named = [
@@ -520,6 +532,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("follow_calls", "GET /v1/feed"),
         ("get_agent", "GET /v1/me"),
         ("get_call", "GET /v1/calls/{call_id}"),
+        ("get_form", "GET /v1/form"),
         ("get_health", "GET /healthz"),
         ("get_ladder", "GET /v1/calls/{call_id}/ladder"),
         ("get_metrics", "GET /metrics"),
@@ -541,7 +554,8 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
 async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncClient) -> None:
     document = (await agent.get("/openapi.json")).json()
     assert set(document["paths"]) == {
-        "/healthz", "/metrics", "/v1/currencies", "/v1/trunks", "/v1/calls", "/v1/calls/{call_id}",
+        "/healthz", "/metrics", "/v1/currencies", "/v1/form", "/v1/trunks", "/v1/calls",
+        "/v1/calls/{call_id}",
         "/v1/feed",
         "/v1/calls/{call_id}/capture", "/v1/calls/{call_id}/capture/reset",
         "/v1/calls/{call_id}/capture/submit", "/v1/ladders",

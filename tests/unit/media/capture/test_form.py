@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 
+from media import form_description
 from media._core import SecretMemory
+from media.capture.brands import _RANGES
 from media.capture.capture import Capture
 from media.capture.card_form import CARD, check_expiry
 from media.capture.check import COMPLETE, INCOMPLETE, Check
@@ -79,6 +81,17 @@ def test_a_key_too_many_is_refused_with_the_field_that_no_check_digit_proves() -
     capture.expire(2.5)
     code, expiry = capture.changed().fields
     assert (code.count, code.rejected, expiry.count) == (0, 1, 0)
+
+
+def test_the_description_of_the_card_form_is_of_its_fields_and_of_brands_that_there_are() -> None:
+    described = form_description.CARD.fields
+    assert [each.field for each in described] == list(CARD.fields)
+    names = {brand.name for *_, brand in _RANGES}
+    for each in described:
+        usual = [each.usual_length, *each.usual_length_by_brand.values()]
+        assert all(each.min_length <= length <= each.max_length for length in usual)
+        assert set(each.usual_length_by_brand) <= names
+    assert [each.field for each in described if each.last_shown] == [Field.CARD_NUMBER]
 
 
 def test_a_form_knows_its_neighbours() -> None:
