@@ -28,7 +28,7 @@ class Customer:
             CaptureId("c"), self.memory, today=TODAY, now=self.now, limits=limits, form=form
         )
         self._form = form
-        self.told: list[CaptureChanged] = []
+        self.changes: list[CaptureChanged] = []
 
     def keys(self, script: str) -> Customer:
         """Press what the script says: keys, spaces that mean nothing, and `(4 s)` for a pause
@@ -46,7 +46,7 @@ class Customer:
         until = self.now + seconds
         while (due := self.capture.deadline()) is not None and due <= until:
             self.now = max(self.now, due)
-            self.told += self.capture.expire(self.now)
+            self.changes += self.capture.expire(self.now)
         self.now = until
         return self
 
@@ -56,7 +56,7 @@ class Customer:
                 view[offset] = ord(key)
             return 1
 
-        self.told += self.capture.keys_waiting(fill, self.now)
+        self.changes += self.capture.keys_waiting(fill, self.now)
 
     @property
     def held(self) -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class Customer:
 
     @property
     def warned(self) -> bool:
-        """Whether the agent was told that something keyed does not count."""
+        """Whether the agent could read that something keyed does not count."""
         return any(
-            progress.rejected or progress.ignored for change in self.told for progress in change.fields
+            progress.rejected or progress.ignored for change in self.changes for progress in change.fields
         )

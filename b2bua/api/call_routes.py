@@ -58,7 +58,7 @@ def call_routes(desk: CallDesk, streams: Streams) -> APIRouter:
     async def feed() -> Response:
         """An event `calls` with the ids of all calls that there are; then an event `call`, whose
         data is a CallView, for each of them and for every change. An event `payment`, whose data is
-        a PaymentView, tells each payment that is not final, and each step of one. An event
+        a PaymentView, reports each payment that is not final, and each step of one. An event
         `service`, whose data is a ServiceView, says what is wrong with Tonewall itself, where
         anything is, and each change of that. A comment every 15 s shows that the line is alive. Who
         reads too slowly is cut off; whoever comes back begins with the current calls again.

@@ -27,7 +27,7 @@ class Demo(Protocol):
 
 
 def demo_routes(demo: Demo | None) -> APIRouter:
-    """`GET /v1/demo` tells whether this is a demo; only there `POST /v1/demo/key` exists."""
+    """`GET /v1/demo` says whether this is a demo; only there `POST /v1/demo/key` exists."""
     router = APIRouter(include_in_schema=False)
     kinds = list(demo.kinds) if demo else []
 

@@ -81,7 +81,7 @@ def prune_command(
         if not sys.stdin.isatty():
             give_up(f"--days {days:g} deletes nearly all records: say so with --yes")
         typer.confirm(
-            f"This deletes all records but those of the last {days:g} days, and what tells that an order "
+            f"This deletes all records but those of the last {days:g} days, and what shows that an order "
             "was charged."
             " Go on?",
             abort=True,

@@ -50,7 +50,7 @@ def _check_codecs(name: str, answer: bytes) -> Finding:
     body = answer.partition(b"\r\n\r\n")[2]
     if not body:
         return good(
-            what, "not told in its answer to OPTIONS; a call needs telephone-event (RFC 4733) for a payment"
+            what, "not in its answer to OPTIONS; a call needs telephone-event (RFC 4733) for a payment"
         )
     try:
         described = sdp.parse_description(body)

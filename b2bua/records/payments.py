@@ -31,7 +31,7 @@ log = get_logger(__name__)
 IN_MEMORY = Path(":memory:")
 _FINAL = "('finished', 'cancelled', 'aborted')"
 _CHARGED = "(stage = 'charging' OR outcome IN ('approved', 'partially_approved', 'unknown'))"
-_MAX_SHOWN = 10  # earlier payments of an order that are told
+_MAX_SHOWN = 10  # earlier payments of an order in one answer
 _KEY_LIFE = 86_400.0  # seconds that an Idempotency-Key is known
 _MAX_KEYS = 10_000
 _TABLES = f"""

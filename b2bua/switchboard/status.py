@@ -1,4 +1,4 @@
-"""What is told of all calls at once: the trunks with what they carry, and the numbers of the health
+"""Reports on all calls at once: the trunks with what they carry, and the numbers of the health
 check."""
 
 from __future__ import annotations

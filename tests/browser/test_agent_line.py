@@ -20,7 +20,7 @@ from tests.browser.page import CONTRAST, choose, sign_in, take
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 
 
-async def test_a_customer_who_is_not_heard_is_told_with_why_until_something_comes(
+async def test_a_customer_who_is_not_heard_is_shown_with_the_cause_until_something_comes(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
     desk.up()

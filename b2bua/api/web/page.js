@@ -21,7 +21,7 @@ export function icon(id, name) {
   $(id).setAttribute("href", `#i-${name}`);
 }
 
-/** Tell screen readers; the same sentence twice is told twice. */
+/** Say it through screen readers, also where it is the same sentence as before. */
 export function announce(text) {
   const place = $("announce");
   if (text) place.textContent = place.textContent === text ? `${text}\u00a0` : text;

@@ -223,7 +223,7 @@ function sentence(text) {
   return plain.charAt(0).toUpperCase() + plain.slice(1) + (/[.!?]$/.test(plain) ? "" : ".");
 }
 
-/** What an agent is told of the service's faults: null where none keeps cards from being charged. */
+/** What an agent reads of the service's faults: null where none keeps cards from being charged. */
 export function unfit(faults) {
   const fault = faults.find((one) => one.stops === "calls" || one.stops === "payments");
   return fault ? { title: "Do not take a card now.", text: `${fault.says} Tell your administrator.` } : null;

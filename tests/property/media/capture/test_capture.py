@@ -95,7 +95,7 @@ class Captured(RuleBasedStateMachine):
     def tell(self, changes: list[CaptureChanged]) -> None:
         for change in changes:
             self.last = change
-        assert self.capture.changed() == self.last, "what changed was told"
+        assert self.capture.changed() == self.last, "what changed was reported"
 
     @rule(text=pressed)
     def keys(self, text: str) -> None:
@@ -160,7 +160,7 @@ class Captured(RuleBasedStateMachine):
         except ConnectionError:
             settled = Unknown(reason="payer failed")
         assert pipe.whole, "what is READY is a whole card"
-        assert not any(memoryview(self.memory)), "spent is wiped, before the outcome is told"
+        assert not any(memoryview(self.memory)), "spent is wiped, before the outcome is reported"
         self.tell(self.capture.settle(settled, self.now))
 
     @precondition(lambda self: self.capture.state is not CaptureState.READY)
@@ -238,7 +238,7 @@ def visas() -> st.SearchStrategy[Card]:
 def test_two_cards_of_one_brand_tell_the_same_but_for_the_last_four(
     one: Card, other: Card, bunches: list[int]
 ) -> None:
-    told = []
+    reported = []
     for each in (one, other):
         capture = Capture(CaptureId("c"), SecretMemory(SIZE), today=TODAY, now=0.0)
         changes, rest = [], each.keys
@@ -247,8 +247,8 @@ def test_two_cards_of_one_brand_tell_the_same_but_for_the_last_four(
             rest = rest[size:]
         assert capture.state is CaptureState.READY
         assert capture.changed().last_four == each.number[-4:]
-        told.append([msgspec.structs.replace(change, last_four=None) for change in changes])
-    assert told[0] == told[1]
+        reported.append([msgspec.structs.replace(change, last_four=None) for change in changes])
+    assert reported[0] == reported[1]
 
 
 @given(st.text("0123456789", min_size=1, max_size=19))

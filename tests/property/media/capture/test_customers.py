@@ -98,17 +98,17 @@ def bounced(number: str, meant: str) -> bool:
 
 @given(cards(), st.integers(0, 1 << 32).map(random.Random))
 @settings(max_examples=300, deadline=None)
-def test_what_is_ready_is_what_was_meant_or_the_agent_was_told(meant: Meant, chance: random.Random) -> None:
+def test_what_is_ready_is_what_was_meant_or_the_agent_was_warned(meant: Meant, chance: random.Random) -> None:
     customer = Faulty()
     for attempt in range(12):
         field = customer.capture.changed().field
         if field is None:
             break
-        before = len(customer.told)
+        before = len(customer.changes)
         customer.type(field, meant, chance, faults=attempt < 4)
         customer.wait(chance.uniform(*_LATER) + _HEARS)
         now = customer.capture.changed().field
-        said = {change.reason for change in customer.told[before:]}
+        said = {change.reason for change in customer.changes[before:]}
         unfinished = now is field and customer.capture.changed().fields[list(Field).index(field)].count
         if unfinished or FIELD_REASONS[FieldReason.NOTHING_TO_CLEAR] in said:
             customer.capture.reset(field, customer.now)  # the agent has it keyed anew
@@ -134,7 +134,7 @@ def test_who_keys_without_a_fault_is_never_warned(meant: Meant, chance: random.R
 
 @given(cards(), st.integers(0, 1 << 32).map(random.Random))
 @settings(max_examples=200, deadline=None)
-def test_who_keys_on_without_hearing_the_agent_is_charged_what_was_meant_or_the_agent_is_told(
+def test_who_keys_on_without_hearing_the_agent_is_charged_what_was_meant_or_the_agent_is_warned(
     meant: Meant, chance: random.Random
 ) -> None:
     customer = Faulty()

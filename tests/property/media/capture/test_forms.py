@@ -70,7 +70,7 @@ def test_who_keys_each_field_right_is_never_warned(fields: Form, chance: random.
 
 @given(forms, st.integers(0, 1 << 32).map(random.Random))
 @settings(max_examples=300, deadline=None)
-def test_who_keys_one_digit_too_many_is_charged_what_was_meant_or_the_agent_is_told(
+def test_who_keys_one_digit_too_many_is_charged_what_was_meant_or_the_agent_is_warned(
     fields: Form, chance: random.Random
 ) -> None:
     customer = Customer(form=fields, cadence=0.2)

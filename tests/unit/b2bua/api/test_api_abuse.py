@@ -182,8 +182,8 @@ def test_addresses_are_forgotten_and_their_number_is_bounded() -> None:
     waits = [refusals.delay("192.0.2.1", 7000.0) for _ in range(40)]
     assert waits[:6] == [0.0, 0.0, 0.0, 0.25, 0.5, 1.0]
     assert waits[-1] is None
-    told = [count for count in (refusals.count_to_log("192.0.2.1") for _ in range(3)) if count is not None]
-    assert told == [40]
+    logged = [count for count in (refusals.count_to_log("192.0.2.1") for _ in range(3)) if count is not None]
+    assert logged == [40]
 
 
 async def test_the_description_and_the_health_check_may_be_kept_for_agents() -> None:

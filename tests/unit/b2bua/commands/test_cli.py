@@ -63,13 +63,15 @@ def conf(folder: Path, text: str = ROUTES, engine: str = "own") -> str:
 
 def test_the_version_and_the_commands():
     assert tonewall("version").stdout == f"tonewall {VERSION}\n"
-    told = tonewall("--help").stdout
+    text = tonewall("--help").stdout
     for command in ("run", "demo", "doctor", "health", "route", "cdr", "version"):
-        assert f" {command} " in told
+        assert f" {command} " in text
 
 
 @pytest.mark.parametrize("command", [["run"], ["route", "1"]])
-def test_a_wrong_configuration_is_told_fault_by_fault_and_without_a_value(command: list[str], tmp_path: Path):
+def test_a_wrong_configuration_is_reported_fault_by_fault_and_without_a_value(
+    command: list[str], tmp_path: Path
+):
     path = conf(tmp_path, f"[route x]\nto = nowhere\n[carrier x]\nhost = h\nnumbers = {SECRET}\n")
     done = tonewall(*command, "-c", path)
     assert done.returncode == 2

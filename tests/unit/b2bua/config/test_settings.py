@@ -295,8 +295,8 @@ def test_every_fault_of_the_file_is_told_at_once(tmp_path: Path):
     path.write_text("[general]\nport = x\n[media]\nports = y\n")
     with pytest.raises(ConfigError) as caught:
         read_settings(path)
-    told = [line.split(":")[0] for line in str(caught.value).splitlines()]
-    assert told == [
+    names = [line.split(":")[0] for line in str(caught.value).splitlines()]
+    assert names == [
         "[general] port",
         "[carrier] host",
         "[pbx] host",
@@ -376,7 +376,7 @@ def test_what_rtpengine_cannot_do_is_told_before_a_call_needs_it(
     assert str(caught.value).startswith(fault)
 
 
-# --- who is told what -----------------------------------------------------------------------------
+# --- who gets which part --------------------------------------------------------------------------
 
 
 def test_the_signalling_process_needs_nothing_of_media_or_provider():

@@ -317,7 +317,7 @@ def test_who_reads_and_changes_sip_conf(tmp_path: Path) -> None:
     assert exposure.check_conf_file(None) == []
 
 
-def test_a_misspelt_variable_is_told_with_the_nearest_name(tmp_path: Path) -> None:
+def test_a_misspelt_variable_is_reported_with_the_nearest_name(tmp_path: Path) -> None:
     environment = {
         "TONEWALL_GENERAL_PORT": "1", "TONEWALL_GENERAL_PROT": "1", "TONEWALL_PBX_HOST": "x",
         "TONEWALL_SECTIONS": "",
@@ -346,7 +346,7 @@ async def test_beside_a_running_tonewall_its_ports_are_no_fault(tmp_path: Path) 
                 assert "is in use, and the Tonewall" in found[what].text
         assert found["records' database"].level is Level.GOOD
         assert found["running Tonewall"].text.startswith("well, with 0 calls")
-        # A second one with the same file is told who has the ports.
+        # A second one with the same file reads who has the ports.
         lines = await asyncio.to_thread(startup.find_refusals, read_settings(stack.conf))
         assert lines
         assert all("a Tonewall with this [general] directory runs already" in line for line in lines)

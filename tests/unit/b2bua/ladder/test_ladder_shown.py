@@ -120,7 +120,7 @@ def test_legs_of_one_side_are_told_apart() -> None:
     assert [label for _, _, label in shown] == ["ACK", "[2] REFER", "[3] INVITE"]
 
 
-def test_what_happened_stands_at_its_lane_and_gaps_are_told() -> None:
+def test_what_happened_stands_at_its_lane_and_gaps_are_shown() -> None:
     assert rows(note("mask on", masked=True), GapView(left_out=7), note("no answer", leg=1)) == [
         (CALLER_LEG, CALLER_LEG, "mask on"),
         (CALLER_LEG, CALLER_LEG, "… 7 left out"),

@@ -289,7 +289,7 @@ def test_the_doctor_tries_the_database_and_leaves_it_as_it_was(url: str):
     engine.dispose()
 
 
-async def test_no_exception_ends_the_thread_and_the_fault_is_told(
+async def test_no_exception_ends_the_thread_and_the_fault_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("b2bua.records.store._RETRY", (0.02, 0.05))

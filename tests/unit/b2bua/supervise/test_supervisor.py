@@ -1,5 +1,5 @@
-"""The supervisor over processes that the test plays: who is told what, who is started again, and
-who ends when."""
+"""The supervisor over processes that the test plays: who gets which settings, who is started again,
+and who ends when."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ TOKEN = "agent:0123456789abcdef"
 
 
 class Process:
-    """A child as asyncio shows it; it ends when it is told to, by `end`, or (`stubborn`) by SIGKILL
-    only."""
+    """A child as asyncio shows it; it ends when it is asked to, by `end`, or (`stubborn`) by
+    SIGKILL only."""
 
     _pids = itertools.count(70000)
 
@@ -155,19 +155,19 @@ def channel(media: Process) -> socket.socket:
 
 async def test_every_process_is_told_its_own_settings_and_no_others(machine: Machine, tmp_path: Path):
     async with running(machine, tmp_path):
-        told = {
+        given = {
             process.module: {name for name in process.environment if name.startswith("TONEWALL_")}
             - {"TONEWALL_SUPERVISOR"}
             for process in machine.started
         }
-    sections = {module: {name.split("_")[1] for name in names} for module, names in told.items()}
+    sections = {module: {name.split("_")[1] for name in names} for module, names in given.items()}
     assert sections == {
         "media.process": {"MEDIA", "GENERAL"},
         "media.decoder.process": set(),
         "provider_adapters.payer.process": {"PROVIDER"},
         "b2bua.app": {"GENERAL", "CARRIER", "PBX", "SECTIONS", "API", "CDR"},
     }
-    assert {name for name in told["media.process"] if "GENERAL" in name} == {
+    assert {name for name in given["media.process"] if "GENERAL" in name} == {
         "TONEWALL_GENERAL_GUARD_TIME",
         "TONEWALL_GENERAL_RELEASE_TIME",
     }

@@ -1,4 +1,4 @@
-"""What is wrong with this Tonewall: which fault stops what, and for how long none is told."""
+"""What is wrong with this Tonewall: which fault stops what, and for how long none is reported."""
 
 from __future__ import annotations
 

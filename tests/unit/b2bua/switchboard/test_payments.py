@@ -99,7 +99,7 @@ def submitted(exchange: Exchange) -> int:
 # --- a payment is a thing of its own --------------------------------------------------------------
 
 
-async def test_a_payment_is_on_disk_as_charging_before_media_is_told_to_submit(path: Path) -> None:
+async def test_a_payment_is_on_disk_as_charging_before_the_submission_goes_to_media(path: Path) -> None:
     exchange = exchange_on(path)
     call_id = await ready(exchange)
     seen = []
@@ -245,8 +245,8 @@ async def test_a_call_that_an_error_ended_is_shown_no_more_and_its_payment_is_ov
     view = await exchange.board.payment(payment)
     assert (view.stage, view.submitted_at) == (CaptureStage.ABORTED, None)
     exchange.board._context.feed.close()
-    told = [each async for each in follower]
-    assert [each.state for each in told if isinstance(each, CallView)][-1] is CallState.ENDED
+    published = [each async for each in follower]
+    assert [each.state for each in published if isinstance(each, CallView)][-1] is CallState.ENDED
     assert [each.captures[0].stage for each in exchange.records] == ["aborted"]
 
 

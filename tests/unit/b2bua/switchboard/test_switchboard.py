@@ -191,8 +191,8 @@ async def test_a_payment_is_refused_while_media_is_away_or_no_payer_waits():
     assert view.capture is None
     assert not view.masked
     follower._end()
-    told = [each for each in [item async for item in follower] if isinstance(each, ServiceView)]
-    assert [fault.what for fault in told[-1].faults] == ["payers"]
+    published = [each for each in [item async for item in follower] if isinstance(each, ServiceView)]
+    assert [fault.what for fault in published[-1].faults] == ["payers"]
 
 
 async def test_the_end_of_the_service_ends_every_call_and_follower():

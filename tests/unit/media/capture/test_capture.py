@@ -1,4 +1,4 @@
-"""One capture as its driver sees it: keys in, what b2bua is told out."""
+"""One capture as its driver sees it: keys in, reports to b2bua out."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def test_the_clear_key_when_ready_takes_back_the_security_code() -> None:
     assert machine.field is Field.SECURITY_CODE
 
 
-def test_digits_are_ignored_when_ready_and_that_is_told() -> None:
+def test_digits_are_ignored_when_ready_and_that_is_reported() -> None:
     machine = a_machine(CaptureState.READY)
     assert not machine.wants_digit(1.0)
     assert machine.receive(DigitDropped(), 1.0) == [Report(FIELD_REASONS[FieldReason.KEYS_IGNORED])]

@@ -102,11 +102,11 @@ def test_nineteen_digits_that_do_not_fit_are_no_shorter_number() -> None:
     assert customer.warned
 
 
-def test_what_is_keyed_on_after_a_refused_number_is_drained_and_told() -> None:
+def test_what_is_keyed_on_after_a_refused_number_is_drained_and_reported() -> None:
     customer = Customer().keys("5555555555554445 1139 993")
     assert customer.held == ("", "", "")
     assert progress(customer, Field.CARD_NUMBER) == (1, 7, FieldReason.CARD_NUMBER_CHECK_DIGIT)
-    assert customer.told[-1].reason
+    assert customer.changes[-1].reason
     customer.keys(f"(4 s) {NUMBER} (2 s) 1139 (2 s) 993#")
     assert customer.capture.state is READY
 
@@ -126,7 +126,7 @@ def test_the_end_key_ends_each_field_at_once(ends: str) -> None:
     assert not customer.warned
 
 
-def test_a_digit_in_ready_does_not_count_and_is_told() -> None:
+def test_a_digit_in_ready_does_not_count_and_is_reported() -> None:
     customer = Customer().keys(f"{NUMBER}#1139#993# (5 s) 3")
     assert customer.capture.state is READY
     assert progress(customer, Field.SECURITY_CODE) == (0, 1, FieldReason.KEYS_IGNORED)

@@ -59,7 +59,7 @@ def is_wiped(memory: SecretMemory) -> bool:
 
 
 class Pipe:
-    """A payer's pipe that tells what it was handed, and then does as it was told."""
+    """A payer's pipe that notes what it was handed, and then does what the test wants."""
 
     def __init__(self, outcome: Outcome | Exception | None = None) -> None:
         self.handed: list[bool] = []
@@ -88,7 +88,7 @@ class Pipe:
         return self.outcome
 
 
-def test_each_key_is_told_by_kind_only() -> None:
+def test_each_key_is_reported_by_kind_only() -> None:
     vault = Vault(SecretMemory(SIZE))
     assert list(vault.take(keys("07*#AD"))) == [
         Key.DIGIT,
