@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import TOKEN, Site
+from tests.browser.fake_desk import FakeDesk
 
 # Every visible text against what is painted behind it: WCAG 2.2 success criterion 1.4.3.
 CONTRAST = """() => {
@@ -47,6 +48,20 @@ async def choose(page: Page, name: str = "") -> None:
     """The agent says which call is theirs."""
     await page.locator("#calls-list button", has_text=name).first.click()
     await expect(page.locator("#desk")).to_be_visible()
+
+
+async def open_call(page: Page, site: Site, desk: FakeDesk) -> None:
+    """A call is up; the agent signs in and says that it is theirs."""
+    desk.up()
+    await sign_in(page, site)
+    await choose(page)
+
+
+async def begin_keying(page: Page, site: Site, desk: FakeDesk) -> None:
+    """The same, with a payment that the customer may key for."""
+    await open_call(page, site, desk)
+    await take(page)
+    desk.masked()
 
 
 async def take(page: Page, amount: str = "49.90", reference: str = "INV-2041") -> None:

@@ -15,7 +15,7 @@ from media.events import Deaf, DeafReason, Field, FieldProgress, FieldReason
 from media.form_description import CARD_NUMBER, FieldDescription, FormDescription
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
-from tests.browser.page import CONTRAST, choose, sign_in, take
+from tests.browser.page import CONTRAST, begin_keying, open_call, take
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 
@@ -23,11 +23,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of 
 async def test_a_customer_who_is_not_heard_is_shown_with_the_cause_until_something_comes(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
-    await take(page)
-    desk.masked()
+    await begin_keying(page, site, desk)
     deaf = Deaf(reason=DeafReason.OTHER_SOURCE, packets=150, address="192.0.2.66:4000")
     view = desk.find("c-1")
     desk.publish(msgspec.structs.replace(view, line_fault=line_fault(deaf, held=False)))
@@ -46,9 +42,7 @@ async def test_the_page_draws_the_fields_that_the_api_describes(
     site.form = FormDescription(name="other", fields=(described, CARD_NUMBER))
     await site.stop()
     await site.start()
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
+    await open_call(page, site, desk)
     await take(page)
     fields = tuple(FieldProgress(field=field) for field in (postcode, Field.CARD_NUMBER))
     desk.change("c-1", masked=True, stage=CaptureStage.COLLECTING, field=postcode, fields=fields)
@@ -63,11 +57,7 @@ async def test_the_page_draws_the_fields_that_the_api_describes(
 
 
 async def test_the_cause_of_a_refused_field_is_read_beside_it(page: Page, site: Site, desk: FakeDesk) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
-    await take(page)
-    desk.masked()
+    await begin_keying(page, site, desk)
     desk.keyed(Field.CARD_NUMBER, 16, complete=True, field=Field.EXPIRY)
     desk.keyed(Field.EXPIRY, 0, rejected=1, ignored=2, reason_of_field=FieldReason.EXPIRY_PAST)
     await expect(page.locator('li[data-field="expiry"]')).to_contain_text("In the past")

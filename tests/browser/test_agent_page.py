@@ -18,7 +18,7 @@ from media.events import Field
 from provider_adapters.payment import Approved, Declined, Failed, Outcome, PartiallyApproved, Unknown
 from tests.browser.conftest import TOKEN, Site
 from tests.browser.fake_desk import FakeCustomer, FakeDesk, capture_of, payment_of
-from tests.browser.page import CONTRAST, choose, sign_in, take
+from tests.browser.page import CONTRAST, begin_keying, choose, open_call, sign_in, take
 
 ROOT = Path(__file__).parents[2]
 CARD, EXPIRY, CODE = Field.CARD_NUMBER, Field.EXPIRY, Field.SECURITY_CODE
@@ -126,9 +126,7 @@ async def test_a_payment_shows_dots_brand_and_last_four_and_no_digit_else(
 async def test_every_other_outcome_says_whether_to_try_again(
     page: Page, site: Site, desk: FakeDesk, outcome: Outcome, title: str, text: str, again: str | None
 ) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
+    await open_call(page, site, desk)
     await to_ready(page, desk)
     await page.get_by_role("button", name="Charge").click()
     await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
@@ -151,9 +149,7 @@ async def test_every_other_outcome_says_whether_to_try_again(
 async def test_fields_are_asked_for_again_and_a_payment_is_cancelled(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
+    await open_call(page, site, desk)
     await to_ready(page, desk)
     await page.get_by_role("button", name="Ask again: expiry date").click()
     await expect(page.locator('li[data-field="expiry"] .dot.keyed')).to_have_count(0)
@@ -172,11 +168,7 @@ async def test_fields_are_asked_for_again_and_a_payment_is_cancelled(
 async def test_an_american_express_has_fifteen_dots_and_a_code_of_four(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
-    await take(page)
-    desk.masked()
+    await begin_keying(page, site, desk)
     desk.keyed(CARD, 15, complete=True, brand="amex", last_four="0005", field=EXPIRY)
     await expect(page.locator('li[data-field="card_number"] .dot')).to_have_count(11)
     await expect(page.locator('li[data-field="security_code"] .dot')).to_have_count(4)
@@ -229,9 +221,7 @@ async def tab_to(page: Page, element: str) -> None:
 async def test_a_lost_connection_is_said_and_comes_back_by_itself(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
+    await open_call(page, site, desk)
     await to_ready(page, desk)
     await site.stop()
     await expect(page.locator("#lost")).to_be_visible()
@@ -247,9 +237,7 @@ async def test_a_lost_connection_is_said_and_comes_back_by_itself(
 async def test_a_fault_that_keeps_cards_from_being_charged_is_said_before_anybody_keys(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
+    await open_call(page, site, desk)
     await expect(page.get_by_role("button", name="Take card payment")).to_be_enabled()
     desk.fail(
         Fault(
@@ -271,9 +259,7 @@ async def test_a_fault_that_keeps_cards_from_being_charged_is_said_before_anybod
 async def test_a_call_that_ended_unseen_still_shows_what_became_of_its_payment(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
+    await open_call(page, site, desk)
     await to_ready(page, desk)
     await page.get_by_role("button", name="Charge").click()
     await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
@@ -287,11 +273,7 @@ async def test_a_call_that_ended_unseen_still_shows_what_became_of_its_payment(
 
 
 async def test_a_stopped_payment_says_why(page: Page, site: Site, desk: FakeDesk) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
-    await take(page)
-    desk.masked()
+    await begin_keying(page, site, desk)
     desk.change(
         "c-1", stage=CaptureStage.ABORTED, reason="no key was pressed for 60 seconds; nothing was charged"
     )
@@ -306,11 +288,7 @@ async def test_a_stopped_payment_says_why(page: Page, site: Site, desk: FakeDesk
 
 
 async def test_an_unmasked_line_is_an_alarm(page: Page, site: Site, desk: FakeDesk) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
-    await take(page)
-    desk.masked()
+    await begin_keying(page, site, desk)
     desk.change("c-1", masked=False)
     await expect(page.locator("#banner")).to_have_attribute("data-tone", "bad")
     await expect(page.locator("#banner-title")).to_have_text("The line is not protected")
@@ -332,9 +310,7 @@ async def test_among_several_calls_the_agent_chooses(page: Page, site: Site, des
 
 
 async def test_a_wrong_order_is_explained_where_it_is_wrong(page: Page, site: Site, desk: FakeDesk) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
+    await open_call(page, site, desk)
     button = page.get_by_role("button", name="Take card payment")
     await button.click()
     await expect(page.locator("#amount-error")).to_have_text("Type the amount.")
@@ -359,9 +335,7 @@ async def test_a_wrong_order_is_explained_where_it_is_wrong(page: Page, site: Si
 
 
 async def test_what_the_desk_refuses_is_shown_in_its_words(page: Page, site: Site, desk: FakeDesk) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
+    await open_call(page, site, desk)
     await page.route("**/capture", lambda route: route.continue_(url=f"{site.url}/v1/calls/none/capture"))
     await page.get_by_label("Amount").fill("1")
     await page.get_by_label("Payment reference").fill("INV-1")
@@ -429,9 +403,7 @@ async def test_who_is_away_for_a_quarter_of_an_hour_signs_in_again(page: Page, s
 async def test_the_demos_customer_keys_a_card_at_a_button(
     page: Page, demo_site: Site, desk: FakeDesk, customer: FakeCustomer
 ) -> None:
-    desk.up()
-    await sign_in(page, demo_site)
-    await choose(page)
+    await open_call(page, demo_site, desk)
     button = page.get_by_role("button", name="Approved card")
     await expect(button).to_be_disabled()
     await page.get_by_role("button", name="Take card payment").click()
@@ -521,9 +493,7 @@ async def test_the_check_of_contrast_finds_what_is_too_pale(page: Page, site: Si
 async def test_a_payment_whose_call_has_ended_reaches_its_outcome_on_the_page(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
+    await open_call(page, site, desk)
     await to_ready(page, desk)
     await page.get_by_role("button", name="Charge").click()
     await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
@@ -598,9 +568,7 @@ async def test_a_colleagues_payment_is_driven_only_after_a_confirmed_take_over(
 async def test_an_order_that_was_charged_is_charged_again_only_by_a_second_button(
     page: Page, site: Site, desk: FakeDesk, outcome: Outcome, title: str
 ) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
+    await open_call(page, site, desk)
     await to_ready(page, desk)
     await page.get_by_role("button", name="Charge").click()
     await expect(page.get_by_role("button", name="Charging…")).to_be_visible()
@@ -627,9 +595,7 @@ async def test_calls_and_the_feed_keep_nobody_signed_in_nor_does_a_reload(
     await site.stop()
     await site.start()
     await page.clock.install()
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
+    await open_call(page, site, desk)
     await page.clock.fast_forward(40_000)
     desk.up("c-2", caller="+49 30 222")
     await expect(page.locator("#calls-list button")).to_have_count(2)

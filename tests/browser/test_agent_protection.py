@@ -10,21 +10,29 @@ from b2bua.call.view import MaskStage, Order
 from provider_adapters.payment import Declined
 from tests.browser.conftest import COLLEAGUE, Site
 from tests.browser.fake_desk import FakeDesk
-from tests.browser.page import CONTRAST, choose, sign_in, take
+from tests.browser.page import CONTRAST, begin_keying, choose, sign_in, take
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 KEYING = "The customer is still keying; nothing reaches you"
 
 
 async def declined(page: Page, site: Site, desk: FakeDesk) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
-    await take(page)
-    desk.masked()
+    await begin_keying(page, site, desk)
     desk.key_all()
     desk.finish(Declined(reason="05", message="Do not honour"))
     desk.mask(MaskStage.HELD)
+
+
+async def done_with_anns(page: Page, site: Site, desk: FakeDesk, mask: MaskStage) -> None:
+    """Ann's payment was declined; her colleague ben has seen the result and pressed Done."""
+    desk.up()
+    await desk.start_capture("c-1", Order(transaction_id="INV-9", amount=4990, currency="EUR"), "ann")
+    desk.masked()
+    desk.finish(Declined(reason="05", message="Do not honour"))
+    desk.mask(mask)
+    await sign_in(page, site, COLLEAGUE)
+    await choose(page)
+    await page.get_by_role("button", name="Done").click()
 
 
 async def test_after_a_payment_that_was_not_approved_the_line_stays_protected_until_the_agent_opens_it(
@@ -85,15 +93,7 @@ async def test_the_result_may_be_done_with_and_another_payment_begun_while_the_l
 async def test_a_colleague_who_is_done_with_the_result_can_still_take_the_mask_over(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
-    desk.up()
-    await desk.start_capture("c-1", Order(transaction_id="INV-9", amount=4990, currency="EUR"), "ann")
-    desk.masked()
-    desk.key_all()
-    desk.finish(Declined(reason="05", message="Do not honour"))
-    desk.mask(MaskStage.HELD)
-    await sign_in(page, site, COLLEAGUE)
-    await choose(page)
-    await page.get_by_role("button", name="Done").click()
+    await done_with_anns(page, site, desk, MaskStage.HELD)
     open_line = page.get_by_role("button", name="Keying is over: open the line")
     start = page.get_by_role("button", name="Take card payment")
     await expect(page.locator("#owner")).to_have_text("Payment started by ann.")
@@ -111,13 +111,7 @@ async def test_a_colleague_who_is_done_with_the_result_can_still_take_the_mask_o
 async def test_done_leaves_nothing_to_take_over_once_the_line_is_open(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
-    desk.up()
-    await desk.start_capture("c-1", Order(transaction_id="INV-9", amount=4990, currency="EUR"), "ann")
-    desk.masked()
-    desk.finish(Declined(reason="05", message="Do not honour"))
-    await sign_in(page, site, COLLEAGUE)
-    await choose(page)
-    await page.get_by_role("button", name="Done").click()
+    await done_with_anns(page, site, desk, MaskStage.OFF)
     await expect(page.get_by_role("button", name="Take card payment")).to_be_enabled()
     await expect(page.locator("#take-over")).to_be_hidden()
     await expect(page.locator("#owner")).to_be_hidden()

@@ -11,7 +11,7 @@ from media.events import Field, FieldReason
 from tests.architecture.source import MODULES
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
-from tests.browser.page import choose, sign_in, take
+from tests.browser.page import begin_keying
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 OUTCOMES = frozenset({"Failed", "Unknown"})
@@ -70,11 +70,7 @@ async def test_every_reason_of_an_outcome_has_a_sentence(page: Page, site: Site)
 
 
 async def test_every_reason_of_a_field_is_said_in_red(page: Page, site: Site, desk: FakeDesk) -> None:
-    desk.up()
-    await sign_in(page, site)
-    await choose(page)
-    await take(page)
-    desk.masked()
+    await begin_keying(page, site, desk)
     state = page.locator('li[data-field="card_number"] .state')
     red = await page.evaluate(
         """() => {

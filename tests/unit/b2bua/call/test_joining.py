@@ -9,10 +9,12 @@ from dataclasses import replace
 import pytest
 
 from b2bua.call import leg, leg_command
+from b2bua.call.call import Call
 from b2bua.call.leg import LegId
 from b2bua.call.routing.router import Pattern, Place, Rule
 from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import NotNow
+from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.switchboard import Switchboard
 from media.events import CaptureState, CloseSession, SessionId, SetMask, SetRemote, Side
 from media.stream_description import Interface
@@ -48,6 +50,16 @@ class Two(Exchange):
         self.says(far, leg.LegAnswered(answer))
         self.says(near, leg.LegConfirmed())
         return self.board.calls()[-1].id
+
+    def entry(self, call_id: str) -> Entry:
+        """A call as the switchboard has it."""
+        entry = self.board._context.registry.get(call_id)
+        assert entry is not None
+        return entry
+
+    def call(self, call_id: str) -> Call:
+        """The state machine of a call."""
+        return self.entry(call_id).call
 
     def says(self, name: str, event: leg.LegEvent) -> None:
         self.board.on_leg_event(LegId(name), event)
@@ -105,7 +117,7 @@ async def test_the_session_of_the_leg_that_moves_goes_on_with_its_own_origin() -
     """RFC 3264 section 8: in a dialog the origin stays, and its version rises by one with each
     change."""
     at = Two()
-    before = at.board._context.registry.get(at.b).call.bridge.offer_answer.legs[CALLER].local  # type: ignore[union-attr]
+    before = at.call(at.b).bridge.offer_answer.legs[CALLER].local
     session, version = before.split(b"\r\n")[1].split(b" ")[1:3]
     at.refer()
     [offer] = at.commands_to("consulted")
@@ -211,12 +223,10 @@ async def test_one_who_hangs_up_while_they_are_joined_ends_his_own_call_only(who
 async def test_one_who_never_answers_is_given_up_and_comes_back() -> None:
     at = Two()
     at.refer()
-    line = at.board._context.registry.get(at.a)
-    assert line is not None
-    deadline = line.call.deadline()
+    deadline = at.call(at.a).deadline()
     assert deadline is not None
     at.wire.sent.clear()
-    at.board._executor.step(line, lambda _: line.call.expire(deadline))
+    at.board._executor.step(at.entry(at.a), lambda _: at.call(at.a).expire(deadline))
     assert at.commands_to("agent") == [leg_command.NotifyLeg("f1", 408, "")]
     at.says("consulted", leg.ReinviteFailed(408, "no"))
     assert at.commands_to("agent's") == []
@@ -241,9 +251,7 @@ async def test_a_colleague_of_the_pbx_joins_a_masked_call_and_the_capture_goes_o
     """Call B came from the second trunk; its own place was taken by a PBX before: the two kinds are
     distinguished by trunk."""
     at = Two()
-    line = at.board._context.registry.get(at.b)
-    assert line is not None
-    line.call.bridge.trunks.moved[CALLER] = "pbx"
+    at.call(at.b).bridge.trunks.moved[CALLER] = "pbx"
     await at.collecting(at.a)
     at.refer()
     at.says("consulted", leg.ReinviteAnswered(CONSULTED))
@@ -256,9 +264,7 @@ async def test_a_colleague_of_the_pbx_joins_a_masked_call_and_the_capture_goes_o
 
 async def test_where_the_consulted_one_is_keying_a_card_his_call_goes_on_and_the_other_lends() -> None:
     at = Two()
-    line = at.board._context.registry.get(at.a)
-    assert line is not None
-    line.call.bridge.trunks.moved[CALLER] = "pbx"
+    at.call(at.a).bridge.trunks.moved[CALLER] = "pbx"
     await at.collecting(at.b)
     at.refer()  # the REFER comes in the call that lends
     assert at.commands_to("agent") == [leg_command.AnswerReferral("f1", 202), *notified(100)]
@@ -312,9 +318,7 @@ async def test_what_cannot_be_joined_now_is_refused_with_a_code_of_its_own() -> 
 
 async def test_calls_with_other_m_lines_are_not_joined() -> None:
     at = Two()
-    line = at.board._context.registry.get(at.b)
-    assert line is not None
-    offer_answer = line.call.bridge.offer_answer
+    offer_answer = at.call(at.b).bridge.offer_answer
     assert offer_answer.set_remote(CALLER, CONSULTED + b"m=video 8002 RTP/AVP 31\r\n")
     at.refer()
     assert at.answered("agent") == 488
@@ -323,9 +327,7 @@ async def test_calls_with_other_m_lines_are_not_joined() -> None:
 async def test_a_leg_whose_packets_come_to_another_address_is_not_moved() -> None:
     at = Two()
     for call in (at.a, at.b):
-        line = at.board._context.registry.get(call)
-        assert line is not None
-        bridge = line.call.bridge
+        bridge = at.call(call).bridge
         elsewhere = TrunkPolicy(interface=Interface(address="127.0.0.9"))
         bridge.trunks.route = replace(bridge.route, policies={"second": elsewhere})
     at.refer()

@@ -71,6 +71,31 @@ async def ready(
     return call_id
 
 
+async def ready_again(exchange: Exchange, call_id: str) -> None:
+    """Another card of a call whose payment is over is complete."""
+    await exchange.board.start_capture(call_id, ORDER, "ann")
+    exchange.tell(call_id, CaptureState.COLLECTING)
+    exchange.tell(call_id, CaptureState.READY)
+
+
+async def written(exchange: Exchange) -> None:
+    """What the switchboard has begun to write is in the table."""
+    await exchange.board._context.payments._storage.tasks.wait(5)
+
+
+async def resumed(path: Path) -> Exchange:
+    """The next process over the table there."""
+    exchange = exchange_on(path)
+    await exchange.board.resume_payments()
+    return exchange
+
+
+def question(exchange: Exchange) -> ResolveCharge:
+    """The one outcome that media was asked for."""
+    [found] = [each for each in exchange.wire.commands if isinstance(each, ResolveCharge)]
+    return found
+
+
 async def charging(
     exchange: Exchange, near: str = "near-0", agent: str = "ann", *, allow_repeat: bool = False
 ) -> str:
@@ -433,7 +458,7 @@ async def test_a_payment_whose_call_ends_as_it_is_submitted_stays_over(
     exchange.board.on_leg_event(LegId("near-1"), leg.LegHungUp("bye"))
     with pytest.raises((NotNow, NoSuchCall)):
         await submission
-    await exchange.board._context.payments._storage.tasks.wait(5)
+    await written(exchange)
     rows = sqlite3.connect(path).execute("SELECT stage FROM payments WHERE id = ?", (payment,)).fetchall()
     assert rows == [("aborted",)]
     assert submitted(exchange) == 1
@@ -517,15 +542,15 @@ async def test_after_the_loss_of_media_the_outcome_is_asked_for_and_reaches_page
     assert exchange.records == []
     assert exchange.board.calls()[0].capture.stage == "charging"  # type: ignore[union-attr]
     exchange.board.on_media_state(True)
-    [question] = [each for each in exchange.wire.commands if isinstance(each, ResolveCharge)]
-    assert (question.charge.idempotency_key, question.charge.amount) == (payment, ORDER.amount)
-    exchange.board.on_media_answer(question, ChargeResolved(serial=0))  # a payer is still at it
-    exchange.board.on_media_answer(question, ChargeResolved(serial=0, outcome=Approved(reference="r")))
+    asked = question(exchange)
+    assert (asked.charge.idempotency_key, asked.charge.amount) == (payment, ORDER.amount)
+    exchange.board.on_media_answer(asked, ChargeResolved(serial=0))  # a payer is still at it
+    exchange.board.on_media_answer(asked, ChargeResolved(serial=0, outcome=Approved(reference="r")))
     assert (await exchange.board.payment(payment)).outcome == Approved(reference="r")
     [record] = exchange.records
     assert [each.outcome for each in record.captures] == ["approved"]
     assert exchange.board.calls() == []
-    exchange.board.on_media_answer(question, ChargeResolved(serial=0, outcome=Approved(reference="r")))
+    exchange.board.on_media_answer(asked, ChargeResolved(serial=0, outcome=Approved(reference="r")))
     assert len(exchange.records) == 1
 
 
@@ -541,8 +566,8 @@ async def test_a_payment_left_open_by_a_killed_process_ends_with_what_the_journa
     with pytest.raises(Repeated, match="being charged"):
         await exchange.board.start_capture(exchange.up(), ORDER, "ann")
     exchange.board.on_media_state(True)
-    [question] = [each for each in exchange.wire.commands if isinstance(each, ResolveCharge)]
-    exchange.board.on_media_answer(question, ChargeResolved(serial=0, outcome=Approved(reference="r")))
+    asked = question(exchange)
+    exchange.board.on_media_answer(asked, ChargeResolved(serial=0, outcome=Approved(reference="r")))
     await until(lambda: exchange.records, "the record of the call that was lost")
     [record] = exchange.records
     assert record.end == "unfinished"
@@ -558,8 +583,7 @@ async def test_the_capture_of_a_killed_process_tells_its_outcome_to_the_next(pat
     killed = exchange_on(path)
     call_id = await charging(killed)
     payment = capture(killed, call_id)
-    exchange = exchange_on(path)
-    await exchange.board.resume_payments()
+    exchange = await resumed(path)
     news = CaptureChanged(
         session=SessionId(call_id), capture=CaptureId(payment), state=CaptureState.FINISHED,
         outcome=Declined(reason="51"),
@@ -574,8 +598,7 @@ async def test_the_capture_of_a_killed_process_tells_its_outcome_to_the_next(pat
 async def test_a_payment_that_was_not_submitted_ends_with_its_process(path: Path) -> None:
     killed = exchange_on(path)
     payment = capture(killed, await ready(killed))
-    exchange = exchange_on(path)
-    await exchange.board.resume_payments()
+    exchange = await resumed(path)
     view = await exchange.board.payment(payment)
     assert view.stage is CaptureStage.ABORTED
     assert "nothing was charged" in (view.reason or "")
@@ -601,11 +624,10 @@ async def test_a_service_that_ends_while_a_card_is_charged_leaves_the_record_to_
     exchange.board.shut_down()
     await exchange.board.settle(0.01)
     assert exchange.records == []
-    follower = exchange_on(path)
-    await follower.board.resume_payments()
+    follower = await resumed(path)
     follower.board.on_media_state(True)
-    [question] = [each for each in follower.wire.commands if isinstance(each, ResolveCharge)]
-    follower.board.on_media_answer(question, ChargeResolved(serial=0, outcome=Failed(reason="not_sent")))
+    asked = question(follower)
+    follower.board.on_media_answer(asked, ChargeResolved(serial=0, outcome=Failed(reason="not_sent")))
     await until(lambda: follower.records, "the record")
     [record] = follower.records
     assert record.end == "shut down"
@@ -616,20 +638,16 @@ async def test_the_record_of_a_call_with_a_final_payment_outlives_a_killed_proce
     killed = exchange_on(path)
     call_id = await charging(killed)
     killed.tell(call_id, CaptureState.FINISHED, outcome=Declined(reason="51"))
-    await killed.board.start_capture(call_id, ORDER, "ann")
-    killed.tell(call_id, CaptureState.COLLECTING)
-    killed.tell(call_id, CaptureState.READY)
+    await ready_again(killed, call_id)
     await killed.board.submit_capture(call_id, "ann")
     killed.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
-    await killed.board._context.payments._storage.tasks.wait(5)
+    await written(killed)
     assert killed.records == []  # it goes on, and the process dies
-    exchange = exchange_on(path)
-    await exchange.board.resume_payments()
+    exchange = await resumed(path)
     [record] = exchange.records
     assert (record.call, record.end) == (call_id, "unfinished")
     assert [each.outcome for each in record.captures] == ["declined", "approved"]
-    again = exchange_on(path)
-    await again.board.resume_payments()
+    again = await resumed(path)
     assert again.records == []
 
 
@@ -639,9 +657,8 @@ async def test_a_call_that_was_recorded_is_not_recorded_by_the_next_process(path
     exchange.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
     exchange.board.on_leg_event(LegId("near-0"), leg.LegHungUp("bye"))
     assert len(exchange.records) == 1
-    await exchange.board._context.payments._storage.tasks.wait(5)
-    follower = exchange_on(path)
-    await follower.board.resume_payments()
+    await written(exchange)
+    follower = await resumed(path)
     assert follower.records == []
 
 
@@ -649,24 +666,20 @@ async def test_of_a_killed_call_whose_second_card_is_being_charged_there_is_one_
     killed = exchange_on(path)
     call_id = await charging(killed)
     killed.tell(call_id, CaptureState.FINISHED, outcome=Declined(reason="51"))
-    await killed.board.start_capture(call_id, ORDER, "ann")
-    killed.tell(call_id, CaptureState.COLLECTING)
-    killed.tell(call_id, CaptureState.READY)
+    await ready_again(killed, call_id)
     await killed.board.submit_capture(call_id, "ann")
-    await killed.board._context.payments._storage.tasks.wait(5)
-    exchange = exchange_on(path)
-    await exchange.board.resume_payments()
+    await written(killed)
+    exchange = await resumed(path)
     assert exchange.records == []
     exchange.board.on_media_state(True)
-    [question] = [each for each in exchange.wire.commands if isinstance(each, ResolveCharge)]
-    exchange.board.on_media_answer(question, ChargeResolved(serial=0, outcome=Approved(reference="r")))
+    asked = question(exchange)
+    exchange.board.on_media_answer(asked, ChargeResolved(serial=0, outcome=Approved(reference="r")))
     await until(lambda: exchange.records, "the record")
-    await exchange.board._context.payments._storage.tasks.wait(5)
+    await written(exchange)
     assert [[each.outcome for each in record.captures] for record in exchange.records] == [
         ["declined", "approved"]
     ]
-    again = exchange_on(path)
-    await again.board.resume_payments()
+    again = await resumed(path)
     assert again.records == []
 
 
@@ -678,8 +691,7 @@ async def test_an_outcome_that_comes_when_the_table_is_closed_is_left_to_the_nex
     exchange.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
     with pytest.raises(NotWell):
         await exchange.board.payments(None, 1)
-    follower = exchange_on(path)
-    await follower.board.resume_payments()
+    follower = await resumed(path)
     follower.board.on_media_state(True)
     assert [each for each in follower.wire.commands if isinstance(each, ResolveCharge)]
 
