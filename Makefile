@@ -34,9 +34,11 @@ build/.apt-test: build/.apt-run
 	@touch $@
 
 # Node.js and npm of Debian, where there are none; the packages by their hashes.
-build/.npm: tests/architecture/recheck/package-lock.json build/.apt-run
+NPM_LOCKS := tests/architecture/recheck/package-lock.json tests/contract/prism/package-lock.json
+build/.npm: $(NPM_LOCKS) build/.apt-run
 	@command -v npm >/dev/null || { $(SUDO) apt-get update -q && $(APT) nodejs npm; }
-	npm ci --prefix tests/architecture/recheck --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error
+	for each in $(dir $(NPM_LOCKS)); do \
+	  npm ci --prefix $$each --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error || exit 1; done
 	@touch $@
 
 build/.venv: requirements/dev.lock build/.apt-run

@@ -22,6 +22,7 @@ WIRE = ("benchmark", "browser", "model", "wire")
 # Files and folders that need four seconds of processor time and more (`--durations=0` says which).
 SLOW = (
     "architecture/test_patterns.py",
+    "contract/test_prism.py",
     "fuzz",
     "leak",
     "property/b2bua/call/test_call_stateful.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -30,6 +31,16 @@ def test_every_package_is_held_to_a_hash(name: str) -> None:
     packages = [line for line in text.splitlines() if re.match(r"[a-z0-9]", line)]
     assert packages
     assert [line.split()[0] for line in packages if "--hash=sha256:" not in line] == []
+
+
+@pytest.mark.parametrize("name", ["architecture/recheck", "contract/prism"])
+def test_every_npm_package_is_held_to_a_hash_and_to_no_host(name: str) -> None:
+    lock = json.loads((ROOT / "tests" / name / "package-lock.json").read_text())
+    packages = {path: package for path, package in lock["packages"].items() if path}
+    assert packages
+    for path, package in packages.items():
+        assert package["integrity"].startswith("sha512-"), path
+        assert "resolved" not in package, f"{path}: npm takes it from where the machine is set up to"
 
 
 def test_what_the_build_asks_for_is_locked() -> None:
