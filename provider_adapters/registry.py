@@ -42,6 +42,12 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             needs={"merchant_account": "the merchant account"},
             test_url="https://checkout-test.adyen.com/v72",
         ),
+        "govuk_pay": Row(
+            "GovukPay",
+            "GOV.UK Pay",
+            url="https://publicapi.payments.service.gov.uk",
+            test_url="https://publicapi.payments.service.gov.uk",
+        ),
     }
 )
 

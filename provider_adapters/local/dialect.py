@@ -19,7 +19,9 @@ class Dialect(Protocol):
         ...
 
 
-DIALECTS: Mapping[str, str] = MappingProxyType({"connector": "LocalConnector", "adyen": "LocalAdyen"})
+DIALECTS: Mapping[str, str] = MappingProxyType(
+    {"connector": "LocalConnector", "adyen": "LocalAdyen", "govuk_pay": "LocalGovukPay"}
+)
 """The class in the module of that name in this package, by adapter."""
 
 

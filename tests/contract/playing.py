@@ -50,6 +50,17 @@ def make_charge(key: str = "k-1", **changes: Any) -> Charge:
     return Charge(**values | changes)
 
 
+async def ask(dialect: Dialect, request: Request) -> Response | None:
+    """The answer of a provider that is played; None where it closes without one."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if request.body is None:
+        body = b""
+    else:
+        body = encode_form(request.body) if request.is_form else json.dumps(request.body).encode()
+    answer = await dialect.handle(request.method, request.path, headers, body)
+    return None if answer is None else Response(answer.status, json.dumps(answer.body).encode())
+
+
 async def play(flow: Generator[Request, Response, Any], dialect: Dialect) -> tuple[Any, list[Exchange]]:
     """What the flow returns against a provider that is played, and the exchanges. Ends with None
     where the provider closes without an answer."""
@@ -57,17 +68,10 @@ async def play(flow: Generator[Request, Response, Any], dialect: Dialect) -> tup
     try:
         request = next(flow)
         while True:
-            headers = {name.lower(): value for name, value in request.headers.items()}
-            if request.body is None:
-                body = b""
-            else:
-                body = encode_form(request.body) if request.is_form else json.dumps(request.body).encode()
-            answer = await dialect.handle(request.method, request.path, headers, body)
-            if answer is None:
-                exchanges.append(Exchange(request, None))
-                return None, exchanges
-            response = Response(answer.status, json.dumps(answer.body).encode())
+            response = await ask(dialect, request)
             exchanges.append(Exchange(request, response))
+            if response is None:
+                return None, exchanges
             request = flow.send(response)
     except StopIteration as end:
         return end.value, exchanges
