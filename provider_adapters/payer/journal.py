@@ -29,9 +29,13 @@ from typing import Literal
 
 import msgspec
 
-from provider_adapters.payment import Charge, Failed, Outcome, Unknown
+from provider_adapters.payment import DIFFERENCES, Accepted, Charge, Failed, Outcome, Unknown
 from tonewall.disk import check_space
 
+Decider = Literal["", "reconciler", "webhook", "person"]
+NOT_DECIDED = "not_decided"
+# Of an Unknown that is not asked for any more: a person must look.
+FINAL_REASONS = DIFFERENCES | {NOT_DECIDED}
 ROTATE_AT = 16 * 1024 * 1024
 _CHUNK = 1024 * 1024
 
@@ -39,7 +43,9 @@ _CHUNK = 1024 * 1024
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line. `outcome` is set where the state is finished; of `opened`, the first line of a new
     journal, the time counts. `step` names one request of several, `notes` what an inquiry must know
-    of it, `provider` to whom it goes. `by`: who wrote an outcome that is not the payer's."""
+    of it, `provider` to whom it goes. `kind`: what it is where no card is keyed for it; of what is
+    done later `of` is the key of its charge and `reference` the provider's. `by`: who found an
+    outcome that is not the sender's."""
 
     at: str
     key: str = ""
@@ -47,13 +53,35 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     transaction_id: str = ""
     amount: int = 0
     currency: str = ""
-    outcome: Outcome | None = None
+    outcome: Outcome | Accepted | None = None
+    kind: Literal["charge", "saved", "capture", "void", "refund"] = "charge"
+    of: str = ""
+    reference: str = ""
     operation: Literal["charge", "authorise", "verify"] = "charge"
     merchant_account: str = ""
     provider: str = ""
     step: str = ""
     notes: dict[str, str] = {}
-    by: Literal["", "reconciler", "webhook", "person"] = ""
+    by: Decider = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody knows what became of it."""
+        return self.state == "sending" or (
+            isinstance(self.outcome, Unknown) and self.outcome.reason not in FINAL_REASONS
+        )
+
+    @property
+    def charge(self) -> Charge:
+        """The charge, as far as it stands here: enough to ask about it."""
+        return Charge(
+            idempotency_key=self.key,
+            transaction_id=self.transaction_id,
+            amount=self.amount,
+            currency=self.currency,
+            operation=self.operation,
+            merchant_account=self.merchant_account,
+        )
 
 
 _ENTRY = msgspec.json.Decoder(Entry)
@@ -96,6 +124,8 @@ class Journal:
             charge.currency,
         ):
             return Failed(reason="key_of_another_charge")
+        if isinstance(known.outcome, Accepted):
+            return Failed(reason="key_of_another_charge")
         return known.outcome or Unknown(reason="already_sent")
 
     def note_step(self, charge: Charge, provider: str, step: str, notes: Mapping[str, str]) -> None:
@@ -108,6 +138,53 @@ class Journal:
         with self._locked():
             self._append(_entry(charge, "finished", outcome))
 
+    def decide(self, key: str, outcome: Outcome | Accepted, by: Decider) -> bool:
+        """Note an outcome that was found later. False where the key is unknown here, or decided."""
+        with self._locked():
+            known = self._find(key)
+            if known is None or not known.is_open:
+                return False
+            self._append(
+                msgspec.structs.replace(known, at=_now(), state="finished", outcome=outcome, step="", by=by)
+            )
+            return True
+
+    def begin_later(
+        self,
+        key: str,
+        charge: Charge,
+        provider: str,
+        kind: Literal["saved", "capture", "void", "refund"],
+        *,
+        reference: str = "",
+        amount: int | None = None,
+    ) -> Outcome | Accepted | None:
+        """As `begin`, for what is sent without a card: a charge of a saved one, or what is done
+        later about a charge. `amount`: of it, where that is not the charge's."""
+        entry = _entry(charge, "sending", provider=provider)
+        entry = msgspec.structs.replace(
+            entry, key=key, kind=kind, of="" if kind == "saved" else charge.idempotency_key,
+            reference=reference, amount=charge.amount if amount is None else amount,
+        )  # fmt: skip
+        with self._locked():
+            known = self._find(key)
+            if known is None:
+                self._append(entry)
+                return None
+        names = ("transaction_id", "amount", "currency", "kind", "of")
+        if any(getattr(known, name) != getattr(entry, name) for name in names):
+            return Failed(reason="key_of_another_charge")
+        return known.outcome or Unknown(reason="already_sent")
+
+    def note_later_step(self, key: str, step: str, notes: Mapping[str, str]) -> None:
+        """As `note_step`, by the key."""
+        with self._locked():
+            known = self._find(key)
+            assert known is not None
+            self._append(
+                msgspec.structs.replace(known, at=_now(), state="sending", step=step, notes=dict(notes))
+            )
+
     def resolve(self, charge: Charge, submitted_at: float, patience: float) -> Outcome | None:
         """What became of a charge that was submitted then (seconds since the epoch); None while a
         payer may still be at it.
@@ -118,7 +195,7 @@ class Journal:
         with self._locked():
             known = self._find(charge.idempotency_key)
             if known is not None and (known.outcome or _age(known) < patience):
-                return known.outcome
+                return None if isinstance(known.outcome, Accepted) else known.outcome
             outcome: Outcome
             if known is not None:
                 outcome = Unknown(reason="outcome_not_recorded")

@@ -1,0 +1,64 @@
+"""Defines the messages between b2bua and the reconciler, on its unix socket.
+
+    b2bua                            reconciler
+    | -- Inquiry -------------------> |  every few seconds: the payments whose outcome is unknown
+    | <------------------- Findings - |
+    | -- LaterRequest --------------> |  a capture, void, refund, or a charge of a saved card
+    | <---------------- LaterResult - |  by its number
+
+Rule: no message can hold a digit of a card.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Outcome
+
+
+class Inquiry(msgspec.Struct, frozen=True, kw_only=True, tag="inquiry"):
+    """What became of these keys? `now`: ask the provider at once, and about all where none is
+    named."""
+
+    keys: tuple[str, ...] = ()
+    now: bool = False
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one key. `by`: who found it. `next_at`: when the provider is asked next, in
+    seconds since the epoch; None where nobody asks."""
+
+    outcome: Outcome | None = None
+    by: str = ""
+    next_at: float | None = None
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True, tag="findings"):
+    """What became of the keys. `unknown`: how many charges are open altogether; `oldest`: when the
+    oldest of them was sent."""
+
+    found: dict[str, Finding] = {}
+    unknown: int = 0
+    oldest: float | None = None
+
+
+class LaterRequest(msgspec.Struct, frozen=True, kw_only=True, tag="later"):
+    """Carry out one of the two. `number` comes back with the result. `provider`: the name of its
+    section; empty: the first."""
+
+    number: int
+    provider: str = ""
+    follow_up: FollowUp | None = None
+    charge: Charge | None = None
+    token: str = ""
+
+
+class LaterResult(msgspec.Struct, frozen=True, kw_only=True, tag="result"):
+    """What became of it."""
+
+    number: int
+    outcome: FollowUpOutcome | Outcome
+
+
+ToReconciler = Inquiry | LaterRequest
+FromReconciler = Findings | LaterResult

@@ -1,0 +1,294 @@
+"""Asks what became of charges, and does what is done later: `python -m
+provider_adapters.reconciler.process --socket PATH`.
+
+It reads its account from TONEWALL_PROVIDER_*, follows the journal, and serves b2bua on PATH.
+
+Rule 1: it never sees a card: nothing is read but the journal, the provider's answers and b2bua's
+        messages, of which none can hold one.
+Rule 2: what it found is in the journal before anybody hears of it.
+Rule 3: whatever is sent by it and may move money is in the journal before a byte of it leaves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, cast
+
+from provider_adapters import registry
+from provider_adapters.account import Account
+from provider_adapters.base import Flow, NotFound, Request
+from provider_adapters.errors import ProviderError
+from provider_adapters.payer.environment import BadAccount, read_account
+from provider_adapters.payer.journal import NOT_DECIDED, Journal
+from provider_adapters.payer.runner import Runner, is_decided
+from provider_adapters.payment import (
+    WRONG_CONFIGURATION,
+    Accepted,
+    Charge,
+    Failed,
+    FollowUpOutcome,
+    Outcome,
+    Unknown,
+    outcome_type,
+)
+from provider_adapters.reconciler.agenda import Agenda, Item
+from provider_adapters.reconciler.messages import (
+    Finding,
+    Findings,
+    Inquiry,
+    LaterRequest,
+    LaterResult,
+    ToReconciler,
+)
+from provider_adapters.reconciler.reader import JournalReader
+from tonewall.frames import FrameConnection
+from tonewall.log import configure_log, get_logger
+from tonewall.process import end_with_parent, harden, ignore_hangup
+from tonewall.tasks import BackgroundTasks
+
+log = get_logger(__name__)
+_LOOK_EVERY = 0.5  # seconds between two looks at the journal
+_AT_ONCE = 4  # inquiries under way
+_DAY = 86_400.0
+LIMIT = 3 * _DAY  # seconds for which a charge is asked about
+_TAKES_NO_TOKEN = "not_supported"  # noqa: S105
+
+
+class Reconciler:
+    """The agenda, and what carries it out."""
+
+    def __init__(self, account: Account, limit: float = LIMIT) -> None:
+        self._account = account
+        self._flow: Flow[Any] = registry.load(account)
+        self._path = Path(account.journal)
+        self._journal = Journal(self._path)
+        self._agenda = Agenda(account.patience, limit)
+        self._reader = JournalReader(self._path, time.time() - limit - _DAY)
+        self._tasks = BackgroundTasks()
+
+    async def run(self) -> None:
+        """Follow the journal and ask, until cancelled."""
+        while True:
+            try:
+                for entry in self._reader.read():
+                    self._agenda.observe(entry)
+            except OSError as error:
+                log.error("journal_failed", key="[provider] journal", exc_info=error)
+            for item in self._agenda.due(time.time(), _AT_ONCE - len(self._tasks)):
+                self._tasks.start(self._ask(item), "inquiry")
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def close(self) -> None:
+        """Stop asking."""
+        await self._tasks.cancel()
+        self._reader.close()
+
+    def inquire(self, inquiry: Inquiry) -> Findings:
+        """What is known now of the keys; the provider is asked at once where that is wanted."""
+        if inquiry.now:
+            self._agenda.ask_now(inquiry.keys, time.time())
+        waiting = self._agenda.next_times(inquiry.keys)
+        found = {}
+        for key in inquiry.keys:
+            entry = None if key in waiting else self._journal.lookup(key)
+            if entry is not None and entry.outcome is not None and not isinstance(entry.outcome, Accepted):
+                found[key] = Finding(outcome=entry.outcome, by=entry.by)
+            else:
+                found[key] = Finding(next_at=waiting.get(key))
+        return Findings(found=found, unknown=len(self._agenda), oldest=self._agenda.oldest())
+
+    async def carry_out(self, request: LaterRequest) -> FollowUpOutcome | Outcome:
+        """Send one request that needs no card, once, and note what became of it."""
+        later, charge = request.follow_up, request.charge
+        try:
+            if later is not None:
+                known = self._journal.begin_later(
+                    later.key, later.charge, self._account.name, later.kind,
+                    reference=later.reference, amount=later.amount,
+                )  # fmt: skip
+                key, about = later.key, later.charge
+            elif charge is not None:
+                known = self._journal.begin_later(charge.idempotency_key, charge, self._account.name, "saved")
+                key, about = charge.idempotency_key, charge
+            else:
+                return Failed(reason="request_refused")
+        except OSError as error:
+            log.error("journal_failed", key="[provider] journal", exc_info=error)
+            return Failed(reason="journal_failed")
+        if known is not None:
+            return known
+        outcome = await self._send(request, key, about)
+        try:
+            self._journal.decide(key, outcome, "")
+        except OSError as error:
+            log.error("journal_failed", key="[provider] journal", exc_info=error)
+        log.info(
+            "carried_out", kind=later.kind if later else "saved", outcome=_name(outcome), idempotency_key=key
+        )
+        return outcome
+
+    async def _send(self, request: LaterRequest, key: str, about: Charge) -> FollowUpOutcome | Outcome:
+        def note(sent: Request) -> None:
+            self._journal.note_later_step(key, sent.step, sent.notes)
+
+        runner = Runner(self._account, note)
+        try:
+            if request.follow_up is not None:
+                return await runner.settle(self._flow.follow_up(request.follow_up), lambda _: _no_inquiry())
+            charging = self._flow.charge_saved(about, request.token)
+            return await runner.settle(charging, lambda notes: self._flow.inquire(about, notes))
+        finally:
+            await runner.close()
+
+    async def _ask(self, item: Item) -> None:
+        key = item.entry.key
+        outcome = await self._inquire(item)
+        now = time.time()
+        if outcome is None and self._agenda.is_late(item, now):
+            outcome = Unknown(reason=NOT_DECIDED)
+            log.error(
+                "charge_not_decided", idempotency_key=key,
+                hint="look the charge up at the provider, and settle it there by hand",
+            )  # fmt: skip
+        if outcome is None:
+            self._agenda.asked(key, now)
+            return
+        try:
+            self._journal.decide(key, outcome, "reconciler")
+        except OSError as error:
+            log.error("journal_failed", key="[provider] journal", exc_info=error)
+            self._agenda.asked(key, now)
+            return
+        log.info("reconciled", outcome=_name(outcome), idempotency_key=key)
+
+    async def _inquire(self, item: Item) -> Outcome | None:
+        """What became of it, where the provider says so now."""
+        if item.entry.kind not in ("charge", "saved"):
+            return None  # what is done later is asked for by a person
+        runner = Runner(self._account)
+        try:
+            async with asyncio.timeout(self._account.timeout):
+                found = await runner.drive(self._flow.inquire(item.entry.charge, item.entry.notes))
+        except (ProviderError, TimeoutError) as error:
+            reason = error.reason if isinstance(error, ProviderError) else "timeout"
+            log.warning("inquiry_failed", reason=reason, idempotency_key=item.entry.key)
+            return None
+        except Exception as error:
+            log.error("adapter_failed", exc_info=error)
+            return None
+        finally:
+            await runner.close()
+        absent_after = self._flow.ABSENT_AFTER
+        if isinstance(found, NotFound):
+            is_certain = absent_after is not None and time.time() - item.sent_at > absent_after
+            return Failed(reason="no_such_charge") if is_certain else None
+        return found if is_decided(found) else None
+
+
+def _no_inquiry() -> Any:
+    return None
+    yield
+
+
+def _name(outcome: FollowUpOutcome | Outcome) -> str:
+    return "accepted" if isinstance(outcome, Accepted) else outcome_type(outcome)
+
+
+class _Server:
+    """b2bua's connections."""
+
+    def __init__(self, reconciler: Reconciler) -> None:
+        self._reconciler = reconciler
+        self._tasks = BackgroundTasks()
+
+    def connect(self) -> FrameConnection[ToReconciler]:
+        """One connection's protocol."""
+        connection: FrameConnection[ToReconciler]
+
+        def received(message: ToReconciler) -> None:
+            if isinstance(message, Inquiry):
+                connection.send(self._reconciler.inquire(message))
+            else:
+                self._tasks.start(answer(message), "later")
+
+        async def answer(message: LaterRequest) -> None:
+            outcome = await self._reconciler.carry_out(message)
+            connection.send(LaterResult(number=message.number, outcome=outcome))
+
+        connection = FrameConnection(cast("type[ToReconciler]", ToReconciler), received)
+        return connection
+
+    async def close(self) -> None:
+        """Let what was begun come to its end, for a moment at most."""
+        await self._tasks.wait(2.0)
+
+
+async def serve(account: Account, path: Path) -> None:
+    """Work until SIGTERM or SIGINT. Raises OSError where the socket cannot be made."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    reconciler = Reconciler(account)
+    requests = _Server(reconciler)
+    server = await loop.create_unix_server(requests.connect, sock=_bind(path))
+    log.info("ready", path=str(path))
+    async with server:
+        running = asyncio.create_task(reconciler.run())
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        await requests.close()
+        for task in (running, stopping):
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+    await reconciler.close()
+
+
+def _bind(path: Path) -> socket.socket:
+    """A unix socket for our own user alone. Raises OSError."""
+    path.unlink(missing_ok=True)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        sock.bind(str(path))
+    except OSError:
+        sock.close()
+        raise
+    finally:
+        os.umask(before)
+    return sock
+
+
+def main() -> int:
+    """Run the reconciler. Returns 78 where its settings are wrong."""
+    arguments = argparse.ArgumentParser(prog="provider_adapters.reconciler.process", description=main.__doc__)
+    arguments.add_argument("--socket", type=Path, required=True, help="where it listens for b2bua")
+    arguments.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    chosen = arguments.parse_args()
+    configure_log("reconciler", chosen.log_level)
+    ignore_hangup()
+    end_with_parent()
+    harden()
+    try:
+        account = read_account(os.environ)
+        asyncio.run(serve(account, chosen.socket))
+    except BadAccount as error:
+        sys.stderr.write(f"{error}\n")
+        return WRONG_CONFIGURATION
+    except OSError as error:
+        log.error("refused_to_start", why=error.strerror, path=str(chosen.socket), exc_info=error)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
