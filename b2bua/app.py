@@ -37,6 +37,7 @@ from b2bua.sip.transport.tls import TlsContexts
 from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.switchboard import Switchboard
 from media.client import MediaClient
+from provider_adapters.reconciler.client import ReconcilerClient
 from tonewall.ini import ConfigError
 from tonewall.log import configure_log, get_logger
 from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory
@@ -91,7 +92,8 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     )
     engine = _build_engine(settings, board, ladders)
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
-    board.connect(engine, media)
+    reconciler = ReconcilerClient(general.directory / "reconciler.sock", board.on_findings)
+    board.connect(engine, media, reconciler)
     app = create_app(
         board,
         tokens=Tokens.parse(settings.api.tokens.get_secret_value()),
@@ -106,6 +108,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     api = await serve(app, settings.api.address, settings.api.port, connections=settings.api.connections)
     tasks = [
         asyncio.create_task(media.run(), name="media"),
+        asyncio.create_task(reconciler.run(), name="reconciler"),
         asyncio.create_task(_count_sessions(board), name="count"),
     ]
     housekeeping = BackgroundTasks()
@@ -186,6 +189,7 @@ async def _prune_payments(board: Switchboard, retention: float) -> None:
 async def _count_sessions(board: Switchboard) -> None:
     while True:
         board.count()
+        board.ask_reconciler()
         if not board.calls():
             gc.collect()  # nobody waits, and little is left to search
         await asyncio.sleep(_COUNT_INTERVAL)

@@ -132,6 +132,11 @@ DIFFERENCES = frozenset({"amount_differs", "currency_differs"})
 person must look."""
 
 
+NOT_DECIDED = "not_decided"
+FINAL_REASONS = DIFFERENCES | {NOT_DECIDED}
+"""Reasons of an `Unknown` that nobody asks about any more."""
+
+
 def outcome_type(outcome: Outcome) -> str:
     """The outcome's tag, as the API has it: `approved`, `partially_approved`, `declined`, `failed`
     or `unknown`."""

@@ -258,6 +258,7 @@ class Stack:
         """The running processes of Tonewall, by kind."""
         found: dict[str, list[int]] = {
             "supervisor": [], "media": [], "b2bua": [], "payer": [], "decoder": [],
+            "reconciler": [],
         }  # fmt: skip
         roots = {process.pid for process in self._processes if process.returncode is None}
         for entry in Path("/proc").iterdir():
@@ -274,10 +275,17 @@ class Stack:
                     ("b2bua", b"b2bua.app"),
                     ("payer", b"provider_adapters.payer.process"),
                     ("decoder", b"media.decoder.process"),
+                    ("reconciler", b"provider_adapters.reconciler.process"),
                 ):
                     if parent in roots and module in command:
                         found[kind].append(pid)
         return found
+
+    async def await_restart(self, before: int) -> None:
+        """Wait until another b2bua than that process is ready."""
+        ready = self.directory / "run" / "ready.json"
+        await until(lambda: json.loads(ready.read_text())["pid"] != before, "b2bua to be ready again")
+        await self.await_ready()
 
     def kill(self, kind: str) -> list[int]:
         """kill -9 of all processes of that kind; their ids. What is said of it in the log is

@@ -32,10 +32,14 @@ _GAUGES = {
     "legs": "SIP legs that there are.",
     "sessions": "Sessions in the media process.",
     "payers": "Payer processes that wait for a charge.",
+    "reconciler": "Whether the reconciler process is connected.",
+    "unknown_payments": "Payments of which nobody knows whether they were charged.",
+    "oldest_unknown_payment": "Seconds since the oldest of them was started.",
     "descriptors": "Open file descriptors of the media process.",
 }
 _TOTALS = {
     "leaks": "Keys that got through a mask and were stopped by the canary, since the media process started.",
+    "decided_payments": "Unknown payments whose outcome was found later.",
     "strangers": "Requests of nobody's trunk that were refused.",
 }
 

@@ -16,6 +16,7 @@ from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
 from b2bua.call.view import NotNow, Order
 from media.events import Field, Side
+from provider_adapters.payment import Outcome
 
 
 class CaptureRequests(ABC):
@@ -78,3 +79,8 @@ class CaptureRequests(ABC):
     def release_mask(self, now: float) -> list[CallCommand]:
         """Somebody says that keying is over. Raises NotNow."""
         return self._finish(self.payment.release(), now)
+
+    def charge_decided(self, capture: str, outcome: Outcome, now: float) -> list[CallCommand]:
+        """The outcome of a payment, which was unknown, was found after its end."""
+        self.payment.decide(capture, outcome)
+        return self._finish([], now)

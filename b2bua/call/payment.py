@@ -36,7 +36,7 @@ from media.events import (
     StartCapture,
     SubmitCapture,
 )
-from provider_adapters.payment import Approved, Charge
+from provider_adapters.payment import Approved, Charge, Outcome, Unknown
 
 FINAL = frozenset({CaptureStage.FINISHED, CaptureStage.CANCELLED, CaptureStage.ABORTED})
 _STAGE_EVENTS = {
@@ -259,6 +259,12 @@ class Payment:
             reason=news.reason,
         )
         return self._over() if self.view.stage in FINAL else []
+
+    def decide(self, capture: str, outcome: Outcome) -> None:
+        """The outcome of the newest payment, which was unknown, was found after its end."""
+        view = self.view
+        if view is not None and view.id == capture and isinstance(view.outcome, Unknown):
+            self.view = msgspec.structs.replace(view, outcome=outcome)
 
     # --- time and the end -------------------------------------------------------------------------
 

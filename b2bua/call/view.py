@@ -80,7 +80,8 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     provider.
 
     Times are RFC 3339, UTC. `repeats`: earlier payments with the same reference over which it was
-    asked for expressly.
+    asked for expressly. `decided_at`, `decided_by`: when and by whom an outcome that was unknown
+    was found: "reconciler", "webhook" or "person".
     """
 
     id: str
@@ -98,6 +99,8 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     reason: str | None = None
     repeats: tuple[str, ...] = ()
+    decided_at: str | None = None
+    decided_by: str | None = None
 
 
 class CallView(msgspec.Struct, frozen=True, kw_only=True):

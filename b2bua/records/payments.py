@@ -43,6 +43,7 @@ _TABLES = f"""
     CREATE INDEX IF NOT EXISTS payments_started_at ON payments (started_at);
     CREATE INDEX IF NOT EXISTS payments_call_record ON payments (started_at) WHERE call_record IS NOT NULL;
     CREATE INDEX IF NOT EXISTS payments_open ON payments (stage) WHERE stage NOT IN {_FINAL};
+    CREATE INDEX IF NOT EXISTS payments_unknown ON payments (started_at) WHERE outcome = 'unknown';
     CREATE TABLE IF NOT EXISTS requests (
         agent TEXT NOT NULL, key TEXT NOT NULL, digest BLOB NOT NULL, answer BLOB NOT NULL, at REAL NOT NULL,
         PRIMARY KEY (agent, key)
@@ -218,6 +219,12 @@ class PaymentTable:
             except msgspec.DecodeError:
                 log.error("payment_unreadable", key=payment_id)
         return found
+
+    def unknown(self, since: float) -> list[PaymentView]:
+        """Those that were started since then, and of which nobody knows whether they were
+        charged."""
+        query = "SELECT view FROM payments WHERE outcome = 'unknown' AND started_at >= ? ORDER BY started_at"
+        return [_VIEW.decode(view) for (view,) in self._database.execute(query, (since,))]
 
     def recall(self, agent: str, key: str, digest: bytes, now: float) -> CallView | None:
         """What was answered to that key. Raises KeyReused where the request was another."""

@@ -1,7 +1,7 @@
-"""Starts media, payers, decoders and b2bua, and starts again those that end.
+"""Starts media, payers, the reconciler, decoders and b2bua, and starts again those that end.
 
-Rule 1: every process gets its own sections in its environment and no others; only payers get the
-        provider's key.
+Rule 1: every process gets its own sections in its environment and no others; only payers and the
+        reconciler get the provider's key.
 Rule 2: media receives its payers, and the process id of b2bua, over socket pairs of the supervisor:
         nobody else can pretend to be either.
 Rule 3: a process that ends is logged, with its signal or status, and started again after a pause
@@ -61,6 +61,11 @@ class Supervisor:
         """The unix socket on which media takes commands of b2bua."""
         return self.settings.signalling.general.directory / "media.sock"
 
+    @property
+    def reconciler_socket(self) -> Path:
+        """The unix socket on which the reconciler takes requests of b2bua."""
+        return self.settings.signalling.general.directory / "reconciler.sock"
+
     async def run(self) -> None:
         """Run all processes until `stop`. Raises OSError where the directory cannot be made."""
         directory = self.settings.signalling.general.directory
@@ -73,6 +78,7 @@ class Supervisor:
             if self.settings.signalling.general.other_audio is OtherAudio.DECODE:
                 for _ in range(self.settings.media.threads):
                     group.create_task(self._restart("decoder", self._run_decoder))
+            group.create_task(self._restart("reconciler", self._run_reconciler))
             for _ in range(self.settings.provider.ready):
                 group.create_task(self._restart("payer", self._run_payer))
         await asyncio.gather(*self._charging)
@@ -149,6 +155,13 @@ class Supervisor:
         if status:
             self.channel.report_fault(_PAYER_FAULTS.get(status, PayerFault.ENDED))
         return status
+
+    async def _run_reconciler(self) -> int:
+        general = self.settings.signalling.general
+        module = ["provider_adapters.reconciler.process", "--socket", str(self.reconciler_socket)]
+        module += ["--log-level", general.log_level]
+        environment = plain_environment(to_environment(self.settings.provider))
+        return await terminate_after(await start_child(module, environment, logs=self.logs), self._b2bua_down)
 
     async def _await_charge(self, process: asyncio.subprocess.Process) -> int:
         """The status of a payer that ends as it waits; 0 as soon as it has a charge, so that the

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from b2bua.call.routing.limits import Limiter
 from b2bua.ladder.ladders import Ladders
-from b2bua.switchboard.interfaces import Engine, Media
+from b2bua.switchboard.interfaces import Engine, Media, Reconciler
 from b2bua.switchboard.payments import Payments
 from b2bua.switchboard.registry import Registry
 from b2bua.switchboard.run_queue import RunQueue
@@ -18,7 +18,7 @@ from b2bua.switchboard.view_feed import Feed
 @dataclass(slots=True)
 class SwitchboardContext:
     """The parts of one switchboard. `clock` gives seconds since the epoch and never runs backwards;
-    `engine` and `media` are None until they are connected."""
+    `engine`, `media` and `reconciler` are None until they are connected."""
 
     clock: Callable[[], float]
     limiter: Limiter
@@ -29,6 +29,7 @@ class SwitchboardContext:
     run_queue: RunQueue
     engine: Engine | None = None
     media: Media | None = None
+    reconciler: Reconciler | None = None
 
     @property
     def has_media(self) -> bool:

@@ -71,6 +71,19 @@ class Media(Protocol):
         ...
 
 
+class Reconciler(Protocol):
+    """The reconciler process."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether it is connected."""
+        ...
+
+    def inquire(self, keys: tuple[str, ...], *, now: bool = False) -> bool:
+        """Ask what became of these charges. The answer comes to `Switchboard.on_findings`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Where calls go, and how they are treated. `limits`, `policies`: of each trunk, by name;

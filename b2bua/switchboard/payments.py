@@ -32,6 +32,7 @@ from b2bua.call.view import (
 from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.deferred_records import DeferredRecords
 from b2bua.switchboard.payment_storage import PaymentStorage
+from b2bua.switchboard.reconciliation import Reconciliation
 from media.events import CaptureChanged, CaptureId, CaptureState, ResolveCharge, SessionId
 from provider_adapters.payment import Charge, Outcome, Unknown
 from tonewall.log import get_logger
@@ -70,11 +71,13 @@ class Payments:
         self._clock, self._publish = clock, publish
         self._storage = PaymentStorage(table)
         self._records = DeferredRecords(self._storage, record)
+        self.reconciliation = Reconciliation(self._storage, clock, publish)
         self._open: dict[str, _Open] = {}
         self._submitting: set[str] = set()
 
     async def resume(self) -> None:
         """Go on with payments that an earlier process left open. Raises sqlite3.Error."""
+        await self.reconciliation.resume()
         for view in await self._storage.run(self._storage.table.open):
             if view.id in self._open:
                 continue
@@ -314,6 +317,7 @@ class Payments:
                 continue
             if view.stage in FINAL:
                 self._open.pop(view.id, None)
+                self.reconciliation.add(view)
             return
 
 

@@ -27,7 +27,7 @@ from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry, restore_entries, snapshot_entries
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.faults import Faults
-from b2bua.switchboard.interfaces import Engine, Media, Plan
+from b2bua.switchboard.interfaces import Engine, Media, Plan, Reconciler
 from b2bua.switchboard.payment_requests import PaymentRequests
 from b2bua.switchboard.payments import Payments
 from b2bua.switchboard.registry import Registry
@@ -47,6 +47,7 @@ from media.events import (
     SetRemote,
     Side,
 )
+from provider_adapters.reconciler.messages import Findings
 from tonewall.log import get_logger
 from tonewall.tokens import token
 
@@ -69,7 +70,7 @@ class Switchboard(PaymentRequests):
         seconds since the epoch and never runs backwards."""
         self._plan = plan
         feed, limiter, ladders = Feed(), Limiter(plan.limits), ladders or Ladders()
-        all_payments = Payments(payments or PaymentTable(), clock, feed.publish_payment, record)
+        all_payments = Payments(payments or PaymentTable(), clock, self._publish_payment, record)
         self._context = SwitchboardContext(
             clock, limiter, ladders, Registry(limiter, ladders), feed, all_payments, RunQueue()
         )
@@ -77,9 +78,10 @@ class Switchboard(PaymentRequests):
         self._executor = Executor(self._context)
         self._counted: Counted | None = None
 
-    def connect(self, engine: Engine, media: Media) -> None:
+    def connect(self, engine: Engine, media: Media, reconciler: Reconciler | None = None) -> None:
         """Connect what executes commands, before the first event."""
         self._context.engine, self._context.media = engine, media
+        self._context.reconciler = reconciler
 
     # --- from the SIP engine ----------------------------------------------------------------------
 
@@ -217,6 +219,24 @@ class Switchboard(PaymentRequests):
             log.error("payment_outcome_not_found", idempotency_key=late.capture)
             self._publish_outcome(late)
 
+    # --- from the reconciler ----------------------------------------------------------------------
+
+    def on_findings(self, findings: Findings) -> None:
+        """Take what the reconciler found of unknown payments."""
+        self._context.payments.reconciliation.learn(findings)
+
+    def ask_reconciler(self) -> None:
+        """Ask what became of unknown payments, every second or so."""
+        keys = self._context.payments.reconciliation.due()
+        if keys and self._context.reconciler is not None:
+            self._context.reconciler.inquire(keys)
+
+    def _publish_payment(self, view: PaymentView) -> None:
+        self._context.feed.publish_payment(view)
+        entry, outcome = self._context.registry.get(view.call), view.outcome
+        if entry is not None and view.decided_at is not None and outcome is not None:
+            self._queue(entry, lambda call, now: call.charge_decided(view.id, outcome, now))
+
     def _publish_outcome(self, news: CaptureChanged | None) -> None:
         if news is not None:
             log.info("payment_outcome_found", idempotency_key=news.capture)
@@ -291,7 +311,8 @@ class Switchboard(PaymentRequests):
     def health(self) -> dict[str, int | bool]:
         """See CallDesk."""
         calls = len(self._context.registry)
-        return health(calls, self._context.engine, self._context.media, self._counted)
+        found = health(calls, self._context.engine, self._context.media, self._counted)
+        return found | self._context.payments.reconciliation.health(self._context.reconciler)
 
     def faults(self) -> tuple[Fault, ...]:
         """See CallDesk."""

@@ -29,13 +29,10 @@ from typing import Literal
 
 import msgspec
 
-from provider_adapters.payment import DIFFERENCES, Accepted, Charge, Failed, Outcome, Unknown
+from provider_adapters.payment import FINAL_REASONS, Accepted, Charge, Failed, Outcome, Unknown
 from tonewall.disk import check_space
 
 Decider = Literal["", "reconciler", "webhook", "person"]
-NOT_DECIDED = "not_decided"
-# Of an Unknown that is not asked for any more: a person must look.
-FINAL_REASONS = DIFFERENCES | {NOT_DECIDED}
 ROTATE_AT = 16 * 1024 * 1024
 _CHUNK = 1024 * 1024
 

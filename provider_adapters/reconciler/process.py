@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -27,9 +26,10 @@ from provider_adapters.account import Account
 from provider_adapters.base import Flow, NotFound, Request
 from provider_adapters.errors import ProviderError
 from provider_adapters.payer.environment import BadAccount, read_account
-from provider_adapters.payer.journal import NOT_DECIDED, Journal
+from provider_adapters.payer.journal import Journal
 from provider_adapters.payer.runner import Runner, is_decided
 from provider_adapters.payment import (
+    NOT_DECIDED,
     WRONG_CONFIGURATION,
     Accepted,
     Charge,
@@ -242,14 +242,12 @@ async def serve(account: Account, path: Path) -> None:
     server = await loop.create_unix_server(requests.connect, sock=_bind(path))
     log.info("ready", path=str(path))
     async with server:
-        running = asyncio.create_task(reconciler.run())
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        tasks = BackgroundTasks()
+        # Without it nobody asks: better to be started again.
+        tasks.start(reconciler.run(), "reconciler", stop.set)
+        await stop.wait()
         await requests.close()
-        for task in (running, stopping):
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        await tasks.cancel()
     await reconciler.close()
 
 

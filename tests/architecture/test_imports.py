@@ -118,6 +118,8 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
         "media.stream_description",
         "media.settings",
         "provider_adapters.payment",
+        "provider_adapters.reconciler.client",
+        "provider_adapters.reconciler.messages",
         "provider_adapters.settings",
     }
     if module.name == "b2bua.doctor.machine":

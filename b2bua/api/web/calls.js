@@ -47,7 +47,8 @@ export class Calls {
   pay(payment) {
     const view = this.#views.get(payment.call);
     const capture = view?.capture;
-    if (capture?.id !== payment.id || view.state !== "ended" || (isFinal(capture) && !capture.lost)) return undefined;
+    const decided = payment.decided_at && capture?.outcome?.type === "unknown";
+    if (capture?.id !== payment.id || view.state !== "ended" || (isFinal(capture) && !capture.lost && !decided)) return undefined;
     const { stage, outcome, reason, brand, last_four } = payment;
     Object.assign(capture, { stage, outcome, reason, brand: brand ?? capture.brand, last_four: last_four ?? capture.last_four });
     if (isFinal(payment)) capture.lost = false;

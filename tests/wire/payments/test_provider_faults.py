@@ -9,55 +9,12 @@ from __future__ import annotations
 
 import os
 import signal
-import ssl
-from typing import Any
 
-import httpx
 import pytest
 
-from provider_adapters.local.books import BEHAVIOURS
-from tests.stack import until
 from tests.wire.conftest import Peers
-from tests.wire.line import Line, line
-
-CARDS = {behaviour.name: number for number, behaviour in BEHAVIOURS.items()} | {"approved": "378282246310005"}
-IN_A_HURRY = {"provider": {"inquiry_time": "1.5"}}
-
-
-def keys(card: str) -> str:
-    """Card number, expiry and code, for the phone. American Express: shortest to key, as its number
-    needs no end."""
-    return f"{CARDS[card]}11397391" if card == "approved" else f"{CARDS[card]}#1139739"
-
-
-async def pay(wire: Line, call_id: str, card: str) -> dict[str, Any]:
-    """Key and submit that card; the outcome, once the voice was heard to go on both ways during and
-    after the charge."""
-    await wire.keyed(call_id, keys(card), transaction=card)
-    answer = await wire.stack.api.post(f"/v1/calls/{call_id}/capture/submit")
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["capture"]["stage"] == "charging"
-    await wire.voice()
-    capture = await wire.stack.stage(call_id, "finished")
-    await wire.voice()
-    await wire.unmasked(call_id)
-    assert capture["outcome"]
-    return capture["outcome"]
-
-
-async def report(wire: Line) -> dict[str, Any]:
-    """The provider's own account: how many charges it was asked for, and what it charged for
-    each."""
-    trust = ssl.create_default_context(cafile=wire.stack.provider["ca_file"])
-    async with httpx.AsyncClient(verify=trust, trust_env=False) as client:
-        return (await client.get(f"{wire.stack.provider['url']}/test/charges")).json()
-
-
-async def charged(wire: Line) -> dict[str, int]:
-    """How often each payment was charged; of a fault without a charge the provider keeps no
-    record."""
-    return {record["transaction_id"]: record["charges"] for record in (await report(wire))["records"]}
-
+from tests.wire.faulty_payments import IN_A_HURRY, charged, pay, report
+from tests.wire.line import line
 
 FAULTS = [
     # the fault, its outcome, and the payment that follows in the same call: a fault, too, but one
@@ -82,25 +39,6 @@ async def test_after_a_fault_the_agent_knows_the_outcome_and_can_charge_the_next
         assert said["requests"] == 2  # each was sent once, however often it was asked for
         assert (await charged(wire))[after] == 1
         assert (await charged(wire)).get(fault, 0) == 0
-        await wire.hang_up()
-
-
-async def test_a_charge_that_comes_through_after_its_time_out_is_made_once_and_stays_unknown(
-    peers: Peers,
-) -> None:
-    async with line(peers, extra=IN_A_HURRY, provider_arguments=["--delay", "8"]) as wire:
-        call_id = await wire.dial()
-        outcome = await pay(wire, call_id, "late_charged")
-        assert (outcome["type"], outcome["reason"]) == ("unknown", "no_answer_in_time")
-
-        async def came_through() -> bool:
-            return (await charged(wire))["late_charged"] > 0
-
-        await until(came_through, "the late charge")
-        assert await charged(wire) == {"late_charged": 1}
-        assert (await report(wire))["requests"] == 1
-        await wire.voice()
-        assert (await wire.stack.call(call_id))["capture"]["outcome"] == outcome
         await wire.hang_up()
 
 

@@ -87,7 +87,7 @@ async def test_when_b2bua_is_killed_while_the_customer_keys_the_mask_stays_and_t
         assert (await wire.agent.stats())["dtmf"] == 0
         sent_to_agent(file, wire)
         await restarted(wire, "b2bua")
-        await back(wire, before)
+        await wire.stack.await_restart(before)
         await wire.voice()  # still, though nobody knows the call any more
         assert wire.log("orphan_closed") == []
 
@@ -100,13 +100,6 @@ async def test_when_b2bua_is_killed_while_the_customer_keys_the_mask_stays_and_t
         assert await wire.stack.charges() == []
         await wire.dial()
         await wire.hang_up()
-
-
-async def back(wire: Line, before: int) -> None:
-    """Until another b2bua than that process is ready."""
-    ready = wire.stack.directory / "run" / "ready.json"
-    await until(lambda: json.loads(ready.read_text())["pid"] != before, "b2bua to be ready again")
-    await wire.stack.await_ready()
 
 
 async def test_when_media_is_killed_while_the_customer_keys_the_audio_stops_and_no_digit_passes(

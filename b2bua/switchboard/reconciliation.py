@@ -1,0 +1,118 @@
+"""Follows the payments of which nobody knows whether they were charged, until the provider says so.
+
+Rule 1: the journal is the truth: what the reconciler found is there before it is here.
+Rule 2: an outcome that was found is on disk before anybody is told of it.
+Rule 3: one that nobody will find any more stays unknown, and is a person's to settle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+
+from b2bua.call.view import PaymentView
+from b2bua.switchboard.interfaces import Reconciler
+from b2bua.switchboard.payment_storage import PaymentStorage
+from provider_adapters.payment import FINAL_REASONS, Outcome, Unknown
+from provider_adapters.reconciler.messages import Findings
+from tonewall.log import get_logger
+
+log = get_logger(__name__)
+_MIN_PAUSE, _MAX_PAUSE = 1.0, 30.0  # seconds between two questions about one payment
+_MOST_AT_ONCE = 100
+_LIFE = 7 * 86_400.0  # seconds after its start that an unknown payment is followed
+
+
+@dataclass(slots=True)
+class _Unknown:
+    view: PaymentView
+    next_at: float = 0.0
+    pause: float = _MIN_PAUSE
+    writing: bool = False
+
+
+class Reconciliation:
+    """The payments whose outcome is unknown. `publish` gets each one that was decided. `clock`
+    gives seconds since the epoch and never runs backwards."""
+
+    def __init__(
+        self, storage: PaymentStorage, clock: Callable[[], float], publish: Callable[[PaymentView], None]
+    ) -> None:
+        self._storage, self._clock, self._publish = storage, clock, publish
+        self._unknown: dict[str, _Unknown] = {}
+        self.decided: dict[str, int] = {}
+        """How many were decided, by outcome."""
+
+    def __len__(self) -> int:
+        return len(self._unknown)
+
+    async def resume(self) -> None:
+        """Go on with what earlier processes left unknown. Raises sqlite3.Error."""
+        for view in await self._storage.run(self._storage.table.unknown, self._clock() - _LIFE):
+            self.add(view)
+
+    def add(self, view: PaymentView) -> None:
+        """Follow a payment that is over, where its outcome is unknown and may still be found."""
+        outcome = view.outcome
+        if isinstance(outcome, Unknown) and outcome.reason not in FINAL_REASONS:
+            self._unknown[view.id] = _Unknown(view)
+
+    def due(self) -> tuple[str, ...]:
+        """The payments to ask about now."""
+        now = self._clock()
+        found = [key for key, each in self._unknown.items() if each.next_at <= now][:_MOST_AT_ONCE]
+        for key in found:
+            each = self._unknown[key]
+            each.next_at = now + each.pause
+            each.pause = min(each.pause * 1.5, _MAX_PAUSE)
+        return tuple(found)
+
+    def learn(self, findings: Findings) -> None:
+        """Settle what was found."""
+        for key, finding in findings.found.items():
+            each = self._unknown.get(key)
+            if each is None or each.writing or finding.outcome is None:
+                continue
+            if isinstance(finding.outcome, Unknown) and finding.outcome.reason not in FINAL_REASONS:
+                continue
+            each.writing = True
+            self._storage.tasks.start(self._settle(each, finding.outcome, finding.by), "reconciliation")
+
+    async def _settle(self, each: _Unknown, outcome: Outcome, by: str) -> None:
+        at = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
+        view = msgspec.structs.replace(
+            each.view, outcome=outcome, decided_at=at, decided_by=by or "reconciler"
+        )
+        pause = 1.0
+        while True:
+            try:
+                await self._storage.run(self._storage.table.put, view)
+                break
+            except sqlite3.Error as error:
+                hint = "it is tried again"
+                log.error("payment_not_written", hint=hint, idempotency_key=view.id, exc_info=error)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _MAX_PAUSE)
+        del self._unknown[view.id]
+        kind = str(type(outcome).__struct_config__.tag)
+        self.decided[kind] = self.decided.get(kind, 0) + 1
+        log.info("payment_decided", outcome=kind, idempotency_key=view.id)
+        self._publish(view)
+
+    def health(self, reconciler: Reconciler | None) -> dict[str, int | bool]:
+        """For the health check: whether the reconciler is connected, how many payments are unknown,
+        for how many seconds the oldest of them is, and how many were decided."""
+        started = [
+            datetime.fromisoformat(each.view.started_at).timestamp() for each in self._unknown.values()
+        ]
+        return {
+            "reconciler": reconciler is not None and reconciler.connected,
+            "unknown_payments": len(self._unknown),
+            "oldest_unknown_payment": round(self._clock() - min(started)) if started else 0,
+            "decided_payments": sum(self.decided.values()),
+        }
