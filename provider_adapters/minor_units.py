@@ -11,7 +11,7 @@ Shifts = Mapping[str, int]
 
 class AmountNotPayable(Exception):
     """The provider counts this currency in larger units, and the amount is no whole number of
-    them."""
+    them; or nobody says how many decimals the currency has."""
 
 
 def to_provider(amount: int, currency: str, shifts: Shifts) -> int:

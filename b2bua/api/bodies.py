@@ -11,9 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic import Field as Described
 
 from b2bua.api.card_numbers import looks_like_card_number
-from b2bua.api.currency import MINOR_UNITS
 from b2bua.call.view import Order
 from media.events import Field
+from provider_adapters.currency import MINOR_UNITS
 
 # Eleven digits at most: no card number is as short, so none fits.
 MAX_AMOUNT: Final = 99_999_999_999

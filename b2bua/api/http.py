@@ -15,7 +15,6 @@ from fastapi.responses import JSONResponse, Response
 from b2bua.api.auth import RequireToken, Tokens
 from b2bua.api.call_routes import call_routes
 from b2bua.api.capture_routes import capture_routes, mask_routes
-from b2bua.api.currency import MINOR_UNITS
 from b2bua.api.demo import Demo, demo_routes
 from b2bua.api.hardening import Harden, security_headers
 from b2bua.api.ladder import ladder_routes
@@ -29,6 +28,7 @@ from b2bua.call.view import CallDesk
 from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
 from media.form_description import CARD, FormDescription
+from provider_adapters.currency import MINOR_UNITS
 from tonewall.log import get_logger
 from tonewall.version import VERSION
 

@@ -75,8 +75,8 @@ class Runner:
     def __init__(self, account: Account, note: Callable[[Request], None] | None = None) -> None:
         self._account = account
         self._note = note
+        self._url = https_url(account.url)
         self._client = httpx.AsyncClient(
-            base_url=https_url(account.url),
             verify=tls_context(account.ca_file),
             trust_env=False,
             follow_redirects=False,
@@ -204,7 +204,11 @@ class Runner:
             async with (
                 asyncio.timeout(self._account.timeout),
                 self._client.stream(
-                    request.method, request.path, headers=headers, content=body, extensions={"trace": trace}
+                    request.method,
+                    self._url + request.path,
+                    headers=headers,
+                    content=body,
+                    extensions={"trace": trace},
                 ) as answer,
             ):
                 received = bytearray()

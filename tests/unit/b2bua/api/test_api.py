@@ -19,7 +19,6 @@ import pytest
 from b2bua.api.auth import Tokens
 from b2bua.api.bodies import MAX_AMOUNT
 from b2bua.api.card_numbers import looks_like_card_number
-from b2bua.api.currency import MINOR_UNITS
 from b2bua.api.hardening import MAX_BODY
 from b2bua.api.http import create_app
 from b2bua.api.server import Serving, serve
@@ -27,6 +26,7 @@ from b2bua.api.stream import Streams
 from b2bua.call.view import CallState, CallView, CaptureStage, Fault, MaskStage, NoSuchCall, Order, Stops
 from b2bua.switchboard.view_feed import Feed
 from media.events import Field
+from provider_adapters.currency import MINOR_UNITS
 from provider_adapters.payment import Approved
 from tests.browser.fake_desk import FakeCustomer, FakeDesk
 

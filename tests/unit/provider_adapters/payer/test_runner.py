@@ -132,9 +132,11 @@ class Wire(httpx.AsyncBaseTransport):
     def __init__(self, *steps: int | tuple[int, bytes] | Exception) -> None:
         self.steps = list(steps)
         self.methods: list[str] = []
+        self.urls: list[str] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.methods.append(request.method)
+        self.urls.append(str(request.url))
         await request.extensions["trace"]("http11.send_request_headers.started", {})
         step = self.steps.pop(0) if self.steps else 503
         if isinstance(step, Exception):
@@ -179,6 +181,16 @@ async def test_a_charge_without_a_clear_answer_is_asked_for_and_never_sent_again
 
 async def test_an_inquiry_that_finds_nothing_means_not_charged() -> None:
     assert await settle(Wire(httpx.ReadError(""), 404)) == Failed(reason="no_such_charge")
+
+
+async def test_a_path_is_put_behind_the_accounts_url_and_an_empty_one_adds_nothing() -> None:
+    def two() -> Generator[Request, Response, Outcome]:
+        yield Request("GET", "")
+        return (yield from charging())
+
+    wire = Wire(200, 200)
+    await settle(wire, two(), url="https://pay.example.com/v1/")
+    assert wire.urls == ["https://pay.example.com/v1", "https://pay.example.com/v1/c"]
 
 
 async def test_inquiries_end_with_the_inquiry_time() -> None:
