@@ -298,10 +298,10 @@ class Mask:
     def is_quiet(self, now_ms: int, quiet_ms: int, /) -> bool:
         """As `Relay.is_quiet`."""
 
-    def take(self, now_ms: int, /) -> bytes:
+    def take_ripe(self, now_ms: int, /) -> bytes:
         """The keys whose delay is over, in the order of their presses, as `Relay.take_digits`."""
 
-    def send(self, body: bytes, payload_type: int, clock: int, own: int, now_ms: int, /) -> bool:
+    def send_key(self, body: bytes, payload_type: int, clock: int, own: int, now_ms: int, /) -> bool:
         """As `Relay.send_key`; `own`: the SSRC where there is no audio."""
 
     def sent(self, now_ms: int, /) -> list[bytes]:
@@ -324,7 +324,9 @@ class Arrivals:
     (media/reference/quality.py)."""
 
     def __init__(self) -> None: ...
-    def take(self, ssrc: int, seq: int, rtp_timestamp: int, clock: int, now_ms: int, audio: bool, /) -> None:
+    def add_packet(
+        self, ssrc: int, seq: int, rtp_timestamp: int, clock: int, now_ms: int, audio: bool, /
+    ) -> None:
         """One packet."""
 
     def report(self) -> tuple[int, int, int]:

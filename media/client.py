@@ -65,7 +65,7 @@ class MediaClient:
         kind = cast("type[_FromMedia]", _FromMedia)
         while True:
             lost: asyncio.Future[Exception | None] = loop.create_future()
-            connection = FrameConnection(kind, self._received, lost.set_result)
+            connection = FrameConnection(kind, self._on_message, lost.set_result)
             try:
                 # Called before it returns.
                 await loop.create_unix_connection(lambda: connection, self._path)  # noqa: B023
@@ -84,7 +84,7 @@ class MediaClient:
                 connection.close()
             self._on_state(False)
 
-    def _received(self, message: _FromMedia) -> None:
+    def _on_message(self, message: _FromMedia) -> None:
         if isinstance(message, AnyNews):
             self._on_news(message)
             return

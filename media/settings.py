@@ -58,7 +58,7 @@ class MaskTimes(Section):
 
 
 class MediaSettings(Section):
-    """What the media process is told. Times in seconds."""
+    """The settings of the media process. Times in seconds."""
 
     section: ClassVar[str] = "media"
 

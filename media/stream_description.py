@@ -16,7 +16,7 @@ class LocalStream(msgspec.Struct, frozen=True):
 
 
 class Interface(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one leg's packets are received, and what its peer is told of it. Empty: as `[media]`
+    """Where one leg's packets are received, and the address that its peer gets. Empty: as `[media]`
     says."""
 
     address: str = ""

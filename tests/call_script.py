@@ -169,8 +169,8 @@ class Script:
                 and isinstance(command.command, SetRemote)
                 and command.command.mark
             ):
-                told = self.call.media_answered(command.command, DONE, self.now)
-                plain += [ToMedia(msgspec.structs.replace(command.command, mark=0)), *told]
+                followed = self.call.media_answered(command.command, DONE, self.now)
+                plain += [ToMedia(msgspec.structs.replace(command.command, mark=0)), *followed]
             else:
                 plain.append(command)
         return plain

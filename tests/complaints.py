@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-# What PJSIP prints before it can be told not to, where it is the engine.
+# What PJSIP prints before it can be silenced, where it is the engine.
 PRINTED_BY_PJSIP = ("pjlib", "sip_endpoint.c", "sip_transport.c", "pjsua_core.c")
 _HARMLESS = frozenset({"debug", "info", "warning"})
 

@@ -6,7 +6,7 @@ import errno
 import os
 from pathlib import Path
 
-LEAST = 1024 * 1024  # bytes; some thousand lines of a journal or spool
+MIN_FREE = 1024 * 1024  # bytes; some thousand lines of a journal or spool
 
 
 def check_space(path: Path) -> None:
@@ -14,7 +14,7 @@ def check_space(path: Path) -> None:
     are not seen."""
     found = os.statvfs(path if path.exists() else path.parent)
     # Blocks that only root may use keep a machine alive, and are not for us to plan with.
-    if found.f_bavail * found.f_frsize < LEAST or (found.f_files and not found.f_favail):
+    if found.f_bavail * found.f_frsize < MIN_FREE or (found.f_files and not found.f_favail):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     if found.f_flag & os.ST_RDONLY:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))

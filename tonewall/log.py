@@ -37,8 +37,8 @@ FIELDS = frozenset(
         "idempotency_key", "reference",
     }
 )  # fmt: skip
-_LONGEST = 200
-_LARGEST = 10**11  # the least number of 12 digits; card numbers have 12 to 19 (ISO/IEC 7812-1)
+_MAX_TEXT = 200
+_MAX_NUMBER = 10**11  # the least number of 12 digits; card numbers have 12 to 19 (ISO/IEC 7812-1)
 _encoder = msgspec.json.Encoder()
 _loggers: list[structlog.typing.FilteringBoundLogger] = []  # all that were handed out, one a module
 _ErrorInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -49,9 +49,9 @@ def _allow(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> Muta
     for name in list(entry):
         value = entry[name]
         if isinstance(value, str):
-            plain = len(value) <= _LONGEST and value.isprintable()
+            plain = len(value) <= _MAX_TEXT and value.isprintable()
         else:
-            plain = value is None or (isinstance(value, (bool, int, float)) and abs(value) < _LARGEST)
+            plain = value is None or (isinstance(value, (bool, int, float)) and abs(value) < _MAX_NUMBER)
         if name not in FIELDS or not plain:
             del entry[name]
             dropped += 1

@@ -31,10 +31,10 @@ class BackgroundTasks:
         """Run `work`. Where it raises, that is logged under `name`, and `on_failure` called."""
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._tasks.add(task)
-        task.add_done_callback(lambda ended: self._end(ended, on_failure))
+        task.add_done_callback(lambda ended: self._on_done(ended, on_failure))
         return task
 
-    def _end(self, task: asyncio.Task[None], on_failure: Callable[[], None] | None) -> None:
+    def _on_done(self, task: asyncio.Task[None], on_failure: Callable[[], None] | None) -> None:
         self._tasks.discard(task)
         if task.cancelled():
             return

@@ -19,7 +19,7 @@ class Tokens:
         self._pool = ""
         self._at = 0
 
-    def take(self, octets: int) -> str:
+    def take_token(self, octets: int) -> str:
         """So many octets, two characters each."""
         end = self._at + 2 * octets
         if end > len(self._pool):
@@ -28,4 +28,4 @@ class Tokens:
         return self._pool[start:end]
 
 
-token = Tokens().take
+token = Tokens().take_token

@@ -81,6 +81,7 @@ class Capture(Generic[M]):
 
     @property
     def state(self) -> CaptureState:
+        """The state of the machine."""
         return self._machine.state
 
     @property
@@ -97,20 +98,22 @@ class Capture(Generic[M]):
         through, after the abort."""
         changes = []
         try:
-            with closing(self._vault.take(fill)) as keys:
+            with closing(self._vault.take_keys(fill)) as keys:
                 for key in keys:
-                    changes += self._key(key, now)
+                    changes += self._handle_key(key, now)
         except OverflowError:
-            changes += self.lost(now, "more keys than fit")
+            changes += self.lose_key(now, "more keys than fit")
         except Exception:
-            self.lost(now)
+            self.lose_key(now)
             raise
         return changes
 
     def reset(self, field: Field | None, now: float) -> list[CaptureChanged]:
+        """Clear a field, or all of them (None), to be keyed anew. Raises IllegalEvent."""
         return self._receive(Reset(field), now)
 
     def submit(self, now: float) -> list[CaptureChanged]:
+        """Have the card charged. Raises IllegalEvent where not all fields are complete."""
         return self._receive(Submitted(), now)
 
     async def spend(self, pipe: Pipe, charge: Charge) -> Outcome:
@@ -119,15 +122,19 @@ class Capture(Generic[M]):
         return await self._vault.spend(pipe, charge)
 
     def settle(self, outcome: Outcome, now: float) -> list[CaptureChanged]:
+        """The charge has ended with this outcome."""
         return self._receive(Settled(outcome), now)
 
     def cancel(self, now: float) -> list[CaptureChanged]:
+        """End the capture at the command of b2bua."""
         return self._receive(Cancelled(), now)
 
-    def lost(self, now: float, reason: str = "a key press was lost") -> list[CaptureChanged]:
+    def lose_key(self, now: float, reason: str = "a key press was lost") -> list[CaptureChanged]:
+        """End the capture, because a key was not kept."""
         return self._receive(Lost(reason), now)
 
     def call_gone(self, now: float) -> list[CaptureChanged]:
+        """End the capture with its call."""
         return self._receive(CallGone(), now)
 
     def expire(self, now: float) -> list[CaptureChanged]:
@@ -159,16 +166,16 @@ class Capture(Generic[M]):
             changes += self._receive(Paused(self._vault.check(field, self._today, ended=True)), now)
         return changes
 
-    def _key(self, key: Key, now: float) -> list[CaptureChanged]:
-        return self._pauses(now) + self._take(key, now)
+    def _handle_key(self, key: Key, now: float) -> list[CaptureChanged]:
+        return self._pauses(now) + self._take_key(key, now)
 
-    def _take(self, key: Key, now: float) -> list[CaptureChanged]:
+    def _take_key(self, key: Key, now: float) -> list[CaptureChanged]:
         field = self._machine.field
         match key:
             case Key.DIGIT:
                 if field is None or not self._machine.wants_digit(now):
                     return self._receive(DigitDropped(), now)  # the vault overwrites it
-                self._vault.keep(field)
+                self._vault.keep_digit(field)
                 return self._receive(DigitKeyed(self._vault.check(field, self._today)), now)
             case Key.END:
                 check = self._vault.check(field, self._today, ended=True) if field else INCOMPLETE

@@ -47,7 +47,7 @@ class KeyRun:
             return None
         return self._last_key + self.limits.field_pause
 
-    def key(self, now: float, *, digit: bool = False, star: bool = False) -> None:
+    def add_key(self, now: float, *, digit: bool = False, star: bool = False) -> None:
         """A key was pressed. Call it once for each, behind all questions about it."""
         follows = self.goes_on(now)
         if self._drains is not None and not self.drains(now):

@@ -70,7 +70,7 @@ class Keying:
         pause = self.last_key + self._limits.number_pause if self._enough else None
         return min((due for due in (self._run.deadline(), pause) if due is not None), default=None)
 
-    def begin(self, now: float) -> None:
+    def start_pause(self, now: float) -> None:
         """Keying begins or ends at this time."""
         self.last_key = now
         self._enough = self._enough and self.field is not None
@@ -125,7 +125,7 @@ class Keying:
         """`*`."""
         run = self._run
         if self.field is None:
-            run.key(now, star=True)
+            run.add_key(now, star=True)
             run.settle()
             return self.clear_from(self._form.last)
         first = self._on_trial(self._current()) if run.goes_on(now) else self._current()
@@ -257,7 +257,7 @@ class Keying:
 
     def _note_key(self, now: float, *, digit: bool = False, star: bool = False) -> Field:
         self.last_key = now
-        self._run.key(now, digit=digit, star=star)
+        self._run.add_key(now, digit=digit, star=star)
         return self._current()
 
     def _current(self) -> Field:

@@ -86,7 +86,7 @@ class CaptureMachine:
     def deadline(self) -> float | None:
         """When time itself becomes an event: `RunEnded`, `Paused` or `TimedOut`. None once it is
         over."""
-        end = self._end()
+        end = self._time_out_at()
         if end is None or self.state is not CaptureState.COLLECTING:
             return end
         keying = self._keying.deadline()
@@ -146,7 +146,7 @@ class CaptureMachine:
     def _cancelled(self, _event: Event, now: float) -> list[Command]:
         return self._abort("cancelled", now)
 
-    def _lost(self, event: Event, now: float) -> list[Command]:
+    def _on_lost(self, event: Event, now: float) -> list[Command]:
         assert isinstance(event, Lost)
         return self._abort(event.reason, now)
 
@@ -154,7 +154,7 @@ class CaptureMachine:
         return self._abort("the call ended", now)
 
     def _timed_out(self, _event: Event, now: float) -> list[Command]:
-        end = self._end()
+        end = self._time_out_at()
         if end is None or now < end:
             return []
         if self.state is CaptureState.SUBMITTED:
@@ -181,9 +181,9 @@ class CaptureMachine:
     def _enter(self, state: CaptureState, now: float) -> None:
         self.state = state
         self._since = now
-        self._keying.begin(now)
+        self._keying.start_pause(now)
 
-    def _end(self) -> float | None:
+    def _time_out_at(self) -> float | None:
         """When `TimedOut` is due."""
         if self.state is CaptureState.COLLECTING:
             return min(self._keying.last_key + self.limits.inactivity, self._since + self.limits.total)
@@ -207,7 +207,7 @@ _ACTIONS: Mapping[tuple[CaptureState, type[Event]], _Action] = {
     (_COLLECTING, Reset): CaptureMachine._reset,
     (_COLLECTING, Cancelled): CaptureMachine._cancelled,
     (_COLLECTING, TimedOut): CaptureMachine._timed_out,
-    (_COLLECTING, Lost): CaptureMachine._lost,
+    (_COLLECTING, Lost): CaptureMachine._on_lost,
     (_COLLECTING, CallGone): CaptureMachine._call_gone,
     (_READY, DigitDropped): CaptureMachine._digit_dropped,
     (_READY, ClearKeyed): CaptureMachine._clear_keyed,
@@ -215,7 +215,7 @@ _ACTIONS: Mapping[tuple[CaptureState, type[Event]], _Action] = {
     (_READY, Submitted): CaptureMachine._submitted,
     (_READY, Cancelled): CaptureMachine._cancelled,
     (_READY, TimedOut): CaptureMachine._timed_out,
-    (_READY, Lost): CaptureMachine._lost,
+    (_READY, Lost): CaptureMachine._on_lost,
     (_READY, CallGone): CaptureMachine._call_gone,
     (_SUBMITTED, Settled): CaptureMachine._settled,
     (_SUBMITTED, TimedOut): CaptureMachine._timed_out,

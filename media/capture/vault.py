@@ -36,7 +36,8 @@ class LockedMemory(Protocol):
 
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
-    def wipe(self) -> None: ...
+    def wipe(self) -> None:
+        """Overwrite all of it with zeros."""
 
 
 M = TypeVar("M", bound=LockedMemory)
@@ -50,7 +51,8 @@ class Pipe(Protocol):
     payer's socket and no longer needed; the outcome is awaited after.
     """
 
-    def spend(self, charge: Charge, digits: Mapping[str, memoryview], /) -> Awaitable[Outcome]: ...
+    def spend(self, charge: Charge, digits: Mapping[str, memoryview], /) -> Awaitable[Outcome]:
+        """Hand the digits over and wipe nothing; what is awaited is the outcome."""
 
 
 class Key(Enum):
@@ -88,12 +90,12 @@ class Vault(Generic[M]):
         self._view = memoryview(memory)
         self._intake_at, self._intake = at, self._view[at:]
         self._counts = dict.fromkeys(form.fields, 0)
-        # The place in the intake of the digit that `take` has just announced.
+        # The place in the intake of the digit that `take_keys` has just announced.
         self._pending: int | None = None
         self._spent = False
 
-    def take(self, fill: Callable[[M, int], int]) -> Generator[Key, None, None]:
-        """Move the waiting keys in and yield the kind of each; `keep` stores the digit just
+    def take_keys(self, fill: Callable[[M, int], int]) -> Generator[Key, None, None]:
+        """Move the waiting keys in and yield the kind of each; `keep_digit` stores the digit just
         announced.
 
         `fill(memory, offset)` moves ASCII keys to `memory[offset:]` and returns how many. Keys that
@@ -109,9 +111,9 @@ class Vault(Generic[M]):
             self._pending = None
             _zero(self._intake)
 
-    def keep(self, field: Field) -> None:
-        """Add the digit that `take` has just announced to `field`. Raises OverflowError where that
-        is full, LookupError where no digit waits."""
+    def keep_digit(self, field: Field) -> None:
+        """Add the digit that `take_keys` has just announced to `field`. Raises OverflowError where
+        that is full, LookupError where no digit waits."""
         count, (start, most) = self._counts[field], self._places[field]
         if self._pending is None:
             raise LookupError("no digit waits to be kept")

@@ -17,7 +17,7 @@ from media.decoder.ffmpeg import HEARD_RATE, Decoder, NotSpeech
 
 
 @dataclass(slots=True)
-class Leaving:
+class LeakCheck:
     """One stream."""
 
     _codec: DecodedCodec | None = None
@@ -34,5 +34,5 @@ class Leaving:
         except NotSpeech:  # a phone hears silence, or its own comfort noise
             samples = codec.payload.duration(payload) * HEARD_RATE // codec.clock_rate
             heard = [bytes(2 * samples)] * len(self._canaries)
-        told = [canary.hears_samples(channel) for canary, channel in zip(self._canaries, heard, strict=True)]
-        return any(told)  # each has heard its channel
+        leaks = [canary.hears_samples(channel) for canary, channel in zip(self._canaries, heard, strict=True)]
+        return any(leaks)  # not before each has heard its channel

@@ -51,9 +51,9 @@ class Listener:
         for hearing in self._hearings:
             hearing.event()
 
-    def hear(self, serial: int, codec: DecodedCodec, payload: bytes) -> list[tuple[int, bool]]:
+    def hear_packet(self, serial: int, codec: DecodedCodec, payload: bytes) -> list[tuple[int, bool]]:
         """The packets that can be answered for now, by serial, and whether they may leave."""
-        answers = [] if codec == self._codec else self._begin(codec)
+        answers = [] if codec == self._codec else self._start_decoder(codec)
         assert self._decoder is not None
         try:
             length, heard = self._decoder.decode(payload)
@@ -64,7 +64,7 @@ class Listener:
         self._end += length
         looked = min(hearing.hear(channel) for hearing, channel in zip(self._hearings, heard, strict=True))
         while self._waiting and self._waiting[0].end + _AHEAD <= looked:
-            answers.append(self._answer(self._waiting.popleft()))
+            answers.append(self._answer_packet(self._waiting.popleft()))
         return answers
 
     def take_tone(self) -> bool:
@@ -72,7 +72,7 @@ class Listener:
         sounded = [hearing.take_tone() for hearing in self._hearings]  # each of them forgets it
         return any(sounded)
 
-    def _begin(self, codec: DecodedCodec) -> list[tuple[int, bool]]:
+    def _start_decoder(self, codec: DecodedCodec) -> list[tuple[int, bool]]:
         shut = [(waiting.serial, False) for waiting in self._waiting]
         self._waiting.clear()
         self.in_window |= self._codec is not None
@@ -84,7 +84,7 @@ class Listener:
         self._end, self._was_shut, self.in_window = 0, False, False
         return shut
 
-    def _answer(self, waiting: _Waiting) -> tuple[int, bool]:
+    def _answer_packet(self, waiting: _Waiting) -> tuple[int, bool]:
         start, end = max(waiting.start - _BESIDE, 0), waiting.end + _BESIDE
         shut = any(hearing.is_shut(start, end) for hearing in self._hearings)
         is_open = not (shut or (self._was_shut and self._codec is not None and self._codec.payload.repeats))

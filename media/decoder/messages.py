@@ -16,11 +16,11 @@ from media.codecs import DecodedCodec
 
 _ASKED = struct.Struct("<qIBBBH")
 _ANSWER = struct.Struct("<qIB")
-MOST_BYTES = _ASKED.size + 2048
+MAX_BYTES = _ASKED.size + 2048
 
 
-class What(IntEnum):
-    """What is told of a stream."""
+class RequestKind(IntEnum):
+    """What media asks or reports of a stream."""
 
     AUDIO = 0
     EVENT = 1  # a press was sent as an event: audio is shut for a while
@@ -28,7 +28,7 @@ class What(IntEnum):
     LEFT = 3  # this is what leaves for the agent, as it came or as silence
 
 
-class Said(IntEnum):
+class AnswerKind(IntEnum):
     """What is answered."""
 
     SHUT = 0
@@ -38,27 +38,27 @@ class Said(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Request:
     """One message to the decoder. `policy` and `guard` (blocks of 5 ms) are the mask's: see
     media/reference/audio_hold.py."""
 
     stream: int
     serial: int
-    what: What
+    what: RequestKind
     codec: DecodedCodec | None
     policy: int
     guard: int
     payload: bytes = field(default=b"", repr=False)
 
 
-def read_asked(message: bytes) -> Asked:
+def read_asked(message: bytes) -> Request:
     """Raises ValueError, struct.error."""
     stream, serial, what, codec, policy, guard = _ASKED.unpack_from(message)
-    return Asked(
-        stream, serial, What(what), DecodedCodec.numbered(codec), policy, guard, message[_ASKED.size :]
+    return Request(
+        stream, serial, RequestKind(what), DecodedCodec.numbered(codec), policy, guard, message[_ASKED.size :]
     )
 
 
-def answer(stream: int, serial: int, said: Said) -> bytes:
+def compose_answer(stream: int, serial: int, said: AnswerKind) -> bytes:
     """Whether the packet may leave as it came."""
     return _ANSWER.pack(stream, serial, said)

@@ -20,10 +20,10 @@ from dataclasses import dataclass, field
 
 from media._core import confine
 from media.codecs import DecodedCodec
-from media.decoder.canary import Leaving
+from media.decoder.canary import LeakCheck
 from media.decoder.ffmpeg import Decoder
 from media.decoder.listener import Listener
-from media.decoder.messages import MOST_BYTES, Asked, Said, What, answer, read_asked
+from media.decoder.messages import MAX_BYTES, AnswerKind, Request, RequestKind, compose_answer, read_asked
 from tonewall.log import configure_log, get_logger
 from tonewall.process import (
     end_with_parent,
@@ -33,29 +33,29 @@ from tonewall.process import (
     renounce_privileges,
 )
 
-_MOST_STREAMS = 4096
+_MAX_STREAMS = 4096
 log = get_logger(__name__)
 
 
 def serve(channel: socket.socket) -> None:
     """Answer until media closes the channel."""
     streams = _Streams()
-    while message := _heard(channel):
+    while message := _receive_request(channel):
         try:
             asked = read_asked(message)
         except (ValueError, struct.error):
             continue  # media shuts what nobody answers for
-        answers = streams.hear(asked)
+        answers = streams.answer_request(asked)
         with contextlib.suppress(OSError):
             for serial, said in answers:
-                channel.send(answer(asked.stream, serial, said))
+                channel.send(compose_answer(asked.stream, serial, said))
 
 
-def _heard(channel: socket.socket) -> bytes:
+def _receive_request(channel: socket.socket) -> bytes:
     """The next message; nothing, once media has closed its end, whether or not it had read all
     answers."""
     try:
-        return channel.recv(MOST_BYTES)
+        return channel.recv(MAX_BYTES)
     except ConnectionError:
         return b""
 
@@ -65,39 +65,42 @@ class _Streams:
     """What is masked now."""
 
     _listeners: dict[int, Listener] = field(default_factory=dict)
-    _leaving: dict[int, Leaving] = field(default_factory=dict)
+    _leaving: dict[int, LeakCheck] = field(default_factory=dict)
 
-    def hear(self, asked: Asked) -> list[tuple[int, Said]]:
+    def answer_request(self, asked: Request) -> list[tuple[int, AnswerKind]]:
         """The answers that can be given now, by serial."""
         match asked.what:
-            case What.FORGET:
+            case RequestKind.FORGET:
                 self._listeners.pop(asked.stream, None)
                 self._leaving.pop(asked.stream, None)
                 return []
-            case What.LEFT:
-                return [(0, Said.LEAKED)] if self._hears_key(asked) else []
+            case RequestKind.LEFT:
+                return [(0, AnswerKind.LEAKED)] if self._hears_key(asked) else []
             case _:
                 answers = [
-                    (serial, Said.OPEN if is_open else Said.SHUT) for serial, is_open in self._listen(asked)
+                    (serial, AnswerKind.OPEN if is_open else AnswerKind.SHUT)
+                    for serial, is_open in self._listen(asked)
                 ]
                 listener = self._listeners.get(asked.stream)
                 return (
-                    [*answers, (0, Said.TONE)] if listener is not None and listener.take_tone() else answers
+                    [*answers, (0, AnswerKind.TONE)]
+                    if listener is not None and listener.take_tone()
+                    else answers
                 )
 
-    def _hears_key(self, asked: Asked) -> bool:
+    def _hears_key(self, asked: Request) -> bool:
         leaving = self._leaving.get(asked.stream)
         if leaving is None:
-            if len(self._leaving) >= _MOST_STREAMS:
+            if len(self._leaving) >= _MAX_STREAMS:
                 return False
-            leaving = self._leaving[asked.stream] = Leaving()
+            leaving = self._leaving[asked.stream] = LeakCheck()
         return asked.codec is not None and leaving.hears(asked.codec, asked.payload)
 
-    def _listen(self, asked: Asked) -> list[tuple[int, bool]]:
+    def _listen(self, asked: Request) -> list[tuple[int, bool]]:
         listener = self._listeners.get(asked.stream)
         changed = listener is not None and (listener.policy, listener.guard) != (asked.policy, asked.guard)
         if listener is None or changed:
-            if len(self._listeners) >= _MOST_STREAMS:
+            if len(self._listeners) >= _MAX_STREAMS:
                 return []
             try:
                 listener = self._listeners[asked.stream] = Listener(
@@ -105,10 +108,10 @@ class _Streams:
                 )
             except ValueError:
                 return []
-        if asked.what is What.EVENT or asked.codec is None:
+        if asked.what is RequestKind.EVENT or asked.codec is None:
             listener.event()
             return []
-        return listener.hear(asked.serial, asked.codec, asked.payload)
+        return listener.hear_packet(asked.serial, asked.codec, asked.payload)
 
 
 def _confine() -> None:
@@ -125,6 +128,7 @@ def _confine() -> None:
 
 
 def main() -> None:
+    """Run the decoder process until media closes its end."""
     parser = argparse.ArgumentParser(
         prog="python -m media.decoder.process", description="The decoder process of Tonewall."
     )

@@ -17,7 +17,7 @@ class _Bits:
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
 
-    def take(self, count: int) -> int:
+    def take_bits(self, count: int) -> int:
         if count > self._left:
             raise ValueError("the payload ends early")
         self._left -= count
@@ -72,12 +72,12 @@ class Amr:
         data, or of bad quality.
         """
         bits, padding = _Bits(payload), 2 if self.octets else 0
-        bits.take(8 if self.octets else 4)  # the mode request
+        bits.take_bits(8 if self.octets else 4)  # the mode request
         kinds: list[tuple[int, int]] = []
         more = 1
         while more:
-            more, kind, good = bits.take(1), bits.take(4), bits.take(1)
-            bits.take(padding)
+            more, kind, good = bits.take_bits(1), bits.take_bits(4), bits.take_bits(1)
+            bits.take_bits(padding)
             kinds.append((kind, good))
             if len(kinds) > _MAX_FRAMES:
                 raise ValueError("too many frames")
@@ -88,6 +88,6 @@ class Amr:
         for kind, _ in kinds:
             size = table[kind]
             room = -(-size // 8)
-            data = bits.take(8 * room) if self.octets else bits.take(size) << (8 * room - size)
+            data = bits.take_bits(8 * room) if self.octets else bits.take_bits(size) << (8 * room - size)
             stored.append(bytes([kind << 3 | 4]) + data.to_bytes(room, "big"))
         return stored

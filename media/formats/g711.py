@@ -12,7 +12,7 @@ from media.formats.coding import Coding
 _BIAS = 132
 
 
-def decode(law: Coding, code: int) -> int:
+def decode_sample(law: Coding, code: int) -> int:
     """The sample of one byte."""
     if law is Coding.MU:
         code ^= 0xFF

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-_LARGEST = 16383
+_MAX_VALUE = 16383
 _STEPS = (136, 432, 728, 1040, 1360, 1688, 2032, 2400, 2776, 3168, 3576, 4008, 4464, 4944, 5456, 6000, 6576,
 7192, 7856, 8576,
           9360, 10232, 11192, 12280, 13512, 14984, 16704, 19008, 21904, 24808)  # fmt: skip
@@ -72,10 +72,10 @@ class Lower:
     _expected: int = field(default=0, repr=False)
     _from_zeros: int = field(default=0, repr=False)
 
-    def hear(self, code: int) -> int:
+    def decode_code(self, code: int) -> int:
         """The sample that one byte stands for."""
         fine, coarse = code & 63, (code & 63) >> 2
-        value = max(-_LARGEST - 1, min(_LARGEST, self._expected + (self._scale * STEPS[fine] >> 15)))
+        value = max(-_MAX_VALUE - 1, min(_MAX_VALUE, self._expected + (self._scale * STEPS[fine] >> 15)))
         step = self._scale * COARSE[coarse] >> 15
         self._rescale(SCALED[coarse])
         self._adapt(step, _bounded(step + self._from_zeros))

@@ -39,7 +39,7 @@ def parse(packet: bytes) -> Rtp | None:
     if packet[0] & 0x10:  # header extension, section 5.3.1
         if end - start < 4:
             return None
-        start += 4 + 4 * _number(packet, start + 2, 2)
+        start += 4 + 4 * _read_number(packet, start + 2, 2)
         if start > end:
             return None
     if packet[0] & 0x20:  # padding: the last byte counts itself
@@ -50,9 +50,9 @@ def parse(packet: bytes) -> Rtp | None:
     return Rtp(
         payload_type=packet[1] & 0x7F,
         marker=bool(packet[1] >> 7),
-        sequence_number=_number(packet, 2, 2),
-        rtp_timestamp=_number(packet, 4, 4),
-        ssrc=Ssrc(_number(packet, 8, 4)),
+        sequence_number=_read_number(packet, 2, 2),
+        rtp_timestamp=_read_number(packet, 4, 4),
+        ssrc=Ssrc(_read_number(packet, 8, 4)),
         payload=packet[start:end],
     )
 
@@ -92,7 +92,7 @@ def leading_reports(packet: bytes) -> bytes:
         if len(packet) - at < 4 or packet[at] >> 5 != 0b100:  # version 2, no padding
             return b""
         count, kind = packet[at] & 0x1F, packet[at + 1]
-        size = 4 + 4 * _number(packet, at + 2, 2)
+        size = 4 + 4 * _read_number(packet, at + 2, 2)
         if size > len(packet) - at:
             return b""
         if reports == at and kind in _REPORT_SIZE:
@@ -123,11 +123,11 @@ def reception(packet: bytes) -> Reception | None:
     while at < len(reports):
         if packet[at] & 0x1F:
             block = at + _REPORT_SIZE[packet[at + 1]]
-            lost = _number(packet, block + 5, 3)
-            return Reception(0 if lost & 0x800000 else lost, _number(packet, block + 12, 4))
-        at += 4 + 4 * _number(packet, at + 2, 2)
+            lost = _read_number(packet, block + 5, 3)
+            return Reception(0 if lost & 0x800000 else lost, _read_number(packet, block + 12, 4))
+        at += 4 + 4 * _read_number(packet, at + 2, 2)
     return None
 
 
-def _number(packet: bytes, at: int, size: int) -> int:
+def _read_number(packet: bytes, at: int, size: int) -> int:
     return int.from_bytes(packet[at : at + size], "big")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 KEYS = b"0123456789*#ABCD"  # by event code, RFC 4733 section 3.2
 EVENT_BLOCKS = 8  # more events than a packet has use for
-LEAST_FRAME = 40  # octets: 5 ms of G.711 and G.722; of less, nothing tells audio from events
+MIN_FRAME = 40  # octets: 5 ms of G.711 and G.722; of less, nothing tells audio from events
 SEGMENT = 0xFFFF  # the longest duration of one segment, section 2.5.1.3
 
 
@@ -52,6 +52,7 @@ def packed(payload: bytes) -> Iterator[tuple[int, TelephoneEvent]]:
 
 
 def serialise(event: TelephoneEvent) -> bytes:
+    """The four octets of the event; the reserved bit is 0."""
     return bytes((event.code, event.end << 7 | event.volume)) + event.duration.to_bytes(2, "big")
 
 
@@ -62,7 +63,7 @@ def is_key(event: TelephoneEvent) -> bool:
 
 def looks_like_event(payload: bytes) -> bool:
     """Whether a payload of another type could be keys: events, each with a key's code, and behind
-    them nothing but the begin of the first again, or one byte over and over. LEAST_FRAME octets
+    them nothing but the begin of the first again, or one byte over and over. MIN_FRAME octets
     that are all the same are a line at rest, and none.
 
     The reserved bit is left out of it: RFC 4733 section 2.3.2 has receivers ignore it. By chance n
@@ -71,11 +72,7 @@ def looks_like_event(payload: bytes) -> bool:
     descriptors above all, that are lost.
     """
     blocks = [payload[at : at + 4] for at in range(0, len(payload), 4)]
-    if (
-        len(payload) < 4
-        or payload[0] >= len(KEYS)
-        or (len(payload) >= LEAST_FRAME and len(set(payload)) == 1)
-    ):
+    if len(payload) < 4 or payload[0] >= len(KEYS) or (len(payload) >= MIN_FRAME and len(set(payload)) == 1):
         return False
     for number, block in enumerate(blocks):
         is_event = block[0] < len(KEYS) if len(block) == 4 else blocks[0].startswith(block)

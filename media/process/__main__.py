@@ -65,6 +65,7 @@ async def run(
 
 
 def main() -> None:
+    """Run the media process: arguments, hardening, log, loop."""
     parser = argparse.ArgumentParser(
         prog="python -m media.process", description="The media process of Tonewall."
     )

@@ -25,7 +25,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from media.formats.coding import SILENT, Coding
-from media.formats.g711 import decode
+from media.formats.g711 import decode_sample
 from media.formats.g722 import Lower
 from media.formats.rtp import Rtp, Ssrc
 from media.formats.telephone_event import TelephoneEvent
@@ -36,7 +36,7 @@ from media.reference.sensitive_detector import SensitiveDetector
 from media.reference.tones import SILENCE, TOUCHES, Tones, ahead
 
 AHEAD = 320  # samples that must have been heard after a frame: 40 ms
-MOST = 1280  # samples of a frame; larger ones are not understood
+MAX_FRAME = 1280  # samples of a frame; larger ones are not understood
 FRAMES = 32
 PRESSES = 8  # that were heard, and not yet asked for
 LOST = 16  # in place of an event code: see reassembly.py
@@ -55,8 +55,7 @@ _WRAP = 1 << 32
 @dataclass(frozen=True, slots=True)
 class MaskOptions:
     """How audio is masked. `guard`: blocks of 5 ms for which a window stays open; `tones`: presses
-    that are heard are told of; `placeholder`: one tone, the same for all keys, stands where a press
-    was."""
+    heard are reported; `placeholder`: one tone, the same for all keys, stands where a press was."""
 
     policy: MaskPolicy = MaskPolicy.MASK
     guard: int = 24
@@ -101,7 +100,7 @@ class Hold:
 
     def takes(self, ssrc: Ssrc, rtp_timestamp: int, size: int, now_ms: int) -> bool:
         """Whether a frame may wait here."""
-        if not 0 < size <= MOST or not self._room(size, FRAMES):
+        if not 0 < size <= MAX_FRAME or not self._room(size, FRAMES):
             return False
         begins = self.ssrc != ssrc
         if begins and self.ssrc is not None and now_ms - self._last_ms < TAKEN_OVER_MS:
@@ -198,8 +197,8 @@ class Hold:
         self._sensitive.expect(self._held.blocks)
         self._held.close(self._start() // BLOCK, self._held.blocks)
 
-    def key(self, ssrc: Ssrc, rtp_timestamp: int, event: TelephoneEvent, *, is_new: bool) -> bool:
-        """The same packet, if it is a key's. Whether it begins a press that was told of before, as
+    def shut_key(self, ssrc: Ssrc, rtp_timestamp: int, event: TelephoneEvent, *, is_new: bool) -> bool:
+        """The same packet, if it is a key's. Whether it begins a press that was reported before, as
         a tone."""
         if not self.options.tones:
             return False
@@ -216,7 +215,7 @@ class Hold:
         """Whether neither an event nor a tone has been there for so long."""
         return self._sounded_ms is None or now_ms - self._sounded_ms >= quiet_ms
 
-    def end(self) -> None:
+    def shut_rest(self) -> None:
         """Nothing more has come for long: what was not looked past is shut."""
         self._held.close(self._held.blocks - AHEAD // BLOCK, self._held.blocks)
 
@@ -227,18 +226,20 @@ class Hold:
         self._newest = Frame(parsed, coding, self._total, usual)
         self._next = parsed.rtp_timestamp
         for code in parsed.payload:
-            self._held.keep(self._total, code)
-            self._take_in(self._lower.hear(code) if coding is Coding.G722 else decode(coding, code))
+            self._held.keep_octet(self._total, code)
+            self._take_in(
+                self._lower.decode_code(code) if coding is Coding.G722 else decode_sample(coding, code)
+            )
 
     def _take_in(self, sample: int) -> None:
         self._total += 1
         self._next = (self._next + 1) % _WRAP
         self._heard.append(sample)
         if len(self._heard) == BLOCK:
-            self._hear()
+            self._hear_block()
 
-    def _hear(self) -> None:
-        found = self._detector.hear(self._heard)
+    def _hear_block(self) -> None:
+        found = self._detector.hear_block(self._heard)
         block, energy = self._held.blocks, sum(sample * sample for sample in self._heard)
         self._heard.clear()
         back = self._gate.pass_by(block, found)
@@ -247,7 +248,7 @@ class Hold:
         self._held.close(block - (back or 0), block, PLACEHOLDER if press else NOISY)
         if self.options.policy is MaskPolicy.MUTE_ON_KEY:
             self._sensitive.expect(block)
-        if suspected := self._sensitive.hear(
+        if suspected := self._sensitive.hear_block(
             block, found, self._detector, sure=back is not None and self._gate.sure
         ):
             self._held.close(block - suspected, block)
@@ -269,7 +270,7 @@ class Hold:
             self._held.learn(energy // BLOCK)
         is_whole = block > self._missing
         if self.options.tones and is_whole:
-            if pressed := self._tones.hear(found, self._detector.newest(), self._next):
+            if pressed := self._tones.hear_block(found, self._detector.newest(), self._next):
                 self._press(*pressed)
             if self._tones.touch(self._detector.newest(1)[-1]):
                 self._press(LOST, self._next)

@@ -74,7 +74,7 @@ class Sender:
         if not self._waiting or now_ms < self._due_ms:
             return None
         key = self._waiting[0]
-        ssrc, rtp_timestamp = self._event = self._event or self._begin(key, now_ms)
+        ssrc, rtp_timestamp = self._event = self._event or self._begin_event(key, now_ms)
         sequence_number = tracks.insert(ssrc)
         if sequence_number is None:
             sequence_number = tracks.leaves_as(ssrc, 0, False)
@@ -94,7 +94,7 @@ class Sender:
         self._advance(has_ended)
         return serialise(packet)
 
-    def _begin(self, key: Outgoing, now_ms: int) -> tuple[Ssrc, int]:
+    def _begin_event(self, key: Outgoing, now_ms: int) -> tuple[Ssrc, int]:
         """Its SSRC and rtp_timestamp."""
         assert self.own is not None
         ssrc, rtp_timestamp, at_ms = self._stream or (self.own, 0, 0)

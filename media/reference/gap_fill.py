@@ -22,10 +22,10 @@ from media.codecs import DecodedCodec
 from media.formats.rtp import Ssrc
 from media.reference.tones import ahead
 
-MOST = 30
+MAX_FILLINGS = 30
 # Bytes; no longer packet waits for the decoder process, and so none leaves, and no gap is filled
 # with one.
-MOST_PAYLOAD = 1388
+MAX_PAYLOAD = 1388
 TAKEN_OVER_MS = 100  # an SSRC that was silent for so long may be followed by another
 _WRAP = 1 << 32
 
@@ -65,7 +65,7 @@ class Gap:
         the next is asked for."""
         if not self.after_event or ahead(rtp_timestamp, self.next) > self.codec.clock_rate:
             return
-        for _ in range(MOST):
+        for _ in range(MAX_FILLINGS):
             left = ahead(rtp_timestamp, self.next)
             length = self.step if left >= self.step else 0 if event else left - left % self.codec.payload.unit
             if length <= 0 or (not event and self.may_fill < 0):

@@ -12,16 +12,16 @@ import math
 from dataclasses import dataclass, field
 
 from media.formats.coding import Coding
-from media.formats.g711 import decode, encode
+from media.formats.g711 import decode_sample, encode
 from media.formats.g722 import PLACEHOLDER as PLACEHOLDER_G722
 from media.formats.g722 import quiet
 from media.formats.rtp import Rtp, serialise
 from media.reference.inband import BLOCK
 
 BLOCKS = 160  # of which it is known whether they are shut
-# Samples that are kept: more than the hold's WAITING and MOST and the tones' SILENCE together.
+# Samples that are kept: more than the hold's WAITING and MAX_FRAME and the tones' SILENCE together.
 RING = BLOCKS * BLOCK
-LOUDEST = 90  # of the noise: -50 dBm0
+MAX_LEVEL = 90  # of the noise: -50 dBm0
 PLACEHOLDER_TONE = (
     0,
     689,
@@ -71,7 +71,7 @@ class HeldAudio:
     _codes: bytearray = field(default_factory=lambda: bytearray(RING), repr=False)
     _shut: bytearray = field(default_factory=lambda: bytearray(BLOCKS))
 
-    def keep(self, sample: int, code: int) -> None:
+    def keep_octet(self, sample: int, code: int) -> None:
         """The octet of a sample, counted from the first."""
         self._codes[sample % RING] = code
 
@@ -132,12 +132,12 @@ class HeldAudio:
             weight = min(weight, place)
         if weight == BLOCK or frame.coding is Coding.G722:
             return code
-        value = decode(frame.coding, code)
+        value = decode_sample(frame.coding, code)
         faded = abs(value) * weight // BLOCK
         return encode(frame.coding, faded if value >= 0 else -faded)
 
     def _noise(self, coding: Coding, rtp_timestamp: int) -> int:
-        level = min(math.isqrt(3 * max(self.background, 0)), LOUDEST)
+        level = min(math.isqrt(3 * max(self.background, 0)), MAX_LEVEL)
         mixed = rtp_timestamp * 2654435761 % _WRAP
         mixed = (mixed ^ mixed >> 15) * 2246822519 % _WRAP
         mixed ^= mixed >> 13

@@ -35,18 +35,18 @@ NOW = 0.30  # and of it, in the newest four blocks, where more are looked at
 OFF, OFF_FREE = 0.056, 0.357  # how far both lines' advances are off, in parts of what is allowed
 UNEVEN, EVEN = 0.1, 3.0  # how much stronger one of the two is
 BESIDE = 0.15  # what another of four lines may have of the strongest's square, from 6 blocks on
-LONGEST, LENIENT = 12, 0.5  # the look in which these count for less, and how much
+MAX_LOOK, LENIENT = 12, 0.5  # the look in which these count for less, and how much
 # The lines' amplitude before, over what it is now: a key begins at once, a sound of speech grows.
 BEFORE = 0.15
 # The share of a key that begins, and for how many blocks it counts how it began.
 BEGINS, BEGUN = 0.50, 14
 # Of a share, what does not speak for its key; what a block without the key takes away.
-LEAST, MISS = (
+MIN_SHARE, MISS = (
     0.40,
     0.05,
 )
 # Of what speaks for a key, to be one; and the blocks that a find reaches back, at most.
-ENOUGH, MOST_BACK = (
+ENOUGH, MAX_BACK = (
     1.0,
     14,
 )
@@ -73,12 +73,12 @@ _ADVANCE = tuple(2 * math.pi * frequency * BLOCK / 8000 for frequency in FREQUEN
 _EXPECTED = tuple((math.cos(angle), math.sin(angle)) for angle in _ADVANCE)
 
 
-def _most(deviation: float) -> tuple[float, ...]:
+def _max_sines(deviation: float) -> tuple[float, ...]:
     """The sine of the angle that an advance may be off."""
     return tuple(math.sin(angle * deviation) for angle in _ADVANCE)
 
 
-_MOST, _MOST_LONG = _most(DEVIATION), _most(DEVIATION_LONG)
+_MAX_SINE, _MAX_SINE_LONG = _max_sines(DEVIATION), _max_sines(DEVIATION_LONG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,22 +146,23 @@ class Detector:
     _run_key: int = field(default=-1, repr=False)
     _run_blocks: int = 0  # and since when
 
-    def hear(self, samples: Sequence[int]) -> Found:
+    def hear_block(self, samples: Sequence[int]) -> Found:
+        """Add one block of samples at 8 kHz; return what the newest blocks hold."""
         self._seen.append(measure(samples))
-        now = self._look(4, STAYS)
-        self._begin(now)
+        now = self._look_at_newest(4, STAYS)
+        self._begin_look(now)
         self._follow(now)
-        found = self._find(now)
+        found = self._find_key(now)
         if found.blocks and found.key == self._run_key:
-            return replace(found, blocks=max(found.blocks, min(self._run_blocks + 3, MOST_BACK)))
+            return replace(found, blocks=max(found.blocks, min(self._run_blocks + 3, MAX_BACK)))
         return found
 
-    def _find(self, now: Look) -> Found:
+    def _find_key(self, now: Look) -> Found:
         for blocks, least in SHARES.items():
             if blocks > 4 and now.share < NOW:
                 break
-            look = now if blocks == 4 else self._look(blocks, least)
-            needed = least + self._needs(look) * (LENIENT if blocks == LONGEST else 1.0)
+            look = now if blocks == 4 else self._look_at_newest(blocks, least)
+            needed = least + self._needs(look) * (LENIENT if blocks == MAX_LOOK else 1.0)
             if look.share >= needed and look.key == now.key:
                 return Found(blocks, now.share, look.key, now.key)
         if self._run >= ENOUGH and now.share > 0 and now.key == self._run_key:
@@ -169,10 +170,10 @@ class Detector:
         return Found(0, now.share, 0, now.key)
 
     def newest(self, blocks: int = 4) -> list[Measured]:
-        """The last of those that were heard; as many as the shortest look has, if not told."""
+        """The last of those that were heard; as many as the shortest look has by default."""
         return list(self._seen)[-blocks:]
 
-    def _begin(self, now: Look) -> None:
+    def _begin_look(self, now: Look) -> None:
         self._left = max(self._left - 1, 0)
         begun = self._begun
         if now.share >= BEGINS and (self._left == 0 or now.key != begun.key or now.before <= begun.before):
@@ -184,14 +185,14 @@ class Detector:
 
     def _follow(self, now: Look) -> None:
         """Adds up what speaks for one key, until nothing is left of it."""
-        speaks = now.share - LEAST - self._needs(now) if now.share > 0 else 0.0
+        speaks = now.share - MIN_SHARE - self._needs(now) if now.share > 0 else 0.0
         self._run += speaks if now.share > 0 and now.key == self._run_key else -MISS
         self._run = min(self._run, ENOUGH)
         self._run_blocks += 1
         if self._run <= 0:
             self._run, self._run_key, self._run_blocks = max(speaks, 0.0), now.key if speaks > 0 else -1, 1
 
-    def _look(self, blocks: int, least: float) -> Look:
+    def _look_at_newest(self, blocks: int, least: float) -> Look:
         """At the newest blocks. `least`: the share below which they hold nothing."""
         if len(self._seen) < blocks:
             return NOTHING
@@ -207,7 +208,7 @@ class Detector:
         whole = SCALE * SCALE * BLOCK * energy
         if 2 * (powers[rows[0]] + powers[columns[0]]) < least * whole:  # in step it cannot be more
             return NOTHING
-        limits = _MOST if blocks < 6 else _MOST_LONG
+        limits = _MAX_SINE if blocks < 6 else _MAX_SINE_LONG
         row, low, low_off = _line(seen, rows, limits)
         column, high, high_off = _line(seen, columns, limits)
         if low == 0 or high == 0 or low > TWIST * high or high > TWIST * low:
@@ -260,7 +261,7 @@ def _in_step(seen: Sequence[Measured], at: int, most: float) -> tuple[float, flo
     across = turn_im * cosine - turn_re * sine
     if along <= 0 or across > most or across < -most:
         return 0.0, 0.0
-    return added_up(seen, at, turn_re, turn_im), abs(across) / _MOST[at]
+    return added_up(seen, at, turn_re, turn_im), abs(across) / _MAX_SINE[at]
 
 
 def _stands_out(seen: Sequence[Measured], line: int, square: float) -> bool:

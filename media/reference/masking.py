@@ -35,7 +35,7 @@ from media.formats.rtp import Rtp, Ssrc, is_multiplexed_rtcp, is_rtcp, leading_r
 from media.reference import rtcp_report as report
 from media.reference.audio_hold import Hold, MaskOptions
 from media.reference.event_sender import Outgoing, Sender
-from media.reference.gap_fill import MOST_PAYLOAD, Gap
+from media.reference.gap_fill import MAX_PAYLOAD, Gap
 from media.reference.red import Block, Reach, unwrap
 from media.reference.sequence import Tracks
 from media.reference.sighted_events import Keyed, Sight, SightedEvents
@@ -74,7 +74,7 @@ class Mask:
         """Mask, or open; what leaves because of it."""
         left: list[bytes] = []
         if self._hold is not None:
-            self._hold.end()
+            self._hold.shut_rest()
             left = list(self._hold.released(all_of_it=True))
         self._hold = Hold(options) if on else None
         self.on = on
@@ -89,7 +89,7 @@ class Mask:
         """What leaves at once (None: nothing; see `released`), and the presses that this packet
         begins, or lets be heard."""
         out, keyed = self._pass(packet, now_ms)
-        return out, (*keyed, *self._heard())
+        return out, (*keyed, *self._take_tone_presses())
 
     def _pass(self, packet: bytes, now_ms: int) -> tuple[bytes | None, tuple[Keyed, ...]]:
         whole = parse(packet)
@@ -98,7 +98,7 @@ class Mask:
         if is_multiplexed_rtcp(whole):
             return (None if self.on else packet), ()
         if self.on:
-            self._reach.mask()
+            self._reach.note_mask()
         is_red = whole.payload_type in self.red - self.events - self.opaque
         blocks = unwrap(whole) if is_red else (Block(whole.payload_type, whole.rtp_timestamp, whole.payload),)
         sight = Sight(self.events, is_red=is_red, masked=self.on, withheld=self.on or self.drops_events)
@@ -108,7 +108,7 @@ class Mask:
         opened = is_red and (self.on or self._reach.is_back(whole, blocks) or seen.withheld)
         parsed = _primary(whole, blocks) if opened else whole
         is_short = (
-            self.on and len(parsed.payload) < telephone_event.LEAST_FRAME and self._coding(parsed) is not None
+            self.on and len(parsed.payload) < telephone_event.MIN_FRAME and self._coding(parsed) is not None
         )
         withhold = (
             is_short
@@ -159,7 +159,7 @@ class Mask:
         """What was held and leaves now; to be asked after every packet."""
         return self._hold.released() if self._hold is not None else iter(())
 
-    def _heard(self) -> list[Keyed]:
+    def _take_tone_presses(self) -> list[Keyed]:
         """The presses that were tones alone."""
         hold = self._hold
         return (
@@ -178,10 +178,10 @@ class Mask:
         due = self._hold.due_ms() if self._hold is not None else None
         if self._hold is None or due is None or now_ms < due:
             return []
-        self._hold.end()
+        self._hold.shut_rest()
         return list(self._hold.released(all_of_it=True))
 
-    def send(self, key: Outgoing, own: Ssrc, now_ms: int) -> bool:
+    def send_key(self, key: Outgoing, own: Ssrc, now_ms: int) -> bool:
         """Have a key sent as telephone-event (media/reference/event_sender.py). False: not while
         masked, and not where too many wait."""
         return not self.on and self._sender.put(key, own, now_ms)
@@ -217,7 +217,7 @@ class Mask:
 
     def _asks(self, parsed: Rtp, codec: DecodedCodec, now_ms: int) -> bool:
         """Whether a packet may be asked of; what is missing before it is filled."""
-        if len(parsed.payload) > MOST_PAYLOAD or not codec.payload.duration(parsed.payload):
+        if len(parsed.payload) > MAX_PAYLOAD or not codec.payload.duration(parsed.payload):
             return False
         if self._gap is not None and not self._gap.takes(parsed.ssrc, parsed.rtp_timestamp, now_ms):
             return False

@@ -35,14 +35,14 @@ class Arrivals:
     _transit: int | None = None
     _jitter: int = 0
 
-    def take(
+    def add_packet(
         self, ssrc: Ssrc, sequence_number: int, rtp_timestamp: int, clock: int, now_ms: int, *, audio: bool
     ) -> None:
         """One packet. `clock`: of its rtp_timestamps, in Hz; 0: it is not measured."""
         if not clock or (not audio and ssrc != self._ssrc):
             return
         if ssrc != self._ssrc:
-            self._begin(ssrc, sequence_number)
+            self._begin_stream(ssrc, sequence_number)
         elif not self._counts(sequence_number):
             return
         self.came += 1
@@ -51,10 +51,12 @@ class Arrivals:
 
     @property
     def expected(self) -> int:
+        """Packets that the sequence numbers so far stand for."""
         return self._before + (self._highest - self._base + 1 if self._ssrc is not None else 0)
 
     @property
     def missing(self) -> int:
+        """Packets that were expected and have not come; 0 where duplicates outnumber them."""
         return max(self.expected - self.came, 0)
 
     @property
@@ -62,7 +64,7 @@ class Arrivals:
         """The newest estimate, in microseconds."""
         return self._jitter * 1_000_000 // (16 * self._clock) if self._clock else 0
 
-    def _begin(self, ssrc: Ssrc, sequence_number: int) -> None:
+    def _begin_stream(self, ssrc: Ssrc, sequence_number: int) -> None:
         self._before = self.expected
         self._ssrc, self._base, self._highest = ssrc, sequence_number, sequence_number
         self._bad = self._transit = None
@@ -77,7 +79,7 @@ class Arrivals:
             return True
         if sequence_number == self._bad:
             assert self._ssrc is not None
-            self._begin(self._ssrc, sequence_number)
+            self._begin_stream(self._ssrc, sequence_number)
             return True
         self._bad = (sequence_number + 1) % 0x10000
         return False

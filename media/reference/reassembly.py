@@ -70,6 +70,7 @@ class Press:
     doubt: int | None = None
 
     def add(self, arrival: Arrival) -> None:
+        """Add another packet of the same press."""
         self.last_ms = arrival.now_ms
         self.ended |= arrival.event.end
         self.withheld |= arrival.masked
@@ -216,7 +217,7 @@ class Presses:
             if what is not _Is.NEW:
                 known.add(arrival)
                 return Sighting(is_new=False, withheld=known.withheld, lost=what is _Is.LOST)
-            self._keep(self._begun(arrival, arrival.masked, known.doubt), instead_of=known)
+            self._keep_press(self._begun(arrival, arrival.masked, known.doubt), instead_of=known)
             return Sighting(is_new=True, withheld=arrival.masked, replayed=True)
         before = [p for p in self._slots if p.is_followed(arrival)]
         for segment in before:
@@ -231,7 +232,7 @@ class Presses:
                 return Sighting(is_new=False, withheld=press.withheld, lost=verdict is _Is.LOST)
         before += [p for p in alive if p.is_beside(arrival)]
         press = self._begun(arrival, arrival.masked or any(each.withheld for each in before))
-        self._keep(press)
+        self._keep_press(press)
         return Sighting(is_new=not before, withheld=press.withheld)
 
     @staticmethod
@@ -248,7 +249,7 @@ class Presses:
             code=arrival.event.code,
         )
 
-    def _keep(self, press: Press, instead_of: Press | None = None) -> None:
+    def _keep_press(self, press: Press, instead_of: Press | None = None) -> None:
         if instead_of is None and len(self._slots) < PRESSES:
             self._slots.append(press)
             return
@@ -294,7 +295,7 @@ class KeyQueue:
             (i for i, key in enumerate(self._held) if now_ms - key.seen_ms < HOLD_MS), len(self._held)
         )
 
-    def take(self, now_ms: int) -> bytes:
+    def take_ripe(self, now_ms: int) -> bytes:
         """Move out the ripe keys, as ASCII."""
         count = self.ripe(now_ms)
         taken, self._held = self._held[:count], self._held[count:]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from media.formats.rtp import Rtp, Ssrc
 
 BLOCKS = 8  # more than any sender has use for
-FARTHEST = 0x3FFF  # units of rtp_timestamp that a block can be older than its packet
+MAX_OFFSET = 0x3FFF  # units of rtp_timestamp that a block can be older than its packet
 _WRAP = 1 << 32
 
 
@@ -56,7 +56,7 @@ class Reach:
     _masked: bool = False
     _ended: tuple[Ssrc, int] | None = None
 
-    def mask(self) -> None:
+    def note_mask(self) -> None:
         """A packet came under the mask."""
         self._masked, self._ended = True, None
 
@@ -68,5 +68,5 @@ class Reach:
         if self._ended is None or self._ended[0] != rtp.ssrc:
             self._ended = rtp.ssrc, rtp.rtp_timestamp
         ended = self._ended[1]
-        self._masked = not FARTHEST < (rtp.rtp_timestamp - ended) % _WRAP < _WRAP // 2
+        self._masked = not MAX_OFFSET < (rtp.rtp_timestamp - ended) % _WRAP < _WRAP // 2
         return not blocks or any((block.rtp_timestamp - ended) % _WRAP >= _WRAP // 2 for block in blocks)

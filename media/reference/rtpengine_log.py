@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 ECHO_MS = 1000
-LONGEST = 2000  # octets of a datagram
+MAX_DATAGRAM = 2000  # octets of a datagram
 _SPACE = b" \t\r\n"
 _NUMBER = b"+-.0123456789Ee"
 
@@ -39,7 +39,7 @@ class Presses:
     _at_ms: int = 0
     _echoed: bool = False
 
-    def heard(self, event: int, now_ms: int) -> bool:
+    def is_new_press(self, event: int, now_ms: int) -> bool:
         """Whether this record is a key press of its own."""
         if event == self._last and not self._echoed and now_ms - self._at_ms < ECHO_MS:
             self._echoed = True
@@ -58,14 +58,14 @@ class _Reader:
             self.at += 1
         return self.text[self.at : self.at + 1]
 
-    def take(self, octet: bytes) -> bool:
+    def take_octet(self, octet: bytes) -> bool:
         if self.skip() != octet:
             return False
         self.at += 1
         return True
 
     def need(self, octet: bytes) -> None:
-        if not self.take(octet):
+        if not self.take_octet(octet):
             raise Malformed
 
     def string(self) -> bytes:
@@ -92,17 +92,17 @@ class _Reader:
 
     def array(self) -> None:
         self.need(b"[")
-        if self.take(b"]"):
+        if self.take_octet(b"]"):
             return
         self.plain()
-        while self.take(b","):
+        while self.take_octet(b","):
             self.plain()
         self.need(b"]")
 
 
 def parse(datagram: bytes) -> Record:
     """Raises Malformed."""
-    if len(datagram) > LONGEST:
+    if len(datagram) > MAX_DATAGRAM:
         raise Malformed
     reader = _Reader(datagram)
     found: dict[bytes, bytes] = {}
@@ -114,7 +114,7 @@ def parse(datagram: bytes) -> Record:
             reader.array()
         else:
             found[key] = reader.plain()
-        if not reader.take(b","):
+        if not reader.take_octet(b","):
             break
     reader.need(b"}")
     if reader.skip():

@@ -32,9 +32,9 @@ CERTAIN, CERTAIN_FOR = (
 AFTER_LOSS = 24  # blocks: 120 ms
 SHORT, LONG = 4, 8  # blocks of the two looks,
 # The share that is enough in each: decoders ask for 0.6 and 0.4.
-LEAST_SHORT, LEAST_LONG = 0.40, 0.34
+MIN_SHORT, MIN_LONG = 0.40, 0.34
 # In the short one after a loss: half of it may be silence that stands for what was lost.
-LEAST_LOSSY = 0.20
+MIN_LOSSY = 0.20
 IN_A_ROW = 2  # short looks that agree; decoders ask for 4
 # How much stronger each line is than the next of its four, in the short look: 4 dB.
 STANDS_OUT = 2.5
@@ -74,7 +74,7 @@ class SensitiveDetector:
         self.expected = max(self.expected, block + AFTER_LOSS)
         self._lossy = block + AFTER_LOSS
 
-    def hear(self, block: int, found: Found, detector: Detector, *, sure: bool) -> int:
+    def hear_block(self, block: int, found: Found, detector: Detector, *, sure: bool) -> int:
         """How many blocks before this one are shut because of it; 0: none is, nor itself. `sure`:
         the gate has a press here."""
         goes_on = found.now >= CERTAIN and found.now_key == self._certain_key
@@ -90,14 +90,14 @@ class SensitiveDetector:
         return back
 
     def _looks(self, detector: Detector, *, lossy: bool) -> int:
-        least = LEAST_LOSSY if lossy else LEAST_SHORT
-        short = _look(
+        least = MIN_LOSSY if lossy else MIN_SHORT
+        short = _look_at(
             detector.newest(SHORT), SHORT, least, STANDS_OUT_LOSSY if lossy else STANDS_OUT, _DETUNED_ALL
         )
         key = short.key if short.share >= least and short.is_clear else -1
         self._row = self._row + 1 if key >= 0 and key == self._key else 1
         self._key = key
-        if _look(detector.newest(LONG), LONG, LEAST_LONG, STANDS_OUT, _DETUNED_NOT).share >= LEAST_LONG:
+        if _look_at(detector.newest(LONG), LONG, MIN_LONG, STANDS_OUT, _DETUNED_NOT).share >= MIN_LONG:
             return LONG
         return SHORT + IN_A_ROW - 1 if key >= 0 and self._row >= (1 if lossy else IN_A_ROW) else 0
 
@@ -112,7 +112,7 @@ class _Look:
     is_clear: bool = False  # both lines stand out, and neither is much the stronger
 
 
-def _look(seen: Sequence[Measured], blocks: int, least: float, stands_out: float, ways: range) -> _Look:
+def _look_at(seen: Sequence[Measured], blocks: int, least: float, stands_out: float, ways: range) -> _Look:
     energy = 0.0
     sums = [0.0] * 8
     for block in seen:

@@ -107,7 +107,7 @@ class SightedEvents:
         sighting = self._presses.sight(arrival)
         if sighting.replayed:
             tracks.replay(arrival.ssrc, arrival.sequence_number)
-        was_heard = hold is not None and hold.key(arrival.ssrc, begins, event, is_new=sighting.is_new)
+        was_heard = hold is not None and hold.shut_key(arrival.ssrc, begins, event, is_new=sighting.is_new)
         if sighting.lost or (sighting.is_new and not was_heard):
             seen.keyed.append(Keyed(arrival.ssrc, begins, LOST if sighting.lost else event.code))
         seen.withheld |= sighting.withheld

@@ -3,7 +3,7 @@ send them.
 
 No RFC says what these bodies are: this is what Cisco's gateways send (`Signal=5`, `Duration=160`, a
 line each), and the bare key of others. The reference of `media/core/dtmf/sip_info.c`, which the
-media process uses: it writes the key where it is told to.
+media process uses: it writes the key to a place that it is given.
 
 Rule 1: one body, one key. A flash of the hook is none. What is not understood is malformed: it may
         have been a key.
@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 
-LONGEST = 256  # octets of a body that is looked into
+MAX_BODY = 256  # octets of a body that is looked into
 NO_KEY = -1
 MALFORMED = -2
 # A key is held; USUAL_MS where a body does not say so.
-SHORTEST_MS, USUAL_MS, LONGEST_MS = 40, 160, 5000
+MIN_MS, USUAL_MS, MAX_MS = 40, 160, 5000
 _KEYS = b"0123456789*#ABCD"
 _SIGNAL = re.compile(rb"(?i)signal[ \t]*[=:](.*)", re.DOTALL)
 _DURATION = re.compile(rb"(?i)duration[ \t]*[=:](.*)", re.DOTALL)
@@ -25,9 +25,9 @@ _MILLISECONDS = re.compile(rb"[0-9]{1,6}")
 _FLASH = (b"16", b"!")
 
 
-def key(body: bytes) -> int:
+def parse_key(body: bytes) -> int:
     """The code of the key as RFC 4733 has it (0 to 15), NO_KEY, or MALFORMED."""
-    if len(body) > LONGEST:
+    if len(body) > MAX_BODY:
         return MALFORMED
     lines = _lines(body)
     found = next((signal[1] for line in lines if (signal := _SIGNAL.match(line))), None)
@@ -39,7 +39,7 @@ def key(body: bytes) -> int:
 def duration(body: bytes) -> int:
     """How long the key was held, in ms."""
     found = next((match[1] for line in _lines(body) if (match := _DURATION.match(line))), b"").strip(b" \t")
-    return min(max(int(found), SHORTEST_MS), LONGEST_MS) if _MILLISECONDS.fullmatch(found) else USUAL_MS
+    return min(max(int(found), MIN_MS), MAX_MS) if _MILLISECONDS.fullmatch(found) else USUAL_MS
 
 
 def _lines(body: bytes) -> list[bytes]:

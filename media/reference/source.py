@@ -75,6 +75,7 @@ class Source:
         return self.latch and (not self.locked or better)
 
     def is_locked_to(self, host: str) -> bool:
+        """Whether the source is locked, and to this host."""
         return self.locked and self.current is not None and self.current[0] == host
 
 

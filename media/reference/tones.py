@@ -27,7 +27,7 @@ PARTED = 5  # blocks: 25 ms
 GONE = 0.125  # of the power that the line had when it was heard last: 9 dB less
 SILENCE = 480  # units: 60 ms
 NEAR = 960  # units: 120 ms; from where a tone first showed, however faintly
-LEAST_HOLE, HOLE, LONG_HOLE = 80, 200, 320  # units: 10, 25, 40 ms
+MIN_HOLE, HOLE, LONG_HOLE = 80, 200, 320  # units: 10, 25, 40 ms
 TOUCHES = 3  # blocks before a hole, and behind it
 OWED = 16  # blocks until a press is found behind a short hole: 80 ms
 KEYING = 16000  # units: 2 s
@@ -93,7 +93,7 @@ class Tones:
     _is_long: bool = False
     _hole: int = 0
 
-    def hear(self, found: Found, looked_at: Sequence[Measured], at: int) -> tuple[int, int] | None:
+    def hear_block(self, found: Found, looked_at: Sequence[Measured], at: int) -> tuple[int, int] | None:
         """Another block, the last of these; it ends at `at`. Where it makes a press: its event
         code, and where it began."""
         self._note_shown(found, at)
@@ -133,7 +133,7 @@ class Tones:
 
     def hole(self, looked_at: Sequence[Measured], lost: int, at: int) -> bool:
         """So many samples were lost, before `at`. Whether nobody knows what was keyed."""
-        if lost < LEAST_HOLE:
+        if lost < MIN_HOLE:
             return False
         # Of the hole before.
         touches, is_owed = any(_is_tone(block) for block in looked_at), self._owed > 0

@@ -1,5 +1,5 @@
-"""The digit socket of the rtpengine engine: it belongs to the core; here it is bound, and told
-whose keys to keep."""
+"""The digit socket of the rtpengine engine: it belongs to the core; here it is bound, and
+calls are named whose keys it keeps."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from media.events import Side
 _ROOM = 1 << 20  # octets of the socket's buffer: some thousand keys, should this process be busy
 
 
-class Digits:
-    """The socket and what waits for it. `happened` is told of keys and losses, stream by stream."""
+class DigitSocket:
+    """The socket and what waits for it. `happened` is called for keys and losses, stream by
+    stream."""
 
     def __init__(
         self, address: tuple[str, int], servers: Sequence[str], happened: Callable[[int, int], None]
@@ -31,12 +32,14 @@ class Digits:
         self._proofs: dict[int, asyncio.Event] = {}
 
     def start(self) -> None:
+        """Read the socket whenever something has come. Needs a running loop."""
         asyncio.get_running_loop().add_reader(self.feed.fileno(), self._read)
 
     def stop(self) -> None:
+        """Read no more."""
         asyncio.get_running_loop().remove_reader(self.feed.fileno())
 
-    def keep(self, stream: int, call: str) -> None:
+    def keep_keys(self, stream: int, call: str) -> None:
         """Keep the keys of this call's customer as `stream`'s. Raises OSError."""
         self.feed.open(stream, call.encode(), Side.CALLER.value.encode())
 
@@ -48,7 +51,7 @@ class Digits:
     def awaited(self, stream: int, call: str) -> asyncio.Event:
         """Set once a key of this call has come. Raises OSError."""
         self.forget(stream)
-        self.keep(stream, call)
+        self.keep_keys(stream, call)
         self._proofs[stream] = came = asyncio.Event()
         return came
 

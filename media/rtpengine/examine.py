@@ -7,7 +7,7 @@ import errno
 import itertools
 from dataclasses import dataclass
 
-from media.rtpengine.digit_socket import Digits
+from media.rtpengine.digit_socket import DigitSocket
 from media.rtpengine.self_test import NotProven, prove
 from media.rtpengine.servers import Server, Servers
 from media.settings import MediaSettings, ServerAddress
@@ -28,7 +28,7 @@ async def examine(settings: MediaSettings) -> list[Examined]:
     (media/rtpengine/self_test.py)."""
     servers = [Server(address) for address in settings.servers()]
     try:
-        digits = Digits(
+        digits = DigitSocket(
             settings.digits_address(),
             [server.address.host for server in servers],
             lambda _stream, _kind: None,
@@ -62,7 +62,7 @@ async def examine(settings: MediaSettings) -> list[Examined]:
         await watched.stop()
 
 
-async def _proven(server: Server, digits: Digits, here: str) -> Examined:
+async def _proven(server: Server, digits: DigitSocket, here: str) -> Examined:
     try:
         await prove(server, digits, here, itertools.count(1).__next__)
     except NotProven as error:

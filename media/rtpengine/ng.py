@@ -12,7 +12,7 @@ Value = int | str | bytes | Sequence["Value"] | Mapping[str, "Value"]
 Answer = Mapping[str, Value]
 
 _DEEPEST = 16
-_LONGEST_NUMBER = 20
+_MAX_NUMBER_LENGTH = 20
 
 
 class NgError(Exception):
@@ -32,12 +32,12 @@ def request(cookie: bytes, command: str, keys: Mapping[str, Value]) -> bytes:
     return cookie + b" " + encode({"command": command, **keys})
 
 
-def answer(cookie: bytes, datagram: bytes) -> Answer | None:
+def parse_answer(cookie: bytes, datagram: bytes) -> Answer | None:
     """What the server says to `cookie`; None: it is of another. Raises NgError, NgRefused."""
     said, _, body = datagram.partition(b" ")
     if said != cookie:
         return None
-    value = decode(body)
+    value = decode_value(body)
     if not isinstance(value, Mapping):
         raise NgError("not a dictionary")
     if value.get("result") not in (b"ok", b"pong"):
@@ -61,7 +61,7 @@ def encode(value: Value) -> bytes:
             return b"l" + b"".join(encode(item) for item in value) + b"e"
 
 
-def decode(text: bytes) -> Value:
+def decode_value(text: bytes) -> Value:
     """The one value that `text` holds. Raises NgError."""
     try:
         value, end = _value(text, 0, 0)
@@ -76,7 +76,7 @@ def _value(text: bytes, at: int, depth: int) -> tuple[Value, int]:
     kind = text[at : at + 1]
     if kind == b"i":
         end = text.index(b"e", at)
-        return _number(text[at + 1 : end]), end + 1
+        return _parse_number(text[at + 1 : end]), end + 1
     if kind in (b"l", b"d"):
         if depth == _DEEPEST:
             raise ValueError
@@ -87,21 +87,21 @@ def _value(text: bytes, at: int, depth: int) -> tuple[Value, int]:
             items.append(item)
         if kind == b"l":
             return items, at + 1
-        return {_key(key): item for key, item in zip(items[::2], items[1::2], strict=True)}, at + 1
+        return {_decode_key(key): item for key, item in zip(items[::2], items[1::2], strict=True)}, at + 1
     colon = text.index(b":", at)
-    start, length = colon + 1, _number(text[at:colon])
+    start, length = colon + 1, _parse_number(text[at:colon])
     if length < 0 or len(text) < start + length:
         raise ValueError
     return text[start : start + length], start + length
 
 
-def _number(text: bytes) -> int:
-    if not text.removeprefix(b"-").isdigit() or len(text) > _LONGEST_NUMBER:
+def _parse_number(text: bytes) -> int:
+    if not text.removeprefix(b"-").isdigit() or len(text) > _MAX_NUMBER_LENGTH:
         raise ValueError
     return int(text)
 
 
-def _key(key: Value) -> str:
+def _decode_key(key: Value) -> str:
     if not isinstance(key, bytes):
         raise ValueError
     return key.decode()

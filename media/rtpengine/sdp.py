@@ -1,7 +1,7 @@
-"""The least SDP that makes rtpengine relay as media was told: an offer for one leg, an answer for
-the other.
+"""Composes the least SDP that makes rtpengine relay as b2bua commands: an offer for one leg, an
+answer for the other.
 
-Rule 1: both legs are given the same payload types, all that either was ever told: nothing is
+Rule 1: both legs are given the same payload types, all that either ever negotiated: nothing is
         transcoded, and what was an event once stays one.
 Rule 2: a stream that has no peer gets our own discard port (RFC 863), so that its ports are kept
         and nobody hears it.

@@ -3,7 +3,7 @@
 Rule 1: it proves this server, this recipe and this way to the digit socket, now; so it is made
         before each capture.
 Rule 2: under the mask a key and loud audio go in; the key comes to the digit socket, and what comes
-        out is silence only. A server that says `ok` to whatever it is told does not pass.
+        out is silence only. A server that says `ok` to every command does not pass.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import cast
 from media.events import Masking, SessionId, Side
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
 from media.mask_policy import MaskPolicy
-from media.rtpengine.digit_socket import Digits
+from media.rtpengine.digit_socket import DigitSocket
 from media.rtpengine.ng import NgError
 from media.rtpengine.sdp import NotDescribed
 from media.rtpengine.servers import Server
@@ -46,12 +46,12 @@ class _End(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, _addr: object) -> None:
         self.heard.append(data)
 
-    def send(self, packet: Rtp, to: tuple[str, int]) -> None:
+    def send_packet(self, packet: Rtp, to: tuple[str, int]) -> None:
         if self._transport is not None:
             self._transport.sendto(serialise(packet), to)
 
 
-async def prove(server: Server, digits: Digits, here: str, numbers: Callable[[], int]) -> None:
+async def prove(server: Server, digits: DigitSocket, here: str, numbers: Callable[[], int]) -> None:
     """Returns once it is proven. `here`: our own address, which the server can send to. Raises
     NotProven."""
     session = RtpengineSession(SessionId("proof"), server, digits, here, numbers, 1)
@@ -68,7 +68,7 @@ async def prove(server: Server, digits: Digits, here: str, numbers: Callable[[],
         await session.open()
         for side, port in ports.items():
             await session.set_remote(side, (_peer(here, port),))
-        await session.mask(True, Masking(policy=MaskPolicy.MUTE))
+        await session.set_mask(True, Masking(policy=MaskPolicy.MUTE))
         came = digits.awaited(number, session.call)
         await _speak(customer, session)
         try:
@@ -81,7 +81,7 @@ async def prove(server: Server, digits: Digits, here: str, numbers: Callable[[],
         raise NotProven(f"the rtpengine server could not be tried: {error}") from error
     finally:
         digits.forget(number)
-        await session.end()
+        await session.end_call()
         for transport in transports:
             transport.close()
 
@@ -94,7 +94,7 @@ async def _speak(customer: _End, session: RtpengineSession) -> None:
         packet = Rtp(
             _EVENT if is_key else _MU, is_key, index, index * 160, Ssrc(1), _KEY if is_key else _LOUD
         )
-        customer.send(packet, to)
+        customer.send_packet(packet, to)
         await asyncio.sleep(_PACE)
 
 

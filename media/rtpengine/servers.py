@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from media.rtpengine.ng import Answer, NgError, Value, answer, request
+from media.rtpengine.ng import Answer, NgError, Value, parse_answer, request
 from media.settings import ServerAddress
 from tonewall.log import get_logger
 
@@ -51,6 +51,7 @@ class Server(asyncio.DatagramProtocol):
 
     @property
     def load(self) -> float:
+        """Sessions by weight: the server with the lowest gets the next one."""
         return self.sessions / self.address.weight
 
     async def connect(self) -> None:
@@ -59,6 +60,7 @@ class Server(asyncio.DatagramProtocol):
         await loop.create_datagram_endpoint(lambda: self, remote_addr=(self.address.host, self.address.port))
 
     def close(self) -> None:
+        """Close the socket."""
         if self._transport is not None:
             self._transport.close()
 
@@ -91,7 +93,7 @@ class Server(asyncio.DatagramProtocol):
         if came is None or came.done():
             return
         try:
-            said = answer(cookie, data)
+            said = parse_answer(cookie, data)
         except NgError as error:
             came.set_exception(error)
         else:
@@ -104,8 +106,8 @@ class Server(asyncio.DatagramProtocol):
 
 @dataclass(slots=True)
 class Servers:
-    """All servers. `lost` is told of each that is given up; `look` is asked, once a ping, what else
-    a server should be asked."""
+    """All servers. `lost` is called for each that is given up; `look` is asked, once a ping, what
+    else a server should be asked."""
 
     servers: Sequence[Server]
     lost: Callable[[Server], None]
@@ -122,6 +124,7 @@ class Servers:
         ]
 
     async def stop(self) -> None:
+        """End the pings and close all servers."""
         for task in self._watching:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):

@@ -7,7 +7,7 @@ Rule 2: what a server does not confirm is refused; what it might have done stays
         doubtful mask is none.
 Rule 3: a capture begins only where the session's server has just been proven
         (media/rtpengine/self_test.py), and ends as soon as its mask is in doubt.
-Rule 4: a server that dies takes its sessions with it, and b2bua is told of each: `SessionLost`.
+Rule 4: a server that dies takes its sessions with it, and b2bua gets a `SessionLost` for each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from media.events import (
     StartCapture,
     WidenSession,
 )
-from media.rtpengine.digit_socket import Digits
+from media.rtpengine.digit_socket import DigitSocket
 from media.rtpengine.ng import NgError
 from media.rtpengine.sdp import NotDescribed
 from media.rtpengine.self_test import NotProven, prove
@@ -58,8 +58,10 @@ class DistributedMedia(MediaService):
         super().__init__(settings, payers, times)
         addresses = settings.servers()
         self._here = settings.address
-        self._digits = Digits(settings.digits_address(), [each.host for each in addresses], self._happened)
-        self._servers = Servers([Server(each) for each in addresses], self._lost_server, self._look)
+        self._digits = DigitSocket(
+            settings.digits_address(), [each.host for each in addresses], self._happened
+        )
+        self._servers = Servers([Server(each) for each in addresses], self._lost_server, self._look_at_server)
         self._there: dict[SessionId, RtpengineSession] = {}
         self._turns: weakref.WeakValueDictionary[SessionId, asyncio.Lock] = weakref.WeakValueDictionary()
         self._carrying = BackgroundTasks()
@@ -70,23 +72,24 @@ class DistributedMedia(MediaService):
         await self._servers.start()
 
     async def stop(self) -> None:
+        """End all sessions at their servers, then the servers."""
         self._digits.stop()
         sessions = list(self._there.values())
         for session in tuple(self._sessions):
             self._close(session)
-        await asyncio.gather(*(session.end() for session in sessions))
+        await asyncio.gather(*(session.end_call() for session in sessions))
         await self._servers.stop()
 
     # --- commands ---------------------------------------------------------------------------------
 
-    def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
+    def _on_command(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
         if isinstance(command, SetMask | CloseSession):
             self._unmasking.give_up(command.session, "another command came")
         if isinstance(command, ResolveCharge):
             self._captures.resolve_charge(command, connection.send)
             return
         if isinstance(command, SetMask) and not command.on:
-            self._unmasking.ask(command, connection.send)
+            self._unmasking.ask_to_unmask(command, connection.send)
             return
         failed = Refused(serial=command.serial, reason="an error in the media process")
         self._carrying.start(self._in_turn(connection, command), "command", lambda: connection.send(failed))
@@ -129,7 +132,7 @@ class DistributedMedia(MediaService):
         match command:
             case OpenSession(again=again) if session is None or (again and not session.mask_confirmed):
                 if session is not None:
-                    await session.end()
+                    await session.end_call()
                     self._close(session.id)
                 return await self._open_there(command)
             case WidenSession(streams=count) if session is not None and not session.masked:
@@ -143,16 +146,16 @@ class DistributedMedia(MediaService):
                 return Done(serial=command.serial)
             case SetMask(on=True, masking=masking) if session is not None:
                 self._unmasking.went_on(session.id)
-                await session.mask(True, masking)
+                await session.set_mask(True, masking)
                 return Done(serial=command.serial)
             case SetMask(masking=masking) if session is not None:
-                await session.mask(False, masking)
+                await session.set_mask(False, masking)
                 self._unmasking.went_off(session.id)
                 return Done(serial=command.serial)
             case StartCapture() if session is not None and session.mask_confirmed:
                 await prove(session.server, self._digits, self._here, self._numbers)
             case CloseSession() if session is not None:
-                await session.end()
+                await session.end_call()
         return self._obey(command)
 
     async def _open_there(self, command: OpenSession) -> SessionOpened:
@@ -163,7 +166,7 @@ class DistributedMedia(MediaService):
             try:
                 await session.open()
             except NoAnswer:
-                session.lost()
+                session.mark_lost()
                 self._servers.doubt(server)
                 continue
             except (NgError, NotDescribed) as error:
@@ -173,7 +176,7 @@ class DistributedMedia(MediaService):
                     port=server.address.port,
                     exc_info=error,
                 )
-                await session.end()
+                await session.end_call()
                 continue
             self._sessions[session.id] = self._there[session.id] = session
             self._of_stream.update(dict.fromkeys(session.streams, session))
@@ -200,7 +203,7 @@ class DistributedMedia(MediaService):
         for session in [each for each in self._there.values() if each.server is server]:
             self._lose(session)
 
-    async def _look(self, server: Server) -> None:
+    async def _look_at_server(self, server: Server) -> None:
         """A server that was started again, or found a call silent for too long, has forgotten
         sessions."""
         there = [each for each in self._there.values() if each.server is server]
@@ -222,6 +225,6 @@ class DistributedMedia(MediaService):
     def _lose(self, session: RtpengineSession) -> None:
         if self._there.get(session.id) is session:
             log.error("session_lost", session=session.id, address=session.server.address.host)
-            session.lost()
+            session.mark_lost()
             self._close(session.id)
             self._tell(SessionLost(session=session.id))

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from media._core import SecretMemory
 from media.events import LegCounters, Masking, SessionId, Side
 from media.mask_policy import MaskPolicy
-from media.rtpengine.digit_socket import Digits
+from media.rtpengine.digit_socket import DigitSocket
 from media.rtpengine.ng import Answer, NgError, NgRefused, Value
 from media.rtpengine.sdp import Line, NotDescribed, description, local, muxing
 from media.rtpengine.servers import Server
@@ -42,7 +42,7 @@ class RtpengineSession:
         self,
         session: SessionId,
         server: Server,
-        digits: Digits,
+        digits: DigitSocket,
         here: str,
         numbers: Callable[[], int],
         count: int,
@@ -95,9 +95,9 @@ class RtpengineSession:
         if await self._describe() != self.local:
             raise NgError("the server moved its ports")
         if self.masked:
-            await self._mask()
+            await self._set_mask()
 
-    async def mask(self, on: bool, masking: Masking) -> None:
+    async def set_mask(self, on: bool, masking: Masking) -> None:
         """Mask or open. Raises NgError, NotMasked; then it is not confirmed, and stays masked as
         far as it is."""
         self.mask_confirmed = False
@@ -105,20 +105,20 @@ class RtpengineSession:
             if masking.policy is not MaskPolicy.MUTE or masking.tones or masking.placeholder:
                 raise NotMasked("rtpengine masks with mask = mute only, and hears no keys in tones")
             self.masked = True
-            await self._mask()
+            await self._set_mask()
         else:
-            await self._ask("unsilence media")
-            await self._ask("unblock DTMF")
+            await self._ask_server("unsilence media")
+            await self._ask_server("unblock DTMF")
             self.masked = False
             self._listen(False)
 
-    async def _mask(self) -> None:
+    async def _set_mask(self) -> None:
         self.mask_confirmed = False
         if not all(line.maskable for line in self._lines):
             raise NotMasked("rtpengine cannot look into all that is in this call")
-        await self._ask("block DTMF", RECIPE)
-        await self._ask("silence media")
-        if not looks_into(await self._ask("query"), len(self._lines)):
+        await self._ask_server("block DTMF", RECIPE)
+        await self._ask_server("silence media")
+        if not looks_into(await self._ask_server("query"), len(self._lines)):
             raise NotMasked("the rtpengine server does not look into the customer's audio")
         self.mask_confirmed = True
         if not self._captures:
@@ -136,7 +136,7 @@ class RtpengineSession:
         for number in self.streams:
             self._digits.forget(number)
             if on and any(line.events for line in self._lines):
-                self._digits.keep(number, self.call)
+                self._digits.keep_keys(number, self.call)
 
     def notice_key(self) -> None:
         """A key was reported; where no capture takes it, it is wiped."""
@@ -152,30 +152,30 @@ class RtpengineSession:
         """As `Relay.take_digits`."""
         return self._digits.feed.take_digits(stream, into, offset)
 
-    def received(self) -> int:
+    def count_packets(self) -> int:
         """Never the same twice: the server ends what has fallen silent, and `there` finds out."""
         return next(self._looks)
 
     async def there(self) -> bool:
         """Whether the server still has this session. Raises NoAnswer."""
         try:
-            await self._ask("query")
+            await self._ask_server("query")
         except NgRefused:
             return False
         return True
 
-    def lost(self) -> None:
+    def mark_lost(self) -> None:
         """The server is gone, or has forgotten it: there is nothing to end."""
         if self._opened:
             self._opened = False
             self.server.sessions -= 1
 
-    async def end(self) -> None:
+    async def end_call(self) -> None:
         """Have the server forget it, and say what it counted."""
         if self._opened:
-            self.lost()
+            self.mark_lost()
             try:
-                self._last_words = await self._ask("delete", {"delete-delay": 0})
+                self._last_words = await self._ask_server("delete", {"delete-delay": 0})
             except NgError as error:
                 log.warning("session_not_deleted", session=self.id, exc_info=error)
 
@@ -183,7 +183,7 @@ class RtpengineSession:
         """Wipe and forget; the final counters, where `end` came before."""
         self._listen(False)
         if self._opened:
-            self._closing.start(self.end(), "session")
+            self._closing.start(self.end_call(), "session")
         return counters(self._last_words, Side.CALLER), counters(self._last_words, Side.AGENT)
 
     # --- inside -----------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ class RtpengineSession:
             said[other] = local((await self.server.ask(command, keys)).get("sdp"), len(self._lines))
         return {side: said[side] for side in Side}
 
-    async def _ask(self, command: str, more: Mapping[str, Value] | None = None) -> Answer:
+    async def _ask_server(self, command: str, more: Mapping[str, Value] | None = None) -> Answer:
         leg = {} if command == "query" else {"from-tag": Side.CALLER.value}
         return await self.server.ask(command, {"call-id": self.call, **leg, **(more or {})})
 

@@ -30,7 +30,7 @@ from media.events import (
     SubmitCapture,
 )
 from media.service.payers import Payers
-from media.service.session_protocol import Session
+from media.service.session_protocol import SessionProtocol
 from media.settings import MediaSettings
 from provider_adapters.payer.pipe import PayerGone
 from provider_adapters.payment import Approved, Charge, Failed, Outcome, Unknown, outcome_type
@@ -52,20 +52,20 @@ _NO_PAYER = (
 @dataclass(slots=True)
 class _Running:
     capture: Capture[SecretMemory]
-    session: Session
+    session: SessionProtocol
     by_info: bool = False  # keys come as SIP INFO
     timer: asyncio.TimerHandle | None = None
 
 
 @dataclass(slots=True)
-class Captures:
+class CaptureDriver:
     """All captures that are not over, one a session at most. `tell` is given every change, before
     `over` hears of the end."""
 
     payers: Payers
     limits: Limits
     tell: Callable[[CaptureChanged], None]
-    # What is told when a capture is over, and whether it was approved.
+    # Called when a capture is over, with whether it was approved.
     over: Callable[[SessionId, bool], None]
     _running: dict[SessionId, _Running] = field(default_factory=dict)
     _charging: BackgroundTasks = field(default_factory=BackgroundTasks)
@@ -73,7 +73,7 @@ class Captures:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, session: Session, capture_id: CaptureId, *, by_info: bool = False) -> str | None:
+    def start(self, session: SessionProtocol, capture_id: CaptureId, *, by_info: bool = False) -> str | None:
         """Begin to collect; why not, where it cannot be."""
         if not session.mask_confirmed:
             return "the session is not masked"
@@ -95,7 +95,7 @@ class Captures:
         """Whether a card is being keyed or charged in this session: its mask must not go off."""
         return session in self._running
 
-    def keying(self) -> list[Session]:
+    def keying(self) -> list[SessionProtocol]:
         """The sessions in which a card is being keyed from what media itself receives."""
         return [
             running.session
@@ -103,13 +103,14 @@ class Captures:
             if running.capture.state is CaptureState.COLLECTING and not running.by_info
         ]
 
-    def find(self, session: SessionId, capture_id: CaptureId) -> Capture[SecretMemory] | None:
+    def find_capture(self, session: SessionId, capture_id: CaptureId) -> Capture[SecretMemory] | None:
+        """The capture of the session, if it has that id."""
         running = self._running.get(session)
         return running.capture if running and running.capture.id == capture_id else None
 
     def obey(self, command: ResetCapture | SubmitCapture | CancelCapture) -> str | None:
         """Why it is not done, where it is not."""
-        if self.find(command.session, command.capture) is None:
+        if self.find_capture(command.session, command.capture) is None:
             return "no such capture"
         try:
             match command:
@@ -126,14 +127,17 @@ class Captures:
     # The three below raise IllegalEvent, and change nothing, where the capture's state forbids it.
 
     def reset(self, session: SessionId, wanted: Field | None) -> None:
+        """Clear a field, or all of them (None)."""
         running = self._running[session]
         self._after(running, running.capture.reset(wanted, _now()))
 
     def cancel(self, session: SessionId) -> None:
+        """End the capture."""
         running = self._running[session]
         self._after(running, running.capture.cancel(_now()))
 
     def submit(self, session: SessionId, charge: Charge) -> None:
+        """Have the card charged."""
         running = self._running[session]
         changes = running.capture.submit(_now())
         running.session.capture(False)
@@ -174,20 +178,20 @@ class Captures:
         """The core could not keep a key: a digit is never skipped, the capture ends."""
         running = self._running.get(session)
         if running is not None:
-            self._after(running, running.capture.lost(_now()))
+            self._after(running, running.capture.lose_key(_now()))
 
     def key_leaked(self, session: SessionId) -> None:
         """The canary heard a key on its way to the agent, and stopped it: whatever is wrong, nobody
         goes on keying."""
         running = self._running.get(session)
         if running is not None:
-            self._after(running, running.capture.lost(_now(), _LEAKED))
+            self._after(running, running.capture.lose_key(_now(), _LEAKED))
 
     def unmasked(self, session: SessionId) -> None:
         """The mask is no longer certain: nobody goes on keying behind it."""
         running = self._running.get(session)
         if running is not None:
-            self._after(running, running.capture.lost(_now(), _UNMASKED))
+            self._after(running, running.capture.lose_key(_now(), _UNMASKED))
 
     def call_gone(self, session: SessionId) -> None:
         """The session closes, or lost its b2bua: what was not submitted is wiped."""
@@ -225,7 +229,7 @@ class Captures:
         capture = running.capture
         outcome: Outcome = Failed(reason=_NO_PAYER)
         try:
-            pipe = await self.payers.take(_PAYER_PATIENCE)
+            pipe = await self.payers.take_payer(_PAYER_PATIENCE)
             if pipe is not None:
                 log.info("charging", session=running.session.id, idempotency_key=charge.idempotency_key)
                 outcome = _FAILED
@@ -245,7 +249,7 @@ class Captures:
             changes = running.capture.expire(_now())
         except Exception as error:
             log.error("capture_timeout_failed", session=running.session.id, exc_info=error)
-            changes = running.capture.lost(_now())
+            changes = running.capture.lose_key(_now())
         self._after(running, changes)
 
     def _after(self, running: _Running, changes: list[CaptureChanged]) -> None:
@@ -265,7 +269,7 @@ class Captures:
             loop = asyncio.get_running_loop()
             running.timer = loop.call_at(due, self._expire, running)
 
-    def _stop_keeping(self, session: Session) -> None:
+    def _stop_keeping(self, session: SessionProtocol) -> None:
         try:
             session.capture(False)
         except (OSError, ValueError) as error:

@@ -26,7 +26,7 @@ _MANY = 25  # packets: half a second of audio, and more than a stray one
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LineArrivals:
     """What has come from a customer since the session opened. `refused`: from others, `address` the
     newest of them; `unproved`: what SRTP does not prove."""
 
@@ -41,11 +41,13 @@ class LineWatch:
     """The customers of captures that collect."""
 
     # When something was accepted, and all by then.
-    _last: dict[SessionId, tuple[float, Heard]] = field(default_factory=dict)
+    _last: dict[SessionId, tuple[float, LineArrivals]] = field(default_factory=dict)
     _spoke: set[SessionId] = field(default_factory=set)
     _deaf: dict[SessionId, Deaf] = field(default_factory=dict)
 
-    def look(self, collecting: Iterable[tuple[SessionId, Heard]], now: float) -> list[AnyNews]:
+    def look_at_lines(
+        self, collecting: Iterable[tuple[SessionId, LineArrivals]], now: float
+    ) -> list[AnyNews]:
         """All sessions in which a card is being keyed, and what has come in each."""
         news: list[AnyNews] = []
         present = dict(collecting)
@@ -72,7 +74,7 @@ class LineWatch:
         return news
 
 
-def _deaf(before: Heard, heard: Heard) -> Deaf:
+def _deaf(before: LineArrivals, heard: LineArrivals) -> Deaf:
     unproved, refused = heard.unproved - before.unproved, heard.refused - before.refused
     if unproved:
         return Deaf(reason=DeafReason.NOT_AUTHENTIC, packets=unproved)
@@ -88,7 +90,7 @@ class SilenceWatch:
     timeout: float
     _since: dict[SessionId, tuple[float, int]] = field(default_factory=dict)
 
-    def look(self, sessions: Iterable[tuple[SessionId, int]], now: float) -> list[AnyNews]:
+    def look_at_sessions(self, sessions: Iterable[tuple[SessionId, int]], now: float) -> list[AnyNews]:
         """Each session, and how many packets have come in it from either side."""
         before, self._since = self._since, {}
         news: list[AnyNews] = []
@@ -108,8 +110,11 @@ class Receives(Protocol):
 
     id: SessionId
 
-    def heard(self) -> Heard: ...
-    def received(self) -> int: ...
+    def line_arrivals(self) -> LineArrivals:
+        """What has come from the customer, and to its ports from others."""
+
+    def count_packets(self) -> int:
+        """Packets received on either leg since the session opened."""
 
 
 class Watch:
@@ -119,13 +124,17 @@ class Watch:
         self._lines, self._silence = LineWatch(), SilenceWatch(timeout)
         self._due = 0.0
 
-    def look(self, keying: Iterable[Receives], relayed: Iterable[Receives], now: float) -> list[AnyNews]:
+    def look_at_sessions(
+        self, keying: Iterable[Receives], relayed: Iterable[Receives], now: float
+    ) -> list[AnyNews]:
         """`keying`: those in which a card is being keyed. Counting all sessions takes time, so that
         is done more rarely."""
-        news = self._lines.look(_looked_at(keying, lambda session: session.heard()), now)
+        news = self._lines.look_at_lines(_looked_at(keying, lambda session: session.line_arrivals()), now)
         if self._silence.timeout and now >= self._due:
             self._due = now + max(1.0, self._silence.timeout / 10)
-            news += self._silence.look(_looked_at(relayed, lambda session: session.received()), now)
+            news += self._silence.look_at_sessions(
+                _looked_at(relayed, lambda session: session.count_packets()), now
+            )
         return news
 
 

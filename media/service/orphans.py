@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from media.events import SessionId, Side
 from media.service.relayed_session import RelayedSession
-from media.service.session_protocol import Session
+from media.service.session_protocol import SessionProtocol
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -22,12 +22,12 @@ class Orphans:
     def __init__(self) -> None:
         self._left: dict[SessionId, dict[Side, int]] = {}
 
-    def add(self, sessions: Iterable[Session]) -> None:
+    def add(self, sessions: Iterable[SessionProtocol]) -> None:
         """Their b2bua was lost."""
         for session in sessions:
-            self._left.setdefault(session.id, _received(session) or {})
+            self._left.setdefault(session.id, _packets_by_leg(session) or {})
 
-    def silent(self, find: Callable[[SessionId], Session | None]) -> list[SessionId]:
+    def silent(self, find: Callable[[SessionId], SessionProtocol | None]) -> list[SessionId]:
         """Of which a leg that spoke has sent nothing since the last look, or neither ever did; they
         are forgotten."""
         quiet = []
@@ -36,7 +36,7 @@ class Orphans:
             if session is None:
                 del self._left[session_id]
                 continue
-            received = _received(session)
+            received = _packets_by_leg(session)
             if received is None or received.keys() != before.keys():
                 self._left[session_id] = received or before
                 continue
@@ -49,14 +49,14 @@ class Orphans:
         return quiet
 
 
-def _received(session: Session) -> dict[Side, int] | None:
-    """Packets of each leg; of all in one where they are not told apart. None where the engine does
-    not say."""
+def _packets_by_leg(session: SessionProtocol) -> dict[Side, int] | None:
+    """Packets of each leg; of all in one where they are not counted apart. None where the engine
+    does not say."""
     try:
         return (
             session.received_by_leg()
             if isinstance(session, RelayedSession)
-            else {Side.CALLER: session.received()}
+            else {Side.CALLER: session.count_packets()}
         )
     except Exception as error:
         log.error("orphan_check_failed", session=session.id, exc_info=error)

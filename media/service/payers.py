@@ -22,7 +22,7 @@ from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
-_MOST_AT_ONCE = 8
+_MAX_AT_ONCE = 8
 _JOURNAL_PATIENCE = 10.0  # seconds that a payer may take to look into its journal
 DECODER = b"decoder"  # what the supervisor says with a socket that leads to one
 # What it says, without a socket, of a payer that ended.
@@ -70,7 +70,7 @@ class Payers:
 
         def readable() -> None:
             try:
-                message, descriptors, _, _ = socket.recv_fds(channel, 64, _MOST_AT_ONCE)
+                message, descriptors, _, _ = socket.recv_fds(channel, 64, _MAX_AT_ONCE)
             except BlockingIOError:
                 return
             except OSError:
@@ -118,7 +118,7 @@ class Payers:
                 return
         self._ready.append(pipe)
 
-    async def take(self, patience: float) -> PayerPipe | None:
+    async def take_payer(self, patience: float) -> PayerPipe | None:
         """A payer that waits, or the next one to come; None where none came within `patience`
         seconds."""
         pipe = await self._next(patience)
@@ -156,6 +156,7 @@ class Payers:
                 self._channel.send((await pipe.ready()).pid.to_bytes(8, "big"))
 
     def close(self) -> None:
+        """End the payers that wait."""
         for pipe in self._ready:
             pipe.close()
         self._ready.clear()

@@ -3,8 +3,8 @@
 Rule 1: a payload type that any description of the session called telephone-event stays one: a
         re-INVITE in flight must not turn an event into audio. One that stood for two codecs is one
         that cannot be looked into.
-Rule 2: the mask covers every stream of the session, or `mask` raises and nobody is told that it
-        does.
+Rule 2: the mask covers every stream of the session, or `set_mask` raises and nobody is answered
+        that it does.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.codecs import DecodedCodec
 from media.events import LegCounters, Masking, SendKey, SessionId, Side
 from media.mask_policy import BLOCK_SECONDS, MaskPolicy
-from media.service.line_watch import Heard
+from media.service.line_watch import LineArrivals
 from media.service.ports import PortPairs
-from media.service.session_protocol import Session
+from media.service.session_protocol import SessionProtocol
 from media.stream_description import LocalStream, RemoteStream
 from tonewall.log import get_logger
 
@@ -84,7 +84,7 @@ class _Types:
                 self.opaque.add(number)
 
     @property
-    def heard(self) -> bool:
+    def is_heard_by_core(self) -> bool:
         """Whether tones in it are heard by the core itself."""
         return bool(self.mu or self.a or self.g722)
 
@@ -98,8 +98,8 @@ class _Types:
 class RelayedSession:
     """The streams of one session. `numbers` gives each stream its number in the core.
 
-    `interfaces`: of each side, where its packets are received, and the address that its peer is
-    told.
+    `interfaces`: of each side, where its packets are received, and the address that its peer gets
+    in SDP.
     """
 
     def __init__(
@@ -201,7 +201,7 @@ class RelayedSession:
                 remote.latch,
             )
 
-    def mask(self, on: bool, masking: Masking) -> None:
+    def set_mask(self, on: bool, masking: Masking) -> None:
         """Mask or open every stream. Returns once the media thread has applied it. Raises OSError,
         ValueError."""
         self.mask_confirmed = False  # half a mask is none: nobody may collect behind it
@@ -237,7 +237,7 @@ class RelayedSession:
         self._capturing = [
             number
             for number, types in zip(self.streams, self._types, strict=True)
-            if types.events or (self._hears_tones and types.heard)
+            if types.events or (self._hears_tones and types.is_heard_by_core)
         ]
         for number in self._capturing:
             self.relay.set_capture(number, True)
@@ -246,7 +246,7 @@ class RelayedSession:
         """As `Relay.take_digits`."""
         return self.relay.take_digits(stream, into, offset)
 
-    def received(self) -> int:
+    def count_packets(self) -> int:
         """Packets received on either leg since the session opened."""
         return sum(self.received_by_leg().values())
 
@@ -255,7 +255,7 @@ class RelayedSession:
         counted = [self.relay.counters(number) for number in self.streams]
         return {side: sum(counters[f"{side.value}_received"] for counters in counted) for side in Side}
 
-    def heard(self) -> Heard:
+    def line_arrivals(self) -> LineArrivals:
         """What has come from the customer, and to its ports from others."""
         accepted = refused = unproved = 0
         address = None
@@ -266,7 +266,7 @@ class RelayedSession:
             refused += counters["caller_foreign_source"]
             unproved += failed
             address = "{}:{}".format(*stranger) if stranger is not None else address
-        return Heard(accepted, refused, unproved, address)
+        return LineArrivals(accepted, refused, unproved, address)
 
     def close(self) -> tuple[LegCounters, LegCounters]:
         """Wipe and unbind; the final counters of the caller's and the agent's leg."""
@@ -285,14 +285,14 @@ def _counters(totals: dict[str, int], leg: str) -> LegCounters:
     return LegCounters(**{name: totals.get(f"{leg}_{name}", 0) for name in LegCounters.__struct_fields__})
 
 
-def own(session: Session) -> RelayedSession:
+def own(session: SessionProtocol) -> RelayedSession:
     """Raises ValueError where it is another's."""
     if not isinstance(session, RelayedSession):
         raise ValueError("not relayed by the own core")
     return session
 
 
-def send_key(session: Session, command: SendKey) -> str | None:
+def send_key(session: SessionProtocol, command: SendKey) -> str | None:
     """Why it is not sent, where it is not."""
     if not isinstance(session, RelayedSession) or command.stream >= len(session.streams):
         return "nothing is relayed there by the own core"

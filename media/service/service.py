@@ -44,13 +44,13 @@ from media.events import (
     WidenSession,
 )
 from media.peer import Peer
-from media.service.capture_driver import Captures, limits
+from media.service.capture_driver import CaptureDriver, limits
 from media.service.line_watch import LOOK, Watch
 from media.service.orphans import Orphans
 from media.service.payers import Payers
 from media.service.ports import NoPorts, PortPairs
 from media.service.relayed_session import RelayedSession, own, send_key
-from media.service.session_protocol import Session
+from media.service.session_protocol import SessionProtocol
 from media.service.threads import MediaThreads
 from media.service.unmasking import Answer, Unmasking
 from media.settings import MaskTimes, MediaSettings
@@ -75,8 +75,8 @@ class MediaService:
         self._own = Interface(address=settings.address, advertised=settings.advertised or settings.address)
         self._ports: dict[str, PortPairs] = {}  # by address
         self._payers = payers
-        self._captures = Captures(payers, limits(settings), self._tell, self._capture_over)
-        self._sessions: dict[SessionId, Session] = {}
+        self._captures = CaptureDriver(payers, limits(settings), self._tell, self._capture_over)
+        self._sessions: dict[SessionId, SessionProtocol] = {}
         self._unmasking = Unmasking(
             times or MaskTimes(),
             find=self._sessions.get,
@@ -84,7 +84,7 @@ class MediaService:
             take_off=self._take_off,
             tell=self._tell,
         )
-        self._of_stream: dict[int, Session] = {}
+        self._of_stream: dict[int, SessionProtocol] = {}
         self._numbers = itertools.count(1).__next__
         self._leaks = 0  # that the canary stopped
         self._b2bua: FrameConnection[AnyCommand] | None = None
@@ -99,6 +99,7 @@ class MediaService:
             asyncio.get_running_loop().add_reader(relay.fileno(), self._relay_reports, relay)
 
     async def stop(self) -> None:
+        """Close all sessions, end the threads."""
         for relay in self._threads:
             asyncio.get_running_loop().remove_reader(relay.fileno())
         for session in tuple(self._sessions):
@@ -120,10 +121,10 @@ class MediaService:
     def accept(self) -> FrameConnection[AnyCommand]:
         """A connection that `peer` may admit as b2bua's."""
         connection: FrameConnection[AnyCommand] = FrameConnection(
-            cast("type[AnyCommand]", AnyCommand), lambda command: self._heard(connection, command)
+            cast("type[AnyCommand]", AnyCommand), lambda command: self._on_command(connection, command)
         )
         connection.made = lambda end: self.peer.admits(end) and self._take_over(connection)
-        connection.lost = lambda error: self._lost(connection, error)
+        connection.lost = lambda error: self._on_connection_lost(connection, error)
         return connection
 
     def _take_over(self, connection: FrameConnection[AnyCommand]) -> bool:
@@ -135,7 +136,7 @@ class MediaService:
         log.info("b2bua_connected", sessions=len(self._sessions))
         return True
 
-    def _lost(self, connection: FrameConnection[AnyCommand], error: Exception | None) -> None:
+    def _on_connection_lost(self, connection: FrameConnection[AnyCommand], error: Exception | None) -> None:
         if isinstance(error, BadFrame):
             log.error("bad_frame_from_b2bua", exc_info=error)
         if self._b2bua is connection:
@@ -166,17 +167,17 @@ class MediaService:
             await asyncio.sleep(LOOK)
             keying = [each for each in self._captures.keying() if isinstance(each, RelayedSession)]
             relayed = [each for each in self._sessions.values() if isinstance(each, RelayedSession)]
-            for news in self._watch.look(keying, relayed, asyncio.get_running_loop().time()):
+            for news in self._watch.look_at_sessions(keying, relayed, asyncio.get_running_loop().time()):
                 self._tell(news)
 
-    def _heard(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
+    def _on_command(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
         if isinstance(command, ResolveCharge):
             self._captures.resolve_charge(command, connection.send)
             return
         if isinstance(command, SetMask | CloseSession):
             self._unmasking.give_up(command.session, "another command came")
         if isinstance(command, SetMask) and not command.on:
-            self._unmasking.ask(command, connection.send)
+            self._unmasking.ask_to_unmask(command, connection.send)
             return
         answer = self._obey(command)
         # That a peer's address was taken is no news to anybody, unless an answer waits for it; that
@@ -217,9 +218,9 @@ class MediaService:
                 own(session).set_remote(side, streams)
             case SetMask(on=True, masking=masking):
                 self._unmasking.went_on(session.id)  # or will have, at least in part
-                own(session).mask(True, masking)
+                own(session).set_mask(True, masking)
             case SetMask(masking=masking):
-                own(session).mask(False, masking)
+                own(session).set_mask(False, masking)
                 self._unmasking.went_off(session.id)
             case StartCapture(capture=capture, by_info=by_info):
                 reason = self._captures.start(session, capture, by_info=by_info)
@@ -249,20 +250,20 @@ class MediaService:
             Side.AGENT: self._interface(command.agent),
         }
         session = RelayedSession(command.session, relay, interfaces, self._numbers, command.streams)
-        self._threads.took(relay)
+        self._threads.add_session(relay)
         self._sessions[session.id] = session
         self._of_stream.update(dict.fromkeys(session.streams, session))
         caller, agent = session.local.values()
         return SessionOpened(serial=command.serial, caller=caller, agent=agent)
 
     def _interface(self, wanted: Interface) -> tuple[PortPairs, str]:
-        """The ports of an address, and the address that peers are told."""
+        """The ports of an address, and the address that peers get in SDP."""
         address = wanted.address or self._own.address
         if address not in self._ports:
             self._ports[address] = PortPairs(address, *self._range)
         return self._ports[address], wanted.advertised or wanted.address or self._own.advertised
 
-    def _widen(self, session: Session, command: WidenSession) -> AnyAnswer:
+    def _widen(self, session: SessionProtocol, command: WidenSession) -> AnyAnswer:
         if not isinstance(session, RelayedSession):
             return Refused(serial=command.serial, reason="another engine opens no more streams")
         if session.masked:
@@ -278,7 +279,7 @@ class MediaService:
         for stream in session.streams:
             self._of_stream.pop(stream, None)
         if isinstance(session, RelayedSession):
-            self._threads.lost(session.relay)
+            self._threads.remove_session(session.relay)
         return session.close()
 
     def _count(self, serial: int) -> Counted:
@@ -302,7 +303,7 @@ class MediaService:
         for stream, kind in relay.take_events():
             try:
                 self._happened(stream, kind)
-            except Exception as error:  # what came of the other streams is still to be told
+            except Exception as error:  # the other streams have events too
                 log.error("core_event_failed", stream=stream, exc_info=error)
 
     def _happened(self, stream: int, kind: int) -> None:

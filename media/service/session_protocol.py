@@ -10,7 +10,7 @@ from media._core import SecretMemory
 from media.events import LegCounters, SessionId
 
 
-class Session(Protocol):
+class SessionProtocol(Protocol):
     """One session. Its `streams` are the numbers under which keys are announced; `masked`: it is
     masked, or may be; `mask_confirmed`: it certainly is."""
 
@@ -19,7 +19,8 @@ class Session(Protocol):
     mask_confirmed: bool
 
     @property
-    def streams(self) -> Sequence[int]: ...
+    def streams(self) -> Sequence[int]:
+        """Its streams in the core, by number; none where the engine is another."""
 
     def capture(self, on: bool) -> None:
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
@@ -33,7 +34,7 @@ class Session(Protocol):
         """Move the keys kept to `into[offset:]`; how many."""
         ...
 
-    def received(self) -> int:
+    def count_packets(self) -> int:
         """Packets so far: the same as before means that the session is silent."""
         ...
 

@@ -41,6 +41,7 @@ class MediaThreads:
                 _set_realtime(relay)
 
     def stop(self) -> None:
+        """End all threads and close their streams."""
         for relay in self:
             relay.stop()
 
@@ -54,11 +55,11 @@ class MediaThreads:
         wanting = next((relay for relay in self if not relay.has_decoder()), next(iter(self)))
         wanting.set_decoder(descriptor)
 
-    def took(self, relay: Relay) -> None:
+    def add_session(self, relay: Relay) -> None:
         """A session is on it."""
         self._sessions[relay] += 1
 
-    def lost(self, relay: Relay) -> None:
+    def remove_session(self, relay: Relay) -> None:
         """That session is over."""
         self._sessions[relay] -= 1
 

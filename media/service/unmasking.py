@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from media.events import AnyAnswer, KeyingChanged, Refused, SessionId, SetMask
-from media.service.session_protocol import Session
+from media.service.session_protocol import SessionProtocol
 from media.settings import MaskTimes
 
 # Seconds after a key for which the customer counts as keying; pauses between groups are shorter.
@@ -37,7 +37,7 @@ class _Mask:
     since: float
     approved: bool = False
     last_key: float = _LONG_AGO
-    keying: bool = False  # as it was told
+    keying: bool = False  # as last reported
     command: SetMask | None = None  # to take it off
     answer: Answer | None = None
     asked_at: float = _LONG_AGO
@@ -52,7 +52,7 @@ class Unmasking:
         self,
         times: MaskTimes,
         *,
-        find: Callable[[SessionId], Session | None],
+        find: Callable[[SessionId], SessionProtocol | None],
         runs: Callable[[SessionId], bool],
         take_off: Callable[[SetMask, Answer], None],
         tell: Callable[[KeyingChanged], None],
@@ -70,13 +70,14 @@ class Unmasking:
         mask.since, mask.approved = _now(), False
 
     def capture_over(self, session: SessionId, *, approved: bool) -> None:
+        """A capture has ended: from now on the mask waits as long as its end asks."""
         if self._find(session) is None:
             return
         mask = self._of(session)
         mask.since, mask.approved = _now(), approved
         if not _is_quiet(self._find(session), self._keying_time):
             mask.last_key = mask.since
-        self._look(mask)
+        self._look_at_mask(mask)
 
     def key_came(self, session: SessionId) -> None:
         """A key came where the media thread does not see it."""
@@ -93,7 +94,7 @@ class Unmasking:
 
     # --- commands ---------------------------------------------------------------------------------
 
-    def ask(self, command: SetMask, answer: Answer) -> None:
+    def ask_to_unmask(self, command: SetMask, answer: Answer) -> None:
         """Take the mask off as soon as the rules allow it; `answer` is called once."""
         if self._runs(command.session):
             answer(Refused(serial=command.serial, reason="a capture is under way in this session"))
@@ -103,7 +104,7 @@ class Unmasking:
             return
         mask = self._of(command.session)
         mask.command, mask.answer, mask.asked_at = command, answer, _now()
-        self._look(mask)
+        self._look_at_mask(mask)
 
     def give_up(self, session: SessionId, reason: str) -> None:
         """The mask stays on."""
@@ -114,6 +115,7 @@ class Unmasking:
             answer(Refused(serial=command.serial, reason=reason))
 
     def give_up_all(self, reason: str) -> None:
+        """Refuse every request that waits, for this reason."""
         for session in tuple(self._masks):
             self.give_up(session, reason)
 
@@ -122,7 +124,7 @@ class Unmasking:
     def _of(self, session: SessionId) -> _Mask:
         return self._masks.setdefault(session, _Mask(session, _now()))
 
-    def _look(self, mask: _Mask) -> None:
+    def _look_at_mask(self, mask: _Mask) -> None:
         if mask.timer is not None:
             mask.timer.cancel()
             mask.timer = None
@@ -134,7 +136,7 @@ class Unmasking:
         if not _is_quiet(session, 2 * _LOOK):
             mask.last_key = now
         self._set_keying(mask, now - mask.last_key < self._keying_time)
-        mask.timer = asyncio.get_running_loop().call_later(_LOOK, self._look, mask)
+        mask.timer = asyncio.get_running_loop().call_later(_LOOK, self._look_at_mask, mask)
         if mask.command is None or mask.answer is None:
             return
         if mask.command.released and (mask.keying or not _is_quiet(session, now - mask.asked_at)):
@@ -144,7 +146,7 @@ class Unmasking:
             mask.command = mask.answer = None
             self._take_off(command, answer)
 
-    def _may_go_off(self, mask: _Mask, session: Session | None, now: float) -> bool:
+    def _may_go_off(self, mask: _Mask, session: SessionProtocol | None, now: float) -> bool:
         released = mask.command is not None and mask.command.released
         wait = self._times.guard_time if released or mask.approved else self._times.release_time
         last = max(mask.since, mask.last_key, mask.asked_at if released else mask.since)
@@ -156,7 +158,7 @@ class Unmasking:
             self._tell(KeyingChanged(session=mask.session, keying=keying))
 
 
-def _is_quiet(session: Session | None, seconds: float) -> bool:
+def _is_quiet(session: SessionProtocol | None, seconds: float) -> bool:
     return session is None or session.is_quiet(seconds)
 
 

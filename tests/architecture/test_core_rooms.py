@@ -29,7 +29,7 @@ PREFIXES = {
     "rtp/wire.h": ("get", "put"),
     "relay/state.h": ("socket_",),
 }
-MOST_LINES, WIDEST, WIDEST_COMMENT = 350, 110, 100
+MAX_LINES, MAX_WIDTH, MAX_COMMENT = 350, 110, 100
 
 
 @every_file
@@ -95,7 +95,7 @@ def test_a_name_is_defined_once_in_all_of_the_core() -> None:
 @every_file
 def test_a_file_can_be_read_in_one_sitting(file: CoreFile) -> None:
     lines = file.text.splitlines()
-    assert len(lines) <= MOST_LINES
+    assert len(lines) <= MAX_LINES
     for number, line in enumerate(lines, 1):
         is_comment = line.lstrip().startswith(("/*", "* "))
-        assert len(line) <= (WIDEST_COMMENT if is_comment else WIDEST), f"line {number}"
+        assert len(line) <= (MAX_COMMENT if is_comment else MAX_WIDTH), f"line {number}"

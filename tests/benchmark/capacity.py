@@ -11,8 +11,8 @@ from tests.benchmark.machine import MissingPeerError
 from tests.benchmark.relaying import NAMES, Plan, one_run, relays
 from tests.benchmark.rows import Result, Row
 
-_MOST_LATE_US = 5000.0  # at the 99th percentile
-_MOST_LOST = 0.001  # of the packets
+_MAX_LATE_US = 5000.0  # at the 99th percentile
+_MAX_LOST = 0.001  # of the packets
 # A load that is later than a packet's own time no longer sends what it says.
 _LATE_LOAD_US = 20_000.0
 
@@ -66,4 +66,4 @@ def measure(plan: CapacityPlan, peers: bool = True, say: Callable[[str], None] =
 
 def carries(run: dict[str, Any]) -> bool:
     """Whether a relay was well under this load."""
-    return run["latency_p99_us"] <= _MOST_LATE_US and run["lost"] <= run["sent"] * _MOST_LOST
+    return run["latency_p99_us"] <= _MAX_LATE_US and run["lost"] <= run["sent"] * _MAX_LOST

@@ -27,7 +27,7 @@ class NgClient:
         for _ in range(tries):
             try:
                 self._socket.send(request)
-                answer = ng.answer(cookie, self._socket.recv(65535))
+                answer = ng.parse_answer(cookie, self._socket.recv(65535))
             except TimeoutError:
                 continue
             except ConnectionRefusedError:  # not listening yet

@@ -223,7 +223,7 @@ def _audio_port(sdp: bytes) -> int:
 
 
 def free_udp_port(address: str = "127.0.0.1") -> int:
-    """A UDP port that was free a moment ago, for a program that must be told its port."""
+    """A UDP port that was free a moment ago, for a program that must be given its port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])

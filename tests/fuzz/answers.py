@@ -51,9 +51,9 @@ def provider(data: bytes) -> None:
 def bencode(data: bytes) -> None:
     """An answer of rtpengine's: a value or an NgError."""
     with contextlib.suppress(ng.NgError):
-        ng.decode(data)
+        ng.decode_value(data)
     with contextlib.suppress(ng.NgError):
-        ng.answer(b"cookie", data)
+        ng.parse_answer(b"cookie", data)
 
 
 def order(data: bytes) -> None:

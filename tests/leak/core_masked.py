@@ -24,9 +24,9 @@ def through(mask: type[Masked], packets: Iterable[tuple[int, bytes]]) -> tuple[l
         out, _ = core.rtp(packet, now)
         left += [out] if out is not None else []
         left += core.released()
-        digits += core.take(now)
+        digits += core.take_ripe(now)
     left += core.switch(False)
-    return left, (digits + core.take(now + 1000)).decode()
+    return left, (digits + core.take_ripe(now + 1000)).decode()
 
 
 def paced(packets: Iterable[Packet]) -> list[tuple[int, bytes]]:

@@ -26,7 +26,7 @@ class Masker(Protocol):
 
 
 class LineMasker(Masker, Protocol):
-    """A mask that is told when packets come, and of what numbers and times they are: what lines
+    """A mask that is given the arrival of packets, and their numbers and times: what lines
     that lose packets need."""
 
     def relayed(self, arrivals: Sequence[Arrival], *, payload_type: int) -> list[Packet]:

@@ -8,7 +8,7 @@ dBm0. Background is measured against the power of both tones together: speech (i
 noise "at 6 dB below" have a quarter of that power, in the telephone band for speech and over all 4
 kHz for noise, and follow the level from one press to the next, a ramp in between.
 
-A press that is alone has a stream, and so a mask, of its own: nothing before it has told the mask
+A press that is alone has a stream, and so a mask, of its own: nothing before it has shown the mask
 that keys are coming."""
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import pytest
 from media._core import GUARD
 from media.codecs import DecodedCodec
 from media.decoder.listener import Listener
-from media.decoder.messages import MOST_BYTES, Said, What, answer, read_asked
+from media.decoder.messages import MAX_BYTES, AnswerKind, RequestKind, compose_answer, read_asked
 from media.mask_policy import MaskPolicy
 from tests.leak import phones
 from tests.leak.carriers import captures, replay
@@ -70,7 +70,7 @@ def test_nothing_of_a_muted_customer_leaves_but_silence_of_one_kind(line: Line, 
     first, second = (
         line.send(phones.sent(keyed(card)[0], codec), at) for card, at in ((CARD[:4], 0), ("9028", 500))
     )
-    assert len({packet.payload for packet in first + second}) == 1, "what was said cannot be told from it"
+    assert len({packet.payload for packet in first + second}) == 1, "it does not show what was said"
     assert not np.any(np.abs(phones.heard([packet.payload for packet in first], codec)) > 32)
 
 
@@ -104,12 +104,12 @@ def test_an_event_before_all_audio_shuts_what_comes_after_it(
 def test_a_window_outlives_a_change_of_codec() -> None:
     listener = Listener(MaskPolicy.MUTE_ON_KEY.number, 400)
     for serial, payload in enumerate(phones.sent(keyed("")[0], DecodedCodec.GSM)):
-        listener.hear(serial, DecodedCodec.GSM, payload)
+        listener.hear_packet(serial, DecodedCodec.GSM, payload)
     listener.event()
     answers = [
         answer
         for serial, payload in enumerate(phones.sent(keyed("")[0], DecodedCodec.G729), 100)
-        for answer in listener.hear(serial, DecodedCodec.G729, payload)
+        for answer in listener.hear_packet(serial, DecodedCodec.G729, payload)
         if answer[0] >= 100
     ]
     assert len(answers) > 15
@@ -140,16 +140,16 @@ def test_a_late_answer_opens_nothing_that_came_after_the_mask_was_off(
         line.relay.set_mask(STREAM, True)
         sent = Packet(phones.payload_type(codec), 1, 160, SSRC, payloads[0])
         line.customer.sendto(bytes(sent), (HOST, line.port))
-        before = read_asked(theirs.recv(MOST_BYTES))
+        before = read_asked(theirs.recv(MAX_BYTES))
         line.relay.set_mask(STREAM, False)
         line.relay.set_mask(STREAM, True)
         line.customer.sendto(bytes(replace(sent, sequence=2, payload=payloads[1])), (HOST, line.port))
-        told = [read_asked(theirs.recv(MOST_BYTES)) for _ in range(3)]
-        assert [each.what for each in told] == [What.LEFT, What.FORGET, What.AUDIO]
-        after = told[2]
-        assert before.what is What.AUDIO
+        requests = [read_asked(theirs.recv(MAX_BYTES)) for _ in range(3)]
+        assert [each.what for each in requests] == [RequestKind.LEFT, RequestKind.FORGET, RequestKind.AUDIO]
+        after = requests[2]
+        assert before.what is RequestKind.AUDIO
         assert after.serial != before.serial
-        theirs.send(answer(STREAM, before.serial, Said.OPEN))
+        theirs.send(compose_answer(STREAM, before.serial, AnswerKind.OPEN))
         until(lambda: line._has(2))  # after its patience
         assert payloads[1] not in {packet.payload for packet in line.left}
 

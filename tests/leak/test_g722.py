@@ -24,7 +24,7 @@ APART = 40  # packets between two windows
 
 def lower_band(payloads: list[bytes]) -> Floats:
     lower = Lower()
-    return np.array([lower.hear(code) for code in b"".join(payloads)], np.float64)
+    return np.array([lower.decode_code(code) for code in b"".join(payloads)], np.float64)
 
 
 def below(hz: int, samples: Floats | Pcm) -> Floats:

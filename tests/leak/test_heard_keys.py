@@ -43,7 +43,7 @@ class Line:
         self.now = now
         self.core.rtp(packet, now)
         self.left += self.core.released()
-        self.digits += self.core.take(now).decode()
+        self.digits += self.core.take_ripe(now).decode()
 
     def play(self, packets: list[Packet]) -> str:
         for index, packet in enumerate(packets):
@@ -59,7 +59,7 @@ class Line:
 
     def end(self) -> str:
         self.left += self.core.switch(False)
-        self.digits += self.core.take(self.now + 1000).decode()
+        self.digits += self.core.take_ripe(self.now + 1000).decode()
         return self.digits
 
     def payloads(self) -> list[bytes]:

@@ -11,8 +11,8 @@ import pytest
 
 from media._core import LEAKED
 from media.codecs import DecodedCodec
-from media.decoder.canary import Leaving
-from media.decoder.messages import MOST_BYTES, Said, What, answer, read_asked
+from media.decoder.canary import LeakCheck
+from media.decoder.messages import MAX_BYTES, AnswerKind, RequestKind, compose_answer, read_asked
 from tests.leak import phones
 from tests.leak.codec import amplitude
 from tests.leak.decoded_line import HOST, SSRC, STREAM, Line, keyed, until
@@ -25,7 +25,7 @@ CODECS = pytest.mark.parametrize("codec", list(DecodedCodec), ids=lambda codec: 
 
 def first_heard(payloads: list[bytes], codec: DecodedCodec) -> int | None:
     """The packet with which it hears a key."""
-    leaving = Leaving()
+    leaving = LeakCheck()
     return next((index for index, payload in enumerate(payloads) if leaving.hears(codec, payload)), None)
 
 
@@ -49,16 +49,16 @@ def test_after_a_key_has_left_nothing_more_does_and_it_is_told_once(line: Line, 
     payloads = phones.sent(keyed("5")[0], codec)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     theirs.settimeout(20)
-    told: list[tuple[int, int]] = []
+    events: list[tuple[int, int]] = []
 
-    def next_asked(what: What) -> int:
-        while (asked := read_asked(theirs.recv(MOST_BYTES))).what is not what:
+    def next_asked(what: RequestKind) -> int:
+        while (asked := read_asked(theirs.recv(MAX_BYTES))).what is not what:
             pass
         return asked.serial
 
     def is_told() -> bool:
-        told.extend(line.relay.take_events())
-        return bool(told)
+        events.extend(line.relay.take_events())
+        return bool(events)
 
     with theirs:
         line.relay.set_decoder(ours.detach())
@@ -66,13 +66,13 @@ def test_after_a_key_has_left_nothing_more_does_and_it_is_told_once(line: Line, 
         for number in range(4):
             sent = Packet(phones.payload_type(codec), number, 160 * number, SSRC, payloads[number])
             line.customer.sendto(bytes(sent), (HOST, line.port))
-            theirs.send(answer(STREAM, next_asked(What.AUDIO), Said.OPEN))
+            theirs.send(compose_answer(STREAM, next_asked(RequestKind.AUDIO), AnswerKind.OPEN))
             if number < 2:
-                next_asked(What.LEFT)
+                next_asked(RequestKind.LEFT)
             if number == 1:
-                theirs.send(answer(STREAM, 0, Said.LEAKED))
-                theirs.send(answer(STREAM, 0, Said.LEAKED))
+                theirs.send(compose_answer(STREAM, 0, AnswerKind.LEAKED))
+                theirs.send(compose_answer(STREAM, 0, AnswerKind.LEAKED))
                 until(is_told)
         until(partial(line.settled, 4, 0))
-    assert [kind for _, kind in [*told, *line.relay.take_events()]] == [LEAKED]
+    assert [kind for _, kind in [*events, *line.relay.take_events()]] == [LEAKED]
     assert [packet.sequence for packet in line.left] == [0, 1]

@@ -21,7 +21,7 @@ import numpy as np
 from tests.leak.codec import G722, PCMA, PCMU, Pcm, decoded
 
 STATIC = {PCMU: PCMU, PCMA: PCMA, G722: G722}
-_LONGEST_GAP = 80000  # units of rtp_timestamp (8 kHz): ten seconds
+_MAX_GAP = 80000  # units of rtp_timestamp (8 kHz): ten seconds
 _HALF_RANGE = 1 << 31
 _BETWEEN = 8000  # samples of silence between layers
 
@@ -105,7 +105,7 @@ def _layer(placed: list[tuple[int, Packet]], types: Mapping[int, int]) -> Pcm:
     end, codec = placed[0][0], types[placed[0][1].payload_type]
     for at, packet in placed:
         if at != end or types[packet.payload_type] != codec:
-            parts += [decoded(run, codec), np.zeros(min(at - end, _LONGEST_GAP), np.int16)]
+            parts += [decoded(run, codec), np.zeros(min(at - end, _MAX_GAP), np.int16)]
             run = []
         codec = types[packet.payload_type]
         run.append(packet.payload)

@@ -65,12 +65,12 @@ class Voice:
 def talks(minutes: float) -> list[Talk]:
     """What the report listens to: its presses' speech for so long, all prompts that thresholds were
     chosen on, and others."""
-    told = {"asterisk:en_US_f_Allison": "English", "asterisk:es_MX_f_Allison": "Spanish"}
+    language = {"asterisk:en_US_f_Allison": "English", "asterisk:es_MX_f_Allison": "Spanish"}
     other = dict(zip(HELD_OUT, ("French", "Italian", "Russian"), strict=True))
     return [
         Talk("speech of the presses", minutes=minutes),
         Talk("the same in G.722", minutes=minutes, payload_type=G722),
-        *[Talk(f"Asterisk, all prompts in {told[one]}", (one,)) for one in ASTERISK],
+        *[Talk(f"Asterisk, all prompts in {language[one]}", (one,)) for one in ASTERISK],
         *[
             Talk(f"held out: Asterisk, all prompts in {other[one]}", (one,), held_out=True)
             for one in HELD_OUT

@@ -96,7 +96,7 @@ def _tones(agent: Agent) -> list[Seen]:
 
 
 def held(world: World, conversation: Conversation) -> list[str]:
-    """A customer who was told to send nothing while his card was collected: what he keys then is
+    """A customer whose side was put on hold while his card was collected: what he keys then is
     lost."""
     followed = world.followed.get(conversation.call_id)
     if followed is None or not world.keeps_sending:
@@ -105,9 +105,7 @@ def held(world: World, conversation: Conversation) -> list[str]:
     for payment in conversation.payments:
         begin, end = payment.collecting_at, followed.keyed.get(payment.capture, time.monotonic())
         if begin is not None and any(begin + SURE_AFTER < at < end for at in conversation.customer.stopped):
-            found.append(
-                f"{payment.transaction}: the customer was told to send nothing while keys were collected"
-            )
+            found.append(f"{payment.transaction}: the customer was put on hold while keys were collected")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Phones of the model: a SIP dialog and RTP on real sockets. They do as they are told: directions,
+"""Phones of the model: a SIP dialog and RTP on real sockets. They obey the signalling: directions,
 payload types, ports.
 
 Rule 1: a phone that may not send does not; keys that are pressed meanwhile are lost, as with a real
@@ -64,7 +64,7 @@ class Phone:
     invite: Waiting | None = None  # ours, while it is not answered for good
     asked: Heard | None = None  # Tonewall's INVITE, while we have not answered it
     ended: bool = False
-    stopped: list[float] = field(default_factory=list)  # when Tonewall told us to send nothing more
+    stopped: list[float] = field(default_factory=list)  # when Tonewall put us on hold
     _version: int = 1
     _sequence: int = field(default_factory=lambda: random.randrange(65000, 65536))
     _clock: int = 0xFFFF_8000

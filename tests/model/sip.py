@@ -38,7 +38,7 @@ class Dialog:
 
 
 class Party(Protocol):
-    """Who is told of the requests of a dialog."""
+    """Who gets the requests of a dialog."""
 
     def requested(self, request: Heard) -> None: ...
 
@@ -56,7 +56,7 @@ class Waiting:
 
 
 class Trunk(asyncio.DatagramProtocol):
-    """One peer of Tonewall's. `on_invite` is told of each new INVITE and returns who answers it."""
+    """One peer of Tonewall's. `on_invite` gets each new INVITE and returns who answers it."""
 
     def __init__(self, host: str) -> None:
         self.host = host

@@ -173,7 +173,7 @@ async def _open(phone: Agent | Customer) -> None:
 
 @dataclass(slots=True)
 class Rig:
-    """A Tonewall, a carrier and a PBX whose phones do as they are told."""
+    """A Tonewall, a carrier and a PBX whose phones obey the test."""
 
     stack: Stack
     carrier: Trunk

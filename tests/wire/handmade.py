@@ -86,7 +86,7 @@ class Customer:
     """One telephone behind the carrier `trunk`. Its sequence numbers and its clock wrap soon.
 
     It sends nothing while the newest description of Tonewall's that `trunk` has heard in its call
-    does not want it; `obeys` False: whatever it was told.
+    does not want it; `obeys` False: whatever the signalling says.
     """
 
     def __init__(self, trunk: SipPeer, *, obeys: bool = True) -> None:
@@ -145,12 +145,15 @@ class Customer:
         """Whether Tonewall would have its RTP (RFC 3264 section 8.4)."""
         if self._call is None:
             return True
-        told = [
+        directions = [
             message.body
             for message in self.trunk.heard
             if message.body and self._call.call_id in message.all("Call-ID")
         ]
-        return not told or re.search(r"a=(sendonly|inactive)\r\n|c=IN IP4 0\.0\.0\.0", told[-1]) is None
+        return (
+            not directions
+            or re.search(r"a=(sendonly|inactive)\r\n|c=IN IP4 0\.0\.0\.0", directions[-1]) is None
+        )
 
     async def key(self, keys: str) -> None:
         """Press these keys, a little speech after each."""

@@ -17,7 +17,7 @@ from tests.wire.sip_peer import HOST, Heard, SipPeer
 
 
 class StreamPeer(SipPeer):
-    """Listens on the port that its contacts name, and connects where it is told to. It sends over
+    """Listens on the port that its contacts name, and connects where the test says. It sends over
     the newest connection."""
 
     def __init__(self, host: str, tls: bool = False) -> None:

@@ -153,7 +153,7 @@ class Arrived:
 
 
 def differences(one: Arrived, other: Arrived) -> list[str]:
-    """In what the two can be told from each other; never by what digits."""
+    """What differs between the two; never which digits."""
     found = []
     if len(one.datagrams) != len(other.datagrams):
         found.append("number")

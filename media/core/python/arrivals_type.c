@@ -16,7 +16,7 @@ static PyObject *py_arrivals_new(PyTypeObject *type, PyObject *args, PyObject *k
 
 static void py_arrivals_dealloc(PyObject *self) { py_free_object(self); }
 
-static PyObject *py_arrivals_take(PyObject *self, PyObject *args) {
+static PyObject *py_arrivals_add_packet(PyObject *self, PyObject *args) {
     unsigned int ssrc, seq, timestamp;
     int clock, audio;
     long long now_ms;
@@ -34,7 +34,7 @@ static PyObject *py_arrivals_report(PyObject *self, PyObject *Py_UNUSED(ignored)
 }
 
 static PyMethodDef arrivals_methods[] = {
-    {"take", py_arrivals_take, METH_VARARGS, NULL},
+    {"add_packet", py_arrivals_add_packet, METH_VARARGS, NULL},
     {"report", py_arrivals_report, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -134,7 +134,7 @@ static PyObject *py_mask_is_quiet(PyObject *object, PyObject *args) {
     return PyBool_FromLong(mask_is_quiet(&((Mask *)object)->mask, now_ms, quiet_ms));
 }
 
-static PyObject *py_mask_send(PyObject *object, PyObject *args) {
+static PyObject *py_mask_send_key(PyObject *object, PyObject *args) {
     Py_buffer body;
     struct outgoing_key key = {0};
     int type;
@@ -238,7 +238,7 @@ static PyObject *py_mask_reception(PyObject *Py_UNUSED(object), PyObject *packet
                        : Py_NewRef(Py_None);
 }
 
-static PyObject *py_mask_take(PyObject *object, PyObject *now) {
+static PyObject *py_mask_take_ripe(PyObject *object, PyObject *now) {
     long long now_ms = PyLong_AsLongLong(now);
     if (now_ms == -1 && PyErr_Occurred())
         return NULL;
@@ -255,13 +255,13 @@ static PyMethodDef mask_methods[] = {
     {"asked", py_mask_asked, METH_NOARGS, NULL},
     {"idle", py_mask_idle, METH_O, NULL},
     {"is_quiet", py_mask_is_quiet, METH_VARARGS, NULL},
-    {"send", py_mask_send, METH_VARARGS, NULL},
+    {"send_key", py_mask_send_key, METH_VARARGS, NULL},
     {"sent", py_mask_sent, METH_O, NULL},
     {"rtp", py_mask_rtp, METH_VARARGS, NULL},
     {"rtcp", py_mask_rtcp, METH_O, NULL},
     {"rtcp_back", py_mask_rtcp_back, METH_O, NULL},
     {"reception", py_mask_reception, METH_O, NULL},
-    {"take", py_mask_take, METH_O, NULL},
+    {"take_ripe", py_mask_take_ripe, METH_O, NULL},
     {NULL, NULL, 0, NULL},
 };
 static PyType_Slot mask_slots[] = {

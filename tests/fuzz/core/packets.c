@@ -32,7 +32,7 @@ enum {
     VIDEO = 99,
     CLOSED = 98
 };
-enum { LONGEST = 2048, STEPS = 400 };
+enum { MAX_LENGTH = 2048, STEPS = 400 };
 static const uint8_t TYPES[] = {MU,   MU,  A,   G722,  EVENTS, EVENTS, GSM, G729,
                                 OPUS, AMR, RED, VIDEO, CLOSED, 13,     72,  127};
 static const int PASSES_MS[] = {20, 20, 20, 10, 0, 1, 60, 100, 130, 250, 300, 2000};
@@ -74,7 +74,7 @@ static void leaves(struct world *world, const uint8_t *packet, size_t length) {
     struct rtp rtp;
     if (!world->mask.on)
         return;
-    MUST(length <= LONGEST && rtp_parse(packet, length, &rtp));
+    MUST(length <= MAX_LENGTH && rtp_parse(packet, length, &rtp));
     uint8_t kind = world->mask.types.kinds[rtp.type];
     MUST(kind != TYPE_EVENT && kind != TYPE_RED && kind != TYPE_OPAQUE && kind != TYPE_UNKNOWN);
     MUST(rtp.start == 12 && packet[0] == 0x80);
@@ -187,7 +187,7 @@ static void say(struct world *world, struct script *script) {
 }
 
 static void say_anything(struct world *world, struct script *script) {
-    size_t length = script_word(script) % (LONGEST + 1);
+    size_t length = script_word(script) % (MAX_LENGTH + 1);
     uint8_t *packet = script_bytes(script, length);
     world->now_ms += PASSES_MS[script_byte(script) % (sizeof PASSES_MS / sizeof *PASSES_MS)];
     comes(world, packet, length);

@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.sanitize.build import ROOT, fuzzer
 
 HARNESSES = ("packets", "relay", "texts")
-LONGEST = 1200  # bytes of one input
+MAX_INPUT = 1200  # bytes of one input
 _KEPT, _FOUND = ROOT / "tests/fuzz/corpus", ROOT / "build/fuzz"
 
 
@@ -26,7 +26,7 @@ def fuzz(name: str, seconds: int, *options: str, capture: bool = False) -> subpr
     found.mkdir(parents=True, exist_ok=True)
     limits = [
         f"-max_total_time={seconds}",
-        f"-max_len={LONGEST}",
+        f"-max_len={MAX_INPUT}",
         "-len_control=0",
         "-timeout=30",
         f"-artifact_prefix={found}-",

@@ -99,8 +99,8 @@ def test_root_without_the_capability_is_limited_as_everybody_else(kib: int, leve
         capture_output=True, text=True, check=False, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert told["level"] == level
-    assert not told["locked"]
+    line = json.loads(done.stdout)
+    assert line["level"] == level
+    assert not line["locked"]
     if level == "FAULT":
-        assert "no card can be taken" in told["says"]
+        assert "no card can be taken" in line["says"]

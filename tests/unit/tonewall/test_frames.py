@@ -67,7 +67,7 @@ async def test_what_one_end_sends_the_other_receives_and_then_the_end(sides: tup
     for command in COMMANDS:
         one.frames.send(command)
     one.frames.close()
-    await until(lambda: one.ends and other.ends, "both ends are told")
+    await until(lambda: one.ends and other.ends, "both ends have ended")
     assert other.came == COMMANDS
     assert one.ends == other.ends == [None]
     one.frames.send(COMMANDS[0])  # for nothing, and without an error

@@ -9,7 +9,7 @@ from tonewall.tokens import Tokens
 
 def test_tokens_are_hexadecimal_of_their_length_and_none_comes_twice():
     tokens = Tokens()
-    taken = [tokens.take(octets) for octets in (8, 12, 7, 16) * 500]  # several pools
+    taken = [tokens.take_token(octets) for octets in (8, 12, 7, 16) * 500]  # several pools
     assert [len(token) for token in taken] == [16, 24, 14, 32] * 500
     assert all(re.fullmatch("[0-9a-f]+", token) for token in taken)
     assert len({token[:14] for token in taken}) == len(taken)

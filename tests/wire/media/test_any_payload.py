@@ -15,7 +15,7 @@ from tests.wire.sip_peer import HOST, Call
 VIDEO = "m=video {} RTP/AVPF 96\r\na=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\na=content:{}\r\n"
 KINDS = ("main", "slides")
 SPEECH = b"\x5a" * 160
-LONGEST = 1472  # of a datagram that an Ethernet carries
+MAX_DATAGRAM = 1472  # of a datagram that an Ethernet carries
 
 
 def described(pairs: list[MediaPair], who: str) -> str:
@@ -33,7 +33,7 @@ def anything(chance: random.Random) -> bytes:
         words = chance.randrange(8)
         head += chance.randbytes(2) + struct.pack("!H", words) + chance.randbytes(4 * words)
     tail = b"\0\0\3" if padding else b""  # the last octet of padding counts it
-    return head + chance.randbytes(chance.choice((0, 1, 4, 160, LONGEST - len(head) - len(tail)))) + tail
+    return head + chance.randbytes(chance.choice((0, 1, 4, 160, MAX_DATAGRAM - len(head) - len(tail)))) + tail
 
 
 async def test_every_octet_of_every_m_line_passes_both_ways_and_masked_the_video_still_does(

@@ -25,7 +25,7 @@ from tests.wire.sip_peer import HOST
 _PROFILE = pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80
 _KEY, _OTHER_KEY = bytes(range(30)), bytes(range(1, 31))  # master key and salt
 _REPORT = bytes.fromhex("80c9000112345678")
-_TOLD = 5.0  # seconds within which a fault is told
+_REPORTED = 5.0  # seconds within which a fault is reported
 
 
 @contextlib.asynccontextmanager
@@ -65,7 +65,7 @@ async def test_a_customer_of_whom_nothing_comes_is_told_and_no_more_as_soon_as_s
         await at.stack.start_capture(at.call_id)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        found = await until(lambda: fault(at), "the fault to be told")
+        found = await until(lambda: fault(at), "the fault to be reported")
         assert loop.time() - began < 5.0
         assert found["code"] == "no_packet"
         await at.customer.play([at.customer.speech()])
@@ -81,7 +81,7 @@ async def test_packets_from_another_address_are_named_as_the_cause(tmp_path: Pat
     async with scene(tmp_path) as at:
         async with from_elsewhere(at) as address:
             await at.stack.start_capture(at.call_id)
-            found = await until(lambda: fault(at), "the fault to be told")
+            found = await until(lambda: fault(at), "the fault to be reported")
             assert (found["code"], found["address"]) == ("other_source", address)
             assert isinstance(found["packets"], int)
             assert found["packets"] > 50
@@ -124,8 +124,8 @@ async def test_packets_that_srtp_does_not_prove_are_named_as_the_cause(tmp_path:
             await at.stack.start_capture(at.call_id)
             loop = asyncio.get_running_loop()
             began = loop.time()
-            found = await until(lambda: fault(at), "the fault to be told")
-            assert loop.time() - began < _TOLD
+            found = await until(lambda: fault(at), "the fault to be reported")
+            assert loop.time() - began < _REPORTED
             assert found["code"] == "not_authentic"
             assert isinstance(found["packets"], int)
             assert found["packets"] > 50
@@ -154,7 +154,7 @@ async def test_a_customer_whose_srtp_falls_out_of_step_while_keying_is_told(tmp_
         async with speaking(
             lambda: customer.media.rtp.send(seal(customer.speech().serialize()), customer.far)
         ):
-            found = await until(lambda: fault(at), "the fault to be told")
+            found = await until(lambda: fault(at), "the fault to be reported")
             assert found["code"] == "not_authentic"
         assert 0 < len(at.old.rtp.heard) <= len(in_step)
         await at.end(at.agent)
@@ -175,7 +175,7 @@ async def test_who_keys_by_info_is_not_told_to_be_silent_and_keys_a_card_without
             await pressed(at, key, cseq)
             assert await fault(at) is None
             await asyncio.sleep(0.3)  # as customers key
-        assert loop.time() - began > _TOLD
+        assert loop.time() - began > _REPORTED
         await at.stack.stage(at.call_id, "ready")
         await at.customer_says("BYE", cseq=90)
         at.pbx.reply(await at.pbx.hear("BYE"), 200)

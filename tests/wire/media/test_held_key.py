@@ -11,7 +11,7 @@ import pytest
 from aiortc.rtp import RtpPacket
 
 from media.formats.coding import Coding
-from media.formats.g711 import decode
+from media.formats.g711 import decode_sample
 from tests.leak.codec import encoded
 from tests.leak.presses import dual_tone
 from tests.stack import Stack, running, until
@@ -39,7 +39,8 @@ def heard(packets: list[RtpPacket]) -> list[RtpPacket]:
     return [
         packet
         for packet in packets
-        if packet.payload_type == 101 or max(abs(decode(Coding.MU, code)) for code in packet.payload) > LOUD
+        if packet.payload_type == 101
+        or max(abs(decode_sample(Coding.MU, code)) for code in packet.payload) > LOUD
     ]
 
 

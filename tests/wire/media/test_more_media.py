@@ -22,8 +22,8 @@ def video_port(body: str) -> int:
 
 
 async def added(at: Scene, asks: str, ours: int, theirs: int) -> tuple[str, str]:
-    """One end adds video, received on `ours`; the other takes it on `theirs`. What each was
-    told."""
+    """One end adds video, received on `ours`; the other takes it on `theirs`. The last
+    descriptions that each got."""
     near, far = (at.carrier, at.pbx) if asks == "customer" else (at.pbx, at.carrier)
     call = at.near if asks == "customer" else at.agent
     own, other = (
@@ -55,11 +55,11 @@ async def test_video_that_is_added_is_relayed_both_ways_and_the_audio_goes_on(
             for pair in (here, there):
                 await pair.open()
                 undo.callback(pair.close)
-            told, answer = await added(at, asks, here.port, there.port)
+            offered, answer = await added(at, asks, here.port, there.port)
             packets = [bytes((0x80, 96, 0, number)) + bytes(8) + b"a picture" for number in range(20)]
             for packet in packets:
                 here.rtp.send(packet, (HOST, video_port(answer)))
-                there.rtp.send(packet, (HOST, video_port(told)))
+                there.rtp.send(packet, (HOST, video_port(offered)))
             for pair in (here, there):
                 await until(partial(pictures, pair, len(packets)), "every packet of the video")
                 assert pictures(pair) == packets
@@ -71,7 +71,7 @@ async def test_video_that_is_added_is_relayed_both_ways_and_the_audio_goes_on(
 async def test_while_a_card_is_keyed_what_is_added_is_refused_in_place(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         await at.stack.start_capture(at.call_id)
-        told, answer = await added(at, "agent", 40_002, 40_004)
-        assert video_port(told) == video_port(answer) == 0
+        offered, answer = await added(at, "agent", 40_002, 40_004)
+        assert video_port(offered) == video_port(answer) == 0
         assert (await at.stack.call(at.call_id))["masked"]
         await at.end(at.agent)

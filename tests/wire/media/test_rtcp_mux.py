@@ -79,7 +79,7 @@ async def test_a_leg_that_multiplexes_and_one_that_does_not_hear_each_other_s_re
 
 async def test_baresip_multiplexes_and_pjsip_does_not(peers: Peers) -> None:
     """An agent's baresip calls a customer's pjsua2; reports of both reach both."""
-    at = Addresses(agent="127.0.0.1")  # which it sends RTP from, whatever it is told to listen on
+    at = Addresses(agent="127.0.0.1")  # which it sends RTP from, whatever address it listens on
     customer = await peers.phone("customer", address=at.customer, ring_ms=100)
     agent = await peers.baresip(address=at.agent, rtcp_mux=True)
     async with running(Stack(peers.directory, customer.port, agent.port, pairs=20, extra=at.conf())) as stack:

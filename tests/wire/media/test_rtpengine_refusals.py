@@ -293,13 +293,13 @@ async def test_a_leg_is_heard_from_where_its_sdp_says_and_from_elsewhere_only_be
 ) -> None:
     digits = free_port()
     daemon = await peers.rtpengine(digits)
-    told, elsewhere, agent = MediaPair(), MediaPair(), MediaPair()
+    named, elsewhere, agent = MediaPair(), MediaPair(), MediaPair()
     async with served(peers, digits, daemon.address) as b2bua:
-        for pair in (told, elsewhere, agent):
+        for pair in (named, elsewhere, agent):
             await pair.open()
         opened = await b2bua.ask(OpenSession(serial=1, session=S, streams=1))
         assert isinstance(opened, SessionOpened)
-        for side, pair in ((Side.CALLER, told), (Side.AGENT, agent)):
+        for side, pair in ((Side.CALLER, named), (Side.AGENT, agent)):
             wanted = stream(pair.port, latch=latch and side is Side.CALLER)
             assert isinstance(
                 await b2bua.ask(SetRemote(serial=2, session=S, side=side, streams=(wanted,))), Done
@@ -320,9 +320,9 @@ async def test_a_leg_is_heard_from_where_its_sdp_says_and_from_elsewhere_only_be
 
         assert await spoken(elsewhere, 1, 100 if latch else 20) is latch
         if not latch:
-            assert await spoken(told, 2, 100), "the control"
+            assert await spoken(named, 2, 100), "the control"
             assert not arrived(1), "what was sent before the control"
-        for pair in (told, elsewhere, agent):
+        for pair in (named, elsewhere, agent):
             pair.close()
 
 
@@ -382,7 +382,7 @@ async def test_the_doctor_tries_each_server(peers: Peers) -> None:
 
 
 async def until_lost(b2bua: B2bua, sessions: int) -> None:
-    """Until b2bua was told of so many lost sessions; then no capture goes on in them."""
+    """Until b2bua has heard of so many lost sessions; then no capture goes on in them."""
 
     async def lost() -> Counted | None:
         counted = await b2bua.ask(CountSessions(serial=90))

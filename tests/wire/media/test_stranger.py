@@ -28,7 +28,7 @@ STAGE = 25  # rounds of both phones in each stage of the call
 
 
 class Talk:
-    """Both phones speak, RTP and RTCP, as long as the block runs; where they are told to."""
+    """Both phones speak, RTP and RTCP, as long as the block runs; to where SDP says."""
 
     def __init__(self, customer: Customer, phones: list[MediaPair]) -> None:
         self.customer, self.phones = customer, phones

@@ -184,14 +184,14 @@ async def test_a_customer_who_keys_on_in_groups_is_not_heard_until_released(
 
 
 async def groups(at: Scene) -> None:
-    """The card number in groups; each is told, and nothing of any reaches the agent."""
+    """The card number in groups; each is reported, and nothing of any reaches the agent."""
     for start in range(0, 16, 4):
         await at.customer.key(CANARY.number[start : start + 4])
 
-        async def told() -> bool:
+        async def is_reported() -> bool:
             return bool((await mask(at))["still_keying"])
 
-        await until(told, "that the customer is still keying")
+        await until(is_reported, "that the customer is still keying")
         assert events(at.old) == 0
         quiet = at.customer.speech
         await at.customer.play([quiet() for _ in range(int(GROUP_PAUSE / 0.02) if start < 12 else 1)])

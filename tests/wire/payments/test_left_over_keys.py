@@ -28,12 +28,12 @@ async def test_keys_left_over_are_told_and_never_charged(tmp_path: Path) -> None
             return (await _field(at, place))["ignored"] == keys
 
         await at.customer.key(f"{CARD.number}1")  # a digit bounces
-        await until(lambda: ignored(1, 1), "the digit to be told")
+        await until(lambda: ignored(1, 1), "the digit to be reported")
         await asyncio.sleep(float(pauses["refusal_pause"]))
         await at.customer.key("112039")
-        await until(lambda: ignored(1, 3), "the two digits left over to be told")
+        await until(lambda: ignored(1, 3), "the two digits left over to be reported")
         assert (await _field(at, 1))["reason"] == "expiry_past"
-        # What a customer waits, who is told to key it anew.
+        # What a customer waits, whom the agent asks to key it anew.
         await asyncio.sleep(float(pauses["refusal_pause"]) + 0.5)
         await at.customer.key(f"{CARD.expiry}#{CARD.code}")
         await at.stack.stage(at.call_id, "ready")

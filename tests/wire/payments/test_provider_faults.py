@@ -1,4 +1,4 @@
-"""What goes wrong at the payment provider: the agent is told clearly, nobody is charged twice, and
+"""What goes wrong at the payment provider: the agent sees it clearly, nobody is charged twice, and
 the call goes on.
 
 Each call sees a fault first, then a payment that succeeds: a fault leaves nothing behind that

@@ -1,7 +1,7 @@
 """Two cards keyed at the same time give the agents the same octets, in packets of the same length,
 at the same time.
 
-Each test first keys two digits where no mask is on, and sees that they can be told from each other.
+Each test first keys two digits where no mask is on, and sees that they differ.
 Beside events, a key is put into header extensions, padding, RTCP's texts and packets of an
 application, and reports' extensions."""
 

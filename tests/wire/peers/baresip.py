@@ -1,4 +1,4 @@
-"""baresip as an agent's telephone: another SIP stack, told what to do over its ctrl_tcp module
+"""baresip as an agent's telephone: another SIP stack, commanded over its ctrl_tcp module
 (JSON in netstrings).
 
 It speaks from a WAV file and writes what it hears to another; it has no audio device. The keys that

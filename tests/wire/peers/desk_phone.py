@@ -154,22 +154,22 @@ def _serve(user: str, address: str) -> None:
     account.create(settings)
     _report("ready", port=port)
 
-    def obey(told: dict[str, Any]) -> None:
-        line = calls[told["line"]] if "line" in told else None
-        match told["do"]:
+    def obey(order: dict[str, Any]) -> None:
+        line = calls[order["line"]] if "line" in order else None
+        match order["do"]:
             case "call":
-                Line(account).makeCall(told["uri"], pj.CallOpParam(True))
+                Line(account).makeCall(order["uri"], pj.CallOpParam(True))
             case "hold":
                 line.setHold(pj.CallOpParam(True))
             case "hangup":
                 line.hangup(pj.CallOpParam(True))
             case "transfer":
-                line.xfer(told["uri"], pj.CallOpParam(True))
+                line.xfer(order["uri"], pj.CallOpParam(True))
             case "join":
-                line.xferReplaces(calls[told["other"]], pj.CallOpParam(True))
+                line.xferReplaces(calls[order["other"]], pj.CallOpParam(True))
             case "packets":
                 statistics = line.getStreamStat(0)
-                _report("packets", line=told["line"], count=int(statistics.rtcp.rxStat.pkt))
+                _report("packets", line=order["line"], count=int(statistics.rtcp.rxStat.pkt))
 
     instructions: queue.SimpleQueue[str] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(instructions,), daemon=True).start()
@@ -177,13 +177,13 @@ def _serve(user: str, address: str) -> None:
         endpoint.libHandleEvents(_POLL_MS)
         if instructions.empty():
             continue
-        told = instructions.get()
-        if not told:
+        order = instructions.get()
+        if not order:
             break
         try:
-            obey(json.loads(told))
+            obey(json.loads(order))
         except pj.Error as error:
-            _report("failed", do=json.loads(told)["do"], status=error.status)
+            _report("failed", do=json.loads(order)["do"], status=error.status)
     endpoint.hangupAllCalls()
     for _ in range(30):
         endpoint.libHandleEvents(_POLL_MS)

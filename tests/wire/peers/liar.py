@@ -1,5 +1,5 @@
-"""A man between Tonewall and a real rtpengine, who does not carry out what he is told not to, and
-says what he likes."""
+"""A man between Tonewall and a real rtpengine, who does not carry out what the test forbids him,
+and says what he likes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Self, cast
 
-from media.rtpengine.ng import Value, decode, encode
+from media.rtpengine.ng import Value, decode_value, encode
 
 
 class Liar(asyncio.DatagramProtocol):
@@ -43,7 +43,7 @@ class Liar(asyncio.DatagramProtocol):
             return
         self._asker = addr
         cookie, _, body = data.partition(b" ")
-        command = cast("Mapping[str, bytes]", decode(body))["command"].decode()
+        command = cast("Mapping[str, bytes]", decode_value(body))["command"].decode()
         if command in self.lies:
             self._transport.sendto(cookie + b" " + encode(self.lies[command]), addr)
         else:

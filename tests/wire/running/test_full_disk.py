@@ -36,7 +36,7 @@ def fill(disk: Path) -> None:
             pass
 
 
-async def told(wire: Line, what: str, *, there: bool = True) -> dict[str, Any]:
+async def fault_shown(wire: Line, what: str, *, there: bool = True) -> dict[str, Any]:
     """The health check, once it tells of that fault, or no more."""
 
     async def faults() -> dict[str, Any] | None:
@@ -54,7 +54,7 @@ async def test_no_payment_begins_while_the_journal_cannot_be_written(peers: Peer
         call_id = await wire.dial()
         async with wire.feed() as feed:
             fill(disk)
-            fault = await told(wire, "payers")
+            fault = await fault_shown(wire, "payers")
             assert fault["status"] == 503
             assert "the payment journal cannot be written" in fault["says"]
             order = {"transaction_id": "t-1", "amount": 100, "currency": "EUR"}
@@ -62,10 +62,10 @@ async def test_no_payment_begins_while_the_journal_cannot_be_written(peers: Peer
             assert answer.status_code == 503
             assert answer.json()["detail"] == fault["says"]
             assert (await wire.stack.call(call_id))["capture"] is None
-            await until(lambda: b"event: service\n" in feed.raw, "the page to be told")
+            await until(lambda: b"event: service\n" in feed.raw, "the page to show it")
         await wire.voice()  # the call goes on
         (disk / "ballast").unlink()
-        await told(wire, "payers", there=False)
+        await fault_shown(wire, "payers", there=False)
         await wire.stack.start_capture(call_id, transaction="t-2")
         await wire.hang_up()
 
@@ -76,7 +76,7 @@ async def test_no_payment_begins_while_the_table_of_payments_cannot_be_written(
     async with line(peers, extra={"cdr": {"payments": str(disk / "payments.sqlite")}}) as wire:
         call_id = await wire.dial()
         fill(disk)
-        fault = await told(wire, "payments")
+        fault = await fault_shown(wire, "payments")
         assert (fault["status"], fault["stops"]) == (503, "payments")
         assert "[cdr] payments" in fault["says"]
         order = {"transaction_id": "t-1", "amount": 100, "currency": "EUR"}
@@ -85,7 +85,7 @@ async def test_no_payment_begins_while_the_table_of_payments_cannot_be_written(
         assert (await wire.stack.call(call_id))["masked"] is False
         await wire.voice()  # the call goes on
         (disk / "ballast").unlink()
-        await told(wire, "payments", there=False)
+        await fault_shown(wire, "payments", there=False)
         await wire.stack.start_capture(call_id, transaction="t-2")
         await wire.hang_up()
 
@@ -97,10 +97,10 @@ async def test_a_call_record_that_the_disk_does_not_take_reaches_the_database(
     async with line(peers, extra={"cdr": {"spool": str(disk / "cdr.spool")}}) as wire:
         await wire.dial()
         fill(disk)
-        fault = await told(wire, "records")
+        fault = await fault_shown(wire, "records")
         assert (fault["status"], fault["stops"]) == (503, "records")
         await wire.hang_up()
         [record] = await until(wire.stack.records, "the record in the database")
         assert record["end"]
         (disk / "ballast").unlink()
-        await told(wire, "records", there=False)
+        await fault_shown(wire, "records", there=False)

@@ -25,7 +25,7 @@ from tests.wire.peers.aiortc_view import Flow
 from tests.wire.sip_peer import HOST, Heard, SipPeer
 
 STRANGER = "127.0.0.9"
-LARGEST = 16_384  # docs/architecture.md
+MAX_MESSAGE = 16_384  # docs/architecture.md
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ def malformed(carrier: SipPeer) -> dict[str, bytes]:
         "a Contact that is no address": bent(r"Contact: .*", "Contact: \"<<<\r"),
         "a thousand headers": bent(r"Max-Forwards: 70\r\n", "Max-Forwards: 70\r\n" + "X: 1\r\n" * 1000),
         "a header too long": bent(r"Max-Forwards: 70\r\n",
-        "Max-Forwards: 70\r\nSubject: " + "a" * LARGEST + "\r\n"),
+        "Max-Forwards: 70\r\nSubject: " + "a" * MAX_MESSAGE + "\r\n"),
         "a datagram as long as they come": bent(r"Max-Forwards: 70\r\n",
         "Max-Forwards: 70\r\nX: " + "a" * 60_000 + "\r\n"),
         "a version of the future": bent(r" SIP/2.0\r\nVia", " SIP/9.9\r\nVia"),

@@ -117,9 +117,9 @@ def crosses(rule: Rule, moment: MessageClass, near: str, far: str, privacy: str)
     """What docs/headers.md says: from `near` to `far`."""
     believed = rule.accepted_from is Trust.ANYBODY or near in TRUSTED
     withheld = bool(rule.hidden_with & set(privacy.split(";")))
-    told = far in TRUSTED or (rule.sent_to is Trust.ANYBODY and not withheld)
+    is_sent = far in TRUSTED or (rule.sent_to is Trust.ANYBODY and not withheld)
     signature = rule.name not in {"Identity", "Date"} or far in TRUSTED  # `identity = yes`
-    return moment in rule.crosses_in and believed and told and signature
+    return moment in rule.crosses_in and believed and is_sent and signature
 
 
 def as_the_table_says(
@@ -166,13 +166,13 @@ async def test_each_header_crosses_as_the_table_says(land: Country, privacy: str
     for near, far in PAIRS:
         callee = "155500" if far in TRUSTED else "255500"
         headers, replied = all_of_them(near, callee, privacy), all_of_them(far, callee, privacy)
-        told = {"near": near, "far": far, "callee": callee, "privacy": privacy}
-        back = told | {"near": far, "far": near, "privacy": privacy}
+        ends = {"near": near, "far": far, "callee": callee, "privacy": privacy}
+        back = ends | {"near": far, "far": near, "privacy": privacy}
         one, other = getattr(land, near), getattr(land, far)
         # A call that is answered, changed and hung up.
         invite(one, host_of(near), callee, headers)
         invited = await other.hear("INVITE")
-        as_the_table_says(invited, MessageClass.INVITE, **told)
+        as_the_table_says(invited, MessageClass.INVITE, **ends)
         other.reply(invited, 183, body=ANSWER, **replied)
         as_the_table_says(await one.hear("183"), MessageClass.PROVISIONAL, **back)
         other.reply(invited, 200, body=ANSWER, **replied)
@@ -180,22 +180,22 @@ async def test_each_header_crosses_as_the_table_says(land: Country, privacy: str
         as_the_table_says(ok, MessageClass.SUCCESS, **back)
         call = Call.placed(ok)
         one.send(one.request("ACK", call=call, **headers))
-        as_the_table_says(await other.hear("ACK"), None, **told)
+        as_the_table_says(await other.hear("ACK"), None, **ends)
         one.send(one.request("INVITE", call=call, cseq=2, body=SDP.format("moved"), **headers))
         again = await other.hear("INVITE")
-        as_the_table_says(again, None, **told)
+        as_the_table_says(again, None, **ends)
         other.reply(again, 200, body=ANSWER, **replied)
         as_the_table_says(await one.hear("200"), None, **back)
         one.send(one.request("ACK", call=call, cseq=2, **headers))
         await other.hear("ACK")
         one.send(one.request("INFO", call=call, cseq=3, body="x", **headers | {"Content-Type": "text/plain"}))
         info = await other.hear("INFO")
-        as_the_table_says(info, None, **told)
+        as_the_table_says(info, None, **ends)
         other.reply(info, 200, **replied)
         as_the_table_says(await one.hear("200"), None, **back)
         one.send(one.request("BYE", call=call, cseq=4, **headers))
         bye = await other.hear("BYE")
-        as_the_table_says(bye, MessageClass.BYE, **told)
+        as_the_table_says(bye, MessageClass.BYE, **ends)
         other.reply(bye, 200, **replied)
         as_the_table_says(await one.hear("200"), None, **back)
         # One that is refused.
@@ -210,7 +210,7 @@ async def test_each_header_crosses_as_the_table_says(land: Country, privacy: str
         cancelled(one, sent, headers)
         as_the_table_says(await one.hear("200"), None, **back)
         cancel = await other.hear("CANCEL")
-        as_the_table_says(cancel, MessageClass.CANCEL, **told)
+        as_the_table_says(cancel, MessageClass.CANCEL, **ends)
         other.reply(cancel, 200)
         other.reply(invited, 487)
         as_the_table_says(await land.refused(one, 487), None, **back)

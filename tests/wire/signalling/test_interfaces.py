@@ -49,7 +49,7 @@ async def scene(
         yield Scene(stack, customer, desk)
 
 
-def told(body: str) -> tuple[str, str]:
+def connection_address(body: str) -> tuple[str, str]:
     """Family and address in a description, which names them in o= and c= alike."""
     named = set(re.findall(r"IN (IP[46]) (\S+)", body))
     assert len(named) == 1, named
@@ -72,7 +72,7 @@ async def test_a_card_is_paid_between_two_interfaces_and_each_side_is_told_its_o
         [call] = await at.stack.calls_up()
         assert at.customer.far[0] == "127.0.0.1"
         [offered] = at.desk.invites.values()
-        assert told(offered) == expected
+        assert connection_address(offered) == expected
         await at.customer.play([at.customer.speech() for _ in range(5)])
         await until(lambda: len(at.desk.media.rtp.heard) == 5, "the customer's voice at the desk")
         assert at.desk.far[0] == expected[1]
@@ -107,11 +107,11 @@ async def test_a_call_that_goes_on_to_another_trunk_is_received_on_that_trunk_s_
         async with scene(tmp_path, "::1", extra, without=("pbx",)) as at:
             calling = asyncio.create_task(at.customer.dial())
             refused = await busy.hear("INVITE")
-            assert told(refused.body) == ("IP4", "127.0.0.2")
+            assert connection_address(refused.body) == ("IP4", "127.0.0.2")
             busy.reply(refused, 503)
             await calling
             [offered] = at.desk.invites.values()
-            assert told(offered) == ("IP6", "::1")
+            assert connection_address(offered) == ("IP6", "::1")
             await at.customer.play([at.customer.speech() for _ in range(5)])
             await until(lambda: len(at.desk.media.rtp.heard) == 5, "the customer's voice at the desk")
             assert at.desk.far[0] == "::1"

@@ -30,13 +30,13 @@ async def stage() -> AsyncIterator[Stage]:
 async def again(bridge: Bridge) -> bytes:
     """Close the engine without a word and let another go on; what was written."""
     old = bridge.engine
-    standing = old.snapshot()
+    snapshot = old.snapshot()
     await old.abandon()
     trunks = [peer.trunk for peer in old._trunks.peers.values()]
     binds = [Bind(bind.transport, bind.host, old.address[1]) for bind in old._binds]
     bridge.engine = SipEngine(binds=binds, trunks=trunks, on_event=bridge.on_event, timers=QUICK)
-    await bridge.engine.start(standing)
-    return standing
+    await bridge.engine.start(snapshot)
+    return snapshot
 
 
 async def test_a_call_that_is_up_is_renegotiated_and_hung_up_by_the_next_process(stage: Stage):
@@ -79,9 +79,9 @@ async def test_a_key_that_is_on_its_way_as_info_is_not_written_and_its_sender_is
     text = stage.carrier.request("INFO", call=near, cseq=2, body=body, Content_Type="application/dtmf-relay")
     stage.carrier.send(text)
     await stage.pbx.hear("INFO")
-    standing = await again(stage.bridge)
+    snapshot = await again(stage.bridge)
     assert stage.bridge.kinds(LegRequested)
-    assert DIGITS.encode() not in standing
+    assert DIGITS.encode() not in snapshot
     stage.carrier.send(text)
     await stage.carrier.hear("500")
     stage.pbx.send(stage.pbx.request("BYE", call=far))
@@ -91,12 +91,12 @@ async def test_a_key_that_is_on_its_way_as_info_is_not_written_and_its_sender_is
 
 async def test_a_leg_of_a_trunk_that_is_gone_is_not_read_and_nothing_else_is_either(stage: Stage):
     await stage.up()
-    standing = stage.bridge.engine.snapshot()
+    snapshot = stage.bridge.engine.snapshot()
     other = SipEngine(
         binds=[Bind(Transport.UDP, HOST, 0)], trunks=[Trunk("carrier", HOST, 1)], on_event=print
     )
     with pytest.raises(SnapshotError, match="trunk pbx, which is not configured"):
-        await other.start(standing)
+        await other.start(snapshot)
     assert other.open_legs == other.open_dialogs == other.open_transactions == 0
     await other.abandon()
 

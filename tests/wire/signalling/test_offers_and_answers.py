@@ -111,7 +111,7 @@ VIDEO = "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "passed_on"),
     [
         (sdp(5000, "8 101"), [("audio", True, "8 101"), ("video", False, "96")]),
         (sdp(5000, "8 101", more=VIDEO + VIDEO), [("audio", True, "8 101"), ("video", True, "96")]),
@@ -123,17 +123,17 @@ VIDEO = "m=video 4002 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n"
     ],
     ids=["too few", "too many", "another kind", "no codec"],
 )
-async def test_an_answer_is_mended_or_refused(scene: Scene, answer: str, told: list[object] | None):
+async def test_an_answer_is_mended_or_refused(scene: Scene, answer: str, passed_on: list[object] | None):
     invite = await scene.called(sdp(4000, more=VIDEO))
     scene.pbx.reply(invite, 200, body=answer)
-    if told is None:
+    if passed_on is None:
         await scene.carrier.hear("502")
         await scene.pbx.hear("ACK")
         scene.pbx.reply(await scene.pbx.hear("BYE"), 200)
         await nothing_left(scene.stack)
         return
     ok = await scene.carrier.hear("200")
-    assert lines(ok.body) == told
+    assert lines(ok.body) == passed_on
     near = Call.placed(ok)
     scene.carrier.send(scene.carrier.request("ACK", call=near))
     await scene.pbx.hear("ACK")
@@ -234,11 +234,11 @@ async def test_an_update_of_the_far_end_is_answered_in_the_direction_that_it_all
 
 
 @pytest.mark.parametrize(
-    ("formats", "direction", "told"),
+    ("formats", "direction", "passed_on"),
     [("8 101", "", "8 101"), ("8 0 101", "inactive", "8 101"), ("8", "sendonly", "8")],
 )
 async def test_an_update_of_the_near_end_is_answered_and_offered_to_the_far_end_behind_the_ack(
-    scene: Scene, formats: str, direction: str, told: str
+    scene: Scene, formats: str, direction: str, passed_on: str
 ):
     invite = await scene.called(sdp(4000), **RELIABLE)
     _, near = await scene.progressed(invite, sdp(5000, "8 101"))
@@ -246,10 +246,10 @@ async def test_an_update_of_the_near_end_is_answered_and_offered_to_the_far_end_
     scene.carrier.send(scene.carrier.request("UPDATE", call=near, cseq=3, body=update))
     ok = await scene.carrier.hear("200")
     allowed = {"": "sendrecv", "inactive": "inactive", "sendonly": "recvonly"}[direction]
-    assert (lines(ok.body), way(ok.body)) == ([("audio", True, told)], allowed)
+    assert (lines(ok.body), way(ok.body)) == ([("audio", True, passed_on)], allowed)
     final = await scene.answered(invite, near, sdp(5000, "8 101"))
     assert final.body == ok.body
-    follow = await scene.offered(scene.pbx, sdp(5000, told, allowed, 2))
+    follow = await scene.offered(scene.pbx, sdp(5000, passed_on, allowed, 2))
     assert (lines(follow.body)[0][2], way(follow.body)) == (formats, direction or "sendrecv")
     await scene.over(near)
     scene.silent(scene.carrier)

@@ -165,13 +165,13 @@ async def test_pjsua2_joins_a_customer_and_whom_it_consulted_on_another_carrier(
 
 
 async def held(stack: Stack) -> None:
-    """Until both carriers' phones have been told of the hold."""
+    """Until both carriers' phones are on hold."""
 
-    async def told() -> bool:
+    async def on_hold() -> bool:
         text = stack.log.read_text()
         return text.count('"what": "ReinviteAnswered"') + text.count('"what":"ReinviteAnswered"') >= 2
 
-    await until(told, "both calls on hold")
+    await until(on_hold, "both calls on hold")
 
 
 async def talk(*phones: Phone) -> None:

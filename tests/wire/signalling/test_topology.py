@@ -116,7 +116,7 @@ def searched(side: Side, other: Side) -> None:
 
 @pytest.fixture
 async def land(tmp_path: Path):
-    """Trunks that are trusted: they are told the most."""
+    """Trunks that are trusted: they get the most."""
     keys = {key: value for key, value in KEYS.items() if key != "x_headers"} | {"x_headers": "X-Nothing"}
     async with country(tmp_path, ROUTES, south=keys, munich=keys | {"refer": "yes"}) as made:
         yield made

@@ -104,9 +104,9 @@ async def test_peers_are_told_the_advertised_addresses_and_reach_us_there(tmp_pa
             near, far = Call.placed(ok), Call.taken(invite)
             assert near.target == far.target == f"sip:{OUTSIDE}:{port}"
             assert HOST not in invite.text
-            for told in (invite, ok):
-                assert f"c=IN IP4 {OUTSIDE}\r\n" in told.body
-                assert HOST not in told.body
+            for message in (invite, ok):
+                assert f"c=IN IP4 {OUTSIDE}\r\n" in message.body
+                assert HOST not in message.body
             carrier.send(carrier.request("ACK", call=near))
             await pbx.hear("ACK")
             await stack.calls_up()

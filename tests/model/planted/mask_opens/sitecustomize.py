@@ -7,11 +7,11 @@ if "media.process" in sys.orig_argv:
 
     from media.service.relayed_session import RelayedSession
 
-    _mask = RelayedSession.mask
+    _mask = RelayedSession.set_mask
 
     def mask(self, on, *more):
         _mask(self, on, *more)
         if on:
             asyncio.get_running_loop().call_later(2.0, lambda: _mask(self, False, *more))
 
-    RelayedSession.mask = mask
+    RelayedSession.set_mask = mask

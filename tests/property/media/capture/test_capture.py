@@ -125,7 +125,7 @@ class Captured(RuleBasedStateMachine):
 
     @rule(lost=st.booleans())
     def cut_short(self, lost: bool) -> None:
-        self.tell(self.capture.lost(self.now) if lost else self.capture.call_gone(self.now))
+        self.tell(self.capture.lose_key(self.now) if lost else self.capture.call_gone(self.now))
 
     @rule(seconds=st.sampled_from([0.0, 1.0, 3.0, 59.9, 60.0, 120.0, 300.0]))
     def time_passes(self, seconds: float) -> None:

@@ -26,7 +26,7 @@ def codes(keyed: tuple[Keyed, ...]) -> bytes:
 
 
 def pair(*, are_types_known: bool = True, drops_events: bool = False) -> tuple[Mask, _core.Mask]:
-    """The reference and the core, told the same."""
+    """The reference and the core, given the same."""
     if not are_types_known:
         return Mask(frozenset(), frozenset()), _core.Mask(b"", b"")
     core = _core.Mask(
@@ -256,7 +256,7 @@ def test_the_core_and_the_reference_decide_alike(steps, are_types_known, drops_e
         else:
             now += value
             assert core.idle(now) == reference.idle(now)
-            assert core.take(now) == keys.take(now)
+            assert core.take_ripe(now) == keys.take_ripe(now)
 
 
 @settings(max_examples=400, deadline=None)
@@ -274,7 +274,7 @@ def test_the_core_and_the_reference_open_redundancy_alike(packets, masked):
         left = [*core.released(), *([out] if out else [])]
         assert [*reference.released(), *([out] if out else [])] == left
         assert not on or all(each[1] & 0x7F not in EVENTS | RED for each in left)
-        core.take(400 * step + 100)
+        core.take_ripe(400 * step + 100)
 
 
 @settings(max_examples=300, deadline=None)
@@ -319,9 +319,9 @@ def test_the_core_and_the_reference_read_the_same_of_report_blocks(compound, fil
         for index in range(at + 8, min(at + size, len(filled))):
             filled[index] = filling[index % len(filling)]
         at += size
-    told = reception(bytes(filled))
+    read = reception(bytes(filled))
     assert _core.Mask(b"", b"").reception(bytes(filled)) == (
-        None if told is None else (told.lost, told.jitter)
+        None if read is None else (read.lost, read.jitter)
     )
 
 
@@ -391,7 +391,7 @@ def test_the_core_and_the_reference_decide_alike_along_a_sender_s_way(seed, orig
                 core.rtp(packet, now)
         assert core.released() == list(reference.released())
         if sender.chance.random() < 0.3:
-            assert core.take(now) == keys.take(now)
+            assert core.take_ripe(now) == keys.take_ripe(now)
 
 
 @settings(max_examples=100, deadline=None)

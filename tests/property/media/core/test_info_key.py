@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from media import _core
-from media.reference.sip_info import LONGEST, MALFORMED, NO_KEY, key
+from media.reference.sip_info import MALFORMED, MAX_BODY, NO_KEY, parse_key
 
 KEYS = "0123456789*#ABCD"
 LINES = st.sampled_from(
@@ -40,11 +40,11 @@ def core(body: bytes) -> int:
 
 
 @given(BODIES)
-@example(b"5" + b"\r\n" * (LONGEST // 2))
-@example(b"Signal=5" + b" " * (LONGEST - 8))
-@example(b"Signal=5" + b" " * (LONGEST - 7))
+@example(b"5" + b"\r\n" * (MAX_BODY // 2))
+@example(b"Signal=5" + b" " * (MAX_BODY - 8))
+@example(b"Signal=5" + b" " * (MAX_BODY - 7))
 def test_the_core_reads_what_the_reference_reads(body: bytes) -> None:
-    assert core(body) == key(body)
+    assert core(body) == parse_key(body)
 
 
 @pytest.mark.parametrize("code", range(16))

@@ -79,18 +79,18 @@ def captured(mask: Mask | _core.Mask, packets: list[tuple[int, bytes]]) -> tuple
     for now, packet in packets:
         list(mask.released())
         if isinstance(mask, Mask):
-            digits += queue.take(now)
+            digits += queue.take_ripe(now)
             if not all(
                 queue.put(one.code, one.ssrc, one.rtp_timestamp, now) for one in mask.rtp(packet, now)[1]
             ):
                 return digits, True
             continue
-        digits += mask.take(now)
+        digits += mask.take_ripe(now)
         try:
             mask.rtp(packet, now)
         except OverflowError:
             return digits, True
-    return digits + (queue if isinstance(mask, Mask) else mask).take(now + HOLD_MS), False
+    return digits + (queue if isinstance(mask, Mask) else mask).take_ripe(now + HOLD_MS), False
 
 
 def outcomes(calls: int, loss: float, burst: int, frame: int = 160) -> dict[str, list[int]]:

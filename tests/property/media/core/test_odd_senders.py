@@ -148,16 +148,16 @@ def captured(mask: Mask | _core.Mask, arrivals: list[tuple[int, bytes]]) -> tupl
     for now, packet in arrivals:
         try:
             if isinstance(mask, Mask):
-                digits += queue.take(now)
+                digits += queue.take_ripe(now)
                 keyed = mask.rtp(packet, now)[1]
                 if not all(queue.put(each.code, each.ssrc, each.rtp_timestamp, now) for each in keyed):
                     return digits, True
             else:
-                digits += mask.take(now)
+                digits += mask.take_ripe(now)
                 mask.rtp(packet, now)
         except OverflowError:
             return digits, True
-    return digits + (queue if isinstance(mask, Mask) else mask).take(now + HOLD_MS), False
+    return digits + (queue if isinstance(mask, Mask) else mask).take_ripe(now + HOLD_MS), False
 
 
 def scene(seed: int, network: Network | None = None) -> tuple[str, bytes, list[tuple[int, bytes]]]:

@@ -42,8 +42,8 @@ def test_the_core_counts_as_the_reference(steps, number, rtp_timestamp, now):
     reference, core = Arrivals(), _core.Arrivals()
     for ssrc, step, ticks, pause, clock, audio in steps:
         number, rtp_timestamp, now = (number + step) % 0x10000, (rtp_timestamp + ticks) % 2**32, now + pause
-        reference.take(Ssrc(ssrc), number, rtp_timestamp, clock, now, audio=audio)
-        core.take(ssrc, number, rtp_timestamp, clock, now, audio)
+        reference.add_packet(Ssrc(ssrc), number, rtp_timestamp, clock, now, audio=audio)
+        core.add_packet(ssrc, number, rtp_timestamp, clock, now, audio)
         assert core.report() == summary(reference)
 
 
@@ -65,14 +65,14 @@ def test_what_is_missing_is_what_was_lost_over_every_wrap_whatever_is_late_or_do
     order.remove(0)
     for index in [0, *order]:
         for _ in range(1 + (index == count - 1)):  # the newest comes twice
-            stream.take(Ssrc(1), (origin + index) % 0x10000, 160 * index, CLOCK, 20 * index, audio=True)
+            stream.add_packet(Ssrc(1), (origin + index) % 0x10000, 160 * index, CLOCK, 20 * index, audio=True)
     assert (stream.expected, stream.missing) == (count, count - len(kept))
 
 
 def spread(delays: list[int]) -> float:
     stream = Arrivals()
     for index, delay in enumerate(delays):
-        stream.take(Ssrc(1), index, 160 * index, CLOCK, 1000 + 20 * index + delay, audio=True)
+        stream.add_packet(Ssrc(1), index, 160 * index, CLOCK, 1000 + 20 * index + delay, audio=True)
     return stream.jitter_us / 1000
 
 
@@ -86,7 +86,7 @@ def test_jitter_is_the_mean_of_the_differences_in_transit():
 def test_events_a_clock_that_jumps_and_a_new_ssrc_make_no_jitter():
     stream = Arrivals()
     for index in range(100):
-        stream.take(
+        stream.add_packet(
             Ssrc(1 + index // 50),
             index,
             160 * index + (2**31 if index > 70 else 0),
@@ -94,6 +94,6 @@ def test_events_a_clock_that_jumps_and_a_new_ssrc_make_no_jitter():
             20 * index,
             audio=True,
         )
-        stream.take(Ssrc(1 + index // 50), index, 8, CLOCK, 20 * index + 500, audio=False)
-        stream.take(Ssrc(99), 40_000 + 10 * index, 8, CLOCK, 20 * index, audio=False)
+        stream.add_packet(Ssrc(1 + index // 50), index, 8, CLOCK, 20 * index + 500, audio=False)
+        stream.add_packet(Ssrc(99), 40_000 + 10 * index, 8, CLOCK, 20 * index, audio=False)
     assert summary(stream) == (100, 0, 0)

@@ -55,9 +55,9 @@ class Both:
         self.left: list[bytes] = []
 
     def press(self, body: bytes, now_ms: int, clock: int = 8000) -> bool:
-        key = Outgoing(info.key(body), info.duration(body), EVENTS, clock)
-        taken = self.core.send(body, EVENTS, clock, OWN, now_ms)
-        assert self.reference.send(key, OWN, now_ms) is taken
+        key = Outgoing(info.parse_key(body), info.duration(body), EVENTS, clock)
+        taken = self.core.send_key(body, EVENTS, clock, OWN, now_ms)
+        assert self.reference.send_key(key, OWN, now_ms) is taken
         return taken
 
     def at(self, now_ms: int) -> None:
@@ -200,7 +200,7 @@ def test_what_is_no_key_is_not_sent() -> None:
     mask = _core.Mask(bytes([EVENTS]), b"", mu=bytes([AUDIO]))
     for body in (b"Signal=16\r\n", b"what", b""):
         with pytest.raises(ValueError, match="no key can be read"):
-            mask.send(body, EVENTS, 8000, OWN, 0)
+            mask.send_key(body, EVENTS, 8000, OWN, 0)
     for payload_type, clock in ((128, 8000), (-1, 8000), (101, 0)):
         with pytest.raises(ValueError, match="payload_type"):
-            mask.send(b"5", payload_type, clock, OWN, 0)
+            mask.send_key(b"5", payload_type, clock, OWN, 0)

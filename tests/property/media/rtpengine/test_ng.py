@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.rtpengine.ng import NgError, NgRefused, answer, decode, encode, request
+from media.rtpengine.ng import NgError, NgRefused, decode_value, encode, parse_answer, request
 
 values = st.recursive(
     st.one_of(st.integers(-(10**18), 10**18), st.binary(max_size=12)),
@@ -20,14 +20,14 @@ values = st.recursive(
 
 @given(values)
 def test_what_is_written_is_read_back(value: object) -> None:
-    assert decode(encode(value)) == value  # type: ignore[arg-type]
+    assert decode_value(encode(value)) == value  # type: ignore[arg-type]
 
 
 @given(st.one_of(st.binary(max_size=60), st.text("0123456789:ideln-", max_size=60).map(str.encode)))
 def test_whatever_comes_raises_nothing_else(body: bytes) -> None:
     for datagram in (body, b"1 " + body):
         try:
-            answer(b"1", datagram)
+            parse_answer(b"1", datagram)
         except NgError:
             continue
 
@@ -52,16 +52,16 @@ def test_whatever_comes_raises_nothing_else(body: bytes) -> None:
 )
 def test_what_is_no_bencode_is_an_error(body: bytes) -> None:
     with pytest.raises(NgError):
-        decode(body)
+        decode_value(body)
 
 
 def test_an_answer_is_ours_and_says_yes() -> None:
     assert request(b"7", "ping", {}) == b"7 d7:command4:pinge"
-    assert answer(b"7", b"7 d6:result4:ponge") == {"result": b"pong"}
-    assert answer(b"7", b"8 d6:result4:ponge") is None
+    assert parse_answer(b"7", b"7 d6:result4:ponge") == {"result": b"pong"}
+    assert parse_answer(b"7", b"8 d6:result4:ponge") is None
     with pytest.raises(NgRefused, match="no reason given"):
-        answer(b"7", b"7 d6:result5:errore")
+        parse_answer(b"7", b"7 d6:result5:errore")
     with pytest.raises(NgRefused, match="Unknown call"):
-        answer(b"7", b"7 d12:error-reason12:Unknown call6:result5:errore")
+        parse_answer(b"7", b"7 d12:error-reason12:Unknown call6:result5:errore")
     with pytest.raises(NgError):
-        answer(b"7", b"7 i1e")
+        parse_answer(b"7", b"7 i1e")

@@ -118,4 +118,4 @@ def test_commands_that_come_too_late_are_refused() -> None:
     for command in (capture.cancel, capture.submit, lambda now: capture.reset(None, now)):
         with pytest.raises(IllegalEvent):
             command(1.0)
-    assert capture.lost(1.0) == capture.call_gone(1.0) == capture.expire(1.0) == []
+    assert capture.lose_key(1.0) == capture.call_gone(1.0) == capture.expire(1.0) == []

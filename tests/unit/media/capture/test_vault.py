@@ -40,9 +40,9 @@ def keys(text: str) -> Callable[[SecretMemory, int], int]:
 
 
 def put(vault: Vault[SecretMemory], field: Field, text: str) -> None:
-    for key in vault.take(keys(text)):
+    for key in vault.take_keys(keys(text)):
         assert key is Key.DIGIT
-        vault.keep(field)
+        vault.keep_digit(field)
 
 
 def a_full_vault() -> tuple[Vault[SecretMemory], SecretMemory]:
@@ -90,7 +90,7 @@ class Pipe:
 
 def test_each_key_is_reported_by_kind_only() -> None:
     vault = Vault(SecretMemory(SIZE))
-    assert list(vault.take(keys("07*#AD"))) == [
+    assert list(vault.take_keys(keys("07*#AD"))) == [
         Key.DIGIT,
         Key.DIGIT,
         Key.CLEAR,
@@ -127,7 +127,7 @@ def test_the_security_codes_length_follows_the_number() -> None:
 def test_keys_that_are_not_kept_are_overwritten() -> None:
     memory = SecretMemory(SIZE)
     vault = Vault(memory)
-    for _key in vault.take(keys(CANARY.keys)):
+    for _key in vault.take_keys(keys(CANARY.keys)):
         pass
     assert is_wiped(memory)
 
@@ -135,7 +135,7 @@ def test_keys_that_are_not_kept_are_overwritten() -> None:
 def test_keys_are_overwritten_when_their_reader_stops_half_way() -> None:
     memory = SecretMemory(SIZE)
     vault = Vault(memory)
-    with closing(vault.take(keys(CANARY.number))) as waiting:
+    with closing(vault.take_keys(keys(CANARY.number))) as waiting:
         next(waiting)
         next(waiting)
     assert is_wiped(memory)
@@ -143,14 +143,14 @@ def test_keys_are_overwritten_when_their_reader_stops_half_way() -> None:
 
 def test_a_digit_can_be_kept_once_only() -> None:
     vault = Vault(SecretMemory(SIZE))
-    waiting = vault.take(keys("1#"))
+    waiting = vault.take_keys(keys("1#"))
     next(waiting)
-    vault.keep(Field.EXPIRY)
+    vault.keep_digit(Field.EXPIRY)
     with pytest.raises(LookupError):
-        vault.keep(Field.EXPIRY)
+        vault.keep_digit(Field.EXPIRY)
     assert next(waiting) is Key.END
     with pytest.raises(LookupError):
-        vault.keep(Field.EXPIRY)
+        vault.keep_digit(Field.EXPIRY)
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_more_keys_than_fit_are_refused_and_wiped() -> None:
         return len(memory)
 
     with pytest.raises(IndexError):
-        list(vault.take(overfill))
+        list(vault.take_keys(overfill))
     assert is_wiped(memory)
 
 

@@ -10,14 +10,14 @@ from media import _core
 from media.codecs import DecodedCodec
 from media.formats.coding import Coding
 from media.formats.rtp import Rtp, Ssrc, parse, serialise
-from media.reference.gap_fill import MOST_PAYLOAD
+from media.reference.gap_fill import MAX_PAYLOAD
 from media.reference.masking import Mask
 from tests.unit.media.core.relay_rig import Rig, everything, received, until
 
 EVENT, AUDIO, TYPE = 101, 0, 110
-MOST_READ = 2048  # bytes that the relay reads of one datagram
+MAX_READ = 2048  # bytes that the relay reads of one datagram
 SECOND_OF_GSM = 12 + 50 * 33  # bytes; no longer gap is filled
-MOST_WAITING = MOST_PAYLOAD + 12  # bytes of a packet that may wait for the decoder process
+MAX_WAITING = MAX_PAYLOAD + 12  # bytes of a packet that may wait for the decoder process
 CODECS = pytest.mark.parametrize("codec", list(DecodedCodec), ids=lambda codec: codec.name)
 
 
@@ -45,7 +45,7 @@ def attack(codec: DecodedCodec, room: int) -> list[bytes]:
     ]
 
 
-@pytest.mark.parametrize("room", [MOST_WAITING, MOST_WAITING + 40, SECOND_OF_GSM, MOST_READ])
+@pytest.mark.parametrize("room", [MAX_WAITING, MAX_WAITING + 40, SECOND_OF_GSM, MAX_READ])
 @CODECS
 def test_what_is_longer_than_may_wait_does_not_leave_and_fills_no_gap(codec: DecodedCodec, room: int) -> None:
     core = _core.Mask(bytes([EVENT]), b"", decoded=bytes([TYPE, codec.number]))
@@ -57,10 +57,10 @@ def test_what_is_longer_than_may_wait_does_not_leave_and_fills_no_gap(codec: Dec
         assert core.rtp(packet, 20 * now) == (out, bytes(each.code for each in keyed))
         asked = core.asked()
         assert asked == reference.asked()
-        assert all(len(each) <= MOST_WAITING for each in asked)
+        assert all(len(each) <= MAX_WAITING for each in asked)
 
 
-@pytest.mark.parametrize("room", [SECOND_OF_GSM, MOST_READ])
+@pytest.mark.parametrize("room", [SECOND_OF_GSM, MAX_READ])
 @CODECS
 def test_the_relay_outlives_a_gap_behind_a_packet_of_more_frames_than_may_wait(
     codec: DecodedCodec, room: int
@@ -73,7 +73,7 @@ def test_the_relay_outlives_a_gap_behind_a_packet_of_more_frames_than_may_wait(
     until(lambda: rig.relay.counters(7)["caller_received"] == 3)
     rig.relay.set_mask(7, False)
     left = [heard for heard in map(parse, everything(rig.agent.rtp)) if heard is not None]
-    assert all(len(heard.payload) + 12 <= MOST_WAITING for heard in left)
+    assert all(len(heard.payload) + 12 <= MAX_WAITING for heard in left)
     rig.caller.send(rtp(AUDIO, 9, 9, b"voice" * 32))
     assert received(rig.agent.rtp).endswith(b"voice")
     rig.close()

@@ -40,8 +40,8 @@ def holds(what):
                 return True
     return False
 
-def said(**told):
-    print(json.dumps(told))
+def said(**facts):
+    print(json.dumps(facts))
 """
 _ALONE = """
 memory = SecretMemory(5000)
@@ -92,7 +92,7 @@ said(there=there, after=holds(spoken[:64]))
 """
 
 
-def told(script: str) -> Any:
+def run_script(script: str) -> Any:
     done = subprocess.run(
         [sys.executable, "-c", _REFUSED + script], capture_output=True, text=True, timeout=60, check=False
     )
@@ -101,11 +101,17 @@ def told(script: str) -> Any:
 
 
 def test_it_is_locked_in_no_child_and_no_dump_is_wiped_and_has_a_limit() -> None:
-    assert told(_ALONE) == {"kind": "mlock", "there": True, "in_child": [], "after": False, "refused": True}
+    assert run_script(_ALONE) == {
+        "kind": "mlock",
+        "there": True,
+        "in_child": [],
+        "after": False,
+        "refused": True,
+    }
 
 
 @pytest.mark.parametrize(
     "end", ["relay.set_mask(7, False)", "relay.close_stream(7)"], ids=["the mask goes off", "the call ends"]
 )
 def test_what_a_mask_held_is_wiped_when(end: str) -> None:
-    assert told(_MASKED.replace("END", end)) == {"there": True, "after": False}
+    assert run_script(_MASKED.replace("END", end)) == {"there": True, "after": False}

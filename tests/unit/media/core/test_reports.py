@@ -1,4 +1,4 @@
-"""RTCP on real sockets: what each end is told is true of what it got and sent, read by aiortc's
+"""RTCP on real sockets: what each end reads is true of what it got and sent, read by aiortc's
 parser."""
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Customer:
 
 
 def heard_by(agent_says: Rig, highest: int, ssrc: int = SSRC) -> RtcpReceiverInfo:
-    """What the customer is told where the agent's phone has `highest` as its extended highest
+    """What the customer reads where the agent's phone has `highest` as its extended highest
     sequence number."""
     block = RtcpReceiverInfo(
         ssrc=ssrc, fraction_lost=12, packets_lost=3, highest_sequence=highest, jitter=40, lsr=5, dlsr=6

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from media.codecs import DecodedCodec
-from media.decoder.messages import MOST_BYTES, Said, What
+from media.decoder.messages import MAX_BYTES, AnswerKind, RequestKind
 from tests.leak import phones
 from tests.leak.decoded_line import keyed
 from tonewall.process import card_environment
 
-# Each is done once before, which shows that it can be, and once after; what came of it is told in
-# one line.
+# Each is done once before, which shows that it can be, and once after; what came of it is written
+# in one line.
 ATTEMPTS = """
 import ctypes, json, mmap, os, socket, sys
 from media import _core
@@ -128,12 +128,14 @@ class Process:
     def said(self, payloads: list[bytes], codec: DecodedCodec) -> set[int]:
         """What it says of them, but for the last, which wait for more."""
         for serial, payload in enumerate(payloads, 1):
-            self.ours.send(struct.pack("<qIBBBH", 1, serial, What.AUDIO, codec.number, 0, 24) + payload)
+            self.ours.send(
+                struct.pack("<qIBBBH", 1, serial, RequestKind.AUDIO, codec.number, 0, 24) + payload
+            )
         answers = 0
         said: set[int] = set()
         while answers < len(payloads) - 4:
-            message = self.ours.recv(MOST_BYTES)
-            answers += message[12] != Said.TONE  # which is of no packet
+            message = self.ours.recv(MAX_BYTES)
+            answers += message[12] != AnswerKind.TONE  # which is of no packet
             said.add(message[12])
         return said
 
@@ -147,12 +149,14 @@ class Process:
 def test_a_decoder_under_the_filter_decodes_also_after_one_was_killed(codec: DecodedCodec) -> None:
     payloads = phones.sent(keyed("5")[0], codec)
     first = Process()
-    assert first.said(payloads, codec) == {Said.SHUT, Said.OPEN, Said.TONE}, "a key and no key"
+    assert first.said(payloads, codec) == {AnswerKind.SHUT, AnswerKind.OPEN, AnswerKind.TONE}, (
+        "a key and no key"
+    )
     assert first.is_filtered
     first.running.kill()
     assert first.end()[0] == -9
     second = Process()
-    assert second.said(payloads, codec) == {Said.SHUT, Said.OPEN, Said.TONE}
+    assert second.said(payloads, codec) == {AnswerKind.SHUT, AnswerKind.OPEN, AnswerKind.TONE}
     assert second.is_filtered
     assert second.end() == (0, b""), "it ends in good order, and has nothing to complain of"
 
@@ -162,12 +166,14 @@ def test_a_decoder_tells_of_a_key_in_what_has_left_and_of_nothing_else(codec: De
     process = Process()
     for stream, keys in ((1, ""), (2, "5"), (3, "")):
         for payload in phones.sent(keyed(keys)[0], codec):
-            process.ours.send(struct.pack("<qIBBBH", stream, 0, What.LEFT, codec.number, 0, 24) + payload)
+            process.ours.send(
+                struct.pack("<qIBBBH", stream, 0, RequestKind.LEFT, codec.number, 0, 24) + payload
+            )
     process.ours.shutdown(socket.SHUT_WR)
-    told = []
-    while message := process.ours.recv(MOST_BYTES):
-        told.append((int.from_bytes(message[:8], "little"), message[12]))
-    assert set(told) == {(2, Said.LEAKED)}
+    answers = []
+    while message := process.ours.recv(MAX_BYTES):
+        answers.append((int.from_bytes(message[:8], "little"), message[12]))
+    assert set(answers) == {(2, AnswerKind.LEAKED)}
     assert process.end() == (0, b"")
 
 
@@ -183,7 +189,7 @@ decoder.main()
 def test_a_decoder_whose_kernel_has_no_filters_says_so_and_decodes() -> None:
     payloads = phones.sent(keyed("5")[0], DecodedCodec.GSM)
     process = Process("-c", REFUSING)
-    assert process.said(payloads, DecodedCodec.GSM) == {Said.SHUT, Said.OPEN, Said.TONE}
+    assert process.said(payloads, DecodedCodec.GSM) == {AnswerKind.SHUT, AnswerKind.OPEN, AnswerKind.TONE}
     assert not process.is_filtered
     status, complaints = process.end()
     assert status == 0

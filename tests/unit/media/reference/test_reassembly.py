@@ -245,8 +245,8 @@ def test_keys_are_held_then_taken_in_the_order_of_the_presses():
     for code, rtp_timestamp, now in ((4, 1000, 0), (1, 3000, 20), (2, 2000, 40)):
         assert keys.put(code, SSRC, rtp_timestamp, now)
     assert keys.ripe(HOLD_MS - 1) == 0
-    assert keys.take(HOLD_MS) == b"4"
-    assert keys.take(HOLD_MS + 20) == b"21"
+    assert keys.take_ripe(HOLD_MS) == b"4"
+    assert keys.take_ripe(HOLD_MS + 20) == b"21"
 
 
 def test_order_is_told_across_the_wrap_of_rtp_timestamp_but_not_across_senders_or_ages():
@@ -260,21 +260,21 @@ def test_order_is_told_across_the_wrap_of_rtp_timestamp_but_not_across_senders_o
         keys = KeyQueue()
         keys.put(1, SSRC, 100, 0)
         keys.put(2, ssrc, rtp_timestamp, now)
-        assert keys.take(1000) == order
+        assert keys.take_ripe(1000) == order
 
 
 def test_a_key_without_room_is_refused_not_skipped():
     keys = KeyQueue()
     assert all(keys.put(1, SSRC, 1000 * index, index) for index in range(ROOM))
     assert not keys.put(2, SSRC, 99_000, 99)
-    assert keys.take(1000) == b"1" * ROOM
+    assert keys.take_ripe(1000) == b"1" * ROOM
 
 
 def test_a_key_whose_place_was_before_one_that_was_taken_is_refused():
     for now, kept in ((HOLD_MS + 50, False), (ORDER_MS - 1, False), (ORDER_MS, True)):
         keys = KeyQueue()
         assert keys.put(5, SSRC, 8000, 0)
-        assert keys.take(HOLD_MS) == b"5"
+        assert keys.take_ripe(HOLD_MS) == b"5"
         assert keys.put(4, SSRC, 100, now) is kept
         assert keys.put(4, SSRC, 9000, now)
 

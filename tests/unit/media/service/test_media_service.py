@@ -122,7 +122,7 @@ async def test_one_session_that_cannot_be_looked_at_keeps_no_orphan_from_its_end
     permit_error("orphan_check_failed")
     permit_error("line_watch_failed")
     permit_error("orphan_not_closed")
-    received, heard, close = RelayedSession.received, RelayedSession.heard, RelayedSession.close
+    received, heard, close = RelayedSession.count_packets, RelayedSession.line_arrivals, RelayedSession.close
     failed: set[str] = set()
 
     def failing(
@@ -136,11 +136,11 @@ async def test_one_session_that_cannot_be_looked_at_keeps_no_orphan_from_its_end
 
         return call
 
-    monkeypatch.setattr(RelayedSession, "received", failing("received", received, "odd"))
+    monkeypatch.setattr(RelayedSession, "count_packets", failing("count_packets", received, "odd"))
     monkeypatch.setattr(
         RelayedSession, "received_by_leg", failing("by leg", RelayedSession.received_by_leg, "odd")
     )
-    monkeypatch.setattr(RelayedSession, "heard", failing("heard", heard, "odd"))
+    monkeypatch.setattr(RelayedSession, "line_arrivals", failing("line_arrivals", heard, "odd"))
     monkeypatch.setattr(RelayedSession, "close", failing("close", close, "stuck"))
     server = await asyncio.get_running_loop().create_unix_server(service.accept, tmp_path / "media.sock")
     loops = [
@@ -152,7 +152,7 @@ async def test_one_session_that_cannot_be_looked_at_keeps_no_orphan_from_its_end
             assert isinstance(
                 await b2bua.ask(OpenSession(serial=1, session=SessionId(name), streams=1)), SessionOpened
             )
-        await until(lambda: "received" in failed, "the odd session to be looked at")
+        await until(lambda: "count_packets" in failed, "the odd session to be looked at")
     await until(lambda: "quiet" not in service._sessions, "the quiet orphan to be closed")
     assert {"by leg", "close"} <= failed
     assert not any(each.done() for each in loops)
@@ -193,12 +193,12 @@ async def test_a_key_that_got_through_the_mask_is_stopped_ends_the_capture_and_i
                 packet = Rtp(0, False, number, number * PACKET, Ssrc(1), payload)
                 phone.sendto(serialise(packet), ("127.0.0.1", opened.caller[0].port))
 
-            async def told() -> bool:
+            async def ended() -> bool:
                 counted = await b2bua.ask(CountSessions(serial=9))
                 assert isinstance(counted, Counted)
                 return counted.leaks == 1 and counted.captures == 0
 
-            await until(told, "the capture to end because of the canary")
+            await until(ended, "the capture to end because of the canary")
             assert b2bua.news[-1].state is CaptureState.ABORTED
             assert "cut off" in (b2bua.news[-1].reason or "")
             closed = await b2bua.ask(CloseSession(serial=10, session=S))

@@ -50,8 +50,8 @@ async def test_a_payer_that_has_ended_is_not_counted_and_its_socket_is_let_go() 
 async def test_a_payer_that_has_ended_is_not_given_a_card() -> None:
     async with two_waiting() as (payers, [elder, _]):
         elder.close()
-        pipe = await payers.take(5.0)
+        pipe = await payers.take_payer(5.0)
         assert pipe is not None
         assert (await pipe.ready()).pid == 2
         pipe.close()
-        assert await payers.take(0.01) is None
+        assert await payers.take_payer(0.01) is None

@@ -43,9 +43,9 @@ def test_a_session_goes_to_the_thread_that_has_the_fewest():
     taken = []
     for _ in range(6):
         taken.append(threads.least_busy())
-        threads.took(taken[-1])
+        threads.add_session(taken[-1])
     assert sorted(taken.count(relay) for relay in threads) == [2, 2, 2]
-    threads.lost(taken[4])
+    threads.remove_session(taken[4])
     assert threads.least_busy() is taken[4]
 
 
@@ -110,8 +110,10 @@ async def test_calls_on_every_thread_are_relayed_masked_and_captured(tmp_path: P
                 await asyncio.sleep(0.05)
                 # Reads what has come meanwhile.
                 await b2bua.ask(SetMask(session=calls[0][0], on=True))
-                told = {news.session for news in b2bua.news if any(field.count == 1 for field in news.fields)}
-                return told == {session for session, *_ in calls}
+                counted = {
+                    news.session for news in b2bua.news if any(field.count == 1 for field in news.fields)
+                }
+                return counted == {session for session, *_ in calls}
 
             await until(counted, "a key of each call")
             for session, *_ in calls:

@@ -42,13 +42,13 @@ class Bench:
         self.runs = True
         self.off_at: list[float] = []
         self.answers: list[AnyAnswer] = []
-        self.told: list[bool] = []
+        self.reported: list[bool] = []
         self.unmasking = Unmasking(
             MaskTimes(guard_time=GUARD, release_time=RELEASE),
             find=lambda _: self.session,  # type: ignore[arg-type,return-value]
             runs=lambda _: self.runs,
             take_off=self._take_off,
-            tell=lambda news: self.told.append(news.keying) if isinstance(news, KeyingChanged) else None,
+            tell=lambda news: self.reported.append(news.keying) if isinstance(news, KeyingChanged) else None,
         )
         self.unmasking.went_on(S)
 
@@ -64,7 +64,7 @@ class Bench:
 
     def ask(self, command: SetMask = OFF) -> None:
         self.unmasking.give_up(S, "another command came")
-        self.unmasking.ask(command, self.answers.append)
+        self.unmasking.ask_to_unmask(command, self.answers.append)
 
     async def off(self) -> float:
         await until(lambda: self.off_at, "the mask to go off")
@@ -92,7 +92,7 @@ async def test_a_key_after_an_approved_payment_restarts_the_wait_and_is_told(at:
         at.session.press()
     assert at.off_at == []
     assert await at.off() - at.session.key_at >= GUARD
-    assert at.told == [True]
+    assert at.reported == [True]
 
 
 async def test_every_other_end_keeps_the_mask_for_the_release_time_without_a_key(at: Bench) -> None:
@@ -101,10 +101,10 @@ async def test_every_other_end_keeps_the_mask_for_the_release_time_without_a_key
     at.ask()
     await asyncio.sleep(RELEASE / 2)
     at.session.press()
-    await until(lambda: at.told, "that the customer keys")
+    await until(lambda: at.reported, "that the customer keys")
     assert await at.off() - at.session.key_at >= RELEASE
     assert at.off_at[0] - ended >= RELEASE * 1.5
-    assert at.told == [True, False]
+    assert at.reported == [True, False]
 
 
 async def test_a_mask_without_any_capture_waits_as_long(at: Bench) -> None:
@@ -130,7 +130,7 @@ async def test_a_release_while_the_customer_keys_is_refused(at: Bench) -> None:
     at.ask(RELEASED)
     assert isinstance(at.answers[0], Refused)
     assert "still keying" in at.answers[0].reason
-    await until(lambda: at.told == [True, False], "that the customer keys no longer")
+    await until(lambda: at.reported == [True, False], "that the customer keys no longer")
     assert at.off_at == []
 
 
@@ -153,7 +153,7 @@ async def test_a_key_that_came_as_the_capture_ended_counts(at: Bench) -> None:
     at.ends()
     at.ask(RELEASED)
     assert isinstance(at.answers[0], Refused)
-    assert at.told == [True]
+    assert at.reported == [True]
 
 
 async def test_a_key_by_info_counts(at: Bench) -> None:

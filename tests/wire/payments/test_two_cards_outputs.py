@@ -1,5 +1,5 @@
 """Two cards paid one after the other: what Tonewall says of the two, to the PBX, the agent's page,
-the log, the records and the metrics, cannot be told apart.
+the log, the records and the metrics, are the same.
 
 A first card is paid before them: what Tonewall says once in its life is said of that."""
 
@@ -35,13 +35,13 @@ _MEASURED = re.compile(r"_at$|_ms$|jitter|mos|loss|talk_seconds|score")
 
 
 @dataclass
-class Told:
+class Outputs:
     """What was said while one card was keyed and paid."""
 
     said: dict[str, Any] = field(default_factory=dict)
 
-    def differs(self, other: Told) -> list[str]:
-        """Where the two can be told apart, never by what digits."""
+    def differs(self, other: Outputs) -> list[str]:
+        """Where the two differ, never by what digits."""
         return sorted(
             {path for name in self.said for path in _paths(self.said[name], other.said[name], name)}
         )
@@ -111,9 +111,9 @@ async def series(stack: Stack) -> dict[str, float]:
     }
 
 
-async def paid(at: Two, side: Side, feed: Feed) -> Told:
+async def paid(at: Two, side: Side, feed: Feed) -> Outputs:
     """Key one card, pay, hang up; all that was said by the end of it."""
-    told = Told()
+    outputs = Outputs()
     before, log, heard = await series(at.stack), len(at.stack.log.read_text().splitlines()), len(at.pbx.heard)
     records = len(at.stack.records())
     payers = set(at.stack.pids()["payer"])
@@ -127,26 +127,26 @@ async def paid(at: Two, side: Side, feed: Feed) -> Told:
     script.last()
     await at.one(side, script.steps)
     await at.stack.stage(side.call_id, "ready")
-    told.said["view when ready"] = plain(await at.stack.call(side.call_id))
+    outputs.said["view when ready"] = plain(await at.stack.call(side.call_id))
     assert (await at.stack.submit(side.call_id))["type"] == "approved"
 
     async def is_open() -> bool:
         return not (await at.stack.call(side.call_id))["masked"]
 
     await until(is_open, "the mask to open")
-    told.said["view when paid"] = plain(await at.stack.call(side.call_id))
-    told.said["ladder"] = plain((await at.stack.api.get(f"/v1/calls/{side.call_id}/ladder")).json())
+    outputs.said["view when paid"] = plain(await at.stack.call(side.call_id))
+    outputs.said["ladder"] = plain((await at.stack.api.get(f"/v1/calls/{side.call_id}/ladder")).json())
     await at.hang_up(side)
     await until(lambda: len(at.stack.records()) > records, "the call's record")
     await until(lambda: payers - set(at.stack.pids()["payer"]), "the payer to be gone")
     await at.stack.await_ready()
     after = await series(at.stack)
-    told.said["metrics"] = {name: value - before.get(name, 0) for name, value in after.items()}
-    told.said["record"] = plain(at.stack.records()[-1])
-    told.said["feed"] = captures(feed, side.call_id)
-    told.said["SIP"] = sip(side, [message.text for message in at.pbx.heard[heard:]])
-    told.said["log"] = entries(at.stack.log.read_text().splitlines()[log:])
-    return told
+    outputs.said["metrics"] = {name: value - before.get(name, 0) for name, value in after.items()}
+    outputs.said["record"] = plain(at.stack.records()[-1])
+    outputs.said["feed"] = captures(feed, side.call_id)
+    outputs.said["SIP"] = sip(side, [message.text for message in at.pbx.heard[heard:]])
+    outputs.said["log"] = entries(at.stack.log.read_text().splitlines()[log:])
+    return outputs
 
 
 @contextlib.asynccontextmanager
@@ -160,15 +160,17 @@ async def followed(stack: Stack) -> AsyncIterator[Feed]:
         reading.cancel()
 
 
-async def both(folder: Path, policy: str, environment: dict[str, str] | None = None) -> tuple[Told, Told]:
+async def both(
+    folder: Path, policy: str, environment: dict[str, str] | None = None
+) -> tuple[Outputs, Outputs]:
     general = {"guard_time": "0.3"}
     cards = (CANARY, *CARDS)
     async with (
         two(folder, mask=policy, general=general, cards=cards, environment=environment) as at,
         followed(at.stack) as feed,
     ):
-        told = [await paid(at, side, feed) for side in at.sides]
-    return told[1], told[2]
+        outputs = [await paid(at, side, feed) for side in at.sides]
+    return outputs[1], outputs[2]
 
 
 @pytest.mark.parametrize("policy", ["mask", "mute-on-key", "mute"])
