@@ -48,6 +48,7 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             url="https://publicapi.payments.service.gov.uk",
             test_url="https://publicapi.payments.service.gov.uk",
         ),
+        "stripe": Row("Stripe", "Stripe", url="https://api.stripe.com", test_url="https://api.stripe.com"),
     }
 )
 

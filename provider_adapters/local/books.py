@@ -70,7 +70,8 @@ _OTHERWISE = Behaviour("approved", True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """A charge as it arrived, whatever the provider calls its parts. `expiry`: MMYY."""
+    """A charge as it arrived, whatever the provider calls its parts. `expiry`: MMYY. `reference`:
+    the provider's own, where it is older than the charge."""
 
     key: str
     transaction_id: str
@@ -81,6 +82,7 @@ class Order:
     code: str = field(default="", repr=False)
     operation: Literal["charge", "authorise", "verify"] = "charge"
     saves: str = "none"
+    reference: str = ""
 
 
 @dataclass(slots=True)
@@ -268,7 +270,7 @@ def _record(order: Order, behaviour: Behaviour) -> Record:
         digits_sha256=hashlib.sha256(f"{order.number}{order.expiry}{order.code}".encode()).hexdigest(),
         behaviour=behaviour.name,
         operation=order.operation,
-        reference=_reference("ch", order.key),
+        reference=order.reference or _reference("ch", order.key),
     )
 
 

@@ -20,7 +20,12 @@ class Dialect(Protocol):
 
 
 DIALECTS: Mapping[str, str] = MappingProxyType(
-    {"connector": "LocalConnector", "adyen": "LocalAdyen", "govuk_pay": "LocalGovukPay"}
+    {
+        "connector": "LocalConnector",
+        "adyen": "LocalAdyen",
+        "govuk_pay": "LocalGovukPay",
+        "stripe": "LocalStripe",
+    }
 )
 """The class in the module of that name in this package, by adapter."""
 

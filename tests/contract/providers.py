@@ -14,6 +14,7 @@ from provider_adapters.local.books import API_KEY, Books
 from provider_adapters.local.dialect import Dialect, load_dialect
 from provider_adapters.payment import Charge
 from tests.contract.described import Described, OpenApi
+from tests.contract.described_stripe import Stripe
 from tests.contract.playing import make_charge
 
 
@@ -72,6 +73,7 @@ TABLE: Mapping[str, Provider] = MappingProxyType(
                 names_currency=False,
                 reasons={"insufficient_funds": "declined"},
             ),
+            Provider("stripe", Stripe()),
         )
     }
 )
