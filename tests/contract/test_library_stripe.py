@@ -1,5 +1,6 @@
 """What Stripe's own library sends for the same telephone payment and for what is done with it
-later, field by field beside ours; and that the library understands the Stripe that is played here."""
+later, field by field beside ours; and that the library understands the Stripe that is played
+here."""
 
 from __future__ import annotations
 
