@@ -153,6 +153,8 @@ def leaves(hint: object) -> set[object]:
     if isinstance(hint, typing.NewType):
         return leaves(hint.__supertype__)
     origin = typing.get_origin(hint)
+    if origin is typing.Literal:
+        return {type(value) for value in typing.get_args(hint)}
     if origin is None or origin is typing.ClassVar:
         return set() if origin is typing.ClassVar or hint is ... else {hint}
     inner = {leaf for each in typing.get_args(hint) for leaf in leaves(each)}
