@@ -49,6 +49,11 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             test_url="https://publicapi.payments.service.gov.uk",
         ),
         "stripe": Row("Stripe", "Stripe", url="https://api.stripe.com", test_url="https://api.stripe.com"),
+        "pay_connector": Row(
+            "PayConnector",
+            "a pay connector",
+            needs={"api_user": "the user name of the connector's HTTP Basic authentication"},
+        ),
     }
 )
 

@@ -25,6 +25,7 @@ DIALECTS: Mapping[str, str] = MappingProxyType(
         "adyen": "LocalAdyen",
         "govuk_pay": "LocalGovukPay",
         "stripe": "LocalStripe",
+        "pay_connector": "LocalPayConnector",
     }
 )
 """The class in the module of that name in this package, by adapter."""

@@ -60,6 +60,7 @@ from provider_adapters.payment import (
     Charge,
     Declined,
     Failed,
+    Operation,
     Outcome,
     PartiallyApproved,
     Unknown,
@@ -155,6 +156,8 @@ class Payer:
     def _charge(self, charge: Charge, card: Card, loop: asyncio.Runner) -> Outcome:
         if not _KEY.fullmatch(charge.idempotency_key):
             return Failed(reason="bad_idempotency_key")
+        if Operation(charge.operation) not in self._flow.OPERATIONS:
+            return Failed(reason="request_refused", code="not_supported")
         try:
             known = self._journal.begin(charge, self._account.name)
         except OSError as error:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 from jsonschema.protocols import Validator
 from openapi_schema_validator import OAS30Validator, OAS31Validator
 from referencing import Registry, Resource
@@ -135,6 +136,37 @@ class OpenApi:
 
     def _kept(self, faults: list[str]) -> list[str]:
         return [fault for fault in faults if not any(part in fault for part in self._allowed)]
+
+
+class JsonSchema:
+    """A description of one POST to the account's URL: `$defs` of a JSON Schema has its `request`
+    and its `response`. `undescribed`: statuses of answers that it says nothing of."""
+
+    def __init__(self, name: str, *, undescribed: frozenset[int]) -> None:
+        self._name, self._undescribed = name, undescribed
+
+    def check_request(
+        self, method: str, path: str, headers: Mapping[str, str], body: object, *, is_form: bool
+    ) -> list[str]:
+        """A POST by its schema; what has no body is no business of the description's."""
+        if path or is_form or (body is not None and method != "POST"):
+            return [f"no such operation: {method} {path}"]
+        return [] if body is None else self._check("request", body)
+
+    def check_answer(self, method: str, path: str, status: int, body: object) -> list[str]:
+        """The answer by its schema, and its status, which is 200 in every case."""
+        if status in self._undescribed:
+            return []
+        return ([] if status == 200 else [f"status {status} is not described"]) + self._check(
+            "response", body
+        )
+
+    def _check(self, part: str, value: object) -> list[str]:
+        schema = _read(self._name)["$defs"][part]
+        return [
+            f"{'/'.join(str(step) for step in error.absolute_path) or 'body'}: {error.message[:300]}"
+            for error in Draft202012Validator(schema).iter_errors(value)
+        ]
 
 
 @cache

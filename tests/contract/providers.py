@@ -12,8 +12,9 @@ from provider_adapters.account import Account
 from provider_adapters.base import Flow
 from provider_adapters.local.books import API_KEY, Books
 from provider_adapters.local.dialect import Dialect, load_dialect
+from provider_adapters.local.pay_connector import API_USER
 from provider_adapters.payment import Charge
-from tests.contract.described import Described, OpenApi
+from tests.contract.described import Described, JsonSchema, OpenApi
 from tests.contract.described_stripe import Stripe
 from tests.contract.playing import make_charge
 
@@ -21,15 +22,16 @@ from tests.contract.playing import make_charge
 @dataclass(frozen=True, slots=True)
 class Provider:
     """One provider. `described`: its own description; None for a contract of ours. `account`: what
-    the account needs beside URL and key. `currency`: what is charged in; `names_currency`: whether
-    its answers say in which they approved. `reasons`: by card, the word of its decline where that
-    is not the card's own, because the provider says less."""
+    the account needs beside URL and key. `currency`: what is charged in; `names_currency` and
+    `names_amount`: whether its answers say what they approved. `reasons`: by card, the word of its
+    decline where that is not the card's own, because the provider says less."""
 
     adapter: str
     described: Described | None
     account: Mapping[str, Any] = field(default_factory=dict)
     currency: str = "EUR"
     names_currency: bool = True
+    names_amount: bool = True
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     def charge(self, key: str = "k-1", **changes: Any) -> Charge:
@@ -74,6 +76,13 @@ TABLE: Mapping[str, Provider] = MappingProxyType(
                 reasons={"insufficient_funds": "declined"},
             ),
             Provider("stripe", Stripe()),
+            Provider(
+                "pay_connector",
+                JsonSchema("pay-connector-family.schema.json", undescribed=frozenset({401, 405, 500})),
+                account={"api_user": API_USER},
+                names_currency=False,
+                names_amount=False,
+            ),
         )
     }
 )

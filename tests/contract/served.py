@@ -62,7 +62,8 @@ def _port(process: subprocess.Popen[bytes], log: Path) -> int:
 
 class Front:
     """The TLS server before Prism. `prefer`: which of the described answers shall come, as RFC 7240
-    writes it; empty for the first."""
+    writes it; the first where nothing is written. `before`: what goes before that, an answer
+    each."""
 
     def __init__(self, port: int, directory: Path) -> None:
         self._port = port
@@ -71,6 +72,7 @@ class Front:
         self._context.load_cert_chain(certificate, key)
         self.url = ""
         self.prefer = ""
+        self.before: list[str] = []
         self.requests: list[str] = []
         """Method and path of each."""
         self.violations: list[str] = []
@@ -95,7 +97,8 @@ class Front:
         self.requests.append(first.rpartition(b" ")[0].decode())
         length = re.search(rb"(?im)^content-length: *(\d+)", rest)
         body = await reader.readexactly(int(length[1])) if length else b""
-        prefer = f"Prefer: {self.prefer}\r\n".encode() if self.prefer else b""
+        wanted = self.before.pop(0) if self.before else self.prefer
+        prefer = f"Prefer: {wanted}\r\n".encode() if wanted else b""
         answers, asks = await asyncio.open_connection("127.0.0.1", self._port)
         asks.write(first + b"\r\nConnection: close\r\n" + prefer + rest + body)
         answer = await answers.read()

@@ -61,7 +61,11 @@ async def test_a_decline_has_a_word_that_the_agent_can_read(
 
 @EACH
 async def test_a_part_or_another_sum_is_no_approval(provider: Provider) -> None:
-    outcome, _, _ = await charge_with(provider, "partial")
+    outcome, exchanges, _ = await charge_with(provider, "partial")
+    if not provider.names_amount:
+        assert isinstance(outcome, Approved), "nothing else can be known"
+        assert not any(b"mount" in each.response.body for each in exchanges if each.response)
+        return
     assert isinstance(outcome, PartiallyApproved | Unknown)
     if isinstance(outcome, PartiallyApproved):
         assert outcome.amount == 999
