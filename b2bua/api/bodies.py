@@ -5,18 +5,21 @@ Rule 1: a card number fits into no free text and no amount, by mistake or otherw
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+import itertools
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic import Field as Described
 
 from b2bua.api.card_numbers import looks_like_card_number
 from b2bua.call.view import Order
 from media.events import Field
 from provider_adapters.currency import MINOR_UNITS
+from provider_adapters.payment import TokenType
 
 # Eleven digits at most: no card number is as short, so none fits.
 MAX_AMOUNT: Final = 99_999_999_999
+MAX_METADATA: Final = 20
 
 
 def _harmless(text: str) -> str:
@@ -42,6 +45,16 @@ def _currency(code: str) -> str:
     return code
 
 
+def _metadata(given: dict[str, str]) -> dict[str, str]:
+    if len(given) > MAX_METADATA:
+        raise ValueError(f"must have at most {MAX_METADATA} names")
+    if not all(1 <= len(name) <= 20 and len(value) <= 80 for name, value in given.items()):
+        raise ValueError("must have names of 1 to 20 characters, and values of at most 80")
+    for text in itertools.chain.from_iterable(given.items()):
+        _harmless(text)
+    return given
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
@@ -61,12 +74,19 @@ class OrderBody(_Body):
         ),
         AfterValidator(_reference),
     ]
+    operation: Annotated[
+        Literal["charge", "authorise", "verify"],
+        Described(
+            description="`authorise` takes the money later, by a capture; `verify` asks the bank about the "
+            "card, with amount 0. 422 where the provider does not offer it."
+        ),
+    ] = "charge"
     amount: Annotated[
         int,
         Described(
-            ge=1,
             le=MAX_AMOUNT,
-            description="In the currency's minor unit: 4990 is EUR 49.90, or JPY 4990.",
+            description="In the currency's minor unit: 4990 is EUR 49.90, or JPY 4990. 0 for `verify` alone.",
+            json_schema_extra={"minimum": 0},
         ),
     ]
     currency: Annotated[
@@ -82,10 +102,54 @@ class OrderBody(_Body):
         AfterValidator(_harmless),
     ] = ""
 
+    token_type: Annotated[
+        TokenType | None,
+        Described(
+            description="The token that the provider shall return for later payments; without it, as in "
+            "`[provider]`."
+        ),
+    ] = None
+    customer: Annotated[
+        str,
+        Described(max_length=64, description="Your name of the customer for whom a card is saved."),
+        AfterValidator(_reference),
+    ] = ""
+    merchant_account: Annotated[
+        str,
+        Described(max_length=80, description="For whom is charged; without it, as in `[provider]`."),
+        AfterValidator(_reference),
+    ] = ""
+    statement: Annotated[
+        str,
+        Described(
+            max_length=22,
+            description="What stands on the cardholder's statement, where the provider takes it.",
+        ),
+        AfterValidator(_harmless),
+    ] = ""
+    metadata: Annotated[
+        dict[str, str],
+        Described(
+            description="Kept by the provider beside the payment: 20 names of 20 characters at most, "
+            "values of 80."
+        ),
+        AfterValidator(_metadata),
+    ] = {}
+
     allow_repeat: Annotated[
         bool,
         Described(description="Charge this order although it was charged already, or may have been."),
     ] = False
+
+    @field_validator("amount")
+    @classmethod
+    def _fits_operation(cls, amount: int, info: ValidationInfo) -> int:
+        if info.data.get("operation") == "verify":
+            if amount:
+                raise ValueError("must be 0 where nothing is to be paid")
+        elif amount < 1:
+            raise ValueError("must be at least 1")
+        return amount
 
     def to_order(self) -> Order:
         """The order as the desk takes it."""

@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from b2bua.call.view import NoSuchCall, NoSuchPayment, NotNow, NotWell, NotYours, Repeated
+from b2bua.call.view import NoSuchCall, NoSuchPayment, NotNow, NotOffered, NotWell, NotYours, Repeated
 
 MEDIA_TYPE: Final = "application/problem+json"
 NO_SUCH_CALL: Final = "There is no such call, or it has ended."
@@ -37,6 +37,7 @@ REPEATED: Final = "urn:tonewall:order-charged"
 NOT_YOURS: Final = "urn:tonewall:not-yours"
 _OURS: Final = frozenset(
     {"transaction_id", "amount", "currency", "description", "field", "call_id", "card", "allow_repeat"}
+    | {"operation", "token_type", "customer", "merchant_account", "statement", "metadata"}
 )
 _WORDS: Final = {
     "missing": "is missing",
@@ -44,6 +45,7 @@ _WORDS: Final = {
     "json_invalid": "the body is not valid JSON",
     "model_attributes_type": "the body must be a JSON object, sent as application/json",
     "string_type": "must be a text",
+    "dict_type": "must be an object of texts",
     "bool_type": "must be true or false",
     "int_type": "must be a whole number, of the currency's minor unit",
     "greater_than_equal": "must be at least {ge}",
@@ -103,6 +105,14 @@ async def _not_yours(_request: Request, error: Exception) -> Response:
     return problem(403, str(error), more={"type": NOT_YOURS, "agent": error.agent})
 
 
+async def _not_offered(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, NotOffered):
+        raise error
+    words = str(error)
+    fault = {"field": error.field, "problem": words}
+    return problem(422, f"{words[:1].upper()}{words[1:]}.", errors=[fault])
+
+
 async def _no_such_payment(_request: Request, _error: Exception) -> Response:
     return problem(404, "There is no such payment, or it is forgotten.")
 
@@ -133,7 +143,7 @@ def _field_problem(entry: Mapping[str, Any]) -> dict[str, str]:
             entry.get("ctx", {})
         )
     unknown = entry["type"] == "extra_forbidden"
-    return {"field": "" if unknown or not place else place[-1], "problem": words}
+    return {"field": "" if unknown or not place else place[0], "problem": words}
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -142,6 +152,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(NotNow, _not_now)
     app.add_exception_handler(Repeated, _repeated)
     app.add_exception_handler(NotYours, _not_yours)
+    app.add_exception_handler(NotOffered, _not_offered)
     app.add_exception_handler(NoSuchPayment, _no_such_payment)
     app.add_exception_handler(NotWell, _not_well)
     app.add_exception_handler(RequestValidationError, _invalid)

@@ -36,7 +36,7 @@ from media.events import (
     StartCapture,
     SubmitCapture,
 )
-from provider_adapters.payment import Approved, Charge, Outcome, Unknown
+from provider_adapters.payment import Approved, Outcome, Unknown
 
 FINAL = frozenset({CaptureStage.FINISHED, CaptureStage.CANCELLED, CaptureStage.ABORTED})
 _STAGE_EVENTS = {
@@ -141,13 +141,7 @@ class Payment:
     def submit(self) -> list[CallCommand]:
         view = self.check_ready()
         self._stage(CaptureEvent.SUBMITTED)
-        charge = Charge(
-            idempotency_key=view.id,  # one charge a capture, whatever is retried where
-            transaction_id=view.order.transaction_id,
-            amount=view.order.amount,
-            currency=view.order.currency,
-            description=view.order.description,
-        )
+        charge = view.order.charge(view.id)  # one charge a capture, whatever is retried where
         return [ToMedia(SubmitCapture(session=self.session, capture=CaptureId(view.id), charge=charge))]
 
     def cancel(self) -> list[CallCommand]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
 from b2bua.call.deafness import LineFault
 from media.events import Field, FieldProgress
-from provider_adapters.payment import Outcome, Unknown
+from provider_adapters.payment import Charge, Operation, Outcome, TokenType, Unknown
 
 
 class CallState(StrEnum):
@@ -49,12 +49,35 @@ class MaskStage(StrEnum):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What the customer is to pay. `amount` in minor units; `currency` ISO 4217."""
+    """What the customer is to pay. `amount` in minor units; `currency` ISO 4217. The rest is as in
+    `Charge`."""
 
     transaction_id: str
     amount: int
     currency: str
     description: str = ""
+    operation: Literal["charge", "authorise", "verify"] = "charge"
+    token_type: TokenType | None = None
+    customer: str = ""
+    merchant_account: str = ""
+    statement: str = ""
+    metadata: dict[str, str] = {}
+
+    @property
+    def moves_money(self) -> bool:
+        """Whether it is more than a question about the card."""
+        return self.operation != "verify"
+
+    def charge(self, key: str) -> Charge:
+        """The charge of this order under that idempotency key."""
+        return Charge(idempotency_key=key, **msgspec.structs.asdict(self))
+
+    def missing(self, offered: frozenset[Operation]) -> str | None:
+        """The field of this order that asks for more than those operations, or None."""
+        if Operation(self.operation) not in offered:
+            return "operation"
+        saves = self.token_type not in (None, "none")
+        return "token_type" if saves and Operation.CHARGE_SAVED not in offered else None
 
 
 class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +218,15 @@ class NotYours(Exception):
         self.agent = agent
 
 
+class NotOffered(Exception):
+    """The payment provider cannot do what was requested; `str(error)` says so, fit for the agent's
+    eyes. `field`: the part of the request that asks for it."""
+
+    def __init__(self, field: str, what: str) -> None:
+        super().__init__(what)
+        self.field = field
+
+
 class KeyReused(Exception):
     """An `Idempotency-Key` came with another request than before."""
 
@@ -225,7 +257,8 @@ class CallDesk(Protocol):
     async def start_capture(
         self, call_id: str, order: Order, agent: str = "", *, allow_repeat: bool = False
     ) -> CallView:
-        """Raises Repeated, too, and NotYours while the mask of another agent's payment is on."""
+        """Raises Repeated, too, NotOffered, and NotYours while the mask of another agent's payment
+        is on."""
         ...
 
     # The next four raise NotYours where another agent drives the payment; `submit_capture`

@@ -107,8 +107,10 @@ class PaymentTable:
         order but for `allowed`: those.
 
         `record`: the call's, to be completed where this process does not live to write it."""
+        charged: tuple[PaymentView, ...] = ()
         with self._transaction():
-            charged = self._charged(payment.order.transaction_id, (*allowed, payment.id))
+            if payment.order.moves_money:
+                charged = self._charged(payment.order.transaction_id, (*allowed, payment.id))
             if not charged:
                 noted = self._database.execute(
                     f"{_UPDATE} AND stage NOT IN {_FINAL}",
@@ -245,7 +247,8 @@ class PaymentTable:
             f"SELECT id, view FROM payments WHERE transaction_id = ? AND {_CHARGED} ORDER BY started_at DESC",  # noqa: S608
             (transaction_id,),
         )
-        return tuple(_VIEW.decode(view) for payment_id, view in rows if payment_id not in but)[:_MAX_SHOWN]
+        views = (_VIEW.decode(view) for payment_id, view in rows if payment_id not in but)
+        return tuple(view for view in views if view.order.moves_money)[:_MAX_SHOWN]
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

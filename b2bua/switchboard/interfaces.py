@@ -15,6 +15,7 @@ from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import HopView
 from media.events import AnyCommand, Side
+from provider_adapters.payment import Operation
 
 
 class Engine(Protocol):
@@ -77,6 +78,11 @@ class Reconciler(Protocol):
     @property
     def connected(self) -> bool:
         """Whether it is connected."""
+        ...
+
+    def operations(self, provider: str = "") -> frozenset[Operation] | None:
+        """What a provider can do, the default one where none is named; None while that is not
+        known."""
         ...
 
     def inquire(self, keys: tuple[str, ...], *, now: bool = False) -> bool:

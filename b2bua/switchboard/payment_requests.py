@@ -12,16 +12,31 @@ from collections.abc import Callable
 
 from b2bua.call.call import Call
 from b2bua.call.command import CallCommand
-from b2bua.call.view import CallView, NoSuchCall, NotNow, NotWell, Order, PaymentView, Repeated, Stops
+from b2bua.call.view import (
+    CallView,
+    NoSuchCall,
+    NotNow,
+    NotOffered,
+    NotWell,
+    Order,
+    PaymentView,
+    Repeated,
+    Stops,
+)
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.faults import Faults
 from media.events import Field
+from provider_adapters.payment import Operation
 from tonewall.log import get_logger
 from tonewall.tokens import token
 
 log = get_logger(__name__)
+_NOT_OFFERED = {
+    "operation": "the payment provider does not offer this: {}",
+    "token_type": "the payment provider saves no cards",
+}
 
 
 class PaymentRequests:
@@ -38,8 +53,9 @@ class PaymentRequests:
         if (fault := self._faults.stopping(Stops.CALLS, Stops.PAYMENTS)) is not None:
             raise NotWell(fault.says)
         self._entry(call_id)
+        self._check_offered(order)
         charged = await self._context.payments.charged(order.transaction_id)
-        if charged and not allow_repeat:
+        if charged and order.moves_money and not allow_repeat:
             raise Repeated(charged)
         capture = token(16)
         view = self._request(call_id, lambda call, now: call.start_capture(capture, order, now, agent))
@@ -110,6 +126,18 @@ class PaymentRequests:
         await self._context.payments.remember(agent, key, digest, answer)
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _check_offered(self, order: Order) -> None:
+        """Refuse at once what the provider would refuse after a card was keyed."""
+        reconciler = self._context.reconciler
+        offered = reconciler.operations() if reconciler is not None else None
+        # Every provider charges. What else this one can do the reconciler says, once it is up.
+        field = order.missing(offered or frozenset({Operation.CHARGE}))
+        if field is None:
+            return
+        if offered is None:
+            raise NotWell("It is not known yet whether the payment provider can do this. Try again soon.")
+        raise NotOffered(field, _NOT_OFFERED[field].format(order.operation))
 
     def _entry(self, call_id: str) -> Entry:
         entry = self._context.registry.get(call_id)

@@ -34,7 +34,7 @@ from b2bua.switchboard.deferred_records import DeferredRecords
 from b2bua.switchboard.payment_storage import PaymentStorage
 from b2bua.switchboard.reconciliation import Reconciliation
 from media.events import CaptureChanged, CaptureId, CaptureState, ResolveCharge, SessionId
-from provider_adapters.payment import Charge, Outcome, Unknown
+from provider_adapters.payment import Outcome, Unknown
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -207,7 +207,9 @@ class Payments:
             if each.asked_since is None and now - each.submitted_at > _SILENT:
                 each.asked_since = now
             if each.asked_since is not None:
-                asked.append(ResolveCharge(charge=_charge(each.view), submitted_at=each.submitted_at))
+                asked.append(
+                    ResolveCharge(charge=each.view.order.charge(each.view.id), submitted_at=each.submitted_at)
+                )
         return asked
 
     def given_up(self) -> list[CaptureChanged]:
@@ -335,12 +337,3 @@ def _known(charged: Iterable[PaymentView]) -> tuple[str, ...]:
     """The payments whose outcome an agent knows when repeating the order; of one that is being
     charged, nobody does."""
     return tuple(each.id for each in charged if each.outcome is not None)
-
-
-def _charge(view: PaymentView) -> Charge:
-    return Charge(
-        idempotency_key=view.id,
-        transaction_id=view.order.transaction_id,
-        amount=view.order.amount,
-        currency=view.order.currency,
-    )

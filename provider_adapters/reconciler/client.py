@@ -11,10 +11,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import cast
 
-from provider_adapters.payment import Charge, Failed, FollowUp, FollowUpOutcome, Outcome, Unknown
+from provider_adapters.payment import (
+    Charge,
+    Failed,
+    FollowUp,
+    FollowUpOutcome,
+    Operation,
+    Outcome,
+    Unknown,
+)
 from provider_adapters.reconciler.messages import (
     Findings,
     FromReconciler,
+    Hello,
     Inquiry,
     LaterRequest,
     LaterResult,
@@ -35,11 +44,19 @@ class ReconcilerClient:
         self._connection: FrameConnection[FromReconciler] | None = None
         self._waiting: dict[int, asyncio.Future[FollowUpOutcome | Outcome]] = {}
         self._number = 0
+        self._operations: dict[str, frozenset[Operation]] = {}
 
     @property
     def connected(self) -> bool:
         """Whether it would be reached now."""
         return self._connection is not None
+
+    def operations(self, provider: str = "") -> frozenset[Operation] | None:
+        """What a provider can do, the default one where none is named; None until the reconciler
+        has said it."""
+        if not provider:
+            return next(iter(self._operations.values()), None)
+        return self._operations.get(provider)
 
     def inquire(self, keys: tuple[str, ...], *, now: bool = False) -> bool:
         """Ask what became of these charges; False where it is away."""
@@ -99,6 +116,9 @@ class ReconcilerClient:
                 self._waiting.clear()
 
     def _received(self, message: FromReconciler) -> None:
+        if isinstance(message, Hello):
+            self._operations = {name: frozenset(each) for name, each in message.operations.items()}
+            return
         if isinstance(message, Findings):
             self._on_findings(message)
             return

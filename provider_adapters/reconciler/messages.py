@@ -1,6 +1,7 @@
 """Defines the messages between b2bua and the reconciler, on its unix socket.
 
     b2bua                            reconciler
+    | <---------------------- Hello - |  on connection: what the providers can do
     | -- Inquiry -------------------> |  every few seconds: the payments whose outcome is unknown
     | <------------------- Findings - |
     | -- LaterRequest --------------> |  a capture, void, refund, or a charge of a saved card
@@ -13,7 +14,13 @@ from __future__ import annotations
 
 import msgspec
 
-from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Outcome
+from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Operation, Outcome
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
+    """What each provider can do, by its name; the first is the default."""
+
+    operations: dict[str, tuple[Operation, ...]]
 
 
 class Inquiry(msgspec.Struct, frozen=True, kw_only=True, tag="inquiry"):
@@ -61,4 +68,4 @@ class LaterResult(msgspec.Struct, frozen=True, kw_only=True, tag="result"):
 
 
 ToReconciler = Inquiry | LaterRequest
-FromReconciler = Findings | LaterResult
+FromReconciler = Hello | Findings | LaterResult

@@ -43,6 +43,7 @@ from provider_adapters.reconciler.agenda import Agenda, Item
 from provider_adapters.reconciler.messages import (
     Finding,
     Findings,
+    Hello,
     Inquiry,
     LaterRequest,
     LaterResult,
@@ -73,6 +74,10 @@ class Reconciler:
         self._agenda = Agenda(account.patience, limit)
         self._reader = JournalReader(self._path, time.time() - limit - _DAY)
         self._tasks = BackgroundTasks()
+
+    def hello(self) -> Hello:
+        """What it can do."""
+        return Hello(operations={self._account.name: tuple(sorted(self._flow.OPERATIONS))})
 
     async def run(self) -> None:
         """Follow the journal and ask, until cancelled."""
@@ -223,7 +228,12 @@ class _Server:
             outcome = await self._reconciler.carry_out(message)
             connection.send(LaterResult(number=message.number, outcome=outcome))
 
+        def greet(_: socket.socket) -> bool:
+            connection.send(self._reconciler.hello())
+            return True
+
         connection = FrameConnection(cast("type[ToReconciler]", ToReconciler), received)
+        connection.made = greet
         return connection
 
     async def close(self) -> None:

@@ -61,6 +61,7 @@ class FakeDesk:
         self.asked: list[tuple[Any, ...]] = []
         self.media = True
         self.wrong: tuple[Fault, ...] = ()
+        self.refuses: Exception | None = None  # what the next start is refused with
         self._captures = 0
         self.paid: dict[str, PaymentView] = {}
         self.keys: dict[tuple[str, str], tuple[bytes, CallView]] = {}
@@ -90,6 +91,8 @@ class FakeDesk:
     async def start_capture(
         self, call_id: str, order: Order, agent: str = "", *, allow_repeat: bool = False
     ) -> CallView:
+        if self.refuses is not None:
+            raise self.refuses
         charged = tuple(each for each in await self.payments(order.transaction_id, 9) if is_charged(each))
         if charged and not allow_repeat:
             raise Repeated(charged)

@@ -23,7 +23,17 @@ from b2bua.api.hardening import MAX_BODY
 from b2bua.api.http import create_app
 from b2bua.api.server import Serving, serve
 from b2bua.api.stream import Streams
-from b2bua.call.view import CallState, CallView, CaptureStage, Fault, MaskStage, NoSuchCall, Order, Stops
+from b2bua.call.view import (
+    CallState,
+    CallView,
+    CaptureStage,
+    Fault,
+    MaskStage,
+    NoSuchCall,
+    NotOffered,
+    Order,
+    Stops,
+)
 from b2bua.switchboard.view_feed import Feed
 from media.events import Field
 from provider_adapters.currency import MINOR_UNITS
@@ -173,6 +183,22 @@ async def test_nothing_can_be_asked_of_a_call_that_is_not_there(
         ({"description": CANARY}, "description", "card number"),
         ({"description": "x" * 141}, "description", "at most 140"),
         ({"transaction_id": None}, "transaction_id", "text"),
+        ({"operation": "refund"}, "operation", "one of"),
+        ({"operation": "verify"}, "amount", "must be 0"),
+        ({"token_type": "some"}, "token_type", "one of"),
+        ({"customer": CANARY}, "customer", "card number"),
+        ({"customer": "x" * 65}, "customer", "at most 64"),
+        ({"merchant_account": CANARY}, "merchant_account", "card number"),
+        ({"statement": "x" * 23}, "statement", "at most 22"),
+        ({"statement": CANARY}, "statement", "card number"),
+        ({"metadata": "plain"}, "metadata", "object of texts"),
+        ({"metadata": {"amount": 1}}, "metadata", "text"),
+        ({"metadata": {"note": CANARY}}, "metadata", "card number"),
+        ({"metadata": {CANARY: "note"}}, "metadata", "card number"),
+        ({"metadata": {"x" * 21: ""}}, "metadata", "20 characters"),
+        ({"metadata": {"": "x"}}, "metadata", "20 characters"),
+        ({"metadata": {"note": "x" * 81}}, "metadata", "at most 80"),
+        ({"metadata": {f"n{number}": "" for number in range(21)}}, "metadata", "at most 20"),
     ],
 )
 async def test_a_wrong_order_is_refused_with_its_field_and_without_its_value(
@@ -186,6 +212,31 @@ async def test_a_wrong_order_is_refused_with_its_field_and_without_its_value(
     (value,) = wrong.values()
     if isinstance(value, str) and len(value.strip()) > 3:
         assert value.strip() not in answer.text
+
+
+async def test_the_options_of_an_order_reach_the_desk(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
+    desk.up()
+    options: dict[str, Any] = {
+        "operation": "authorise", "token_type": "reusable", "customer": "C-17", "merchant_account": "North",
+        "statement": "SHOES 17", "metadata": {"shop": "north"},
+    }  # fmt: skip
+    answer = await agent.post("/v1/calls/c-1/capture", json=ORDER | options)
+    assert answer.status_code == 201
+    assert desk.asked[0][2] == Order(**ORDER, **options)
+    assert answer.json()["capture"]["order"]["metadata"] == {"shop": "north"}
+
+
+async def test_what_the_provider_does_not_offer_is_refused_by_its_field(
+    desk: FakeDesk, agent: httpx.AsyncClient
+) -> None:
+    desk.up()
+    desk.refuses = NotOffered("operation", "the payment provider does not offer this: verify")
+    body = assert_problem(
+        await agent.post("/v1/calls/c-1/capture", json=ORDER | {"operation": "verify", "amount": 0}),
+        422,
+        "does not offer this: verify",
+    )
+    assert [error["field"] for error in body["errors"]] == ["operation"]
 
 
 @pytest.mark.parametrize("missing", ["transaction_id", "amount", "currency"])

@@ -34,6 +34,7 @@ from media.events import (
     Side,
 )
 from media.stream_description import LocalStream
+from provider_adapters.payment import Operation
 from tests.call_script import THEIRS
 
 CALLER, AGENT = Side.CALLER, Side.AGENT
@@ -86,6 +87,22 @@ class Wire:
         return [command for name, command in self.sent if name == leg_id]
 
 
+@dataclass
+class PlayedReconciler:
+    """The reconciler as a switchboard sees it. `offered`: what it has said of the provider."""
+
+    offered: frozenset[Operation] | None = frozenset(Operation)
+    connected: bool = True
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    def operations(self, provider: str = "") -> frozenset[Operation] | None:
+        return self.offered
+
+    def inquire(self, keys: tuple[str, ...], *, now: bool = False) -> bool:
+        self.asked.append(keys)
+        return self.connected
+
+
 ONE_EACH = {"carrier": Place(CALLER), "pbx": Place(AGENT)}
 
 
@@ -118,7 +135,8 @@ class Exchange:
         self.board = Switchboard(
             plan, self.records.append, lambda: loop.time() + self.passed, payments=payments
         )
-        self.board.connect(self.wire, self.wire)
+        self.reconciler = PlayedReconciler()
+        self.board.connect(self.wire, self.wire, self.reconciler)
         self.wire.on_answer = self.board.on_media_answer
 
     def invite(self, near: str = "near-0", trunk: str = "carrier", callee: str = "500") -> None:

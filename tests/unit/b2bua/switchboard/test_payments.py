@@ -7,6 +7,7 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from b2bua.call import leg
@@ -19,6 +20,7 @@ from b2bua.call.view import (
     NoSuchCall,
     NoSuchPayment,
     NotNow,
+    NotOffered,
     NotWell,
     NotYours,
     PaymentView,
@@ -38,7 +40,15 @@ from media.events import (
     SetMask,
     SubmitCapture,
 )
-from provider_adapters.payment import Approved, Declined, Failed, Outcome, PartiallyApproved, Unknown
+from provider_adapters.payment import (
+    Approved,
+    Declined,
+    Failed,
+    Operation,
+    Outcome,
+    PartiallyApproved,
+    Unknown,
+)
 from tests.call_script import ORDER
 from tests.complaints import permit_error
 from tests.stack import until
@@ -168,6 +178,54 @@ async def test_followers_see_each_step_of_a_payment(path: Path) -> None:
     exchange.board._context.feed.close()
     stages = [view.stage.value async for view in follower if isinstance(view, PaymentView)]
     assert stages == ["starting", "collecting", "ready", "charging", "finished"]
+
+
+async def test_the_options_of_an_order_are_those_of_its_charge(path: Path) -> None:
+    exchange = exchange_on(path)
+    call_id = exchange.up()
+    order = msgspec.structs.replace(
+        ORDER, operation="authorise", token_type="reusable", customer="C-17", merchant_account="North",
+        statement="SHOES", metadata={"shop": "north"},
+    )  # fmt: skip
+    await exchange.board.start_capture(call_id, order, "ann")
+    exchange.tell(call_id, CaptureState.COLLECTING)
+    exchange.tell(call_id, CaptureState.READY)
+    await exchange.board.submit_capture(call_id, "ann")
+    [charge] = [each.charge for each in exchange.wire.commands if isinstance(each, SubmitCapture)]
+    assert charge == order.charge(capture(exchange, call_id))
+    assert (charge.operation, charge.customer, charge.metadata) == ("authorise", "C-17", {"shop": "north"})
+
+
+async def test_what_the_provider_does_not_offer_is_refused_before_anything_is_keyed(path: Path) -> None:
+    exchange = exchange_on(path)
+    call_id = exchange.up()
+    verification = msgspec.structs.replace(ORDER, operation="verify", amount=0)
+    saving = msgspec.structs.replace(ORDER, token_type="reusable")
+    exchange.reconciler.offered = frozenset({Operation.CHARGE, Operation.AUTHORISE})
+    for order, field in ((verification, "operation"), (saving, "token_type")):
+        with pytest.raises(NotOffered) as refused:
+            await exchange.board.start_capture(call_id, order, "ann")
+        assert refused.value.field == field
+    exchange.reconciler.offered = None
+    with pytest.raises(NotWell, match="not known yet"):
+        await exchange.board.start_capture(call_id, verification, "ann")
+    assert not any(isinstance(each, SetMask) for each in exchange.wire.commands)
+    await exchange.board.start_capture(call_id, msgspec.structs.replace(ORDER, token_type="none"), "ann")
+
+
+async def test_a_card_that_was_verified_may_be_charged_for_the_order(path: Path) -> None:
+    exchange = exchange_on(path)
+    verification = msgspec.structs.replace(ORDER, operation="verify", amount=0)
+    for near, order in (("near-0", verification), ("near-1", ORDER), ("near-2", verification)):
+        call_id = exchange.up(near)
+        await exchange.board.start_capture(call_id, order, "ann")
+        exchange.tell(call_id, CaptureState.COLLECTING)
+        exchange.tell(call_id, CaptureState.READY)
+        await exchange.board.submit_capture(call_id, "ann")
+        exchange.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
+    with pytest.raises(Repeated) as refused:
+        await exchange.board.start_capture(exchange.up("near-3"), ORDER, "ann")
+    assert [each.order for each in refused.value.payments] == [ORDER]
 
 
 async def test_a_submission_that_cannot_be_written_sends_nothing(
