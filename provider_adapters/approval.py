@@ -4,7 +4,7 @@ that were asked for."""
 from __future__ import annotations
 
 from provider_adapters.payment import Approved, Charge, Outcome, PartiallyApproved, Unknown
-from provider_adapters.text import clean_text
+from provider_adapters.text import clean_reference, clean_text
 
 
 def approve(
@@ -28,6 +28,6 @@ def approve(
     kept, code = token or None, clean_text(authorisation_code) or None
     if approved < charge.amount:
         return PartiallyApproved(
-            amount=approved, reference=clean_text(reference), token=kept, authorisation_code=code
+            amount=approved, reference=clean_reference(reference), token=kept, authorisation_code=code
         )
-    return Approved(reference=clean_text(reference), token=kept, authorisation_code=code)
+    return Approved(reference=clean_reference(reference), token=kept, authorisation_code=code)

@@ -54,6 +54,17 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             "a pay connector",
             needs={"api_user": "the user name of the connector's HTTP Basic authentication"},
         ),
+        "worldpay": Row(
+            "Worldpay",
+            "Access Worldpay",
+            needs={
+                "api_user": "the user name beside the password in api_key",
+                "merchant_account": "the merchant entity",
+                "statement": "the narrative, which each payment must have",
+            },
+            url="https://access.worldpay.com",
+            test_url="https://try.access.worldpay.com",
+        ),
     }
 )
 

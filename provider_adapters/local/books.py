@@ -155,12 +155,14 @@ class Books:
         """How many charges arrived, of whichever key."""
         self._working: set[asyncio.Task[None]] = set()
 
-    async def charge(self, order: Order) -> tuple[Record, Behaviour]:
+    async def charge(self, order: Order, *, again: bool = False) -> tuple[Record, Behaviour]:
         """Carry out the order, or find what an earlier request under its key came to. A charge that
-        takes long goes on when the client has left. Raises KeyOfAnother, InProgress."""
+        takes long goes on when the client has left. `again`: the provider has no keys, and carries
+        it out once more. Raises KeyOfAnother, InProgress."""
         self.requests += 1
         record = self._records.get(order.key)
-        if record is not None:
+        before = 0 if record is None else record.charges
+        if record is not None and not again:
             if (record.amount, record.transaction_id) != (order.amount, order.transaction_id):
                 raise KeyOfAnother
             if record.state == "pending":
@@ -168,6 +170,7 @@ class Books:
             return record, Behaviour(record.behaviour, record.state == "approved")
         behaviour = find_behaviour(order.number)
         record = self._records[order.key] = _record(order, behaviour)
+        record.charges = before
         work = asyncio.create_task(self._decide(record, order, behaviour))
         self._working.add(work)
         work.add_done_callback(self._working.discard)

@@ -26,6 +26,7 @@ DIALECTS: Mapping[str, str] = MappingProxyType(
         "govuk_pay": "LocalGovukPay",
         "stripe": "LocalStripe",
         "pay_connector": "LocalPayConnector",
+        "worldpay": "LocalWorldpay",
     }
 )
 """The class in the module of that name in this package, by adapter."""

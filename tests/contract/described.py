@@ -46,16 +46,24 @@ def spec_path(name: str) -> Path:
 
 class OpenApi:
     """An OpenAPI description, 3.0 or 3.1. `prefix` is the part of its paths that the account's URL
-    has already; `allowed` names what is known to be wrong in the file, as parts of our lines."""
+    has already; `allowed` names what is known to be wrong in the file, as parts of our lines, and
+    `loose` where a schema stands that nothing can fit: there any object will do."""
 
-    def __init__(self, name: str, *, prefix: str = "", allowed: tuple[str, ...] = ()) -> None:
-        self._name, self._prefix, self._allowed = name, prefix, allowed
+    def __init__(
+        self,
+        name: str,
+        *,
+        prefix: str = "",
+        allowed: tuple[str, ...] = (),
+        loose: tuple[str, ...] = (),
+    ) -> None:
+        self._name, self._prefix, self._allowed, self._loose = name, prefix, allowed, loose
 
     def check_request(
         self, method: str, path: str, headers: Mapping[str, str], body: object, *, is_form: bool
     ) -> list[str]:
         """Path, method, required parameters, and the body by its schema."""
-        document = _read(self._name)
+        document = _read(self._name, self._loose)
         found = self._operation(method, path)
         if found is None:
             return [f"no such operation: {method} {path}"]
@@ -102,7 +110,7 @@ class OpenApi:
         found = self._operation(method, path)
         if found is None:
             return [f"no such operation: {method} {path}"]
-        document = _read(self._name)
+        document = _read(self._name, self._loose)
         answers = found[0]["responses"]
         described = answers.get(str(status)) or answers.get(f"{status // 100}XX") or answers.get("default")
         if described is None:
@@ -115,10 +123,10 @@ class OpenApi:
 
     def example(self, name: str) -> Any:
         """A named example of the description."""
-        return _read(self._name)["components"]["examples"][name]["value"]
+        return _read(self._name, self._loose)["components"]["examples"][name]["value"]
 
     def _operation(self, method: str, path: str) -> tuple[dict[str, Any], list[Any]] | None:
-        document = _read(self._name)
+        document = _read(self._name, self._loose)
         asked = self._prefix + urlsplit(path).path
         paths = document["paths"]
         # A path without parameters goes before one with them.
@@ -131,7 +139,7 @@ class OpenApi:
     def _check(self, schema: object, value: object) -> list[str]:
         return [
             f"{'/'.join(str(step) for step in error.absolute_path) or 'body'}: {error.message[:300]}"
-            for error in _validator(self._name, json.dumps(schema)).iter_errors(value)
+            for error in _validator(self._name, self._loose, json.dumps(schema)).iter_errors(value)
         ]
 
     def _kept(self, faults: list[str]) -> list[str]:
@@ -162,18 +170,50 @@ class JsonSchema:
         )
 
     def _check(self, part: str, value: object) -> list[str]:
-        schema = _read(self._name)["$defs"][part]
+        schema = _read(self._name, ())["$defs"][part]
         return [
             f"{'/'.join(str(step) for step in error.absolute_path) or 'body'}: {error.message[:300]}"
             for error in Draft202012Validator(schema).iter_errors(value)
         ]
 
 
+class ByPath:
+    """Several descriptions of one provider, each for the paths that begin so."""
+
+    def __init__(self, descriptions: Mapping[str, Described]) -> None:
+        self._descriptions = descriptions
+
+    def check_request(
+        self, method: str, path: str, headers: Mapping[str, str], body: object, *, is_form: bool
+    ) -> list[str]:
+        """By the description that has the path."""
+        found = self._of(path)
+        if found is None:
+            return [f"no description has this path: {path}"]
+        return found.check_request(method, path, headers, body, is_form=is_form)
+
+    def check_answer(self, method: str, path: str, status: int, body: object) -> list[str]:
+        """By the description that has the path."""
+        found = self._of(path)
+        if found is None:
+            return [f"no description has this path: {path}"]
+        return found.check_answer(method, path, status, body)
+
+    def _of(self, path: str) -> Described | None:
+        return next((each for start, each in self._descriptions.items() if path.startswith(start)), None)
+
+
 @cache
-def _read(name: str) -> dict[str, Any]:
+def _read(name: str, loose: tuple[str, ...]) -> dict[str, Any]:
     path = spec_path(name)
     text = path.read_text(encoding="utf-8")
     found: dict[str, Any] = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
+    for place in loose:
+        *above, last = place.split("/")
+        schema = found
+        for step in above:
+            schema = schema[step]
+        schema[last] = {"type": "object"}
     return found
 
 
@@ -187,8 +227,8 @@ def _resolve(document: dict[str, Any], value: Any) -> Any:
 
 
 @cache
-def _validator(name: str, schema: str) -> Validator:
-    document = _read(name)
+def _validator(name: str, loose: tuple[str, ...], schema: str) -> Validator:
+    document = _read(name, loose)
     resource = Resource(contents=document, specification=DRAFT202012)
     registry: Registry[Any] = Registry().with_resource("urn:spec", resource)
     kind = OAS31Validator if document["openapi"].startswith("3.1") else OAS30Validator

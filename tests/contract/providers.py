@@ -14,7 +14,7 @@ from provider_adapters.local.books import API_KEY, Books
 from provider_adapters.local.dialect import Dialect, load_dialect
 from provider_adapters.local.pay_connector import API_USER
 from provider_adapters.payment import Charge
-from tests.contract.described import Described, JsonSchema, OpenApi
+from tests.contract.described import ByPath, Described, JsonSchema, OpenApi
 from tests.contract.described_stripe import Stripe
 from tests.contract.playing import make_charge
 
@@ -82,6 +82,27 @@ TABLE: Mapping[str, Provider] = MappingProxyType(
                 account={"api_user": API_USER},
                 names_currency=False,
                 names_amount=False,
+            ),
+            Provider(
+                "worldpay",
+                ByPath(
+                    {
+                        "/api/payments": OpenApi("worldpay-access-payments.yaml"),
+                        # Two dates are required there, which its own text tells to leave out beside
+                        # a reference.
+                        "/paymentQueries": OpenApi(
+                            "worldpay-access-payment-queries.yaml",
+                            allowed=("query parameter startDate", "query parameter endDate"),
+                            # One of ten kinds of links, told apart by a name that is no word.
+                            loose=("components/schemas/pq_querybypaymentid_200_response/properties/_links",),
+                        ),
+                    }
+                ),
+                account={
+                    "api_user": "local-test-user",
+                    "merchant_account": "default",
+                    "statement": "SHOES LTD",
+                },
             ),
         )
     }
