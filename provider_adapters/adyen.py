@@ -18,7 +18,7 @@ from provider_adapters.account import Account
 from provider_adapters.approval import approve
 from provider_adapters.base import Charging, Examination, FollowingUp, Inquiry, Notes, Request, Response
 from provider_adapters.card import Card
-from provider_adapters.codes.adyen import ERRORS, REASONS
+from provider_adapters.codes.adyen import ERRORS, REASONS, SHIFTS
 from provider_adapters.http_errors import judge_error
 from provider_adapters.minor_units import AmountNotPayable, from_provider, to_provider
 from provider_adapters.payment import (
@@ -37,8 +37,6 @@ from provider_adapters.text import clean_code, clean_text
 _TEST_BIN = "411111"
 # Where nobody is sent: a MOTO payment has no redirect, but the field is required.
 _RETURN_URL = "https://localhost/"
-# Where Adyen's decimals differ from ISO 4217's (docs.adyen.com, currency codes).
-_SHIFTS = {"CLP": 2, "CVE": -2, "IDR": -2, "ISK": 2}
 _IN_PROGRESS = "704"  # the same key is being carried out
 _OF_3DS = frozenset(
     {"AuthenticationFinished", "AuthenticationNotRequired", "ChallengeShopper", "IdentifyShopper"}
@@ -176,7 +174,7 @@ class Adyen:
 
 
 def _amount(amount: int, currency: str) -> dict[str, object]:
-    return {"value": to_provider(amount, currency, _SHIFTS), "currency": currency}
+    return {"value": to_provider(amount, currency, SHIFTS), "currency": currency}
 
 
 def _judge(response: Response, charge: Charge) -> Outcome:
@@ -212,7 +210,7 @@ def _approved(answer: _Answer, charge: Charge) -> Outcome:
     code = data.get("authCode")
     if found is None and answer.result_code == "PartiallyAuthorised":
         return Unknown(reason="amount_differs")
-    amount = None if found is None else from_provider(found.value, found.currency, _SHIFTS)
+    amount = None if found is None else from_provider(found.value, found.currency, SHIFTS)
     return approve(
         charge,
         reference=answer.psp_reference,

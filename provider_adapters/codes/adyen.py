@@ -1,4 +1,4 @@
-"""Adyen's codes as our reasons."""
+"""Adyen's codes as our reasons, and its decimals of currencies."""
 
 from __future__ import annotations
 
@@ -27,3 +27,5 @@ ERRORS: Mapping[str, str] = MappingProxyType({
     "142": "invalid_expiry", "143": "invalid_expiry", "901": "account_refused",
     "905": "card_not_supported",
 })  # fmt: skip
+# Where Adyen's decimals differ from ISO 4217's (docs.adyen.com, currency codes).
+SHIFTS: Mapping[str, int] = MappingProxyType({"CLP": 2, "CVE": -2, "IDR": -2, "ISK": 2})
