@@ -124,6 +124,8 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
     reference: str
 
 
+APPROVALS = (Approved, PartiallyApproved)
+"""By these money moved."""
 Outcome = Approved | PartiallyApproved | Declined | Failed | Unknown
 FollowUpOutcome = Approved | Accepted | Declined | Failed | Unknown
 

@@ -29,12 +29,14 @@ from typing import Literal
 
 import msgspec
 
-from provider_adapters.payment import FINAL_REASONS, Accepted, Charge, Failed, Outcome, Unknown
+from provider_adapters.payer.line_search import lines_with
+from provider_adapters.payment import APPROVALS, FINAL_REASONS, Accepted, Charge, Failed, Outcome, Unknown
 from tonewall.disk import check_space
+from tonewall.log import get_logger
 
+log = get_logger(__name__)
 Decider = Literal["", "reconciler", "webhook", "person"]
 ROTATE_AT = 16 * 1024 * 1024
-_CHUNK = 1024 * 1024
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,6 +69,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.state == "sending" or (
             isinstance(self.outcome, Unknown) and self.outcome.reason not in FINAL_REASONS
         )
+
+    @property
+    def is_decided(self) -> bool:
+        """Whether somebody knows what became of it."""
+        return self.outcome is not None and not isinstance(self.outcome, Unknown | Accepted)
+
+    def after(self, before: Entry) -> Entry:
+        """With what the lines before it say and this one does not: to whom it went, and its
+        notes."""
+        provider = self.provider or before.provider
+        notes = before.notes if provider == before.provider else {}
+        return msgspec.structs.replace(self, provider=provider, notes={**notes, **self.notes})
 
     @property
     def charge(self) -> Charge:
@@ -130,16 +144,26 @@ class Journal:
         with self._locked():
             self._append(_entry(charge, "sending", provider=provider, step=step, notes=dict(notes)))
 
-    def finish(self, charge: Charge, outcome: Outcome) -> None:
-        """Note the outcome."""
+    def finish(self, charge: Charge, outcome: Outcome) -> Outcome:
+        """Note the outcome. Returns what stands: what others found meanwhile gives way to an
+        approval alone."""
         with self._locked():
+            known = self._find(charge.idempotency_key)
+            stands = known.outcome if known is not None and known.is_decided else None
+            gives_way = isinstance(outcome, APPROVALS) and not isinstance(stands, APPROVALS)
+            differs = isinstance(outcome, APPROVALS) != isinstance(stands, APPROVALS)
+            if stands is not None and differs and not isinstance(outcome, Unknown):
+                log.error("outcome_contradicted", kind="charge", idempotency_key=charge.idempotency_key)
+            if stands is not None and not isinstance(stands, Accepted) and not gives_way:
+                return stands
             self._append(_entry(charge, "finished", outcome))
+            return outcome
 
     def decide(self, key: str, outcome: Outcome | Accepted, by: Decider) -> bool:
         """Note an outcome that was found later. False where the key is unknown here, or decided."""
         with self._locked():
             known = self._find(key)
-            if known is None or not known.is_open:
+            if known is None or not (known.is_open or isinstance(known.outcome, Accepted)):
                 return False
             self._append(
                 msgspec.structs.replace(known, at=_now(), state="finished", outcome=outcome, step="", by=by)
@@ -265,33 +289,16 @@ class Journal:
         wanted = msgspec.json.encode(key)
         for path in (self._path, *self._rotated()[-1:]):
             newest = None
-            for line in _lines_with(path, wanted):
+            for line in lines_with(path, wanted):
                 try:
                     entry = _ENTRY.decode(line)
                 except msgspec.DecodeError:
                     continue
                 if entry.key == key:
-                    newest = entry
+                    newest = entry if newest is None else entry.after(newest)
             if newest is not None:
                 return newest
         return None
-
-
-def _lines_with(path: Path, wanted: bytes) -> Iterator[bytes]:
-    """The whole lines that hold `wanted`, oldest first; most chunks are passed over without being
-    split."""
-    try:
-        file = path.open("rb", buffering=0)
-    except FileNotFoundError:
-        return
-    with file:
-        rest = b""
-        while chunk := file.read(_CHUNK):
-            head, newline, tail = (rest + chunk).rpartition(b"\n")
-            rest = tail
-            if newline and wanted in head:
-                yield from (line for line in head.split(b"\n") if wanted in line)
-        # What follows the last newline was cut short by a crash.
 
 
 def _entry(

@@ -186,10 +186,11 @@ class Payer:
         finally:
             card.wipe()
         try:
-            self._journal.finish(charge, outcome)
+            stands = self._journal.finish(charge, outcome)
         except OSError as error:
             log.error("journal_failed", exc_info=error)
-        return outcome
+            return outcome
+        return stands
 
     def _note_step(self, request: Request) -> None:
         assert self._charging is not None

@@ -14,8 +14,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
-
 from provider_adapters.payer.journal import Entry
 
 MIN_PAUSE, MAX_PAUSE = 2.0, 600.0  # seconds between two inquiries about one charge
@@ -56,11 +54,8 @@ class Agenda:
             patience = self._patience if entry.state == "sending" else 0.0
             self._items[entry.key] = Item(entry, at, at + patience)
         else:
-            # Of a payer's end with an unknown outcome the steps before it have the notes.
-            notes = {**item.entry.notes, **entry.notes}
-            item.entry = msgspec.structs.replace(
-                entry, notes=notes, provider=entry.provider or item.entry.provider
-            )
+            # A payer that ends with an unknown outcome leaves the notes to its steps.
+            item.entry = entry.after(item.entry)
             if entry.state == "finished":
                 item.next_at = min(item.next_at, at)
 

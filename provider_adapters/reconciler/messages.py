@@ -1,4 +1,5 @@
-"""Defines the messages between b2bua and the reconciler, on its unix socket.
+"""Defines the messages of b2bua and of the webhook process with the reconciler, on its unix
+socket.
 
     b2bua                            reconciler
     | <---------------------- Hello - |  on connection: what the providers can do
@@ -7,6 +8,10 @@
     | -- LaterRequest --------------> |  a capture, void, refund, or a charge of a saved card
     | <---------------- LaterResult - |  by its number
 
+    webhook                          reconciler
+    | -- Noticed -------------------> |  what a provider's webhook says
+    | <---------------------- Noted - |  it is on disk: the provider need not send it again
+
 Rule: no message can hold a digit of a card.
 """
 
@@ -14,6 +19,7 @@ from __future__ import annotations
 
 import msgspec
 
+from provider_adapters.notice import Notice
 from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Operation, Outcome
 
 
@@ -42,11 +48,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True, tag="findings"):
     """What became of the keys. `unknown`: how many charges are open altogether; `oldest`: when the
-    oldest of them was sent."""
+    oldest of them was sent; `noticed`: how many events webhooks brought; `contradicted`: how many
+    of them contradict what was decided."""
 
     found: dict[str, Finding] = {}
     unknown: int = 0
     oldest: float | None = None
+    noticed: int = 0
+    contradicted: int = 0
 
 
 class LaterRequest(msgspec.Struct, frozen=True, kw_only=True, tag="later"):
@@ -67,5 +76,17 @@ class LaterResult(msgspec.Struct, frozen=True, kw_only=True, tag="result"):
     outcome: FollowUpOutcome | Outcome
 
 
-ToReconciler = Inquiry | LaterRequest
-FromReconciler = Hello | Findings | LaterResult
+class Noticed(msgspec.Struct, frozen=True, kw_only=True, tag="noticed"):
+    """What a provider's webhook says: its signature was found right."""
+
+    notices: tuple[Notice, ...]
+
+
+class Noted(msgspec.Struct, frozen=True, kw_only=True, tag="noted"):
+    """Whether the notices are on disk. One answer for each Noticed, in their order."""
+
+    kept: bool
+
+
+ToReconciler = Inquiry | LaterRequest | Noticed
+FromReconciler = Hello | Findings | LaterResult | Noted

@@ -1,7 +1,8 @@
 """Asks what became of charges, and does what is done later: `python -m
 provider_adapters.reconciler.process --socket PATH`.
 
-It reads its account from TONEWALL_PROVIDER_*, follows the journal, and serves b2bua on PATH.
+It reads its account from TONEWALL_PROVIDER_*, follows the journal, and serves b2bua and the webhook
+process on PATH.
 
 Rule 1: it never sees a card: nothing is read but the journal, the provider's answers and b2bua's
         messages, of which none can hold one.
@@ -25,6 +26,7 @@ from provider_adapters import registry
 from provider_adapters.account import Account
 from provider_adapters.base import Flow, NotFound, Request
 from provider_adapters.errors import ProviderError
+from provider_adapters.notice import Notice
 from provider_adapters.payer.environment import BadAccount, read_account
 from provider_adapters.payer.journal import Journal
 from provider_adapters.payer.runner import Runner, is_decided
@@ -40,6 +42,7 @@ from provider_adapters.payment import (
     outcome_type,
 )
 from provider_adapters.reconciler.agenda import Agenda, Item
+from provider_adapters.reconciler.contradictions import Contradictions
 from provider_adapters.reconciler.messages import (
     Finding,
     Findings,
@@ -47,8 +50,11 @@ from provider_adapters.reconciler.messages import (
     Inquiry,
     LaterRequest,
     LaterResult,
+    Noted,
+    Noticed,
     ToReconciler,
 )
+from provider_adapters.reconciler.notices import NoticeFile, Notices, can_inquire
 from provider_adapters.reconciler.reader import JournalReader
 from tonewall.frames import FrameConnection
 from tonewall.log import configure_log, get_logger
@@ -74,19 +80,25 @@ class Reconciler:
         self._agenda = Agenda(account.patience, limit)
         self._reader = JournalReader(self._path, time.time() - limit - _DAY)
         self._tasks = BackgroundTasks()
+        self._contradictions = Contradictions(self._inquire)
+        self.notices = Notices(
+            NoticeFile(self._path.with_name(self._path.name + ".notices")), self._journal, account.patience,
+            can_inquire=lambda entry: can_inquire(self._flow, entry),
+            ask=lambda key: self._agenda.ask_now([key], time.time()),
+            examine=self._contradictions.examine,
+        )  # fmt: skip
 
     def hello(self) -> Hello:
         """What it can do."""
         return Hello(operations={self._account.name: tuple(sorted(self._flow.OPERATIONS))})
 
     async def run(self) -> None:
-        """Follow the journal and ask, until cancelled."""
+        """Follow the journal and ask, until cancelled. Raises OSError where the notices of an
+        earlier process cannot be read."""
+        self.notices.open(time.time())
         while True:
-            try:
-                for entry in self._reader.read():
-                    self._agenda.observe(entry)
-            except OSError as error:
-                log.error("journal_failed", key="[provider] journal", exc_info=error)
+            self._follow()
+            self.notices.apply(time.time())
             for item in self._agenda.due(time.time(), _AT_ONCE - len(self._tasks)):
                 self._tasks.start(self._ask(item), "inquiry")
             await asyncio.sleep(_LOOK_EVERY)
@@ -94,7 +106,26 @@ class Reconciler:
     async def close(self) -> None:
         """Stop asking."""
         await self._tasks.cancel()
+        await self._contradictions.close()
         self._reader.close()
+
+    def _follow(self) -> None:
+        try:
+            for entry in self._reader.read():
+                self._agenda.observe(entry)
+                self.notices.observe(entry)
+        except OSError as error:
+            log.error("journal_failed", key="[provider] journal", exc_info=error)
+
+    def notice(self, notices: tuple[Notice, ...]) -> bool:
+        """Keep what a webhook says, and act on it; whether it is on disk."""
+        self._follow()
+        try:
+            self.notices.take(notices, time.time())
+        except OSError as error:
+            log.error("notices_not_written", key="[provider] journal", exc_info=error)
+            return False
+        return True
 
     def inquire(self, inquiry: Inquiry) -> Findings:
         """What is known now of the keys; the provider is asked at once where that is wanted."""
@@ -108,7 +139,13 @@ class Reconciler:
                 found[key] = Finding(outcome=entry.outcome, by=entry.by)
             else:
                 found[key] = Finding(next_at=waiting.get(key))
-        return Findings(found=found, unknown=len(self._agenda), oldest=self._agenda.oldest())
+        return Findings(
+            found=found,
+            unknown=len(self._agenda),
+            oldest=self._agenda.oldest(),
+            noticed=self.notices.taken,
+            contradicted=self._contradictions.count,
+        )
 
     async def carry_out(self, request: LaterRequest) -> FollowUpOutcome | Outcome:
         """Send one request that needs no card, once, and note what became of it."""
@@ -221,6 +258,8 @@ class _Server:
         def received(message: ToReconciler) -> None:
             if isinstance(message, Inquiry):
                 connection.send(self._reconciler.inquire(message))
+            elif isinstance(message, Noticed):
+                connection.send(Noted(kept=self._reconciler.notice(message.notices)))
             else:
                 self._tasks.start(answer(message), "later")
 

@@ -77,7 +77,14 @@ SANS_IO = [
         "media.rtpengine.ng",
         "media.rtpengine.sdp",
         "provider_adapters.base",
+        "provider_adapters.notice",
         "provider_adapters.payment",
+        "provider_adapters.webhook.adyen",
+        "provider_adapters.webhook.braintree",
+        "provider_adapters.webhook.checkout",
+        "provider_adapters.webhook.govuk_pay",
+        "provider_adapters.webhook.scheme",
+        "provider_adapters.webhook.stripe",
     )
 ]
 every_sans_io_module = partial(every_module, modules=SANS_IO)

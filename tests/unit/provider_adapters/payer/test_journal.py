@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from provider_adapters.payer import journal as journals
+from provider_adapters.payer import line_search
 from provider_adapters.payer.journal import Journal
 from provider_adapters.payment import Approved, Charge, Declined, Failed, Unknown
 
@@ -136,7 +137,7 @@ def test_a_line_cut_short_by_a_crash_is_ignored_and_closed(journal: Journal, tmp
 def test_keys_are_found_across_chunks_and_rotations(
     journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journals, "_CHUNK", 97)
+    monkeypatch.setattr(line_search, "_CHUNK", 97)
     monkeypatch.setattr(journals, "ROTATE_AT", 4000)
     keys = [f"k-{number}" for number in range(30)]
     for key in keys:

@@ -1,0 +1,53 @@
+"""Looks into claims that contradict what is decided, and reports those that the provider confirms.
+
+Rule 1: what is decided stays as it is: a person settles it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from provider_adapters.notice import Notice
+from provider_adapters.payer.journal import Entry
+from provider_adapters.payment import Accepted, Outcome, outcome_type
+from provider_adapters.reconciler.agenda import Item
+from provider_adapters.reconciler.verdict import is_approval
+from tonewall.log import get_logger
+from tonewall.tasks import BackgroundTasks
+
+log = get_logger(__name__)
+
+
+class Contradictions:
+    """`inquire` asks the provider about one charge: its outcome, or None where it cannot say."""
+
+    def __init__(self, inquire: Callable[[Item], Awaitable[Outcome | None]]) -> None:
+        self._inquire = inquire
+        self._tasks = BackgroundTasks()
+        self.count = 0
+        """How many claims contradict what is decided."""
+
+    def examine(self, notice: Notice, entry: Entry) -> None:
+        """Ask the provider whom to believe, and report it."""
+        self._tasks.start(self._examine(notice, entry), "contradiction")
+
+    async def close(self) -> None:
+        """Stop asking."""
+        await self._tasks.cancel()
+
+    async def _examine(self, notice: Notice, entry: Entry) -> None:
+        assert notice.claim is not None
+        assert entry.outcome is not None
+        assert not isinstance(entry.outcome, Accepted)
+        at = datetime.fromisoformat(entry.at).timestamp()
+        found = await self._inquire(Item(entry, at, at))
+        claimed, stands = outcome_type(notice.claim), outcome_type(entry.outcome)
+        if found is not None and is_approval(found) == is_approval(entry.outcome):
+            log.warning("claim_disproved", outcome=stands, what=claimed, idempotency_key=entry.key)
+            return
+        self.count += 1
+        log.error(
+            "outcome_contradicted", outcome=stands, what=claimed, kind=notice.about,
+            idempotency_key=entry.key, hint="look it up at the provider, and settle it there by hand",
+        )  # fmt: skip
