@@ -65,6 +65,13 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             url="https://access.worldpay.com",
             test_url="https://try.access.worldpay.com",
         ),
+        "payu": Row(
+            "Payu",
+            "PayU",
+            needs={"api_user": "the number of the point of sale (POS ID, client_id)"},
+            url="https://secure.payu.com",
+            test_url="https://secure.snd.payu.com",
+        ),
     }
 )
 

@@ -27,6 +27,7 @@ DIALECTS: Mapping[str, str] = MappingProxyType(
         "stripe": "LocalStripe",
         "pay_connector": "LocalPayConnector",
         "worldpay": "LocalWorldpay",
+        "payu": "LocalPayu",
     }
 )
 """The class in the module of that name in this package, by adapter."""

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -44,10 +44,19 @@ def spec_path(name: str) -> Path:
     return path
 
 
+class _Source(NamedTuple):
+    """A file, and what is put right in it."""
+
+    name: str
+    loose: tuple[str, ...] = ()
+    mended: tuple[tuple[str, str], ...] = ()
+
+
 class OpenApi:
     """An OpenAPI description, 3.0 or 3.1. `prefix` is the part of its paths that the account's URL
-    has already; `allowed` names what is known to be wrong in the file, as parts of our lines, and
-    `loose` where a schema stands that nothing can fit: there any object will do."""
+    has already. `allowed` names what is known to be wrong in the file, as parts of our lines,
+    `loose` where a schema stands that nothing can fit: there any object will do. `mended` puts
+    values right: the one at a JSON Pointer (RFC 6901) gives way to members, as JSON."""
 
     def __init__(
         self,
@@ -56,14 +65,16 @@ class OpenApi:
         prefix: str = "",
         allowed: tuple[str, ...] = (),
         loose: tuple[str, ...] = (),
+        mended: tuple[tuple[str, str], ...] = (),
     ) -> None:
-        self._name, self._prefix, self._allowed, self._loose = name, prefix, allowed, loose
+        self._prefix, self._allowed = prefix, allowed
+        self._source = _Source(name, loose, mended)
 
     def check_request(
         self, method: str, path: str, headers: Mapping[str, str], body: object, *, is_form: bool
     ) -> list[str]:
         """Path, method, required parameters, and the body by its schema."""
-        document = _read(self._name, self._loose)
+        document = _read(self._source)
         found = self._operation(method, path)
         if found is None:
             return [f"no such operation: {method} {path}"]
@@ -110,7 +121,7 @@ class OpenApi:
         found = self._operation(method, path)
         if found is None:
             return [f"no such operation: {method} {path}"]
-        document = _read(self._name, self._loose)
+        document = _read(self._source)
         answers = found[0]["responses"]
         described = answers.get(str(status)) or answers.get(f"{status // 100}XX") or answers.get("default")
         if described is None:
@@ -123,10 +134,10 @@ class OpenApi:
 
     def example(self, name: str) -> Any:
         """A named example of the description."""
-        return _read(self._name, self._loose)["components"]["examples"][name]["value"]
+        return _read(self._source)["components"]["examples"][name]["value"]
 
     def _operation(self, method: str, path: str) -> tuple[dict[str, Any], list[Any]] | None:
-        document = _read(self._name, self._loose)
+        document = _read(self._source)
         asked = self._prefix + urlsplit(path).path
         paths = document["paths"]
         # A path without parameters goes before one with them.
@@ -139,7 +150,7 @@ class OpenApi:
     def _check(self, schema: object, value: object) -> list[str]:
         return [
             f"{'/'.join(str(step) for step in error.absolute_path) or 'body'}: {error.message[:300]}"
-            for error in _validator(self._name, self._loose, json.dumps(schema)).iter_errors(value)
+            for error in _validator(self._source, json.dumps(schema)).iter_errors(value)
         ]
 
     def _kept(self, faults: list[str]) -> list[str]:
@@ -170,7 +181,7 @@ class JsonSchema:
         )
 
     def _check(self, part: str, value: object) -> list[str]:
-        schema = _read(self._name, ())["$defs"][part]
+        schema = _read(_Source(self._name))["$defs"][part]
         return [
             f"{'/'.join(str(step) for step in error.absolute_path) or 'body'}: {error.message[:300]}"
             for error in Draft202012Validator(schema).iter_errors(value)
@@ -204,16 +215,24 @@ class ByPath:
 
 
 @cache
-def _read(name: str, loose: tuple[str, ...]) -> dict[str, Any]:
-    path = spec_path(name)
+def _read(source: _Source) -> dict[str, Any]:
+    path = spec_path(source.name)
     text = path.read_text(encoding="utf-8")
     found: dict[str, Any] = yaml.safe_load(text) if path.suffix == ".yaml" else json.loads(text)
-    for place in loose:
+    for place in source.loose:
         *above, last = place.split("/")
         schema = found
         for step in above:
             schema = schema[step]
         schema[last] = {"type": "object"}
+    for pointer, value in source.mended:
+        *steps, last = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+        schema = found
+        for step in steps:
+            schema = schema[step]
+        assert last in schema, f"{source.name} has no {pointer} any more"
+        del schema[last]
+        schema |= json.loads(value)
     return found
 
 
@@ -227,8 +246,8 @@ def _resolve(document: dict[str, Any], value: Any) -> Any:
 
 
 @cache
-def _validator(name: str, loose: tuple[str, ...], schema: str) -> Validator:
-    document = _read(name, loose)
+def _validator(source: _Source, schema: str) -> Validator:
+    document = _read(source)
     resource = Resource(contents=document, specification=DRAFT202012)
     registry: Registry[Any] = Registry().with_resource("urn:spec", resource)
     kind = OAS31Validator if document["openapi"].startswith("3.1") else OAS30Validator

@@ -13,6 +13,7 @@ from provider_adapters.base import Flow
 from provider_adapters.local.books import API_KEY, Books
 from provider_adapters.local.dialect import Dialect, load_dialect
 from provider_adapters.local.pay_connector import API_USER
+from provider_adapters.local.payu import POS
 from provider_adapters.payment import Charge
 from tests.contract.described import ByPath, Described, JsonSchema, OpenApi
 from tests.contract.described_stripe import Stripe
@@ -103,6 +104,27 @@ TABLE: Mapping[str, Provider] = MappingProxyType(
                     "merchant_account": "default",
                     "statement": "SHOES LTD",
                 },
+            ),
+            Provider(
+                "payu",
+                # Slips of the file: the only grant type is misspelt, and the kinds of transactions
+                # exclude each other, though nothing is required of any.
+                OpenApi(
+                    "payu-europe-2.1.0-orders.json",
+                    mended=(
+                        (
+                            "/components/schemas/ClientCredentials/properties/grant_type/enum",
+                            '{"enum": ["client_credentials"]}',
+                        ),
+                        (
+                            "/paths/~1api~1v2_1~1orders~1{orderId}~1transactions/get/responses/200"
+                            "/content/application~1json/schema/oneOf",
+                            '{"anyOf": [{"$ref": "#/components/schemas/card"}]}',
+                        ),
+                    ),
+                ),
+                account={"api_user": POS},
+                currency="PLN",
             ),
         )
     }
