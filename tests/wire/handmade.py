@@ -66,7 +66,7 @@ class MediaPair:
     """RTP on an even port and RTCP on the next."""
 
     def __init__(self, host: str = HOST) -> None:
-        self.host, self.port = host, free_ports(2)
+        self.host, self.port = host, free_ports(2, host)
         self.rtp, self.rtcp = MediaSocket(), MediaSocket()
 
     async def open(self) -> None:
