@@ -22,6 +22,7 @@ WIRE = ("benchmark", "browser", "model", "wire")
 # Files and folders that need four seconds of processor time and more (`--durations=0` says which).
 SLOW = (
     "architecture/test_patterns.py",
+    "architecture/test_prose.py",
     "contract/test_prism.py",
     "fuzz",
     "leak",
@@ -36,6 +37,7 @@ SLOW = (
     "unit/b2bua/commands/test_cli_terminal.py",
     "unit/b2bua/doctor/test_doctor_checks.py",
     "unit/media/capture/test_canary.py",
+    "unit/media/core/test_relay_pauses.py",
     "unit/media/decoder/test_decoder_process.py",
     "unit/tests/test_complaints.py",
 )
