@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -33,8 +34,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     `name`: of the provider's section; the adapter's where it has none. `api_user`: what stands
     beside the key where a provider has two words (user name, public key). `merchant_account`: for
-    whom, where one key is good for several. `statement`: what stands on the cardholder's
-    statement."""
+    whom, where one key is good for several. `statement`: what stands on the cardholder's statement.
+    `breaker_failures`: faults in a row after which the provider is passed by for `breaker_pause`
+    seconds; 0: never."""
 
     adapter: str
     name: str = ""
@@ -48,6 +50,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     api_user: str = ""
     merchant_account: str = ""
     statement: str = ""
+    breaker_failures: int = 5
+    breaker_pause: float = 30.0
 
     def __post_init__(self) -> None:
         https_url(self.url)
@@ -57,6 +61,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def patience(self) -> float:
-        """Seconds after which a payer that was handed a charge must have answered, whatever
-        happened."""
-        return self.timeout + self.inquiry_time + 5.0
+        """Seconds after which a charge here must be over, whatever happened."""
+        return patience([self])
+
+
+def patience(accounts: Sequence[Account]) -> float:
+    """Seconds after which a payer that was handed a charge must have answered, whatever happened,
+    and at however many of these providers it tried."""
+    return sum(each.timeout + each.inquiry_time for each in accounts) + 5.0

@@ -43,8 +43,9 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
 
     `operation`: `authorise` leaves the money to be captured later; `verify` asks the issuer about
     the card with amount zero. `token_type`: what the provider shall return for later payments; None
-    is the account's. `customer`: the merchant's name for whom a token is saved. The last three
-    override the account's."""
+    is the account's. `customer`: the merchant's name for whom a token is saved. `merchant_account`,
+    `statement` and `metadata` go before the account's. `providers`: by name, the next only where
+    the one before certainly did not charge; empty: the first that there is."""
 
     idempotency_key: str
     transaction_id: str
@@ -57,6 +58,7 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     merchant_account: str = ""
     statement: str = ""
     metadata: dict[str, str] = {}
+    providers: tuple[str, ...] = ()
 
 
 class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,11 +78,12 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Approved(msgspec.Struct, frozen=True, kw_only=True, tag="approved"):
-    """The provider took the money."""
+    """The provider took the money. `provider`: which, where there are several."""
 
     reference: str
     token: str | None = None
     authorisation_code: str | None = None
+    provider: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class PartiallyApproved(msgspec.Struct, frozen=True, kw_only=True, tag="partially_approved"):
@@ -91,6 +94,7 @@ class PartiallyApproved(msgspec.Struct, frozen=True, kw_only=True, tag="partiall
     reference: str
     token: str | None = None
     authorisation_code: str | None = None
+    provider: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Declined(msgspec.Struct, frozen=True, kw_only=True, tag="declined"):

@@ -13,6 +13,12 @@ from provider_adapters.registry import ADAPTERS
 from tonewall.ini import Section
 
 
+def provider_name(header: str) -> str:
+    """How routes, journal and metrics call the provider of this section; "default" where the
+    section has no name."""
+    return header.partition(" ")[2] or "default"
+
+
 def _adapter(value: str) -> str:
     if value not in ADAPTERS:
         raise ValueError(f"expected one of {', '.join(ADAPTERS)}")
@@ -100,6 +106,15 @@ class ProviderSettings(Section):
         description="the file in which every charge is noted before it is sent; holds no card data",
     )
     ready: int = Field(default=2, ge=1, le=64, description="how many payer processes are kept ready")
+    breaker_failures: int = Field(
+        default=5, ge=0, description="faults in a row after which this provider is passed by; 0: never"
+    )
+    breaker_pause: float = Field(
+        default=30.0,
+        gt=0,
+        le=3600,
+        description="seconds for which it is passed by, before one charge tries it",
+    )
 
     @model_validator(mode="before")
     @classmethod

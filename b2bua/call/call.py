@@ -99,7 +99,7 @@ class Call(CaptureRequests):
             id=call_id,
             party=invited.caller,
             bridge=bridge,
-            payment=Payment(session=session, guard_time=guard_time),
+            payment=Payment(session=session, guard_time=guard_time, charging=route.charging),
             transfer=Transfer(bridge),
             loan=LegLoan(bridge),
             report=CallReport(call_id, invited.caller.user, invited.callee.user, direction, now),

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from b2bua.call.cdr import CaptureRecord, capture_record
+from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.command import CallCommand, ToMedia
 from b2bua.call.state import CAPTURE_TRANSITIONS, MASK_TRANSITIONS, CaptureEvent, MaskEvent, MaskState, step
 from b2bua.call.view import CaptureStage, CaptureView, MaskStage, NotNow, NotYours, Order
@@ -61,10 +62,11 @@ _MASK_STAGES = {
 @dataclass(slots=True)
 class Payment:
     """Mask and captures of one call. `guard_time`: seconds after which media is asked again where
-    it refused."""
+    it refused. `charging`: what the call's route says of its charges."""
 
     session: SessionId
     guard_time: float = 1.0
+    charging: ChargeDefaults = field(default_factory=ChargeDefaults)
     masking: Masking = field(default_factory=Masking)  # of the newest capture
     by_info: bool = False  # whether its keys come as SIP INFO
     mask: MaskState = MaskState.OPEN
@@ -141,7 +143,8 @@ class Payment:
     def submit(self) -> list[CallCommand]:
         view = self.check_ready()
         self._stage(CaptureEvent.SUBMITTED)
-        charge = view.order.charge(view.id)  # one charge a capture, whatever is retried where
+        # One charge a capture, whatever is retried where.
+        charge = self.charging.complete(view.order.charge(view.id))
         return [ToMedia(SubmitCapture(session=self.session, capture=CaptureId(view.id), charge=charge))]
 
     def cancel(self) -> list[CallCommand]:

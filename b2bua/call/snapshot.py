@@ -11,6 +11,7 @@ from b2bua.call import (
     bridge,
     call,
     cdr,
+    charge_defaults,
     deafness,
     leg,
     leg_command,
@@ -36,7 +37,8 @@ from tonewall.snapshot import Kinds, SnapshotError, read, write
 
 KINDS = Kinds(
     (
-        *events.MODULES, audio_codecs, bridge, call, cdr, charges, codecs, deafness, description, leg,
+        *events.MODULES, audio_codecs, bridge, call, cdr, charge_defaults, charges, codecs, deafness,
+        description, leg,
         leg_command, leg_descriptions, leg_loan, leg_pair, loaned_leg, mask_policy, media_gate,
         mid_call_requests, numbers, offer_answer, payment, renegotiation, renegotiation_states, report,
         route, router, state, states, stream_description, transfer, trunk_policy, view,

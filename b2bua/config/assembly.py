@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.numbers import NumberPlan
 from b2bua.call.routing.router import Pattern, Place, Router, Rule
@@ -81,6 +82,12 @@ def _rule(name: str, settings: RouteSettings) -> Rule:
         callee=Pattern.read(settings.callee, settings.callee_as),
         spread=settings.spread,
         refuse=settings.refuse,
+        charging=ChargeDefaults(
+            providers=split_list(settings.provider),
+            merchant_account=settings.merchant_account,
+            statement=settings.statement,
+            metadata=dict(each.split("=", 1) for each in split_list(settings.metadata)),
+        ),
     )
 
 

@@ -14,6 +14,10 @@ from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSetti
 from b2bua.config.values import split_list, trunk_name
 from b2bua.sip.hop import Transport
 from media.mask_policy import MaskPolicy
+from provider_adapters.settings import provider_name
+
+# A card is not held for longer, whatever the providers do.
+MAX_CHARGE_TIME = 540.0
 
 
 def find_signalling_faults(own: SignallingSettings) -> list[str]:
@@ -28,7 +32,28 @@ def find_signalling_faults(own: SignallingSettings) -> list[str]:
 
 def find_faults(settings: Settings) -> list[str]:
     """Faults between `[media]` and the other sections."""
-    return [*settings.media.faults(), *_unsupported_by_rtpengine(settings)]
+    return [
+        *settings.media.faults(),
+        *_unsupported_by_rtpengine(settings),
+        *_faults_of_providers(settings),
+    ]
+
+
+def _faults_of_providers(settings: Settings) -> list[str]:
+    """Routes that name a provider that there is not, and times that together are too long."""
+    names = [provider_name(header) for header in settings.providers]
+    faults = [
+        f"[{header}] provider: expected names of [provider] sections ({', '.join(names)})"
+        for header, route in settings.signalling.routes.items()
+        if set(split_list(route.provider)) - set(names)
+    ]
+    seconds = sum(each.timeout + each.inquiry_time for each in settings.providers.values())
+    if seconds > MAX_CHARGE_TIME:
+        faults.append(
+            f"[provider] timeout, inquiry_time: expected at most {MAX_CHARGE_TIME:.0f} seconds for all "
+            f"providers together, not {seconds:.0f}"
+        )
+    return faults
 
 
 def _unsupported_by_rtpengine(settings: Settings) -> list[str]:

@@ -28,9 +28,11 @@ def read_settings(path: Path | None) -> Settings:
                 faults.append(str(error))
     if faults:
         raise ConfigError("\n".join(faults))
-    settings = Settings(
-        read_signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections)
-    )
+    providers = {
+        header: load(ProviderSettings, sections, header=header)
+        for header in _headers(ProviderSettings, sections)
+    }
+    settings = Settings(read_signalling(sections), load(MediaSettings, sections), providers)
     if faults := find_faults(settings):
         raise ConfigError("\n".join(faults))
     return settings

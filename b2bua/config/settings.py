@@ -100,11 +100,24 @@ class SignallingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of sip.conf."""
+    """All of sip.conf. Providers by their headers, in their order."""
 
     signalling: SignallingSettings
     media: MediaSettings
-    provider: ProviderSettings
+    providers: Mapping[str, ProviderSettings]
+
+    @property
+    def provider(self) -> ProviderSettings:
+        """The default provider: the first."""
+        return next(iter(self.providers.values()))
+
+    def provider_environment(self) -> dict[str, str]:
+        """All providers as environment variables, for payers and reconciler. They share the
+        journal of the first."""
+        variables = {NAMED: ",".join(self.providers)}
+        for header, section in self.providers.items():
+            variables |= to_environment(section.model_copy(update={"journal": self.provider.journal}), header)
+        return variables
 
 
 SECTIONS: Mapping[str, type[Section]] = {
@@ -120,4 +133,6 @@ SECTIONS: Mapping[str, type[Section]] = {
         ProviderSettings,
     )
 }
-SEVERAL = frozenset({CarrierSettings.section, PbxSettings.section, RouteSettings.section})
+SEVERAL = frozenset(
+    {CarrierSettings.section, PbxSettings.section, RouteSettings.section, ProviderSettings.section}
+)

@@ -147,7 +147,7 @@ class Supervisor:
         for_media, for_payer = socket.socketpair()
         with for_media:
             module = ["provider_adapters.payer.process", "--fd", str(for_payer.fileno())]
-            environment = card_environment(to_environment(self.settings.provider))
+            environment = card_environment(self.settings.provider_environment())
             process = await self._start(module, environment, for_payer)
             if not self.channel.hand_over("payer", for_media):
                 log.error("payer_not_handed_over", why="media took none", pid=process.pid)
@@ -160,15 +160,15 @@ class Supervisor:
         general = self.settings.signalling.general
         module = ["provider_adapters.reconciler.process", "--socket", str(self.reconciler_socket)]
         module += ["--log-level", general.log_level]
-        environment = plain_environment(to_environment(self.settings.provider))
+        environment = plain_environment(self.settings.provider_environment())
         return await terminate_after(await start_child(module, environment, logs=self.logs), self._b2bua_down)
 
     async def _await_charge(self, process: asyncio.subprocess.Process) -> int:
         """The status of a payer that ends as it waits; 0 as soon as it has a charge, so that the
         next payer is started meanwhile."""
-        provider = self.settings.provider
+        providers = self.settings.providers.values()
         # After that a payer that still charges is killed; its journal then has what is open.
-        patience = provider.timeout + provider.inquiry_time + _PAYER_GRACE
+        patience = sum(each.timeout + each.inquiry_time for each in providers) + _PAYER_GRACE
         with self.channel.charge_of(process.pid) as charge:
             charged = asyncio.create_task(charge.wait())
             ended = asyncio.create_task(await_end(process, self._stop, patience))

@@ -114,4 +114,5 @@ class Plan:
             max_media=self.max_media,
             code=decision.code,
             ring_time=self.ring_time,
+            charging=decision.charging,
         )

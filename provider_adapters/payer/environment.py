@@ -13,7 +13,8 @@ import msgspec
 
 from provider_adapters.account import Account
 
-PREFIX = "TONEWALL_PROVIDER_"
+_SECTION = "provider"
+_DEFAULT = "default"  # as settings.provider_name, whose module takes long to load
 
 
 class BadAccount(Exception):
@@ -21,10 +22,22 @@ class BadAccount(Exception):
     value."""
 
 
+def read_accounts(environment: Mapping[str, str]) -> list[Account]:
+    """The accounts in TONEWALL_PROVIDER_*, in the order of TONEWALL_SECTIONS; the first is the
+    default. Raises BadAccount."""
+    named = [" ".join(each.split()) for each in environment.get("TONEWALL_SECTIONS", "").split(",")]
+    headers = [each for each in named if each.partition(" ")[0] == _SECTION] or [_SECTION]
+    return [_read_section(environment, header) for header in headers]
+
+
 def read_account(environment: Mapping[str, str]) -> Account:
-    """The account in TONEWALL_PROVIDER_*. Raises BadAccount."""
+    """The first of them. Raises BadAccount."""
+    return read_accounts(environment)[0]
+
+
+def _read_section(environment: Mapping[str, str], header: str) -> Account:
     try:
-        return _read(environment)
+        return _read(environment, header)
     except msgspec.ValidationError:
         pass  # its text may quote a value
     # Not complete, or wrong: here, and only here, the slow way is worth its time.
@@ -32,12 +45,14 @@ def read_account(environment: Mapping[str, str]) -> Account:
     from tonewall.ini import ConfigError, load, to_environment  # noqa: PLC0415
 
     try:
-        return _read(to_environment(load(ProviderSettings, {}, environment)))
+        return _read(to_environment(load(ProviderSettings, {}, environment, header=header), header), header)
     except ConfigError as error:
         raise BadAccount(str(error)) from None
 
 
-def _read(environment: Mapping[str, str]) -> Account:
-    names = {name: PREFIX + name.upper() for name in Account.__struct_fields__}
+def _read(environment: Mapping[str, str], header: str) -> Account:
+    # As tonewall.ini.variable_name, whose module takes long to load.
+    prefix = f"TONEWALL_{header.upper().replace('-', '_').replace(' ', '__')}_"
+    names = {name: prefix + name.upper() for name in Account.__struct_fields__}
     values = {name: environment[variable] for name, variable in names.items() if variable in environment}
-    return msgspec.convert(values, Account, strict=False)
+    return msgspec.convert(values | {"name": header.partition(" ")[2] or _DEFAULT}, Account, strict=False)

@@ -144,9 +144,9 @@ class Journal:
         with self._locked():
             self._append(_entry(charge, "sending", provider=provider, step=step, notes=dict(notes)))
 
-    def finish(self, charge: Charge, outcome: Outcome) -> Outcome:
-        """Note the outcome. Returns what stands: what others found meanwhile gives way to an
-        approval alone."""
+    def finish(self, charge: Charge, outcome: Outcome, provider: str = "") -> Outcome:
+        """Note the outcome. `provider`: the one that was tried last. Returns what stands: what
+        others found meanwhile gives way to an approval alone."""
         with self._locked():
             known = self._find(charge.idempotency_key)
             stands = known.outcome if known is not None and known.is_decided else None
@@ -156,7 +156,7 @@ class Journal:
                 log.error("outcome_contradicted", kind="charge", idempotency_key=charge.idempotency_key)
             if stands is not None and not isinstance(stands, Accepted) and not gives_way:
                 return stands
-            self._append(_entry(charge, "finished", outcome))
+            self._append(_entry(charge, "finished", outcome, provider=provider))
             return outcome
 
     def decide(self, key: str, outcome: Outcome | Accepted, by: Decider) -> bool:

@@ -11,8 +11,6 @@ Rule 2: whatever happens, media gets an outcome: Failed if nothing was sent, els
         answer or Unknown.
 Rule 3: a payer that waits ends as soon as the journal can no longer be written: nobody shall key a
         card for it.
-Rule 4: an outcome leaves only after it was searched for the card's own digits; providers do quote
-        what they are sent.
 """
 
 from __future__ import annotations
@@ -27,20 +25,16 @@ import argparse
 import asyncio
 import contextlib
 import os
-import re
 import select
 import signal
 import socket
+from collections.abc import Sequence
 from pathlib import Path
-from typing import assert_never
 
-import msgspec
-
-from provider_adapters import registry
-from provider_adapters.account import Account
-from provider_adapters.base import Flow, Request
-from provider_adapters.card import BadCard, Card, CardBlock
-from provider_adapters.payer.environment import BadAccount, read_account
+from provider_adapters.account import Account, patience
+from provider_adapters.card import BadCard, CardBlock
+from provider_adapters.payer.charging import Charging
+from provider_adapters.payer.environment import BadAccount, read_accounts
 from provider_adapters.payer.journal import Journal
 from provider_adapters.payer.messages import (
     ChargeRequest,
@@ -51,19 +45,11 @@ from provider_adapters.payer.messages import (
     receive_exactly,
     receive_request,
 )
-from provider_adapters.payer.runner import Runner
 from provider_adapters.payment import (
-    DIFFERENCES,
     JOURNAL_FAILED,
     WRONG_CONFIGURATION,
-    Approved,
-    Charge,
-    Declined,
     Failed,
-    Operation,
     Outcome,
-    PartiallyApproved,
-    Unknown,
     outcome_type,
 )
 from tonewall.frames import BadFrame, pack
@@ -71,8 +57,6 @@ from tonewall.log import configure_log, get_logger
 from tonewall.process import harden, ignore_hangup, overwrites_freed_memory
 
 _LOOK_EVERY = 3.0  # seconds between two looks at the journal while no charge comes
-_KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
-_WITHHELD = "withheld"
 log = get_logger(__name__)
 
 
@@ -83,13 +67,11 @@ class JournalFailed(Exception):
 class Payer:
     """What is prepared for one charge."""
 
-    def __init__(self, account: Account, sock: socket.socket) -> None:
-        self._account = account
+    def __init__(self, accounts: Sequence[Account], sock: socket.socket) -> None:
+        self._patience = patience(accounts)
         self._sock = sock
-        self._flow: Flow[Card] = registry.load(account)
-        self._journal = Journal(Path(account.journal))
-        self._runner = Runner(account, self._note_step)
-        self._charging: tuple[Charge, Card] | None = None
+        self._journal = Journal(Path(accounts[0].journal))
+        self._charging = Charging(accounts, self._journal)
 
     def serve(self) -> None:
         """Wait for one charge and answer it. Returns early where media closes before it handed over
@@ -98,9 +80,9 @@ class Payer:
         Raises JournalFailed before a charge comes, OSError and BadFrame where the socket fails."""
         with asyncio.Runner() as loop:
             self._look_at_journal()
-            loop.run(self._runner.open())
+            loop.run(self._charging.open())
             try:
-                self._sock.sendall(pack(Ready(pid=os.getpid(), patience=self._account.patience)))
+                self._sock.sendall(pack(Ready(pid=os.getpid(), patience=self._patience)))
             # Media ended while this process was started.
             except (BrokenPipeError, ConnectionResetError):
                 return
@@ -117,7 +99,7 @@ class Payer:
                 # Media may be gone; the journal has the outcome.
                 with contextlib.suppress(OSError):
                     self._sock.sendall(pack(Result(outcome=outcome)))
-            loop.run(self._runner.close())
+            loop.run(self._charging.close())
 
     def _await_charge(self) -> ChargeRequest | None:
         """The charge; until it comes, what the journal says of others. None where media closed."""
@@ -128,7 +110,7 @@ class Payer:
             if not isinstance(request, Resolution):
                 return request
             try:
-                outcome = self._journal.resolve(request.charge, request.submitted_at, self._account.patience)
+                outcome = self._journal.resolve(request.charge, request.submitted_at, self._patience)
             except OSError as error:
                 raise JournalFailed from error
             self._sock.sendall(pack(Resolved(outcome=outcome)))
@@ -147,88 +129,11 @@ class Payer:
         try:
             if not receive_exactly(self._sock, block.space()):
                 return None
-            return self._charge(request.charge, block.card(), loop)
+            return loop.run(self._charging.charge(request.charge, block.card()))
         except BadCard:
             return Failed(reason="bad_card")
         finally:
             block.wipe()
-
-    def _charge(self, charge: Charge, card: Card, loop: asyncio.Runner) -> Outcome:
-        if not _KEY.fullmatch(charge.idempotency_key):
-            return Failed(reason="bad_idempotency_key")
-        if Operation(charge.operation) not in self._flow.OPERATIONS:
-            return Failed(reason="request_refused", code="not_supported")
-        try:
-            known = self._journal.begin(charge, self._account.name)
-        except OSError as error:
-            log.error("journal_failed", exc_info=error)
-            return Failed(reason="journal_failed")
-        if known is not None:
-            return known
-        self._charging = charge, card
-        try:
-            found = loop.run(
-                self._runner.settle(
-                    self._flow.charge(charge, card), lambda notes: self._flow.inquire(charge, notes)
-                )
-            )
-            outcome = discreet(found, card)
-            if isinstance(outcome, Unknown) and outcome.reason in DIFFERENCES:
-                log.error(
-                    "approval_of_something_else",
-                    reason=outcome.reason,
-                    idempotency_key=charge.idempotency_key,
-                    hint="look the charge up at the provider, and settle it there by hand",
-                )
-        except Exception as error:
-            log.error("payer_failed", exc_info=error)
-            outcome = Unknown(reason="payer_failed")
-        finally:
-            card.wipe()
-        try:
-            stands = self._journal.finish(charge, outcome)
-        except OSError as error:
-            log.error("journal_failed", exc_info=error)
-            return outcome
-        return stands
-
-    def _note_step(self, request: Request) -> None:
-        assert self._charging is not None
-        charge, card = self._charging
-        notes = {name: _WITHHELD if card.quoted_in(value) else value for name, value in request.notes.items()}
-        self._journal.note_step(charge, self._account.name, request.step, notes)
-
-
-def discreet(outcome: Outcome, card: Card) -> Outcome:
-    """The outcome without any text in which the provider, or what stands before it, quotes the
-    card."""
-
-    def keep(text: str | None) -> str | None:
-        return None if text is None or card.quoted_in(text) else text
-
-    match outcome:
-        case Approved() | PartiallyApproved():
-            return msgspec.structs.replace(
-                outcome,
-                reference=keep(outcome.reference) or _WITHHELD if outcome.reference else "",
-                token=keep(outcome.token),
-                authorisation_code=keep(outcome.authorisation_code),
-            )
-        case Declined():
-            return Declined(
-                reason=_WITHHELD if card.told_in(outcome.reason) else outcome.reason,
-                message="" if card.told_in(outcome.message) else outcome.message,
-                reference=keep(outcome.reference),
-                code=_WITHHELD if card.told_in(outcome.code) else outcome.code,
-            )
-        case Failed() | Unknown():
-            told = card.told_in(outcome.reason) and not outcome.reason.startswith("http_")
-            outcome = msgspec.structs.replace(outcome, reason=_WITHHELD) if told else outcome
-            if isinstance(outcome, Failed) and card.told_in(outcome.code):
-                outcome = msgspec.structs.replace(outcome, code=_WITHHELD)
-            return outcome
-        case _ as never:
-            assert_never(never)
 
 
 def main() -> int:
@@ -250,7 +155,7 @@ def main() -> int:
         log.debug("memory_not_locked", hint="raise RLIMIT_MEMLOCK to keep the payer out of swap")
     with socket.socket(fileno=chosen.fd) as sock:
         try:
-            payer = Payer(read_account(os.environ), sock)
+            payer = Payer(read_accounts(os.environ), sock)
         except OSError as error:
             log.error("refused_to_start", why="ca_file cannot be read as certificates", exc_info=error)
             return WRONG_CONFIGURATION

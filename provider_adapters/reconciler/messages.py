@@ -49,13 +49,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class Findings(msgspec.Struct, frozen=True, kw_only=True, tag="findings"):
     """What became of the keys. `unknown`: how many charges are open altogether; `oldest`: when the
     oldest of them was sent; `noticed`: how many events webhooks brought; `contradicted`: how many
-    of them contradict what was decided."""
+    of them contradict what was decided; `circuits`: the state of each provider's circuit breaker,
+    by name."""
 
     found: dict[str, Finding] = {}
     unknown: int = 0
     oldest: float | None = None
     noticed: int = 0
     contradicted: int = 0
+    circuits: dict[str, str] = {}
 
 
 class LaterRequest(msgspec.Struct, frozen=True, kw_only=True, tag="later"):

@@ -19,16 +19,18 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 from provider_adapters import registry
-from provider_adapters.account import Account
+from provider_adapters.account import Account, patience
 from provider_adapters.base import Flow, NotFound, Request
 from provider_adapters.errors import ProviderError
 from provider_adapters.notice import Notice
-from provider_adapters.payer.environment import BadAccount, read_account
-from provider_adapters.payer.journal import Journal
+from provider_adapters.payer.circuits import Circuits
+from provider_adapters.payer.environment import BadAccount, read_accounts
+from provider_adapters.payer.journal import Entry, Journal
 from provider_adapters.payer.runner import Runner, is_decided
 from provider_adapters.payment import (
     NOT_DECIDED,
@@ -70,27 +72,32 @@ _TAKES_NO_TOKEN = "not_supported"  # noqa: S105
 
 
 class Reconciler:
-    """The agenda, and what carries it out."""
+    """The agenda, and what carries it out. `accounts`: the first is the default."""
 
-    def __init__(self, account: Account, limit: float = LIMIT) -> None:
-        self._account = account
-        self._flow: Flow[Any] = registry.load(account)
-        self._path = Path(account.journal)
-        self._journal = Journal(self._path)
-        self._agenda = Agenda(account.patience, limit)
-        self._reader = JournalReader(self._path, time.time() - limit - _DAY)
+    def __init__(self, accounts: Sequence[Account], limit: float = LIMIT) -> None:
+        self._accounts = {account.name: account for account in accounts}
+        self._flows: dict[str, Flow[Any]] = {account.name: registry.load(account) for account in accounts}
+        self._default = accounts[0].name
+        path = Path(accounts[0].journal)
+        self._journal = Journal(path)
+        self._circuits = Circuits(Path(f"{path}.circuits"))
+        self._agenda = Agenda(patience(accounts), limit)
+        self._reader = JournalReader(path, time.time() - limit - _DAY)
         self._tasks = BackgroundTasks()
         self._contradictions = Contradictions(self._inquire)
         self.notices = Notices(
-            NoticeFile(self._path.with_name(self._path.name + ".notices")), self._journal, account.patience,
-            can_inquire=lambda entry: can_inquire(self._flow, entry),
+            NoticeFile(path.with_name(path.name + ".notices")), self._journal, patience(accounts),
+            can_inquire=lambda entry: can_inquire(self._flow_of(entry), entry),
             ask=lambda key: self._agenda.ask_now([key], time.time()),
             examine=self._contradictions.examine,
         )  # fmt: skip
 
+    def _flow_of(self, entry: Entry) -> Flow[Any]:
+        return self._flows.get(entry.provider) or self._flows[self._default]
+
     def hello(self) -> Hello:
         """What it can do."""
-        return Hello(operations={self._account.name: tuple(sorted(self._flow.OPERATIONS))})
+        return Hello(operations={name: tuple(sorted(flow.OPERATIONS)) for name, flow in self._flows.items()})
 
     async def run(self) -> None:
         """Follow the journal and ask, until cancelled. Raises OSError where the notices of an
@@ -139,26 +146,31 @@ class Reconciler:
                 found[key] = Finding(outcome=entry.outcome, by=entry.by)
             else:
                 found[key] = Finding(next_at=waiting.get(key))
+        pauses = {name: account.breaker_pause for name, account in self._accounts.items()}
         return Findings(
             found=found,
             unknown=len(self._agenda),
             oldest=self._agenda.oldest(),
             noticed=self.notices.taken,
             contradicted=self._contradictions.count,
+            circuits={name: str(state) for name, state in self._circuits.states(time.time(), pauses).items()},
         )
 
     async def carry_out(self, request: LaterRequest) -> FollowUpOutcome | Outcome:
         """Send one request that needs no card, once, and note what became of it."""
         later, charge = request.follow_up, request.charge
+        name = request.provider or self._default
+        if name not in self._flows:
+            return Failed(reason="no_such_provider")
         try:
             if later is not None:
                 known = self._journal.begin_later(
-                    later.key, later.charge, self._account.name, later.kind,
+                    later.key, later.charge, name, later.kind,
                     reference=later.reference, amount=later.amount,
                 )  # fmt: skip
                 key, about = later.key, later.charge
             elif charge is not None:
-                known = self._journal.begin_later(charge.idempotency_key, charge, self._account.name, "saved")
+                known = self._journal.begin_later(charge.idempotency_key, charge, name, "saved")
                 key, about = charge.idempotency_key, charge
             else:
                 return Failed(reason="request_refused")
@@ -167,7 +179,7 @@ class Reconciler:
             return Failed(reason="journal_failed")
         if known is not None:
             return known
-        outcome = await self._send(request, key, about)
+        outcome = await self._send(request, name, key, about)
         try:
             self._journal.decide(key, outcome, "")
         except OSError as error:
@@ -177,16 +189,18 @@ class Reconciler:
         )
         return outcome
 
-    async def _send(self, request: LaterRequest, key: str, about: Charge) -> FollowUpOutcome | Outcome:
+    async def _send(
+        self, request: LaterRequest, name: str, key: str, about: Charge
+    ) -> FollowUpOutcome | Outcome:
         def note(sent: Request) -> None:
             self._journal.note_later_step(key, sent.step, sent.notes)
 
-        runner = Runner(self._account, note)
+        flow, runner = self._flows[name], Runner(self._accounts[name], note)
         try:
             if request.follow_up is not None:
-                return await runner.settle(self._flow.follow_up(request.follow_up), lambda _: _no_inquiry())
-            charging = self._flow.charge_saved(about, request.token)
-            return await runner.settle(charging, lambda notes: self._flow.inquire(about, notes))
+                return await runner.settle(flow.follow_up(request.follow_up), lambda _: _no_inquiry())
+            charging = flow.charge_saved(about, request.token)
+            return await runner.settle(charging, lambda notes: flow.inquire(about, notes))
         finally:
             await runner.close()
 
@@ -215,10 +229,15 @@ class Reconciler:
         """What became of it, where the provider says so now."""
         if item.entry.kind not in ("charge", "saved"):
             return None  # what is done later is asked for by a person
-        runner = Runner(self._account)
+        name = item.entry.provider or self._default
+        if name not in self._flows:
+            log.warning("inquiry_failed", reason="no_such_provider", idempotency_key=item.entry.key)
+            return None
+        flow, account = self._flows[name], self._accounts[name]
+        runner = Runner(account)
         try:
-            async with asyncio.timeout(self._account.timeout):
-                found = await runner.drive(self._flow.inquire(item.entry.charge, item.entry.notes))
+            async with asyncio.timeout(account.timeout):
+                found = await runner.drive(flow.inquire(item.entry.charge, item.entry.notes))
         except (ProviderError, TimeoutError) as error:
             reason = error.reason if isinstance(error, ProviderError) else "timeout"
             log.warning("inquiry_failed", reason=reason, idempotency_key=item.entry.key)
@@ -228,7 +247,7 @@ class Reconciler:
             return None
         finally:
             await runner.close()
-        absent_after = self._flow.ABSENT_AFTER
+        absent_after = flow.ABSENT_AFTER
         if isinstance(found, NotFound):
             is_certain = absent_after is not None and time.time() - item.sent_at > absent_after
             return Failed(reason="no_such_charge") if is_certain else None
@@ -280,13 +299,13 @@ class _Server:
         await self._tasks.wait(2.0)
 
 
-async def serve(account: Account, path: Path) -> None:
+async def serve(accounts: Sequence[Account], path: Path) -> None:
     """Work until SIGTERM or SIGINT. Raises OSError where the socket cannot be made."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    reconciler = Reconciler(account)
+    reconciler = Reconciler(accounts)
     requests = _Server(reconciler)
     server = await loop.create_unix_server(requests.connect, sock=_bind(path))
     log.info("ready", path=str(path))
@@ -326,8 +345,7 @@ def main() -> int:
     end_with_parent()
     harden()
     try:
-        account = read_account(os.environ)
-        asyncio.run(serve(account, chosen.socket))
+        asyncio.run(serve(read_accounts(os.environ), chosen.socket))
     except BadAccount as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_CONFIGURATION

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from provider_adapters.base import NotFound, Response
-from provider_adapters.payer.process import discreet
+from provider_adapters.payer.charging import discreet
 from provider_adapters.payment import (
     DIFFERENCES,
     Accepted,

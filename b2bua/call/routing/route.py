@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.routing.router import Destination
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.sdp.description import MAX_MEDIA
@@ -34,6 +35,7 @@ class Route:
     max_media: int = MAX_MEDIA
     code: int = 404
     ring_time: float = 180.0
+    charging: ChargeDefaults = field(default_factory=ChargeDefaults)
 
 
 @dataclass(slots=True)

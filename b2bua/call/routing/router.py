@@ -16,6 +16,7 @@ from typing import Any
 
 import re2
 
+from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.leg import LegInvited, Party
 from b2bua.call.routing.numbers import NumberPlan
 from media.events import Side
@@ -97,6 +98,7 @@ class Rule:
     callee: Pattern = field(default_factory=Pattern)
     spread: bool = False
     refuse: int = 0
+    charging: ChargeDefaults = field(default_factory=ChargeDefaults)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class Decision:
     rule: str
     destinations: tuple[Destination, ...] = ()
     code: int = 404
+    charging: ChargeDefaults = field(default_factory=ChargeDefaults)
 
 
 def _context(parameters: str) -> str:
@@ -177,11 +180,9 @@ class Router:
                 continue
             if rule.spread:
                 to.sort(key=lambda _: draw())
-            return (
-                Decision(rule.name, (), rule.refuse)
-                if rule.refuse
-                else self._decision(rule.name, to, invited, by, into)
-            )
+            if rule.refuse:
+                return Decision(rule.name, (), rule.refuse)
+            return replace(self._decision(rule.name, to, invited, by, into), charging=rule.charging)
         return Decision("")
 
     def _decision(

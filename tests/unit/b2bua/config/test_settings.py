@@ -101,6 +101,10 @@ OTHER = {
     ("route", "to"): "pbx",
     ("route", "spread"): "yes",
     ("route", "callee_as"): "9",
+    ("route", "provider"): "default, backup",
+    ("route", "merchant_account"): "Shoes",
+    ("route", "statement"): "SHOES LTD",
+    ("route", "metadata"): "desk=7, team=blue",
     ("route", "caller_as"): "0",
     ("route", "refuse"): "403",
     ("media", "address"): "127.0.0.8",
@@ -142,6 +146,8 @@ OTHER = {
     ("provider", "token_type"): "reusable",
     ("provider", "journal"): "/tmp/journal.jsonl",
     ("provider", "ready"): "3",
+    ("provider", "breaker_failures"): "0",
+    ("provider", "breaker_pause"): "60",
 }
 WRONG = {
     ("general", "bind"): "localhost",
@@ -182,6 +188,8 @@ WRONG = {
     ("pbx", "country"): "049",
     ("pbx", "max_rate"): "-3",
     ("route", "callee"): "/(/",
+    ("route", "statement"): "A name of more than twenty-two characters",
+    ("route", "metadata"): "desk 7",
     ("route", "refuse"): "200",
     ("media", "address"): "0.0.0.0",
     ("media", "threads"): "0",
@@ -207,6 +215,8 @@ WRONG = {
     ("provider", "ca_file"): "/nowhere/ca.pem",
     ("provider", "token_type"): "many",
     ("provider", "ready"): "0",
+    ("provider", "breaker_failures"): "-1",
+    ("provider", "breaker_pause"): "0",
 }
 KEYS = [(name, key) for name, model in SECTIONS.items() for key in model.model_fields]
 every_key = pytest.mark.parametrize(("section", "key"), KEYS, ids=lambda part: part)

@@ -113,6 +113,9 @@ def said() -> Iterator[Callable[[], list[dict[str, object]]]]:
     root.setLevel(before[1])
 
 
+WITHOUT_CARDS = ("b2bua.app", "provider_adapters.reconciler.process")
+
+
 def settings(directory: Path, ready: int = 1) -> Settings:
     sections = {
         "general": {"directory": str(directory / "run")},
@@ -123,7 +126,9 @@ def settings(directory: Path, ready: int = 1) -> Settings:
         "provider": {"url": "https://payments.example", "api_key": KEY, "ready": str(ready)},
     }
     return Settings(
-        read_signalling(sections), load(MediaSettings, sections), load(ProviderSettings, sections)
+        read_signalling(sections),
+        load(MediaSettings, sections),
+        {"provider": load(ProviderSettings, sections)},
     )
 
 
@@ -131,7 +136,7 @@ def settings(directory: Path, ready: int = 1) -> Settings:
 async def running(machine: Machine, directory: Path, ready: int = 1) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(settings(directory, ready))
     task = asyncio.create_task(supervisor.run())
-    await until(lambda: len(machine.started) >= 3 + ready, "a process")
+    await until(lambda: len(machine.started) >= 4 + ready, "a process")
     try:
         yield supervisor
     finally:
@@ -164,7 +169,8 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
     assert sections == {
         "media.process": {"MEDIA", "GENERAL"},
         "media.decoder.process": set(),
-        "provider_adapters.payer.process": {"PROVIDER"},
+        "provider_adapters.payer.process": {"PROVIDER", "SECTIONS"},
+        "provider_adapters.reconciler.process": {"PROVIDER", "SECTIONS"},
         "b2bua.app": {"GENERAL", "CARRIER", "PBX", "SECTIONS", "API", "CDR"},
     }
     assert {name for name in given["media.process"] if "GENERAL" in name} == {
@@ -173,14 +179,14 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
     }
     for process in machine.started:
         everything = " ".join((*process.arguments, *process.environment.values()))
-        assert (KEY in everything) is (process.module == "provider_adapters.payer.process")
+        assert (KEY in everything) is process.module.startswith("provider_adapters.")
         assert (PASSWORD in everything) is (process.module == "b2bua.app")
         assert (TOKEN in everything) is (process.module == "b2bua.app")
         assert process.environment["TONEWALL_SUPERVISOR"] == str(os.getpid())
         assert ("tcache_count=0" in process.environment.get("GLIBC_TUNABLES", "")) is (
-            process.module != "b2bua.app"
+            process.module not in WITHOUT_CARDS
         )
-        assert (process.environment.get("PYTHONMALLOC") == "malloc") is (process.module != "b2bua.app")
+        assert (process.environment.get("PYTHONMALLOC") == "malloc") is (process.module not in WITHOUT_CARDS)
         for secret in (KEY, PASSWORD, TOKEN):
             assert not any(secret in argument for argument in process.arguments)
 
@@ -321,7 +327,7 @@ async def test_a_payer_that_is_done_is_replaced_without_a_word(
 async def test_calls_end_before_their_media_and_charges_are_waited_for(machine: Machine, tmp_path: Path):
     supervisor = Supervisor(settings(tmp_path))
     task = asyncio.create_task(supervisor.run())
-    await until(lambda: len(machine.started) == 4, "a process")
+    await until(lambda: len(machine.started) == 5, "a process")
     (b2bua,), (media,), (payer,) = (
         machine.of(name) for name in ("b2bua.app", "media.process", "provider_adapters.payer.process")
     )
@@ -335,7 +341,7 @@ async def test_calls_end_before_their_media_and_charges_are_waited_for(machine: 
     assert not task.done()
     payer.end(0)
     await asyncio.wait_for(task, 5)
-    assert len(machine.started) == 4
+    assert len(machine.started) == 5
 
 
 async def test_what_does_not_stop_is_killed(

@@ -74,6 +74,14 @@ def test_the_notes_of_the_steps_are_kept_over_the_end_of_the_payer() -> None:
     assert (item.entry.notes, item.entry.provider, item.sent_at) == ({"id": "pi_1"}, "stripe", START)
 
 
+def test_the_notes_of_one_provider_are_not_shown_to_the_next() -> None:
+    agenda = Agenda(patience=0, limit=1000)
+    agenda.observe(line(provider="first", notes={"id": "pi_1"}))
+    agenda.observe(line(provider="second", step="fallback"))
+    (item,) = agenda.due(START + 1, 4)
+    assert (item.entry.notes, item.entry.provider) == ({}, "second")
+
+
 def test_so_many_at_once_and_the_longest_waiting_first() -> None:
     agenda = Agenda(patience=0, limit=1000)
     for number in range(9):

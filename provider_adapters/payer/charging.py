@@ -1,0 +1,187 @@
+"""Charges one card at the first provider that takes the charge, with the journal before each of
+them.
+
+Rule 1: the next provider is tried only where the one before certainly did not charge: its circuit
+        is open, or the charge Failed. Never after Unknown, and never after a decline.
+Rule 2: an outcome leaves only after it was searched for the card's own digits; providers do quote
+        what they are sent.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import assert_never
+
+import msgspec
+
+from provider_adapters import registry
+from provider_adapters.account import Account
+from provider_adapters.base import Flow, Request
+from provider_adapters.card import Card
+from provider_adapters.payer.circuits import CIRCUIT_OPEN, Circuits, CircuitState
+from provider_adapters.payer.journal import Journal
+from provider_adapters.payer.runner import Runner
+from provider_adapters.payment import (
+    DIFFERENCES,
+    Approved,
+    Charge,
+    Declined,
+    Failed,
+    Outcome,
+    PartiallyApproved,
+    Unknown,
+)
+from tonewall.log import get_logger
+
+_KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+_WITHHELD = "withheld"
+log = get_logger(__name__)
+
+
+class Provider:
+    """One provider, ready to be charged at."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.flow: Flow[Card] = registry.load(account)
+        self.note: list[tuple[Journal, Charge, Card]] = []
+        self.runner = Runner(account, self._note_step)
+
+    def _note_step(self, request: Request) -> None:
+        [(journal, charge, card)] = self.note
+        notes = {name: _WITHHELD if card.quoted_in(value) else value for name, value in request.notes.items()}
+        journal.note_step(charge, self.account.name, request.step, notes)
+
+
+class Charging:
+    """The providers by name, in order; the first is the default. Raises OSError where a `ca_file`
+    cannot be read."""
+
+    def __init__(self, accounts: Sequence[Account], journal: Journal) -> None:
+        self._providers = {account.name: Provider(account) for account in accounts}
+        self._journal = journal
+        self._circuits = Circuits(Path(accounts[0].journal + ".circuits"))
+
+    async def open(self) -> None:
+        """Load what the first request would load."""
+        for each in self._providers.values():
+            await each.runner.open()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        for each in self._providers.values():
+            await each.runner.close()
+
+    async def charge(self, charge: Charge, card: Card) -> Outcome:
+        """Charge the card once. Wipes it. Never raises for a fault."""
+        if not _KEY.fullmatch(charge.idempotency_key):
+            return Failed(reason="bad_idempotency_key")
+        chosen = self._choose(charge)
+        if not chosen:
+            return Failed(reason="no_such_provider")
+        try:
+            known = self._journal.begin(charge, chosen[0].account.name)
+        except OSError as error:
+            log.error("journal_failed", exc_info=error)
+            return Failed(reason="journal_failed")
+        if known is not None:
+            return known
+        try:
+            outcome, provider = await self._charge_in_turn(charge, card, chosen)
+        except Exception as error:
+            log.error("payer_failed", exc_info=error)
+            outcome, provider = Unknown(reason="payer_failed"), ""
+        finally:
+            card.wipe()
+        try:
+            return self._journal.finish(charge, outcome, provider)
+        except OSError as error:
+            log.error("journal_failed", exc_info=error)
+            return outcome
+
+    def _choose(self, charge: Charge) -> list[Provider]:
+        """Those that the charge names, of those that there are; else the default."""
+        if not charge.providers:
+            return list(self._providers.values())[:1]
+        return [self._providers[name] for name in charge.providers if name in self._providers]
+
+    async def _charge_in_turn(
+        self, charge: Charge, card: Card, chosen: Sequence[Provider]
+    ) -> tuple[Outcome, str]:
+        outcome: Outcome = Failed(reason="no_such_provider")
+        for number, provider in enumerate(chosen):
+            name, account = provider.account.name, provider.account
+            if self._circuits.admit(name, time.time(), account.breaker_pause) is CircuitState.OPEN:
+                outcome = Failed(reason=CIRCUIT_OPEN)
+                continue
+            if number:
+                try:
+                    self._journal.note_step(charge, name, "fallback", {})
+                except OSError as error:
+                    log.error("journal_failed", exc_info=error)
+                    return Failed(reason="journal_failed"), name
+                log.warning("charge_falls_back", key=name, idempotency_key=charge.idempotency_key)
+            outcome = await self._charge_at(provider, charge, card)
+            self._circuits.record(name, outcome, time.time(), account.breaker_failures)
+            if not isinstance(outcome, Failed):
+                return self._name_provider(outcome, name), name
+        return outcome, chosen[-1].account.name
+
+    async def _charge_at(self, provider: Provider, charge: Charge, card: Card) -> Outcome:
+        flow = provider.flow
+        provider.note[:] = [(self._journal, charge, card)]
+        if charge.operation not in flow.OPERATIONS:
+            return Failed(reason="request_refused", code="not_supported")
+        found = await provider.runner.settle(
+            flow.charge(charge, card), lambda notes: flow.inquire(charge, notes)
+        )
+        outcome = discreet(found, card)
+        if isinstance(outcome, Unknown) and outcome.reason in DIFFERENCES:
+            log.error(
+                "approval_of_something_else",
+                reason=outcome.reason,
+                idempotency_key=charge.idempotency_key,
+                hint="look the charge up at the provider, and settle it there by hand",
+            )
+        return outcome
+
+    def _name_provider(self, outcome: Outcome, name: str) -> Outcome:
+        """Who took the money, where several could have."""
+        if len(self._providers) > 1 and isinstance(outcome, Approved | PartiallyApproved):
+            return msgspec.structs.replace(outcome, provider=name)
+        return outcome
+
+
+def discreet(outcome: Outcome, card: Card) -> Outcome:
+    """The outcome without any text in which the provider, or what stands before it, quotes the
+    card."""
+
+    def keep(text: str | None) -> str | None:
+        return None if text is None or card.quoted_in(text) else text
+
+    match outcome:
+        case Approved() | PartiallyApproved():
+            return msgspec.structs.replace(
+                outcome,
+                reference=keep(outcome.reference) or _WITHHELD if outcome.reference else "",
+                token=keep(outcome.token),
+                authorisation_code=keep(outcome.authorisation_code),
+            )
+        case Declined():
+            return Declined(
+                reason=_WITHHELD if card.told_in(outcome.reason) else outcome.reason,
+                message="" if card.told_in(outcome.message) else outcome.message,
+                reference=keep(outcome.reference),
+                code=_WITHHELD if card.told_in(outcome.code) else outcome.code,
+            )
+        case Failed() | Unknown():
+            told = card.told_in(outcome.reason) and not outcome.reason.startswith("http_")
+            outcome = msgspec.structs.replace(outcome, reason=_WITHHELD) if told else outcome
+            if isinstance(outcome, Failed) and card.told_in(outcome.code):
+                outcome = msgspec.structs.replace(outcome, code=_WITHHELD)
+            return outcome
+        case _ as never:
+            assert_never(never)
