@@ -209,7 +209,12 @@ def test_the_reference_of_the_core_is_for_tests_only(module: Module):
 
 @every_module
 def test_only_the_payer_and_the_adapters_name_card_data(module: Module):
-    allowed = {"provider_adapters.card", "provider_adapters.payer.process", *ADAPTERS}
+    allowed = {
+        "provider_adapters.card",
+        "provider_adapters.payer.process",
+        "provider_adapters.payer.charging",
+        *ADAPTERS,
+    }
     if module.name not in allowed:
         assert "provider_adapters.card" not in others(module, inside="provider_adapters")
 

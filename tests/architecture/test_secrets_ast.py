@@ -184,6 +184,7 @@ def test_no_place_is_allowed_that_does_not_need_it(name: str, place: str):
 def test_no_secret_is_made_text_of_logged_or_quoted(module: Module):
     handles = {
         "provider_adapters.card",
+        "provider_adapters.payer.charging",
         "provider_adapters.payer.process",
         "provider_adapters.payer.pipe",
         "media.service.capture_driver",
