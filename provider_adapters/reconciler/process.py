@@ -4,10 +4,8 @@ provider_adapters.reconciler.process --socket PATH`.
 It reads its account from TONEWALL_PROVIDER_*, follows the journal, and serves b2bua and the webhook
 process on PATH.
 
-Rule 1: it never sees a card: nothing is read but the journal, the provider's answers and b2bua's
-        messages, of which none can hold one.
-Rule 2: what it found is in the journal before anybody hears of it.
-Rule 3: whatever is sent by it and may move money is in the journal before a byte of it leaves.
+Rule: it never sees a card: nothing is read but the journal, the provider's answers and the messages
+of b2bua and the webhook process, of which none can hold one.
 """
 
 from __future__ import annotations
@@ -18,37 +16,14 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from provider_adapters import registry
-from provider_adapters.account import Account, patience
-from provider_adapters.base import Flow, NotFound, Request
-from provider_adapters.errors import ProviderError
-from provider_adapters.notice import Notice
-from provider_adapters.payer.circuits import Circuits
+from provider_adapters.account import Account
 from provider_adapters.payer.environment import BadAccount, read_accounts
-from provider_adapters.payer.journal import Entry, Journal
-from provider_adapters.payer.runner import Runner, is_decided
-from provider_adapters.payment import (
-    NOT_DECIDED,
-    WRONG_CONFIGURATION,
-    Accepted,
-    Charge,
-    Failed,
-    FollowUpOutcome,
-    Outcome,
-    Unknown,
-    outcome_type,
-)
-from provider_adapters.reconciler.agenda import Agenda, Item
-from provider_adapters.reconciler.contradictions import Contradictions
+from provider_adapters.payment import WRONG_CONFIGURATION
 from provider_adapters.reconciler.messages import (
-    Finding,
-    Findings,
-    Hello,
     Inquiry,
     LaterRequest,
     LaterResult,
@@ -56,211 +31,13 @@ from provider_adapters.reconciler.messages import (
     Noticed,
     ToReconciler,
 )
-from provider_adapters.reconciler.notices import NoticeFile, Notices, can_inquire
-from provider_adapters.reconciler.reader import JournalReader
+from provider_adapters.reconciler.reconciler import Reconciler
 from tonewall.frames import FrameConnection
 from tonewall.log import configure_log, get_logger
 from tonewall.process import end_with_parent, harden, ignore_hangup
 from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
-_LOOK_EVERY = 0.5  # seconds between two looks at the journal
-_AT_ONCE = 4  # inquiries under way
-_DAY = 86_400.0
-LIMIT = 3 * _DAY  # seconds for which a charge is asked about
-_TAKES_NO_TOKEN = "not_supported"  # noqa: S105
-
-
-class Reconciler:
-    """The agenda, and what carries it out. `accounts`: the first is the default."""
-
-    def __init__(self, accounts: Sequence[Account], limit: float = LIMIT) -> None:
-        self._accounts = {account.name: account for account in accounts}
-        self._flows: dict[str, Flow[Any]] = {account.name: registry.load(account) for account in accounts}
-        self._default = accounts[0].name
-        path = Path(accounts[0].journal)
-        self._journal = Journal(path)
-        self._circuits = Circuits(Path(f"{path}.circuits"))
-        self._agenda = Agenda(patience(accounts), limit)
-        self._reader = JournalReader(path, time.time() - limit - _DAY)
-        self._tasks = BackgroundTasks()
-        self._contradictions = Contradictions(self._inquire)
-        self.notices = Notices(
-            NoticeFile(path.with_name(path.name + ".notices")), self._journal, patience(accounts),
-            can_inquire=lambda entry: can_inquire(self._flow_of(entry), entry),
-            ask=lambda key: self._agenda.ask_now([key], time.time()),
-            examine=self._contradictions.examine,
-        )  # fmt: skip
-
-    def _flow_of(self, entry: Entry) -> Flow[Any]:
-        return self._flows.get(entry.provider) or self._flows[self._default]
-
-    def hello(self) -> Hello:
-        """What it can do."""
-        return Hello(operations={name: tuple(sorted(flow.OPERATIONS)) for name, flow in self._flows.items()})
-
-    async def run(self) -> None:
-        """Follow the journal and ask, until cancelled. Raises OSError where the notices of an
-        earlier process cannot be read."""
-        self.notices.open(time.time())
-        while True:
-            self._follow()
-            self.notices.apply(time.time())
-            for item in self._agenda.due(time.time(), _AT_ONCE - len(self._tasks)):
-                self._tasks.start(self._ask(item), "inquiry")
-            await asyncio.sleep(_LOOK_EVERY)
-
-    async def close(self) -> None:
-        """Stop asking."""
-        await self._tasks.cancel()
-        await self._contradictions.close()
-        self._reader.close()
-
-    def _follow(self) -> None:
-        try:
-            for entry in self._reader.read():
-                self._agenda.observe(entry)
-                self.notices.observe(entry)
-        except OSError as error:
-            log.error("journal_failed", key="[provider] journal", exc_info=error)
-
-    def notice(self, notices: tuple[Notice, ...]) -> bool:
-        """Keep what a webhook says, and act on it; whether it is on disk."""
-        self._follow()
-        try:
-            self.notices.take(notices, time.time())
-        except OSError as error:
-            log.error("notices_not_written", key="[provider] journal", exc_info=error)
-            return False
-        return True
-
-    def inquire(self, inquiry: Inquiry) -> Findings:
-        """What is known now of the keys; the provider is asked at once where that is wanted."""
-        if inquiry.now:
-            self._agenda.ask_now(inquiry.keys, time.time())
-        waiting = self._agenda.next_times(inquiry.keys)
-        found = {}
-        for key in inquiry.keys:
-            entry = None if key in waiting else self._journal.lookup(key)
-            if entry is not None and entry.outcome is not None and not isinstance(entry.outcome, Accepted):
-                found[key] = Finding(outcome=entry.outcome, by=entry.by)
-            else:
-                found[key] = Finding(next_at=waiting.get(key))
-        pauses = {name: account.breaker_pause for name, account in self._accounts.items()}
-        return Findings(
-            found=found,
-            unknown=len(self._agenda),
-            oldest=self._agenda.oldest(),
-            noticed=self.notices.taken,
-            contradicted=self._contradictions.count,
-            circuits={name: str(state) for name, state in self._circuits.states(time.time(), pauses).items()},
-        )
-
-    async def carry_out(self, request: LaterRequest) -> FollowUpOutcome | Outcome:
-        """Send one request that needs no card, once, and note what became of it."""
-        later, charge = request.follow_up, request.charge
-        name = request.provider or self._default
-        if name not in self._flows:
-            return Failed(reason="no_such_provider")
-        try:
-            if later is not None:
-                known = self._journal.begin_later(
-                    later.key, later.charge, name, later.kind,
-                    reference=later.reference, amount=later.amount,
-                )  # fmt: skip
-                key, about = later.key, later.charge
-            elif charge is not None:
-                known = self._journal.begin_later(charge.idempotency_key, charge, name, "saved")
-                key, about = charge.idempotency_key, charge
-            else:
-                return Failed(reason="request_refused")
-        except OSError as error:
-            log.error("journal_failed", key="[provider] journal", exc_info=error)
-            return Failed(reason="journal_failed")
-        if known is not None:
-            return known
-        outcome = await self._send(request, name, key, about)
-        try:
-            self._journal.decide(key, outcome, "")
-        except OSError as error:
-            log.error("journal_failed", key="[provider] journal", exc_info=error)
-        log.info(
-            "carried_out", kind=later.kind if later else "saved", outcome=_name(outcome), idempotency_key=key
-        )
-        return outcome
-
-    async def _send(
-        self, request: LaterRequest, name: str, key: str, about: Charge
-    ) -> FollowUpOutcome | Outcome:
-        def note(sent: Request) -> None:
-            self._journal.note_later_step(key, sent.step, sent.notes)
-
-        flow, runner = self._flows[name], Runner(self._accounts[name], note)
-        try:
-            if request.follow_up is not None:
-                return await runner.settle(flow.follow_up(request.follow_up), lambda _: _no_inquiry())
-            charging = flow.charge_saved(about, request.token)
-            return await runner.settle(charging, lambda notes: flow.inquire(about, notes))
-        finally:
-            await runner.close()
-
-    async def _ask(self, item: Item) -> None:
-        key = item.entry.key
-        outcome = await self._inquire(item)
-        now = time.time()
-        if outcome is None and self._agenda.is_late(item, now):
-            outcome = Unknown(reason=NOT_DECIDED)
-            log.error(
-                "charge_not_decided", idempotency_key=key,
-                hint="look the charge up at the provider, and settle it there by hand",
-            )  # fmt: skip
-        if outcome is None:
-            self._agenda.asked(key, now)
-            return
-        try:
-            self._journal.decide(key, outcome, "reconciler")
-        except OSError as error:
-            log.error("journal_failed", key="[provider] journal", exc_info=error)
-            self._agenda.asked(key, now)
-            return
-        log.info("reconciled", outcome=_name(outcome), idempotency_key=key)
-
-    async def _inquire(self, item: Item) -> Outcome | None:
-        """What became of it, where the provider says so now."""
-        if item.entry.kind not in ("charge", "saved"):
-            return None  # what is done later is asked for by a person
-        name = item.entry.provider or self._default
-        if name not in self._flows:
-            log.warning("inquiry_failed", reason="no_such_provider", idempotency_key=item.entry.key)
-            return None
-        flow, account = self._flows[name], self._accounts[name]
-        runner = Runner(account)
-        try:
-            async with asyncio.timeout(account.timeout):
-                found = await runner.drive(flow.inquire(item.entry.charge, item.entry.notes))
-        except (ProviderError, TimeoutError) as error:
-            reason = error.reason if isinstance(error, ProviderError) else "timeout"
-            log.warning("inquiry_failed", reason=reason, idempotency_key=item.entry.key)
-            return None
-        except Exception as error:
-            log.error("adapter_failed", exc_info=error)
-            return None
-        finally:
-            await runner.close()
-        absent_after = flow.ABSENT_AFTER
-        if isinstance(found, NotFound):
-            is_certain = absent_after is not None and time.time() - item.sent_at > absent_after
-            return Failed(reason="no_such_charge") if is_certain else None
-        return found if is_decided(found) else None
-
-
-def _no_inquiry() -> Any:
-    return None
-    yield
-
-
-def _name(outcome: FollowUpOutcome | Outcome) -> str:
-    return "accepted" if isinstance(outcome, Accepted) else outcome_type(outcome)
 
 
 class _Server:
