@@ -72,6 +72,8 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             url="https://secure.payu.com",
             test_url="https://secure.snd.payu.com",
         ),
+        # Each merchant has a URL of its own: https://PREFIX.api.checkout.com
+        "checkout": Row("Checkout", "Checkout.com"),
     }
 )
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -127,7 +127,7 @@ class Answer:
     nothing at all."""
 
     status: int
-    body: Mapping[str, object]
+    body: Mapping[str, object] | Sequence[Mapping[str, object]]
     cut: bool = False
 
 

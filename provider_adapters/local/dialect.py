@@ -28,6 +28,7 @@ DIALECTS: Mapping[str, str] = MappingProxyType(
         "pay_connector": "LocalPayConnector",
         "worldpay": "LocalWorldpay",
         "payu": "LocalPayu",
+        "checkout": "LocalCheckout",
     }
 )
 """The class in the module of that name in this package, by adapter."""

@@ -16,6 +16,7 @@ from provider_adapters.local.pay_connector import API_USER
 from provider_adapters.local.payu import POS
 from provider_adapters.payment import Charge
 from tests.contract.described import ByPath, Described, JsonSchema, OpenApi
+from tests.contract.described_checkout import Search
 from tests.contract.described_stripe import Stripe
 from tests.contract.playing import make_charge
 
@@ -53,6 +54,17 @@ class Provider:
         books = Books(delay)
         return books, load_dialect(self.adapter, books)
 
+
+# The kinds of source stand in files that it names, and that are not at hand; the library's are
+# compared instead.
+_CHECKOUT = OpenApi(
+    "checkout-2021-07-nas-payments.json",
+    loose=(
+        "components/schemas/PaymentRequestSource",
+        "components/schemas/PaymentResponseSource",
+        "components/schemas/PaymentDetailsResponseSource",
+    ),
+)
 
 TABLE: Mapping[str, Provider] = MappingProxyType(
     {
@@ -125,6 +137,11 @@ TABLE: Mapping[str, Provider] = MappingProxyType(
                 ),
                 account={"api_user": POS},
                 currency="PLN",
+            ),
+            Provider(
+                "checkout",
+                ByPath({"/payments?": Search(_CHECKOUT), "/payments": _CHECKOUT}),
+                account={"merchant_account": "pc_local"},
             ),
         )
     }

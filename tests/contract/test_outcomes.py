@@ -170,7 +170,8 @@ async def test_a_provider_that_quotes_the_card_tells_nobody(provider: Provider) 
 def test_what_an_adapter_holds_shows_no_card(provider: Provider) -> None:
     flow = provider.flow()
     request = next(flow.charge(provider.charge(), make_card()))
-    for shown in (repr(request), repr(flow), str(request.notes), request.path, request.step):
+    held = repr(flow).partition(" at 0x")[0]  # an address may have the same digits
+    for shown in (repr(request), held, str(request.notes), request.path, request.step):
         assert "4111" not in shown
         assert CODE not in shown
         assert "local-test-key" not in shown
