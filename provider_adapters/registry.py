@@ -48,6 +48,16 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             url="https://publicapi.payments.service.gov.uk",
             test_url="https://publicapi.payments.service.gov.uk",
         ),
+        "braintree": Row(
+            "Braintree",
+            "Braintree",
+            needs={
+                "api_user": "the public key",
+                "merchant_account": "the merchant account, which decides the currency",
+            },
+            url="https://payments.braintree-api.com",
+            test_url="https://payments.sandbox.braintree-api.com",
+        ),
         "stripe": Row("Stripe", "Stripe", url="https://api.stripe.com", test_url="https://api.stripe.com"),
         "pay_connector": Row(
             "PayConnector",

@@ -24,6 +24,7 @@ DIALECTS: Mapping[str, str] = MappingProxyType(
         "connector": "LocalConnector",
         "adyen": "LocalAdyen",
         "govuk_pay": "LocalGovukPay",
+        "braintree": "LocalBraintree",
         "stripe": "LocalStripe",
         "pay_connector": "LocalPayConnector",
         "worldpay": "LocalWorldpay",

@@ -27,13 +27,16 @@ _PARAMETER = re.compile(r"\{[^}]+\}")
 
 
 class Described(Protocol):
-    """A provider's description: what is wrong with a request or an answer by it, a line each."""
+    """A provider's description: what is wrong with a request or an answer by it, a line each.
+    `asked`: the body of the request that was answered."""
 
     def check_request(
         self, method: str, path: str, headers: Mapping[str, str], body: object, *, is_form: bool
     ) -> list[str]: ...
 
-    def check_answer(self, method: str, path: str, status: int, body: object) -> list[str]: ...
+    def check_answer(
+        self, method: str, path: str, status: int, body: object, asked: object = None
+    ) -> list[str]: ...
 
 
 def spec_path(name: str) -> Path:
@@ -116,7 +119,9 @@ class OpenApi:
             faults.append("a body is required")
         return self._kept(faults)
 
-    def check_answer(self, method: str, path: str, status: int, body: object) -> list[str]:
+    def check_answer(
+        self, method: str, path: str, status: int, body: object, asked: object = None
+    ) -> list[str]:
         """The answer of this status by its schema; one that is not described is a fault."""
         found = self._operation(method, path)
         if found is None:

@@ -63,7 +63,9 @@ class Stripe:
             ]
         return faults
 
-    def check_answer(self, method: str, path: str, status: int, body: object) -> list[str]:
+    def check_answer(
+        self, method: str, path: str, status: int, body: object, asked: object = None
+    ) -> list[str]:
         """By the public description."""
         if urlsplit(path).path == _NOT_PUBLIC:
             example = _read(_EXAMPLES)["resources"]["customer"]

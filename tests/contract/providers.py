@@ -11,12 +11,14 @@ from provider_adapters import registry
 from provider_adapters.account import Account
 from provider_adapters.base import Flow
 from provider_adapters.local.books import API_KEY, Books
+from provider_adapters.local.braintree import API_USER
 from provider_adapters.local.dialect import Dialect, load_dialect
 from provider_adapters.local.pay_connector import API_USER
 from provider_adapters.local.payu import POS
 from provider_adapters.payment import Charge
 from tests.contract.described import ByPath, Described, JsonSchema, OpenApi
 from tests.contract.described_checkout import Search
+from tests.contract.described_graphql import GraphQl
 from tests.contract.described_stripe import Stripe
 from tests.contract.playing import make_charge
 
@@ -87,6 +89,19 @@ TABLE: Mapping[str, Provider] = MappingProxyType(
                 currency="GBP",
                 names_currency=False,
                 reasons={"insufficient_funds": "declined"},
+            ),
+            Provider(
+                "braintree",
+                GraphQl(
+                    "braintree-schema.graphql",
+                    "/graphql",
+                    headers=("Authorization", "Braintree-Version"),
+                    errors=frozenset(
+                        {"AUTHENTICATION", "AUTHORIZATION", "INTERNAL", "NOT_FOUND", "RESOURCE_LIMIT"}
+                        | {"SERVICE_AVAILABILITY", "UNSUPPORTED_CLIENT", "VALIDATION"}
+                    ),
+                ),
+                account={"api_user": API_USER, "merchant_account": "shoes"},
             ),
             Provider("stripe", Stripe()),
             Provider(

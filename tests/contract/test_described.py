@@ -107,7 +107,7 @@ async def test_every_answer_that_is_played_is_as_the_provider_describes_it(provi
     async for what, each in every_exchange(provider):
         if each.response is not None:
             faults = provider.described.check_answer(
-                each.request.method, each.request.path, each.response.status, each.body
+                each.request.method, each.request.path, each.response.status, each.body, each.request.body
             )
             assert not faults, (what, each.request.path, each.response.status, faults)
 
