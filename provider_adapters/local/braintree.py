@@ -22,7 +22,7 @@ import msgspec
 from provider_adapters.currency import read_decimal, write_decimal
 from provider_adapters.local.books import API_KEY, Answer, Behaviour, Books, NotAllowed, Order, Record
 
-API_USER = "local-test-user"
+PUBLIC_KEY = "local-test-user"
 _FIELD = re.compile(r"\{\s*(?:ping\s+)?(\w+)")
 _CURRENCY = re.compile(r"[A-Z]{3}\Z")
 _DECLINES = {"insufficient_funds": ("2001", "Insufficient Funds"), "invalid_number": ("2005", "")}
@@ -54,7 +54,7 @@ class LocalBraintree:
         self._books = books
         self._methods: dict[str, _Method] = {}
         self._rejected: dict[str, list[dict[str, Any]]] = {}
-        pair = b64encode(f"{API_USER}:{API_KEY}".encode()).decode("ascii")
+        pair = b64encode(f"{PUBLIC_KEY}:{API_KEY}".encode()).decode("ascii")
         self._authorization = f"Basic {pair}"
 
     async def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:

@@ -11,7 +11,7 @@ from provider_adapters import registry
 from provider_adapters.account import Account
 from provider_adapters.base import Flow
 from provider_adapters.local.books import API_KEY, Books
-from provider_adapters.local.braintree import API_USER
+from provider_adapters.local.braintree import PUBLIC_KEY
 from provider_adapters.local.dialect import Dialect, load_dialect
 from provider_adapters.local.pay_connector import API_USER
 from provider_adapters.local.payu import POS
@@ -101,7 +101,7 @@ TABLE: Mapping[str, Provider] = MappingProxyType(
                         | {"SERVICE_AVAILABILITY", "UNSUPPORTED_CLIENT", "VALIDATION"}
                     ),
                 ),
-                account={"api_user": API_USER, "merchant_account": "shoes"},
+                account={"api_user": PUBLIC_KEY, "merchant_account": "shoes"},
             ),
             Provider("stripe", Stripe()),
             Provider(

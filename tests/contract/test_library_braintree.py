@@ -16,7 +16,7 @@ from braintree.util.xml_util import XmlUtil
 from provider_adapters import registry
 from provider_adapters.answers.braintree_documents import ACCOUNT, CHARGE, TOKENIZE
 from provider_adapters.local.books import API_KEY
-from provider_adapters.local.braintree import API_USER
+from provider_adapters.local.braintree import PUBLIC_KEY
 from provider_adapters.local.dialect import Dialect
 from tests.contract.playing import CARDS, CODE, make_card, make_charge, play
 from tests.contract.providers import TABLE
@@ -77,7 +77,7 @@ def open_library(dialect: Dialect, private_key: str = API_KEY) -> Any:
         braintree.Configuration(
             environment=braintree.Environment.Sandbox,
             merchant_id="shoes",
-            public_key=API_USER,
+            public_key=PUBLIC_KEY,
             private_key=private_key,
             http_strategy=Strategy,
         )

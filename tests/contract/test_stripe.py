@@ -363,8 +363,9 @@ async def test_an_intent_that_is_being_confirmed_is_neither_called_paid_nor_clos
     number = next(number for number, each in BEHAVIOURS.items() if each.answer == "late")
     books, dialect = ROW.dialect(delay=0.05)
     confirming = asyncio.create_task(play(ROW.flow().charge(make_charge(), make_card(number)), dialect))
-    while (record := books.find("k-1")) is None:  # noqa: ASYNC110
+    while (record := books.find("k-1")) is None and not confirming.done():  # noqa: ASYNC110
         await asyncio.sleep(0)
+    assert record is not None
     notes = {"intent": record.reference}
     found, asked = await play(ROW.flow().inquire(make_charge(), notes), dialect)
     assert found == Unknown(reason="pending")
