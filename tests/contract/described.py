@@ -177,7 +177,9 @@ class JsonSchema:
             return [f"no such operation: {method} {path}"]
         return [] if body is None else self._check("request", body)
 
-    def check_answer(self, method: str, path: str, status: int, body: object) -> list[str]:
+    def check_answer(
+        self, method: str, path: str, status: int, body: object, asked: object = None
+    ) -> list[str]:
         """The answer by its schema, and its status, which is 200 in every case."""
         if status in self._undescribed:
             return []
