@@ -210,12 +210,14 @@ class ByPath:
             return [f"no description has this path: {path}"]
         return found.check_request(method, path, headers, body, is_form=is_form)
 
-    def check_answer(self, method: str, path: str, status: int, body: object) -> list[str]:
+    def check_answer(
+        self, method: str, path: str, status: int, body: object, asked: object = None
+    ) -> list[str]:
         """By the description that has the path."""
         found = self._of(path)
         if found is None:
             return [f"no description has this path: {path}"]
-        return found.check_answer(method, path, status, body)
+        return found.check_answer(method, path, status, body, asked)
 
     def _of(self, path: str) -> Described | None:
         return next((each for start, each in self._descriptions.items() if path.startswith(start)), None)
