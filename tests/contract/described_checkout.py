@@ -30,7 +30,7 @@ class Search:
             + ([] if query.get("reference") else ["a reference is required"])
         )
 
-    def check_answer(self, method: str, path: str, status: int, body: Any) -> list[str]:
+    def check_answer(self, method: str, path: str, status: int, body: Any, asked: object = None) -> list[str]:
         """Each payment is one that the description knows."""
         if status != 200:
             return [] if status == 401 else [f"status {status} is not described"]
