@@ -11,7 +11,7 @@ Rule 3: bodies show nothing of themselves; a response may quote what it was sent
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, TypeVar
 
@@ -31,6 +31,8 @@ class Request:
     `may_charge`: money may move by it. `repeatable`: the provider promises that the same request
     under the same key charges once. `step` and `notes` are written to the journal before a byte
     leaves: which request it is, and what an inquiry has to know from here on; no card data.
+    `sign`: more headers, by the octets of the body and the time of sending (seconds since the
+    epoch), where a provider wants a signature.
     """
 
     method: str
@@ -42,6 +44,12 @@ class Request:
     repeatable: bool = False
     step: str = ""
     notes: Mapping[str, str] = field(default_factory=dict)
+    sign: Callable[[bytes, float], Mapping[str, str]] | None = field(default=None, repr=False)
+
+    def all_headers(self, body: bytes, now: float) -> dict[str, str]:
+        """The headers of the request when it is sent now (seconds since the epoch) with these
+        octets."""
+        return dict(self.headers) | (dict(self.sign(body, now)) if self.sign else {})
 
 
 @dataclass(frozen=True, slots=True)

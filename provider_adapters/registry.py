@@ -84,6 +84,16 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
         ),
         # Each merchant has a URL of its own: https://PREFIX.api.checkout.com
         "checkout": Row("Checkout", "Checkout.com"),
+        "fiserv": Row(
+            "Fiserv",
+            "Fiserv Commerce Hub",
+            needs={
+                "api_user": "the API key, whose secret is in api_key",
+                "merchant_account": "the merchant ID and the terminal ID, with a slash between them",
+            },
+            url="https://connect.fiservapis.com/ch",
+            test_url="https://connect-cert.fiservapis.com/ch",
+        ),
     }
 )
 

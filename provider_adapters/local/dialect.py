@@ -30,6 +30,7 @@ DIALECTS: Mapping[str, str] = MappingProxyType(
         "worldpay": "LocalWorldpay",
         "payu": "LocalPayu",
         "checkout": "LocalCheckout",
+        "fiserv": "LocalFiserv",
     }
 )
 """The class in the module of that name in this package, by adapter."""

@@ -17,6 +17,7 @@ import asyncio
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Callable, Generator
 from typing import TypeGuard, TypeVar
 
@@ -199,7 +200,8 @@ class Runner:
                 self._may_have_charged |= request.may_charge
 
         body, kind = _encode(request)
-        headers = ({} if body is None else {"Content-Type": kind}) | dict(request.headers)
+        headers = {} if body is None else {"Content-Type": kind}
+        headers |= request.all_headers(body or b"", time.time())
         try:
             async with (
                 asyncio.timeout(self._account.timeout),

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from provider_adapters.base import Request, Response
@@ -50,13 +51,17 @@ def make_charge(key: str = "k-1", **changes: Any) -> Charge:
     return Charge(**values | changes)
 
 
+def encode(request: Request) -> bytes:
+    """The body as it is sent."""
+    if request.body is None:
+        return b""
+    return encode_form(request.body) if request.is_form else json.dumps(request.body).encode()
+
+
 async def ask(dialect: Dialect, request: Request) -> Response | None:
     """The answer of a provider that is played; None where it closes without one."""
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    if request.body is None:
-        body = b""
-    else:
-        body = encode_form(request.body) if request.is_form else json.dumps(request.body).encode()
+    body = encode(request)
+    headers = {name.lower(): value for name, value in request.all_headers(body, time.time()).items()}
     answer = await dialect.handle(request.method, request.path, headers, body)
     return None if answer is None else Response(answer.status, json.dumps(answer.body).encode())
 
@@ -69,7 +74,8 @@ async def play(flow: Generator[Request, Response, Any], dialect: Dialect) -> tup
         request = next(flow)
         while True:
             response = await ask(dialect, request)
-            exchanges.append(Exchange(request, response))
+            headers = request.all_headers(encode(request), time.time())
+            exchanges.append(Exchange(replace(request, headers=headers), response))
             if response is None:
                 return None, exchanges
             request = flow.send(response)

@@ -10,6 +10,7 @@ from typing import Any
 from provider_adapters import registry
 from provider_adapters.account import Account
 from provider_adapters.base import Flow
+from provider_adapters.local import fiserv
 from provider_adapters.local.books import API_KEY, Books
 from provider_adapters.local.braintree import PUBLIC_KEY
 from provider_adapters.local.dialect import Dialect, load_dialect
@@ -28,7 +29,8 @@ class Provider:
     """One provider. `described`: its own description; None for a contract of ours. `account`: what
     the account needs beside URL and key. `currency`: what is charged in; `names_currency` and
     `names_amount`: whether its answers say what they approved. `reasons`: by card, the word of its
-    decline where that is not the card's own, because the provider says less."""
+    decline where that is not the card's own, because the provider says less. `spoilt`: a body that
+    the description refuses; an empty one, unless nothing is required there."""
 
     adapter: str
     described: Described | None
@@ -37,6 +39,7 @@ class Provider:
     names_currency: bool = True
     names_amount: bool = True
     reasons: Mapping[str, str] = field(default_factory=dict)
+    spoilt: Mapping[str, Any] = field(default_factory=dict)
 
     def charge(self, key: str = "k-1", **changes: Any) -> Charge:
         """A charge of 19.98 in the provider's currency."""
@@ -157,6 +160,16 @@ TABLE: Mapping[str, Provider] = MappingProxyType(
                 "checkout",
                 ByPath({"/payments?": Search(_CHECKOUT), "/payments": _CHECKOUT}),
                 account={"merchant_account": "pc_local"},
+            ),
+            Provider(
+                "fiserv",
+                OpenApi("fiserv-commerce-hub-1.24.11-payments.json"),
+                account={
+                    "api_user": fiserv.API_USER,
+                    "merchant_account": "100008000003683/10000001",
+                },
+                currency="USD",
+                spoilt={"amount": {"total": "much"}},
             ),
         )
     }

@@ -114,8 +114,8 @@ async def test_every_answer_that_is_played_is_as_the_provider_describes_it(provi
 
 @pytest.mark.parametrize("provider", DESCRIBED, ids=lambda row: row.adapter)
 async def test_a_request_that_is_spoilt_is_noticed(provider: Provider) -> None:
-    """So that the checks above are known to check: at a path that is not, and without their bodies
-    (of which one at least must be needed)."""
+    """So that the checks above are known to check: at a path that is not, and with another body
+    (of which one at least must be refused)."""
     assert provider.described is not None
     noticed = []
     for each in await perform(provider, Operation.CHARGE):
@@ -124,5 +124,7 @@ async def test_a_request_that_is_spoilt_is_noticed(provider: Provider) -> None:
             request.method, "/nowhere" + request.path, request.headers, request.body, is_form=request.is_form
         )
         assert nowhere, request.path
-        noticed += check(request.method, request.path, request.headers, {}, is_form=request.is_form)
+        noticed += check(
+            request.method, request.path, request.headers, provider.spoilt, is_form=request.is_form
+        )
     assert noticed

@@ -5,6 +5,7 @@ import asyncio
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -133,10 +134,12 @@ class Wire(httpx.AsyncBaseTransport):
         self.steps = list(steps)
         self.methods: list[str] = []
         self.urls: list[str] = []
+        self.requests: list[httpx.Request] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self.methods.append(request.method)
         self.urls.append(str(request.url))
+        self.requests.append(request)
         await request.extensions["trace"]("http11.send_request_headers.started", {})
         step = self.steps.pop(0) if self.steps else 503
         if isinstance(step, Exception):
@@ -191,6 +194,29 @@ async def test_a_path_is_put_behind_the_accounts_url_and_an_empty_one_adds_nothi
     wire = Wire(200, 200)
     await settle(wire, two(), url="https://pay.example.com/v1/")
     assert wire.urls == ["https://pay.example.com/v1", "https://pay.example.com/v1/c"]
+
+
+@pytest.mark.parametrize("is_form", [False, True])
+async def test_a_request_is_signed_over_the_octets_that_leave_anew_each_time(is_form: bool) -> None:
+    signed: list[tuple[bytes, float]] = []
+
+    def sign(body: bytes, now: float) -> dict[str, str]:
+        signed.append((body, now))
+        return {"Signature": f"s-{len(signed)}"}
+
+    def one() -> Generator[Request, Response, Outcome]:
+        body = {"amount": 19.98, "text": "zażółć"}
+        response = yield Request(
+            "POST", "/c", body=body, is_form=is_form, sign=sign, may_charge=True, repeatable=True
+        )
+        return Approved(reference=str(response.status))
+
+    wire = Wire(500, 200)
+    before = time.time()
+    assert await settle(wire, one(), inquiry_time=10) == Approved(reference="200")
+    sent = [(request.content, request.headers["signature"]) for request in wire.requests]
+    assert sent == [(signed[0][0], "s-1"), (signed[1][0], "s-2")]
+    assert before <= signed[0][1] < signed[1][1] <= time.time()
 
 
 async def test_inquiries_end_with_the_inquiry_time() -> None:
