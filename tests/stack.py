@@ -205,9 +205,11 @@ class Stack:
         answer.raise_for_status()
         return answer.json()
 
-    async def start_capture(self, call_id: str, amount: int = 4995, transaction: str = "order-1") -> None:
-        """Returns once the customer may key."""
-        order = {"transaction_id": transaction, "amount": amount, "currency": "EUR"}
+    async def start_capture(
+        self, call_id: str, amount: int = 4995, transaction: str = "order-1", **options: Any
+    ) -> None:
+        """Returns once the customer may key. `options`: more of the order."""
+        order = {"transaction_id": transaction, "amount": amount, "currency": "EUR", **options}
         answer = await self.api.post(f"/v1/calls/{call_id}/capture", json=order)
         assert answer.status_code == 201, answer.text
         await self.stage(call_id, "collecting")

@@ -169,6 +169,21 @@ class SubmitBody(_Body):
     ] = False
 
 
+class FollowUpBody(_Body):
+    """How much of a payment to capture or refund."""
+
+    model_config = ConfigDict(title="FollowUp", json_schema_extra={"examples": [{"amount": 1990}]})
+
+    amount: Annotated[
+        int | None,
+        Described(
+            ge=1,
+            le=MAX_AMOUNT,
+            description="In the minor unit of the payment's currency; without it, all that is left.",
+        ),
+    ] = None
+
+
 class ResetBody(_Body):
     """The field that the customer is to key again."""
 

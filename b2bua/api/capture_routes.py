@@ -5,24 +5,17 @@ Rule 1: a request is logged with the agent's name and the call, and nothing of t
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from b2bua.api.bodies import OrderBody, ResetBody, SubmitBody
 from b2bua.api.call_routes import CallId, view_response
-from b2bua.api.payments import IdempotentRequests
+from b2bua.api.payments import IdempotencyKey, IdempotentRequests
 from b2bua.api.schema import call_answer, problem_answers
-from b2bua.call.view import CallDesk
+from b2bua.call.view import CallDesk, CallView
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(description="A name of yours for this request: repeated with it, it is carried out once."),
-]
 
 
 def capture_routes(desk: CallDesk) -> APIRouter:
@@ -57,7 +50,8 @@ def capture_routes(desk: CallDesk) -> APIRouter:
             agent,
             idempotency_key,
             call_id.encode() + b"\n" + order.model_dump_json().encode(),
-            lambda: desk.start_capture(call_id, order.to_order(), agent, allow_repeat=order.allow_repeat),
+            lambda _: desk.start_capture(call_id, order.to_order(), agent, allow_repeat=order.allow_repeat),
+            CallView,
         )
         if isinstance(found, Response):
             return found

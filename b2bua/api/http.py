@@ -16,6 +16,7 @@ from b2bua.api.auth import RequireToken, Tokens
 from b2bua.api.call_routes import call_routes
 from b2bua.api.capture_routes import capture_routes, mask_routes
 from b2bua.api.demo import Demo, demo_routes
+from b2bua.api.follow_up_routes import follow_up_routes
 from b2bua.api.hardening import Harden, security_headers
 from b2bua.api.ladder import ladder_routes
 from b2bua.api.metrics import Metrics, metrics_routes
@@ -81,6 +82,7 @@ def create_app(
     app.include_router(capture_routes(desk))
     app.include_router(mask_routes(desk))
     app.include_router(payment_routes(desk))
+    app.include_router(follow_up_routes(desk))
     app.include_router(ladder_routes(ladders or Ladders()))
     app.include_router(demo_routes(demo))
     add_pages(app)

@@ -35,6 +35,7 @@ _GAUGES = {
     "reconciler": "Whether the reconciler process is connected.",
     "unknown_payments": "Payments of which nobody knows whether they were charged.",
     "oldest_unknown_payment": "Seconds since the oldest of them was started.",
+    "open_follow_ups": "Captures, voids and refunds of which nobody knows whether they were done.",
     "descriptors": "Open file descriptors of the media process.",
 }
 _TOTALS = {

@@ -6,19 +6,24 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Header, Path, Query
 from fastapi.responses import Response
 
 from b2bua.api.problems import problem
 from b2bua.api.schema import payment_answer, payments_answer, problem_answers
-from b2bua.call.view import CallDesk, CallView, KeyReused
+from b2bua.call.view import CallDesk, CallView, KeyReused, PaymentView, RequestName
 
 MAX_LISTED = 100
+ViewT = TypeVar("ViewT", CallView, PaymentView)
+IdempotencyKey = Annotated[
+    str | None,
+    Header(description="A name of yours for this request: repeated with it, it is carried out once."),
+]
 _KEY = re.compile(r"[!-~]{1,255}")
-_PaymentId = Annotated[str, Path(max_length=128, description="The payment's id: that of its capture.")]
+PaymentId = Annotated[str, Path(max_length=128, description="The payment's id: that of its capture.")]
 _Reference = Annotated[
     str | None, Query(max_length=64, description="Your own reference; without it, all payments.")
 ]
@@ -47,7 +52,7 @@ def payment_routes(desk: CallDesk) -> APIRouter:
         summary="One payment",
         responses={200: payment_answer("The payment."), **problem_answers(401, 404, 422, 503)},
     )
-    async def get_payment(payment_id: _PaymentId) -> Response:
+    async def get_payment(payment_id: PaymentId) -> Response:
         """A payment that was submitted is `charging` until its outcome is known; that comes also
         when the call has ended."""
         return Response(msgspec.json.encode(await desk.payment(payment_id)), media_type="application/json")
@@ -64,26 +69,32 @@ class IdempotentRequests:
         self._under_way: set[tuple[str, str]] = set()
 
     async def answer_once(
-        self, agent: str, key: str | None, request: bytes, ask: Callable[[], Awaitable[CallView]]
-    ) -> CallView | Response:
-        """The answer of `ask`, now or from the first request with this key; a problem where the key
-        cannot be used. An exception of `ask` is not kept: the next request calls it again."""
+        self,
+        agent: str,
+        key: str | None,
+        request: bytes,
+        ask: Callable[[RequestName | None], Awaitable[ViewT]],
+        kind: type[ViewT],
+    ) -> ViewT | Response:
+        """The answer of `ask`, a `kind`, now or from the first request with this key; a problem
+        where the key cannot be used. `ask` may keep its answer itself, under the name that it gets.
+        An exception of `ask` is not kept: the next request calls it again."""
         if key is None:
-            return await ask()
+            return await ask(None)
         if not _KEY.fullmatch(key):
             return problem(
                 422, "The Idempotency-Key must have 1 to 255 printable ASCII characters, and no space."
             )
-        digest = hashlib.sha256(request).digest()
+        name = RequestName(agent=agent, key=key, digest=hashlib.sha256(request).digest())
         if (agent, key) in self._under_way:
             return problem(409, "A request with this Idempotency-Key is under way. Wait for its answer.")
         self._under_way.add((agent, key))
         try:
-            known = await self._desk.recall(agent, key, digest)
+            known = await self._desk.recall(name)
             if known is not None:
-                return known
-            view = await ask()
-            await self._desk.remember(agent, key, digest, view)
+                return msgspec.json.decode(known, type=kind)
+            view = await ask(name)
+            await self._desk.remember(name, msgspec.json.encode(view))
             return view
         except KeyReused:
             return problem(

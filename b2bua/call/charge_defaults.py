@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from provider_adapters.payment import Charge
+from b2bua.call.view import Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +19,11 @@ class ChargeDefaults:
     statement: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
 
-    def complete(self, charge: Charge) -> Charge:
-        """The charge with what its order does not say."""
+    def complete(self, order: Order) -> Order:
+        """The order with what it does not say."""
         return msgspec.structs.replace(
-            charge,
-            merchant_account=charge.merchant_account or self.merchant_account,
-            statement=charge.statement or self.statement,
-            metadata={**self.metadata, **charge.metadata},
-            providers=self.providers,
+            order,
+            merchant_account=order.merchant_account or self.merchant_account,
+            statement=order.statement or self.statement,
+            metadata={**self.metadata, **order.metadata},
         )

@@ -109,6 +109,7 @@ class Payment:
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
         self.check_agent(agent)  # who paid before still drives the mask that is on
+        order = self.charging.complete(order)  # what is charged is what the payment shows
         self.view = CaptureView(
             id=capture, stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent
         )
@@ -144,7 +145,8 @@ class Payment:
         view = self.check_ready()
         self._stage(CaptureEvent.SUBMITTED)
         # One charge a capture, whatever is retried where.
-        charge = self.charging.complete(view.order.charge(view.id))
+        charge = view.order.charge(view.id)
+        charge = msgspec.structs.replace(charge, providers=self.charging.providers)
         return [ToMedia(SubmitCapture(session=self.session, capture=CaptureId(view.id), charge=charge))]
 
     def cancel(self) -> list[CallCommand]:

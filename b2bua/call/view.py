@@ -14,6 +14,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from b2bua.call.deafness import LineFault
+from b2bua.call.follow_up import Balance, FollowUpView, Kind
 from media.events import Field, FieldProgress
 from provider_adapters.payment import Charge, Operation, Outcome, TokenType, Unknown
 
@@ -68,9 +69,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is more than a question about the card."""
         return self.operation != "verify"
 
-    def charge(self, key: str) -> Charge:
-        """The charge of this order under that idempotency key."""
-        return Charge(idempotency_key=key, **msgspec.structs.asdict(self))
+    def charge(self, key: str, amount: int | None = None) -> Charge:
+        """The charge of this order under that idempotency key. `amount`: where that is not the
+        order's."""
+        values = msgspec.structs.asdict(self)
+        return Charge(idempotency_key=key, **values if amount is None else values | {"amount": amount})
 
     def missing(self, offered: frozenset[Operation]) -> str | None:
         """The field of this order that asks for more than those operations, or None."""
@@ -104,7 +107,8 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
 
     Times are RFC 3339, UTC. `repeats`: earlier payments with the same reference over which it was
     asked for expressly. `decided_at`, `decided_by`: when and by whom an outcome that was unknown
-    was found: "reconciler", "webhook" or "person".
+    was found: "reconciler", "webhook" or "person". `captured`, `refunded` and `voided` follow from
+    the rest: what the provider has done, or has accepted to do, in the order's minor unit.
     """
 
     id: str
@@ -124,6 +128,20 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     repeats: tuple[str, ...] = ()
     decided_at: str | None = None
     decided_by: str | None = None
+    follow_ups: tuple[FollowUpView, ...] = ()
+    captured: int = 0
+    refunded: int = 0
+    voided: int = 0
+
+    def __post_init__(self) -> None:
+        balance = self.balance
+        for name in ("captured", "refunded", "voided"):
+            msgspec.structs.force_setattr(self, name, getattr(balance, name))
+
+    @property
+    def balance(self) -> Balance:
+        """Its money."""
+        return Balance.of(self.order.operation, self.order.amount, self.outcome, self.follow_ups)
 
 
 class CallView(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,6 +217,14 @@ class NotNow(Exception):
 class NotWell(Exception):
     """No payment can be made now, in this call or another; `str(error)` says why, fit for the
     agent's eyes."""
+
+
+class RequestName(msgspec.Struct, frozen=True, kw_only=True):
+    """The name of an agent's request (`Idempotency-Key`), and a digest of the request itself."""
+
+    agent: str
+    key: str
+    digest: bytes
 
 
 class Repeated(NotNow):
@@ -282,13 +308,19 @@ class CallDesk(Protocol):
         """The newest first; where a reference is given, those with it."""
         ...
 
-    async def recall(self, agent: str, key: str, digest: bytes) -> CallView | None:
-        """What was answered to the agent's request of that key (`Idempotency-Key`). Raises
-        KeyReused where it was another."""
+    async def follow_up(
+        self, payment_id: str, kind: Kind, amount: int | None, agent: str, name: RequestName | None = None
+    ) -> PaymentView:
+        """Capture, void or refund: all that is left, or `amount` of it. The answer is kept under
+        `name` before anything is sent. Raises NoSuchPayment and NotOffered, too."""
         ...
 
-    async def remember(self, agent: str, key: str, digest: bytes, answer: CallView) -> None:
-        """Keep an answer for a day."""
+    async def recall(self, name: RequestName) -> bytes | None:
+        """What was answered to the request of that name. Raises KeyReused where it was another."""
+        ...
+
+    async def remember(self, name: RequestName, answer: bytes) -> None:
+        """Keep an answer for a day, where none is kept yet."""
         ...
 
     def follow(self) -> AsyncIterator[CallView | PaymentView | ServiceView]:

@@ -14,16 +14,18 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from b2bua.call.cdr import CallRecord
-from b2bua.call.view import CallView, KeyReused, PaymentView
+from b2bua.call.follow_up import FollowUpView
+from b2bua.call.view import KeyReused, PaymentView, RequestName
 from b2bua.records.decoding import decode_record
-from provider_adapters.payment import outcome_type
+from b2bua.records.follow_ups import FollowUpTable
+from provider_adapters.payment import FollowUpOutcome, outcome_type
 from tonewall.disk import check_space
 from tonewall.log import get_logger
 
@@ -51,7 +53,6 @@ _TABLES = f"""
 """
 _UPDATE = "UPDATE payments SET stage = ?, view = ?, call_record = ? WHERE id = ?"
 _VIEW = msgspec.json.Decoder(PaymentView)
-_ANSWER = msgspec.json.Decoder(CallView)
 
 
 class PaymentTable:
@@ -68,6 +69,7 @@ class PaymentTable:
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=FULL")
         self._database.executescript(_TABLES)
+        self.follow_ups = FollowUpTable(self._database, self._transaction)
         if path != IN_MEMORY:
             directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             os.fsync(directory)
@@ -95,7 +97,7 @@ class PaymentTable:
                 started_at,
                 payment.stage.value,
                 outcome,
-                msgspec.json.encode(payment),
+                msgspec.json.encode(msgspec.structs.replace(payment, follow_ups=())),
                 is_recorded,
             ),
         )
@@ -137,19 +139,41 @@ class PaymentTable:
                 "UPDATE payments SET call_record = NULL WHERE id = ?", [(each,) for each in payment_ids]
             )
 
-    def remember(self, agent: str, key: str, digest: bytes, answer: CallView, now: float) -> None:
-        """Keep what was answered to a request."""
+    def begin_follow_up(
+        self,
+        payment_id: str,
+        plan: Callable[[PaymentView | None], FollowUpView],
+        name: RequestName | None,
+        now: float,
+    ) -> PaymentView:
+        """See FollowUpTable.begin."""
+
+        def remember(answer: PaymentView) -> None:
+            if name is not None:
+                self._remember(name, msgspec.json.encode(answer), now)
+
+        return self.follow_ups.begin(payment_id, self.find, plan, remember)
+
+    def settle_follow_up(self, key: str, outcome: FollowUpOutcome, at: str, by: str) -> PaymentView | None:
+        """Write what became of one; its payment, where that has changed."""
+        payment_id = self.follow_ups.settle(key, outcome, at, by)
+        return None if payment_id is None else self.find(payment_id)
+
+    def remember(self, name: RequestName, answer: bytes, now: float) -> None:
+        """Keep what was answered to a request, where nothing is kept yet."""
         with self._transaction():
-            self._database.execute(
-                "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?)",
-                (agent, key, digest, msgspec.json.encode(answer), now),
-            )
-            self._database.execute("DELETE FROM requests WHERE at < ?", (now - _KEY_LIFE,))
-            self._database.execute(
-                "DELETE FROM requests WHERE at <= (SELECT at FROM requests ORDER BY at DESC LIMIT 1 OFFSET "
-                "?)",
-                (_MAX_KEYS,),
-            )
+            self._remember(name, answer, now)
+
+    def _remember(self, name: RequestName, answer: bytes, now: float) -> None:
+        self._database.execute("DELETE FROM requests WHERE at < ?", (now - _KEY_LIFE,))
+        self._database.execute(
+            "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?)",
+            (name.agent, name.key, name.digest, answer, now),
+        )
+        self._database.execute(
+            "DELETE FROM requests WHERE at <= (SELECT at FROM requests ORDER BY at DESC LIMIT 1 OFFSET ?)",
+            (_MAX_KEYS,),
+        )
 
     def try_to_write(self) -> None:
         """Write something and take it back, where an earlier write failed."""
@@ -164,7 +188,9 @@ class PaymentTable:
         payments there were."""
         self._database.execute("DELETE FROM requests WHERE at < ?", (now - _KEY_LIFE,))
         query = f"DELETE FROM payments WHERE started_at < ? AND stage IN {_FINAL}"  # noqa: S608
-        return self._database.execute(query, (before,)).rowcount
+        deleted = self._database.execute(query, (before,)).rowcount
+        self.follow_ups.prune()
+        return deleted
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -179,7 +205,7 @@ class PaymentTable:
 
     def find(self, payment_id: str) -> PaymentView | None:
         row = self._database.execute("SELECT view FROM payments WHERE id = ?", (payment_id,)).fetchone()
-        return _VIEW.decode(row[0]) if row else None
+        return self.follow_ups.attach([_VIEW.decode(row[0])])[0] if row else None
 
     def waiting_record(self, payment_id: str) -> CallRecord | None:
         """The call's record, where it waits for the end of this payment."""
@@ -202,7 +228,8 @@ class PaymentTable:
         where = "" if transaction_id is None else "WHERE transaction_id = ?"
         query = f"SELECT view FROM payments {where} ORDER BY started_at DESC, rowid DESC LIMIT ?"  # noqa: S608
         values = (most,) if transaction_id is None else (transaction_id, most)
-        return [_VIEW.decode(view) for (view,) in self._database.execute(query, values)]
+        found = [_VIEW.decode(view) for (view,) in self._database.execute(query, values)]
+        return self.follow_ups.attach(found)
 
     def charged(self, transaction_id: str) -> tuple[PaymentView, ...]:
         """The payments by which this order was charged, or may have been, or is being charged; the
@@ -228,17 +255,17 @@ class PaymentTable:
         query = "SELECT view FROM payments WHERE outcome = 'unknown' AND started_at >= ? ORDER BY started_at"
         return [_VIEW.decode(view) for (view,) in self._database.execute(query, (since,))]
 
-    def recall(self, agent: str, key: str, digest: bytes, now: float) -> CallView | None:
-        """What was answered to that key. Raises KeyReused where the request was another."""
+    def recall(self, name: RequestName, now: float) -> bytes | None:
+        """What was answered to the request of that name. Raises KeyReused where it was another."""
         row = self._database.execute(
             "SELECT digest, answer FROM requests WHERE agent = ? AND key = ? AND at >= ?",
-            (agent, key, now - _KEY_LIFE),
+            (name.agent, name.key, now - _KEY_LIFE),
         ).fetchone()
         if row is None:
             return None
-        if row[0] != digest:
+        if row[0] != name.digest:
             raise KeyReused
-        return _ANSWER.decode(row[1])
+        return bytes(row[1])
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -248,7 +275,8 @@ class PaymentTable:
             (transaction_id,),
         )
         views = (_VIEW.decode(view) for payment_id, view in rows if payment_id not in but)
-        return tuple(view for view in views if view.order.moves_money)[:_MAX_SHOWN]
+        found = [view for view in views if view.order.moves_money][:_MAX_SHOWN]
+        return tuple(self.follow_ups.attach(found))
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -15,7 +15,8 @@ from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import HopView
 from media.events import AnyCommand, Side
-from provider_adapters.payment import Operation
+from provider_adapters.payment import FollowUp, FollowUpOutcome, Operation
+from provider_adapters.reconciler.messages import LaterResult
 
 
 class Engine(Protocol):
@@ -87,6 +88,17 @@ class Reconciler(Protocol):
 
     def inquire(self, keys: tuple[str, ...], *, now: bool = False) -> bool:
         """Ask what became of these charges. The answer comes to `Switchboard.on_findings`."""
+        ...
+
+    async def follow_up(self, request: FollowUp, provider: str = "") -> FollowUpOutcome:
+        """Capture, void or refund."""
+        ...
+
+    async def resolve(
+        self, request: FollowUp, handed_at: float | None, provider: str = ""
+    ) -> LaterResult | None:
+        """What became of a request; where it was handed over then (seconds since the epoch) and
+        never noted, it never will be sent. None where the reconciler is away."""
         ...
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from b2bua.call.call import Call
 from b2bua.call.command import CallCommand
+from b2bua.call.follow_up import Kind
 from b2bua.call.view import (
     CallView,
     NoSuchCall,
@@ -21,6 +22,7 @@ from b2bua.call.view import (
     Order,
     PaymentView,
     Repeated,
+    RequestName,
     Stops,
 )
 from b2bua.switchboard.context import SwitchboardContext
@@ -52,8 +54,7 @@ class PaymentRequests:
         """See CallDesk."""
         if (fault := self._faults.stopping(Stops.CALLS, Stops.PAYMENTS)) is not None:
             raise NotWell(fault.says)
-        self._entry(call_id)
-        self._check_offered(order)
+        self._check_offered(order, self._entry(call_id).call.payment.charging.providers)
         charged = await self._context.payments.charged(order.transaction_id)
         if charged and order.moves_money and not allow_repeat:
             raise Repeated(charged)
@@ -117,25 +118,35 @@ class PaymentRequests:
         """See CallDesk."""
         return await self._context.payments.newest(transaction_id, most)
 
-    async def recall(self, agent: str, key: str, digest: bytes) -> CallView | None:
+    async def follow_up(
+        self, payment_id: str, kind: Kind, amount: int | None, agent: str, name: RequestName | None = None
+    ) -> PaymentView:
         """See CallDesk."""
-        return await self._context.payments.recall(agent, key, digest)
+        follow_ups, reconciler = self._context.payments.follow_ups, self._context.reconciler
+        return await follow_ups.begin(reconciler, payment_id, kind, amount, agent, name)
 
-    async def remember(self, agent: str, key: str, digest: bytes, answer: CallView) -> None:
+    async def recall(self, name: RequestName) -> bytes | None:
         """See CallDesk."""
-        await self._context.payments.remember(agent, key, digest, answer)
+        return await self._context.payments.recall(name)
+
+    async def remember(self, name: RequestName, answer: bytes) -> None:
+        """See CallDesk."""
+        await self._context.payments.remember(name, answer)
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _check_offered(self, order: Order) -> None:
-        """Refuse at once what the provider would refuse after a card was keyed."""
+    def _check_offered(self, order: Order, providers: tuple[str, ...]) -> None:
+        """Refuse at once what every provider would refuse after a card was keyed."""
         reconciler = self._context.reconciler
-        offered = reconciler.operations() if reconciler is not None else None
-        # Every provider charges. What else this one can do the reconciler says, once it is up.
-        field = order.missing(offered or frozenset({Operation.CHARGE}))
-        if field is None:
+        # Every provider charges. What else one can do the reconciler says, once it is up.
+        known = [reconciler.operations(name) for name in providers or ("",)] if reconciler else []
+        offers = [each for each in known if each is not None]
+        missing = [order.missing(each) for each in offers or [frozenset({Operation.CHARGE})]]
+        if None in missing:
             return
-        if offered is None:
+        field = missing[0]
+        assert field is not None
+        if not offers:
             raise NotWell("It is not known yet whether the payment provider can do this. Try again soon.")
         raise NotOffered(field, _NOT_OFFERED[field].format(order.operation))
 

@@ -28,9 +28,11 @@ from b2bua.call.view import (
     NotNow,
     PaymentView,
     Repeated,
+    RequestName,
 )
 from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.deferred_records import DeferredRecords
+from b2bua.switchboard.follow_ups import FollowUps
 from b2bua.switchboard.payment_storage import PaymentStorage
 from b2bua.switchboard.reconciliation import Reconciliation
 from media.events import CaptureChanged, CaptureId, CaptureState, ResolveCharge, SessionId
@@ -72,12 +74,14 @@ class Payments:
         self._storage = PaymentStorage(table)
         self._records = DeferredRecords(self._storage, record)
         self.reconciliation = Reconciliation(self._storage, clock, publish)
+        self.follow_ups = FollowUps(self._storage, clock, publish)
         self._open: dict[str, _Open] = {}
         self._submitting: set[str] = set()
 
     async def resume(self) -> None:
         """Go on with payments that an earlier process left open. Raises sqlite3.Error."""
         await self.reconciliation.resume()
+        await self.follow_ups.resume()
         for view in await self._storage.run(self._storage.table.open):
             if view.id in self._open:
                 continue
@@ -254,13 +258,13 @@ class Payments:
         found = await self._storage.ask(self._storage.table.newest, transaction_id, most)
         return [self._open[view.id].view if view.id in self._open else view for view in found]
 
-    async def recall(self, agent: str, key: str, digest: bytes) -> CallView | None:
+    async def recall(self, name: RequestName) -> bytes | None:
         """See CallDesk. Raises KeyReused, NotWell."""
-        return await self._storage.ask(self._storage.table.recall, agent, key, digest, self._clock())
+        return await self._storage.ask(self._storage.table.recall, name, self._clock())
 
-    async def remember(self, agent: str, key: str, digest: bytes, answer: CallView) -> None:
+    async def remember(self, name: RequestName, answer: bytes) -> None:
         """See CallDesk. Raises NotWell."""
-        await self._storage.ask(self._storage.table.remember, agent, key, digest, answer, self._clock())
+        await self._storage.ask(self._storage.table.remember, name, answer, self._clock())
 
     async def prune(self, before: float) -> int:
         """Delete the final payments that started before this time. Raises sqlite3.Error."""

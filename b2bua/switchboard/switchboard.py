@@ -226,10 +226,13 @@ class Switchboard(PaymentRequests):
         self._context.payments.reconciliation.learn(findings)
 
     def ask_reconciler(self) -> None:
-        """Ask what became of unknown payments, every second or so."""
+        """Ask what became of unknown payments, and of what was done about payments, every second or
+        so."""
         keys = self._context.payments.reconciliation.due()
-        if keys and self._context.reconciler is not None:
-            self._context.reconciler.inquire(keys)
+        if self._context.reconciler is not None:
+            if keys:
+                self._context.reconciler.inquire(keys)
+            self._context.payments.follow_ups.ask(self._context.reconciler)
 
     def _publish_payment(self, view: PaymentView) -> None:
         self._context.feed.publish_payment(view)
@@ -312,7 +315,8 @@ class Switchboard(PaymentRequests):
         """See CallDesk."""
         calls = len(self._context.registry)
         found = health(calls, self._context.engine, self._context.media, self._counted)
-        return found | self._context.payments.reconciliation.health(self._context.reconciler)
+        payments = self._context.payments
+        return found | payments.reconciliation.health(self._context.reconciler) | payments.follow_ups.health()
 
     def faults(self) -> tuple[Fault, ...]:
         """See CallDesk."""

@@ -253,7 +253,8 @@ class Books:
             "requests": self.requests,
             "charges": sum(record.charges for record in self._records.values()),
             "records": [
-                {"idempotency_key": key} | {name: getattr(record, name) for name in fields}
+                {"idempotency_key": key, "moves": len(record.moves)}
+                | {name: getattr(record, name) for name in fields}
                 for key, record in self._records.items()
             ],
         }

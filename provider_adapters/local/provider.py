@@ -32,19 +32,23 @@ from tonewall.log import configure_log
 
 _LARGEST = 64 * 1024
 _IDLE = 30.0
+_LATER = ("/captures", "/voids", "/refunds")  # paths of what is done later
 
 
 class Provider:
     """What listens: the dialect, and beside it a report for tests."""
 
-    def __init__(self, books: Books, dialect: Dialect) -> None:
-        self._books, self._dialect = books, dialect
+    def __init__(self, books: Books, dialect: Dialect, hold: float = 0.0) -> None:
+        self._books, self._dialect, self._hold = books, dialect, hold
 
     async def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
         """One request."""
         if path == "/test/charges" and method == "GET":
             return Answer(200, self._books.report())
-        return await self._dialect.handle(method, path, headers, body)
+        answer = await self._dialect.handle(method, path, headers, body)
+        if path.endswith(_LATER):
+            await asyncio.sleep(self._hold)
+        return answer
 
 
 async def converse(provider: Provider, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -77,7 +81,13 @@ async def converse(provider: Provider, reader: asyncio.StreamReader, writer: asy
 
 
 async def serve(
-    directory: Path, host: str, port: int, delay: float, unknown_ca: bool, adapter: str = "connector"
+    directory: Path,
+    host: str,
+    port: int,
+    delay: float,
+    unknown_ca: bool,
+    adapter: str = "connector",
+    hold: float = 0.0,
 ) -> None:
     """Listen until SIGTERM or SIGINT."""
     ca_file, certificate, key = issue(directory, unknown_ca)
@@ -85,7 +95,7 @@ async def serve(
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
     books = Books(delay)
-    provider = Provider(books, load_dialect(adapter, books))
+    provider = Provider(books, load_dialect(adapter, books), hold)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -113,6 +123,9 @@ def main() -> None:
     )
     arguments.add_argument("--port", type=int, default=0, help="0: a free one")
     arguments.add_argument("--delay", type=float, default=60.0, help="seconds that the late card takes")
+    arguments.add_argument(
+        "--hold", type=float, default=0.0, help="seconds that the answer to a capture, void or refund waits"
+    )
     arguments.add_argument("--adapter", default="connector", choices=sorted(DIALECTS), help="whose interface")
     arguments.add_argument(
         "--unknown-ca", action="store_true", help="serve a certificate that ca.pem did not sign"
@@ -122,7 +135,15 @@ def main() -> None:
     configure_log("provider", "info" if chosen.json_log else "error")
     chosen.directory.mkdir(parents=True, exist_ok=True)
     asyncio.run(
-        serve(chosen.directory, chosen.host, chosen.port, chosen.delay, chosen.unknown_ca, chosen.adapter)
+        serve(
+            chosen.directory,
+            chosen.host,
+            chosen.port,
+            chosen.delay,
+            chosen.unknown_ca,
+            chosen.adapter,
+            chosen.hold,
+        )
     )
 
 

@@ -242,6 +242,17 @@ class Journal:
         with self._locked():
             return self._find(key)
 
+    def lookup_or_close(self, closing: Entry, handed_at: float) -> Entry | None:
+        """The newest entry under the key of `closing`. Where there is none, though it was handed
+        over then (seconds since the epoch), `closing` becomes that; None where this journal is
+        younger."""
+        with self._locked():
+            known = self._find(closing.key)
+            if known is None and self._begins_before(handed_at):
+                self._append(closing)
+                return closing
+            return known
+
     @contextmanager
     def _locked(self) -> Iterator[None]:
         lock = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

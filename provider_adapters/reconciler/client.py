@@ -21,10 +21,12 @@ from provider_adapters.payment import (
     Unknown,
 )
 from provider_adapters.reconciler.messages import (
+    GONE,
     Findings,
     FromReconciler,
     Hello,
     Inquiry,
+    LaterInquiry,
     LaterRequest,
     LaterResult,
 )
@@ -32,7 +34,6 @@ from tonewall.frames import BadFrame, FrameConnection
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
-_GONE = "reconciler_gone"
 
 
 class ReconcilerClient:
@@ -42,7 +43,7 @@ class ReconcilerClient:
     def __init__(self, path: Path, on_findings: Callable[[Findings], None]) -> None:
         self._path, self._on_findings = path, on_findings
         self._connection: FrameConnection[FromReconciler] | None = None
-        self._waiting: dict[int, asyncio.Future[FollowUpOutcome | Outcome]] = {}
+        self._waiting: dict[int, asyncio.Future[LaterResult]] = {}
         self._number = 0
         self._operations: dict[str, frozenset[Operation]] = {}
 
@@ -71,6 +72,15 @@ class ReconcilerClient:
         outcome = await self._request(LaterRequest(number=number, provider=provider, follow_up=request))
         return cast("FollowUpOutcome", outcome)
 
+    async def resolve(
+        self, request: FollowUp, handed_at: float | None, provider: str = ""
+    ) -> LaterResult | None:
+        """What became of a request; see LaterInquiry. None where the reconciler is away."""
+        number = self._next_number()
+        message = LaterInquiry(number=number, follow_up=request, handed_at=handed_at, provider=provider)
+        result = await self._ask(message)
+        return None if result.outcome in (Failed(reason=GONE), Unknown(reason=GONE)) else result
+
     async def charge_saved(self, charge: Charge, token: str, provider: str = "") -> Outcome:
         """Charge a card that the provider saved."""
         number = self._next_number()
@@ -82,9 +92,14 @@ class ReconcilerClient:
         return self._number
 
     async def _request(self, request: LaterRequest) -> FollowUpOutcome | Outcome:
+        outcome = (await self._ask(request)).outcome
+        assert outcome is not None
+        return outcome
+
+    async def _ask(self, request: LaterRequest | LaterInquiry) -> LaterResult:
         if self._connection is None:
-            return Failed(reason=_GONE)
-        result: asyncio.Future[FollowUpOutcome | Outcome] = asyncio.get_running_loop().create_future()
+            return LaterResult(number=request.number, outcome=Failed(reason=GONE))
+        result: asyncio.Future[LaterResult] = asyncio.get_running_loop().create_future()
         self._waiting[request.number] = result
         self._connection.send(request)
         return await result
@@ -110,9 +125,9 @@ class ReconcilerClient:
             finally:
                 self._connection = connection.lost = None
                 connection.close()
-                for result in self._waiting.values():
+                for number, result in self._waiting.items():
                     if not result.done():
-                        result.set_result(Unknown(reason=_GONE))
+                        result.set_result(LaterResult(number=number, outcome=Unknown(reason=GONE)))
                 self._waiting.clear()
 
     def _received(self, message: FromReconciler) -> None:
@@ -125,4 +140,4 @@ class ReconcilerClient:
         assert isinstance(message, LaterResult)
         result = self._waiting.pop(message.number, None)
         if result is not None and not result.done():
-            result.set_result(message.outcome)
+            result.set_result(message)

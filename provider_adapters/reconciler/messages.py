@@ -6,7 +6,8 @@ socket.
     | -- Inquiry -------------------> |  every few seconds: the payments whose outcome is unknown
     | <------------------- Findings - |
     | -- LaterRequest --------------> |  a capture, void, refund, or a charge of a saved card
-    | <---------------- LaterResult - |  by its number
+    | -- LaterInquiry --------------> |  of such a request, after a restart of either
+    | <---------------- LaterResult - |  to both, by the number
 
     webhook                          reconciler
     | -- Noticed -------------------> |  what a provider's webhook says
@@ -71,11 +72,23 @@ class LaterRequest(msgspec.Struct, frozen=True, kw_only=True, tag="later"):
     token: str = ""
 
 
-class LaterResult(msgspec.Struct, frozen=True, kw_only=True, tag="result"):
-    """What became of it."""
+class LaterInquiry(msgspec.Struct, frozen=True, kw_only=True, tag="later_inquiry"):
+    """What became of this request? Where it was handed over at `handed_at` (seconds since the
+    epoch), got no answer, and was never noted, it is closed, and will never be sent. None: it was
+    answered before."""
 
     number: int
-    outcome: FollowUpOutcome | Outcome
+    follow_up: FollowUp
+    handed_at: float | None = None
+    provider: str = ""
+
+
+class LaterResult(msgspec.Struct, frozen=True, kw_only=True, tag="result"):
+    """What became of a request; None while it is under way. `by`: who found it."""
+
+    number: int
+    outcome: FollowUpOutcome | Outcome | None
+    by: str = ""
 
 
 class Noticed(msgspec.Struct, frozen=True, kw_only=True, tag="noticed"):
@@ -90,5 +103,8 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True, tag="noted"):
     kept: bool
 
 
-ToReconciler = Inquiry | LaterRequest | Noticed
+GONE = "reconciler_gone"
+"""The reason where the connection was lost: of an `Unknown`, it may have got the request; of a
+`Failed`, it never did."""
+ToReconciler = Inquiry | LaterRequest | LaterInquiry | Noticed
 FromReconciler = Hello | Findings | LaterResult | Noted

@@ -25,6 +25,7 @@ from provider_adapters.payer.environment import BadAccount, read_accounts
 from provider_adapters.payment import WRONG_CONFIGURATION
 from provider_adapters.reconciler.messages import (
     Inquiry,
+    LaterInquiry,
     LaterRequest,
     LaterResult,
     Noted,
@@ -54,6 +55,8 @@ class _Server:
         def received(message: ToReconciler) -> None:
             if isinstance(message, Inquiry):
                 connection.send(self._reconciler.inquire(message))
+            elif isinstance(message, LaterInquiry):
+                connection.send(self._reconciler.later.resolve(message))
             elif isinstance(message, Noticed):
                 connection.send(Noted(kept=self._reconciler.notice(message.notices)))
             else:

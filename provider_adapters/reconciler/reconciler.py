@@ -32,6 +32,7 @@ from provider_adapters.payment import (
 )
 from provider_adapters.reconciler.agenda import Agenda, Item
 from provider_adapters.reconciler.contradictions import Contradictions
+from provider_adapters.reconciler.later import LaterRequests
 from provider_adapters.reconciler.messages import (
     Finding,
     Findings,
@@ -64,6 +65,7 @@ class Reconciler:
         self._agenda = Agenda(patience(accounts), limit)
         self._reader = JournalReader(path, time.time() - limit - _DAY)
         self._tasks = BackgroundTasks()
+        self.later = LaterRequests(self._journal, self._default)
         self._contradictions = Contradictions(self._inquire)
         self.notices = Notices(
             NoticeFile(path.with_name(path.name + ".notices")), self._journal, patience(accounts),
@@ -101,6 +103,7 @@ class Reconciler:
             for entry in self._reader.read():
                 self._agenda.observe(entry)
                 self.notices.observe(entry)
+                self.later.observe(entry)
         except OSError as error:
             log.error("journal_failed", key="[provider] journal", exc_info=error)
 
@@ -159,7 +162,8 @@ class Reconciler:
             return Failed(reason="journal_failed")
         if known is not None:
             return known
-        outcome = await self._send(request, name, key, about)
+        with self.later.sending(key):
+            outcome = await self._send(request, name, key, about)
         try:
             self._journal.decide(key, outcome, "")
         except OSError as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from b2bua.call.follow_up import FollowUpView, Kind
 from b2bua.call.view import (
     CallState,
     CallView,
@@ -23,12 +24,13 @@ from b2bua.call.view import (
     Order,
     PaymentView,
     Repeated,
+    RequestName,
     ServiceView,
     TrunkView,
 )
 from b2bua.switchboard.view_feed import Feed, Follower
 from media.events import Field, FieldProgress
-from provider_adapters.payment import Approved, Outcome, PartiallyApproved, Unknown
+from provider_adapters.payment import Approved, FollowUpOutcome, Outcome, PartiallyApproved, Unknown
 
 FIELDS = (Field.CARD_NUMBER, Field.EXPIRY, Field.SECURITY_CODE)
 EMPTY = tuple(FieldProgress(field=field) for field in FIELDS)
@@ -64,7 +66,7 @@ class FakeDesk:
         self.refuses: Exception | None = None  # what the next start is refused with
         self._captures = 0
         self.paid: dict[str, PaymentView] = {}
-        self.keys: dict[tuple[str, str], tuple[bytes, CallView]] = {}
+        self.keys: dict[tuple[str, str], tuple[bytes, bytes]] = {}
 
     # --- the protocol ---
 
@@ -141,14 +143,35 @@ class FakeDesk:
         found = [each for each in self.paid.values() if transaction_id in (None, each.order.transaction_id)]
         return found[::-1][:most]
 
-    async def recall(self, agent: str, key: str, digest: bytes) -> CallView | None:
-        before, answer = self.keys.get((agent, key), (digest, None))
-        if before != digest:
+    async def follow_up(
+        self, payment_id: str, kind: Kind, amount: int | None, agent: str, name: RequestName | None = None
+    ) -> PaymentView:
+        if self.refuses is not None:
+            raise self.refuses
+        payment = await self.payment(payment_id)
+        wanted = payment.balance.left(kind) if amount is None else amount
+        if refusal := payment.balance.refusal(kind, wanted):
+            raise NotNow(refusal)
+        self.asked.append((kind, payment_id, amount, agent))
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
+        begun = FollowUpView(key=f"f-{len(self.asked)}", kind=kind, amount=wanted, at=now, by=agent)
+        return self.tell(msgspec.structs.replace(payment, follow_ups=(*payment.follow_ups, begun)))
+
+    def decide(self, payment_id: str, outcome: FollowUpOutcome) -> PaymentView:
+        """What became of the newest that was done about a payment."""
+        payment = self.paid[payment_id]
+        *before, newest = payment.follow_ups
+        newest = msgspec.structs.replace(newest, outcome=outcome)
+        return self.tell(msgspec.structs.replace(payment, follow_ups=(*before, newest)))
+
+    async def recall(self, name: RequestName) -> bytes | None:
+        before, answer = self.keys.get((name.agent, name.key), (name.digest, None))
+        if before != name.digest:
             raise KeyReused
         return answer
 
-    async def remember(self, agent: str, key: str, digest: bytes, answer: CallView) -> None:
-        self.keys[agent, key] = (digest, answer)
+    async def remember(self, name: RequestName, answer: bytes) -> None:
+        self.keys[name.agent, name.key] = (name.digest, answer)
 
     async def cancel_capture(self, call_id: str, agent: str = "") -> CallView:
         view = self.under_way(call_id, agent)
@@ -192,6 +215,12 @@ class FakeDesk:
         if view.capture is not None:
             self.note(payment_of(view, view.capture))
         return view
+
+    def tell(self, payment: PaymentView) -> PaymentView:
+        """A payment has changed."""
+        self.paid[payment.id] = payment
+        self.feed.publish_payment(payment)
+        return payment
 
     def note(self, payment: PaymentView) -> PaymentView:
         """A payment stands so."""

@@ -81,9 +81,9 @@ class Line:
         """The customer presses keys; returns when all are pressed."""
         await self.customer.keys(digits, gap_ms=GAP_MS)
 
-    async def keyed(self, call_id: str, digits: str, transaction: str = "order-1") -> None:
-        """Start a payment, and let the customer key all of it."""
-        await self.stack.start_capture(call_id, transaction=transaction)
+    async def keyed(self, call_id: str, digits: str, transaction: str = "order-1", **options: Any) -> None:
+        """Start a payment, and let the customer key all of it. `options`: more of the order."""
+        await self.stack.start_capture(call_id, transaction=transaction, **options)
         await self.key(digits)
         await self.stack.stage(call_id, "ready")
 

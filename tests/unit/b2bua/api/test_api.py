@@ -579,6 +579,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
     ]
     assert sorted(named) == [
         ("cancel_payment", "DELETE /v1/calls/{call_id}/capture"),
+        ("capture_payment", "POST /v1/payments/{payment_id}/captures"),
         ("draw_ladder", "GET /v1/calls/{call_id}/ladder.svg"),
         ("follow_calls", "GET /v1/feed"),
         ("get_agent", "GET /v1/me"),
@@ -593,11 +594,13 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("list_ladders", "GET /v1/ladders"),
         ("list_payments", "GET /v1/payments"),
         ("list_trunks", "GET /v1/trunks"),
+        ("refund_payment", "POST /v1/payments/{payment_id}/refunds"),
         ("release_mask", "POST /v1/calls/{call_id}/mask/release"),
         ("reset_fields", "POST /v1/calls/{call_id}/capture/reset"),
         ("start_payment", "POST /v1/calls/{call_id}/capture"),
         ("submit_card", "POST /v1/calls/{call_id}/capture/submit"),
         ("take_over_payment", "POST /v1/calls/{call_id}/capture/take-over"),
+        ("void_payment", "POST /v1/payments/{payment_id}/voids"),
     ]
     assert len({name for name, _ in named}) == len(named)
 
@@ -612,6 +615,8 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/calls/{call_id}/capture/submit", "/v1/ladders",
         "/v1/calls/{call_id}/capture/take-over", "/v1/me", "/v1/payments", "/v1/payments/{payment_id}",
         "/v1/calls/{call_id}/mask/release", "/v1/calls/{call_id}/ladder", "/v1/calls/{call_id}/ladder.svg",
+        "/v1/payments/{payment_id}/captures", "/v1/payments/{payment_id}/voids",
+        "/v1/payments/{payment_id}/refunds",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert {

@@ -34,7 +34,8 @@ from media.events import (
     Side,
 )
 from media.stream_description import LocalStream
-from provider_adapters.payment import Operation
+from provider_adapters.payment import FollowUp, FollowUpOutcome, Operation
+from provider_adapters.reconciler.messages import LaterResult
 from tests.call_script import THEIRS
 
 CALLER, AGENT = Side.CALLER, Side.AGENT
@@ -89,14 +90,35 @@ class Wire:
 
 @dataclass
 class PlayedReconciler:
-    """The reconciler as a switchboard sees it. `offered`: what it has said of the provider."""
+    """The reconciler as a switchboard sees it. `offered`: what it has said of the provider;
+    `handed`: each request that it got, with its answer to come; `found`: what it says of their
+    keys, None where it does not know; `asked_for`: the keys that it was asked for, each with when
+    it was handed over."""
 
     offered: frozenset[Operation] | None = frozenset(Operation)
+    offers: dict[str, frozenset[Operation]] = field(default_factory=dict)  # of named providers
+    providers: list[str] = field(default_factory=list)  # to whom each request was to go
     connected: bool = True
     asked: list[tuple[str, ...]] = field(default_factory=list)
+    handed: list[tuple[FollowUp, asyncio.Future[FollowUpOutcome]]] = field(default_factory=list)
+    found: dict[str, LaterResult] = field(default_factory=dict)
+    asked_for: list[tuple[str, float | None]] = field(default_factory=list)
+
+    async def follow_up(self, request: FollowUp, provider: str = "") -> FollowUpOutcome:
+        self.providers.append(provider)
+        answer: asyncio.Future[FollowUpOutcome] = asyncio.get_running_loop().create_future()
+        self.handed.append((request, answer))
+        return await answer
+
+    async def resolve(
+        self, request: FollowUp, handed_at: float | None, provider: str = ""
+    ) -> LaterResult | None:
+        self.providers.append(provider)
+        self.asked_for.append((request.key, handed_at))
+        return self.found.get(request.key)
 
     def operations(self, provider: str = "") -> frozenset[Operation] | None:
-        return self.offered
+        return self.offers.get(provider, self.offered)
 
     def inquire(self, keys: tuple[str, ...], *, now: bool = False) -> bool:
         self.asked.append(keys)

@@ -11,7 +11,9 @@ import msgspec
 import pytest
 
 from b2bua.call import leg
+from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.leg import LegId
+from b2bua.call.routing.router import Rule
 from b2bua.call.view import (
     CallState,
     CallView,
@@ -25,6 +27,7 @@ from b2bua.call.view import (
     NotYours,
     PaymentView,
     Repeated,
+    RequestName,
     Stops,
 )
 from b2bua.records.payments import PaymentTable
@@ -211,6 +214,22 @@ async def test_what_the_provider_does_not_offer_is_refused_before_anything_is_ke
         await exchange.board.start_capture(call_id, verification, "ann")
     assert not any(isinstance(each, SetMask) for each in exchange.wire.commands)
     await exchange.board.start_capture(call_id, msgspec.structs.replace(ORDER, token_type="none"), "ann")
+
+
+async def test_where_a_route_names_providers_one_of_them_must_offer_it(path: Path) -> None:
+    charging = ChargeDefaults(providers=("north", "south"), merchant_account="Shoes", metadata={"shop": "n"})
+    exchange = Exchange(payments=PaymentTable(path), rules=[Rule("r", ("pbx",), charging=charging)])
+    call_id = exchange.up()
+    authorisation = msgspec.structs.replace(ORDER, operation="authorise", metadata={"till": "7"})
+    plain = frozenset({Operation.CHARGE})
+    exchange.reconciler.offers = {"north": plain, "south": plain}
+    with pytest.raises(NotOffered):
+        await exchange.board.start_capture(call_id, authorisation, "ann")
+    exchange.reconciler.offers["south"] = plain | {Operation.AUTHORISE}
+    view = await exchange.board.start_capture(call_id, authorisation, "ann")
+    assert view.capture is not None
+    order = view.capture.order
+    assert (order.merchant_account, order.metadata) == ("Shoes", {"shop": "n", "till": "7"}), "of the route"
 
 
 async def test_a_card_that_was_verified_may_be_charged_for_the_order(path: Path) -> None:
@@ -418,9 +437,10 @@ def test_what_is_older_is_pruned_with_the_answers_to_requests(path: Path) -> Non
         masked=False,
         mask=MaskStage.OFF,
     )  # fmt: skip
-    table.remember("ann", "k", b"d", call, 1000.0)
+    name = RequestName(agent="ann", key="k", digest=b"d")
+    table.remember(name, msgspec.json.encode(call), 1000.0)
     assert table.prune(0.0, 1000.0) == 0
-    assert table.recall("ann", "k", b"d", 1000.0) == call
+    assert table.recall(name, 1000.0) == msgspec.json.encode(call)
     assert table.prune(2e9, 1000.0 + 86_401) == 1
     assert sqlite3.connect(path).execute("SELECT count(*) FROM requests").fetchall() == [(0,)]
 
@@ -759,22 +779,22 @@ async def test_an_outcome_that_comes_when_the_table_is_closed_is_left_to_the_nex
 
 async def test_a_key_is_known_for_a_day_and_to_its_agent_only(path: Path) -> None:
     exchange = exchange_on(path)
-    answer = exchange.board.calls()[0] if exchange.up() else None
-    assert answer is not None
-    await exchange.board.remember("ann", "k", b"digest", answer)
-    assert await exchange_on(path).board.recall("ann", "k", b"digest") == answer
-    assert await exchange.board.recall("ben", "k", b"digest") is None
+    anns, bens = (RequestName(agent=agent, key="k", digest=b"digest") for agent in ("ann", "ben"))
+    await exchange.board.remember(anns, b"{}")
+    await exchange.board.remember(anns, b"[]")
+    assert await exchange_on(path).board.recall(anns) == b"{}", "the first answer"
+    assert await exchange.board.recall(bens) is None
     exchange.passed += 86_401
-    assert await exchange.board.recall("ann", "k", b"digest") is None
+    assert await exchange.board.recall(anns) is None
+    await exchange.board.remember(anns, b"[]")
+    assert await exchange.board.recall(anns) == b"[]"
 
 
 async def test_keys_are_bounded(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("b2bua.records.payments._MAX_KEYS", 3)
-    exchange = Exchange()
-    exchange.up()
-    [answer] = exchange.board.calls()
     table = PaymentTable(path)
-    for number in range(6):
-        table.remember("ann", f"k-{number}", b"d", answer, 1000.0 + number)
-    known = [number for number in range(6) if table.recall("ann", f"k-{number}", b"d", 1010.0)]
+    names = [RequestName(agent="ann", key=f"k-{number}", digest=b"d") for number in range(6)]
+    for number, name in enumerate(names):
+        table.remember(name, b"{}", 1000.0 + number)
+    known = [number for number, name in enumerate(names) if table.recall(name, 1010.0)]
     assert known == [3, 4, 5]

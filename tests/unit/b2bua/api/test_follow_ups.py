@@ -1,0 +1,121 @@
+"""Captures, voids and refunds over HTTP: answered at once, carried out once, refused with a
+sentence."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from b2bua.api.auth import Tokens
+from b2bua.api.http import create_app
+from b2bua.call.view import CaptureStage, NotOffered, NotWell, Order, PaymentView
+from provider_adapters.payment import Accepted, Approved
+from tests.browser.fake_desk import FakeDesk
+
+TOKEN = "a-token-for-the-tests"
+ORDER = Order(transaction_id="INV-2041", amount=4990, currency="EUR")
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    desk = FakeDesk()
+    for payment_id, operation in (("p-1", "charge"), ("p-2", "authorise")):
+        desk.tell(
+            PaymentView(
+                id=payment_id, call="c-1", stage=CaptureStage.FINISHED, outcome=Approved(reference="ch_1"),
+                order=msgspec.structs.replace(ORDER, operation=operation), started_at="2026-11-30T10:00:00Z",
+            )
+        )  # fmt: skip
+    return desk
+
+
+@pytest.fixture
+async def agent(desk: FakeDesk) -> AsyncIterator[httpx.AsyncClient]:
+    app = create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}"))
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://t.test", headers=headers) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "asked"),
+    [
+        ("p-1/refunds", None, ("refund", "p-1", None, "ann")),
+        ("p-1/refunds", {}, ("refund", "p-1", None, "ann")),
+        ("p-1/refunds", {"amount": 990}, ("refund", "p-1", 990, "ann")),
+        ("p-2/captures", {"amount": 990}, ("capture", "p-2", 990, "ann")),
+        ("p-2/captures", None, ("capture", "p-2", None, "ann")),
+        ("p-2/voids", None, ("void", "p-2", None, "ann")),
+    ],
+)
+async def test_a_request_is_answered_before_its_outcome_is_known(
+    desk: FakeDesk, agent: httpx.AsyncClient, path: str, body: Any, asked: tuple[Any, ...]
+) -> None:
+    more = {} if body is None else {"json": body}
+    answer = await agent.post(f"/v1/payments/{path}", **more)
+    assert answer.status_code == 202
+    assert answer.headers["location"] == f"/v1/payments/{asked[1]}"
+    [begun] = answer.json()["follow_ups"]
+    assert (begun["kind"], begun["amount"], begun["outcome"], begun["by"]) == (
+        asked[0], asked[2] or 4990, None, "ann",
+    )  # fmt: skip
+    assert desk.asked == [asked]
+
+
+async def test_the_payment_shows_what_became_of_it(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
+    await agent.post("/v1/payments/p-1/refunds", json={"amount": 990})
+    desk.decide("p-1", Accepted(reference="rf_1"))
+    payment = (await agent.get("/v1/payments/p-1")).json()
+    assert (payment["captured"], payment["refunded"], payment["voided"]) == (4990, 990, 0)
+    assert payment["follow_ups"][0]["outcome"] == {"type": "accepted", "reference": "rf_1"}
+
+
+async def test_a_request_with_a_key_is_carried_out_once(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": "refund-1"}
+    answers = [
+        await agent.post("/v1/payments/p-1/refunds", json={"amount": 990}, headers=key) for _ in range(2)
+    ]
+    assert [each.status_code for each in answers] == [202, 202]
+    assert answers[0].json() == answers[1].json()
+    assert len(desk.asked) == 1
+    other = await agent.post("/v1/payments/p-1/refunds", json={"amount": 991}, headers=key)
+    assert other.status_code == 422
+    voided = await agent.post("/v1/payments/p-1/voids", headers=key)
+    assert voided.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("none/refunds", None, 404, "no such payment"),
+        ("p-1/captures", None, 409, "charged at once"),
+        ("p-1/refunds", {"amount": 4991}, 409, "more than is left"),
+        ("p-2/refunds", None, 409, "nothing left"),
+        ("p-1/refunds", {"amount": 0}, 422, "at least 1"),
+        ("p-1/refunds", {"amount": "10"}, 422, "whole number"),
+        ("p-1/refunds", {"amount": 10, "note": "x"}, 422, "not known"),
+    ],
+)
+async def test_what_cannot_be_done_is_refused(
+    desk: FakeDesk, agent: httpx.AsyncClient, path: str, body: Any, status: int, words: str
+) -> None:
+    answer = await agent.post(f"/v1/payments/{path}", json=body)
+    assert answer.status_code == status
+    assert words in answer.json()["detail"].lower()
+    assert desk.asked == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "status"),
+    [(NotOffered("amount", "the whole amount only"), 422), (NotWell("Not there."), 503)],
+)
+async def test_what_the_desk_refuses_is_a_problem(
+    desk: FakeDesk, agent: httpx.AsyncClient, refusal: Exception, status: int
+) -> None:
+    desk.refuses = refusal
+    assert (await agent.post("/v1/payments/p-1/refunds")).status_code == status

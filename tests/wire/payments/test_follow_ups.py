@@ -1,0 +1,171 @@
+"""Refunds, captures and voids with the real processes: once each, whoever is killed meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from tests.stack import free_port, until
+from tests.wire.conftest import Peers
+from tests.wire.faulty_payments import keys, report
+from tests.wire.line import Line, line
+
+AMOUNT = 4995
+
+
+def slow() -> dict[str, dict[str, str]]:
+    """Settings for an answer that takes long, and for a b2bua that is started again."""
+    return {"provider": {"timeout": "20"}, "general": {"port": str(free_port())}}
+
+
+async def paid(wire: Line, transaction: str = "order-1", **options: Any) -> str:
+    """A payment that was approved, whose call is over; its id."""
+    call_id = await wire.dial()
+    await wire.keyed(call_id, keys("approved"), transaction=transaction, **options)
+    outcome = await wire.stack.submit(call_id)
+    assert outcome["type"] == "approved"
+    payment_id = (await wire.stack.call(call_id))["capture"]["id"]
+    await wire.hang_up()
+    await wire.no_sessions()
+    return str(payment_id)
+
+
+async def post(wire: Line, path: str, amount: int | None = None, key: str = "") -> dict[str, Any]:
+    """The payment, as a request for it was answered."""
+    answer = await wire.stack.api.post(
+        f"/v1/payments/{path}",
+        json={} if amount is None else {"amount": amount},
+        headers={"Idempotency-Key": key} if key else {},
+    )
+    assert answer.status_code == 202, answer.text
+    return dict(answer.json())
+
+
+async def decided(wire: Line, payment_id: str) -> dict[str, Any]:
+    """The payment, once the newest thing done about it has an outcome."""
+    found: dict[str, Any] = {}
+
+    async def known() -> bool:
+        found.update((await wire.stack.api.get(f"/v1/payments/{payment_id}")).json())
+        return found["follow_ups"][-1]["outcome"] is not None
+
+    await until(known, "the outcome of what was done")
+    return found
+
+
+async def record(wire: Line, payment_id: str) -> dict[str, Any]:
+    """The provider's own account of a payment."""
+    [found] = [each for each in (await report(wire))["records"] if each["idempotency_key"] == payment_id]
+    return dict(found)
+
+
+async def refunded_there(wire: Line, payment_id: str) -> None:
+    """Until the provider has refunded something."""
+
+    async def done() -> bool:
+        return bool((await record(wire, payment_id))["refunded"])
+
+    await until(done, "the provider to have refunded it")
+
+
+async def test_a_payment_is_refunded_in_parts_and_no_further(peers: Peers) -> None:
+    async with line(peers) as wire:
+        payment_id = await paid(wire)
+        async with wire.feed() as feed:
+            first = await post(wire, f"{payment_id}/refunds", 1000, key="r-1")
+            after = await decided(wire, payment_id)
+            assert (after["captured"], after["refunded"]) == (AMOUNT, 1000)
+            assert after["follow_ups"][0]["outcome"]["type"] == "approved"
+            assert await post(wire, f"{payment_id}/refunds", 1000, key="r-1") == first
+            await post(wire, f"{payment_id}/refunds")
+            assert (await decided(wire, payment_id))["refunded"] == AMOUNT
+            told = [each["refunded"] for each in feed.all_views("payment") if each["id"] == payment_id]
+            assert told == [0, 1000, 1000, AMOUNT]
+        refused = await wire.stack.api.post(f"/v1/payments/{payment_id}/refunds")
+        assert (refused.status_code, refused.json()["title"]) == (409, "Conflict")
+        found = await record(wire, payment_id)
+        assert (found["refunded"], found["moves"], found["charges"]) == (AMOUNT, 2, 1)
+
+
+async def test_an_authorisation_is_captured_in_parts_or_voided(peers: Peers) -> None:
+    async with line(peers) as wire:
+        first = await paid(
+            wire, "order-1", operation="authorise", customer="C-17", metadata={"shop": "north"}
+        )
+        payment = (await wire.stack.api.get(f"/v1/payments/{first}")).json()
+        assert (payment["captured"], payment["order"]["metadata"]) == (0, {"shop": "north"})
+        await post(wire, f"{first}/captures", 4000)
+        assert (await decided(wire, first))["captured"] == 4000
+        await post(wire, f"{first}/refunds", 500)
+        assert (await decided(wire, first))["refunded"] == 500
+        found = await record(wire, first)
+        assert (found["operation"], found["captured"], found["refunded"]) == ("authorise", 4000, 500)
+        second = await paid(wire, "order-2", operation="authorise")
+        await post(wire, f"{second}/voids")
+        assert (await decided(wire, second))["voided"] == AMOUNT
+        assert (await record(wire, second))["voided"]
+        assert (await wire.stack.api.post(f"/v1/payments/{second}/captures")).status_code == 409
+
+
+async def test_a_refund_goes_on_when_b2bua_is_killed_and_is_made_once(peers: Peers) -> None:
+    async with line(peers, extra=slow(), provider_arguments=["--hold", "6"]) as wire:
+        payment_id = await paid(wire)
+        first = await post(wire, f"{payment_id}/refunds", 1000, key="r-1")
+        await refunded_there(wire, payment_id)
+        [before] = wire.stack.kill("b2bua")
+        await wire.stack.await_restart(before)
+        again = await post(wire, f"{payment_id}/refunds", 1000, key="r-1")
+        assert again == first, "the request is known to the next process"
+        after = await decided(wire, payment_id)
+        assert (after["follow_ups"][0]["outcome"]["type"], after["refunded"]) == ("approved", 1000)
+        found = await record(wire, payment_id)
+        assert (found["refunded"], found["moves"]) == (1000, 1)
+
+
+async def test_a_refund_whose_reconciler_is_killed_is_made_once_and_not_called_done(peers: Peers) -> None:
+    async with line(peers, extra=slow(), provider_arguments=["--hold", "6"]) as wire:
+        payment_id = await paid(wire)
+        await post(wire, f"{payment_id}/refunds", 4000)
+        await refunded_there(wire, payment_id)
+        wire.stack.kill("reconciler")
+        after = await decided(wire, payment_id)
+        assert after["follow_ups"][0]["outcome"] == {"type": "unknown", "reason": "outcome_not_recorded"}
+        assert after["refunded"] == 0
+        refused = await wire.stack.api.post(f"/v1/payments/{payment_id}/refunds", json={"amount": 1000})
+        assert refused.status_code == 409, "it counts as done until somebody knows"
+        assert (await wire.stack.api.get("/healthz")).json()["open_follow_ups"] == 1
+        found = await record(wire, payment_id)
+        assert (found["refunded"], found["moves"]) == (4000, 1)
+
+
+async def test_a_refund_that_no_reconciler_took_up_is_not_sent_after_all(peers: Peers) -> None:
+    async with line(peers, extra=slow()) as wire:
+        payment_id = await paid(wire)
+        [reconciler] = wire.stack.pids()["reconciler"]
+        os.kill(reconciler, signal.SIGSTOP)
+        await post(wire, f"{payment_id}/refunds", 1000)
+        [before] = wire.stack.kill("b2bua")
+        wire.stack.kill("reconciler")
+        await wire.stack.await_restart(before)
+        after = await decided(wire, payment_id)
+        assert after["follow_ups"][0]["outcome"] == {"type": "failed", "reason": "not_sent"}
+        await post(wire, f"{payment_id}/refunds", 1000)
+        assert (await decided(wire, payment_id))["refunded"] == 1000
+        found = await record(wire, payment_id)
+        assert (found["refunded"], found["moves"]) == (1000, 1)
+
+
+async def test_a_request_and_the_question_about_it_that_arrive_together_agree(peers: Peers) -> None:
+    async with line(peers, extra=slow()) as wire:
+        payment_id = await paid(wire)
+        [reconciler] = wire.stack.pids()["reconciler"]
+        os.kill(reconciler, signal.SIGSTOP)
+        await post(wire, f"{payment_id}/refunds", 1000)
+        [before] = wire.stack.kill("b2bua")
+        await wire.stack.await_restart(before)
+        os.kill(reconciler, signal.SIGCONT)
+        after = await decided(wire, payment_id)
+        outcome, found = after["follow_ups"][0]["outcome"], await record(wire, payment_id)
+        assert (outcome["type"], found["refunded"]) in (("approved", 1000), ("failed", 0))
+        assert after["refunded"] == found["refunded"]
