@@ -22,7 +22,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One event. `event`: its id, the same however often it comes; `about`: what kind of request it
     speaks of; `key`: our idempotency key of that, or of its charge; `reference`: the provider's own
     of it. `claim`: what became of it; None: it changed, so look. `amount`: in the currency's minor
-    unit, None where the event names none. `at`: seconds since the epoch."""
+    unit, None where the event names none. `at`: seconds since the epoch. `provider`: the name of
+    the section of the provider that signed it; a scheme leaves it empty."""
 
     event: str
     about: About = "charge"
@@ -32,3 +33,4 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     amount: int | None = None
     currency: str = ""
     at: float = 0.0
+    provider: str = ""

@@ -11,6 +11,7 @@ from provider_adapters.account import https_url
 from provider_adapters.payment import TokenType
 from provider_adapters.registry import ADAPTERS
 from tonewall.ini import Section
+from tonewall.secret_file import read_secret
 
 
 def provider_name(header: str) -> str:
@@ -36,18 +37,6 @@ def _name(value: str) -> str:
     if not value.isascii() or not value.isprintable() or ":" in value:
         raise ValueError("expected printable ASCII without a colon")
     return value
-
-
-def _read_secret(path: Path) -> str:
-    """The first line of a file that holds a secret. Raises ValueError, which quotes nothing of
-    it."""
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except (OSError, UnicodeDecodeError):
-        raise ValueError("api_key_file: expected a file that can be read, with the key alone in it") from None
-    if len(lines) != 1:
-        raise ValueError("api_key_file: expected one line, with the key alone in it")
-    return lines[0].strip()
 
 
 def _readable(value: Path | None) -> Path | None:
@@ -122,7 +111,7 @@ class ProviderSettings(Section):
         """Take the key out of its file, and the URL of a provider that has one for everybody."""
         file = values.get("api_key_file")
         if file:
-            values = {**values, "api_key": _read_secret(Path(file))}
+            values = {**values, "api_key": read_secret(Path(file), "api_key_file")}
         row = ADAPTERS.get(values.get("adapter", "connector"))
         if row is not None and row.url:
             values = {"url": row.url, **values}

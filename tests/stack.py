@@ -260,7 +260,7 @@ class Stack:
         """The running processes of Tonewall, by kind."""
         found: dict[str, list[int]] = {
             "supervisor": [], "media": [], "b2bua": [], "payer": [], "decoder": [],
-            "reconciler": [],
+            "reconciler": [], "webhooks": [],
         }  # fmt: skip
         roots = {process.pid for process in self._processes if process.returncode is None}
         for entry in Path("/proc").iterdir():
@@ -278,6 +278,7 @@ class Stack:
                     ("payer", b"provider_adapters.payer.process"),
                     ("decoder", b"media.decoder.process"),
                     ("reconciler", b"provider_adapters.reconciler.process"),
+                    ("webhooks", b"provider_adapters.webhook.process"),
                 ):
                     if parent in roots and module in command:
                         found[kind].append(pid)

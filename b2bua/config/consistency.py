@@ -31,12 +31,27 @@ def find_signalling_faults(own: SignallingSettings) -> list[str]:
 
 
 def find_faults(settings: Settings) -> list[str]:
-    """Faults between `[media]` and the other sections."""
+    """Faults between `[media]`, `[provider]`, `[webhooks]` and the other sections."""
     return [
         *settings.media.faults(),
         *_unsupported_by_rtpengine(settings),
         *_faults_of_providers(settings),
+        *_faults_of_webhooks(settings),
     ]
+
+
+def _faults_of_webhooks(settings: Settings) -> list[str]:
+    """Webhooks of a provider that there is not, or that do not fit theirs."""
+    faults = []
+    for header, webhooks in settings.webhooks.items():
+        provider = settings.provider_of(header)
+        if provider is None:
+            faults.append(
+                f"[{header}]: expected a section [{header.replace('webhooks', 'provider')}] as well"
+            )
+        else:
+            faults += webhooks.faults(provider.adapter, header)
+    return faults
 
 
 def _faults_of_providers(settings: Settings) -> list[str]:

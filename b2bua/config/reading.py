@@ -11,6 +11,7 @@ from b2bua.config.settings import SECTIONS, SEVERAL, ApiSettings, CdrSettings, S
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings
 from media.settings import MediaSettings
 from provider_adapters.settings import ProviderSettings
+from provider_adapters.webhook.settings import WebhookSettings
 from tonewall.ini import ConfigError, Section, Sections, check_names, headers, load, read_file
 
 
@@ -32,7 +33,11 @@ def read_settings(path: Path | None) -> Settings:
         header: load(ProviderSettings, sections, header=header)
         for header in _headers(ProviderSettings, sections)
     }
-    settings = Settings(read_signalling(sections), load(MediaSettings, sections), providers)
+    webhooks = {
+        header: load(WebhookSettings, sections, header=header)
+        for header in _headers(WebhookSettings, sections)
+    }
+    settings = Settings(read_signalling(sections), load(MediaSettings, sections), providers, webhooks)
     if faults := find_faults(settings):
         raise ConfigError("\n".join(faults))
     return settings

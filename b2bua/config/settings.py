@@ -18,6 +18,7 @@ from b2bua.config.route_settings import RouteSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from media.settings import MediaSettings
 from provider_adapters.settings import ProviderSettings
+from provider_adapters.webhook.settings import WebhookSettings
 from tonewall.ini import (
     NAMED,
     Section,
@@ -100,16 +101,27 @@ class SignallingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of sip.conf. Providers by their headers, in their order."""
+    """All of sip.conf. Providers and their webhooks by their headers, in their order."""
 
     signalling: SignallingSettings
     media: MediaSettings
     providers: Mapping[str, ProviderSettings]
+    webhooks: Mapping[str, WebhookSettings]
 
     @property
     def provider(self) -> ProviderSettings:
         """The default provider: the first."""
         return next(iter(self.providers.values()))
+
+    def provider_header(self, webhooks: str) -> str:
+        """The header of the provider whose webhooks these are, by theirs: of the same name; the
+        first, where they have none. There may be no such section."""
+        name = webhooks.partition(" ")[2]
+        return f"{ProviderSettings.section} {name}" if name else next(iter(self.providers))
+
+    def provider_of(self, webhooks: str) -> ProviderSettings | None:
+        """That provider, where there is one."""
+        return self.providers.get(self.provider_header(webhooks))
 
     def provider_environment(self) -> dict[str, str]:
         """All providers as environment variables, for payers and reconciler. They share the
@@ -131,8 +143,10 @@ SECTIONS: Mapping[str, type[Section]] = {
         ApiSettings,
         CdrSettings,
         ProviderSettings,
+        WebhookSettings,
     )
 }
 SEVERAL = frozenset(
-    {CarrierSettings.section, PbxSettings.section, RouteSettings.section, ProviderSettings.section}
+    {CarrierSettings.section, PbxSettings.section, RouteSettings.section}
+    | {ProviderSettings.section, WebhookSettings.section}
 )

@@ -1,7 +1,8 @@
-"""Starts media, payers, the reconciler, decoders and b2bua, and starts again those that end.
+"""Starts media, payers, the reconciler, webhooks, decoders and b2bua, and starts again those that
+end.
 
 Rule 1: every process gets its own sections in its environment and no others; only payers and the
-        reconciler get the provider's key.
+        reconciler get the provider's key, and only webhooks the secret of its webhooks.
 Rule 2: media receives its payers, and the process id of b2bua, over socket pairs of the supervisor:
         nobody else can pretend to be either.
 Rule 3: a process that ends is logged, with its signal or status, and started again after a pause
@@ -16,6 +17,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from b2bua.call.sdp.codecs import OtherAudio
@@ -27,6 +29,7 @@ from media.events import PayerFault
 from media.lock_limit import captures_carried
 from media.settings import MaskTimes
 from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
+from provider_adapters.settings import provider_name
 from tonewall.ini import to_environment
 from tonewall.log import get_logger
 from tonewall.process import card_environment, lock_limit, plain_environment
@@ -79,6 +82,9 @@ class Supervisor:
                 for _ in range(self.settings.media.threads):
                     group.create_task(self._restart("decoder", self._run_decoder))
             group.create_task(self._restart("reconciler", self._run_reconciler))
+            for header, webhooks in self.settings.webhooks.items():
+                if webhooks.port:
+                    group.create_task(self._restart("webhooks", partial(self._run_webhooks, header)))
             for _ in range(self.settings.provider.ready):
                 group.create_task(self._restart("payer", self._run_payer))
         await asyncio.gather(*self._charging)
@@ -161,6 +167,15 @@ class Supervisor:
         module = ["provider_adapters.reconciler.process", "--socket", str(self.reconciler_socket)]
         module += ["--log-level", general.log_level]
         environment = plain_environment(self.settings.provider_environment())
+        return await terminate_after(await start_child(module, environment, logs=self.logs), self._b2bua_down)
+
+    async def _run_webhooks(self, header: str) -> int:
+        settings, general = self.settings, self.settings.signalling.general
+        provider = settings.provider_header(header)
+        module = ["provider_adapters.webhook.process", "--socket", str(self.reconciler_socket)]
+        module += ["--adapter", settings.providers[provider].adapter, "--provider", provider_name(provider)]
+        module += ["--log-level", general.log_level]
+        environment = plain_environment(to_environment(settings.webhooks[header]))
         return await terminate_after(await start_child(module, environment, logs=self.logs), self._b2bua_down)
 
     async def _await_charge(self, process: asyncio.subprocess.Process) -> int:

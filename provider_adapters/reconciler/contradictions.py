@@ -12,7 +12,7 @@ from provider_adapters.notice import Notice
 from provider_adapters.payer.journal import Entry
 from provider_adapters.payment import Accepted, Outcome, outcome_type
 from provider_adapters.reconciler.agenda import Item
-from provider_adapters.reconciler.verdict import is_approval
+from provider_adapters.reconciler.verdict import is_approval, is_of_provider
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
@@ -38,16 +38,16 @@ class Contradictions:
 
     async def _examine(self, notice: Notice, entry: Entry) -> None:
         assert notice.claim is not None
-        assert entry.outcome is not None
-        assert not isinstance(entry.outcome, Accepted)
+        outcome = None if isinstance(entry.outcome, Accepted) else entry.outcome
         at = datetime.fromisoformat(entry.at).timestamp()
-        found = await self._inquire(Item(entry, at, at))
-        claimed, stands = outcome_type(notice.claim), outcome_type(entry.outcome)
-        if found is not None and is_approval(found) == is_approval(entry.outcome):
+        asks = outcome is not None and is_of_provider(notice, entry)
+        found = await self._inquire(Item(entry, at, at)) if asks else None
+        claimed, stands = outcome_type(notice.claim), outcome_type(outcome) if outcome else entry.state
+        if outcome is not None and found is not None and is_approval(found) == is_approval(outcome):
             log.warning("claim_disproved", outcome=stands, what=claimed, idempotency_key=entry.key)
             return
         self.count += 1
         log.error(
-            "outcome_contradicted", outcome=stands, what=claimed, kind=notice.about,
+            "outcome_contradicted", outcome=stands, what=claimed, kind=notice.about, key=notice.provider,
             idempotency_key=entry.key, hint="look it up at the provider, and settle it there by hand",
         )  # fmt: skip

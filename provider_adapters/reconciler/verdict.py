@@ -30,8 +30,8 @@ from provider_adapters.payment import (
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """Nothing follows from it. `why`: `not_ours`, `another_kind`, `known`, `nothing_to_ask`, or
-    `left_to_a_person`."""
+    """Nothing follows from it. `why`: `not_ours`, `another_kind`, `another_provider`,
+    `known`, `nothing_to_ask`, or `left_to_a_person`."""
 
     why: str
 
@@ -70,6 +70,9 @@ def judge(notice: Notice, entry: Entry | None, now: float, patience: float, *, c
         return Ignore("not_ours")
     if notice.about != ("charge" if is_charge(entry) else entry.kind):
         return Ignore("another_kind")
+    if not is_of_provider(notice, entry):
+        # One that was tried before another: where it took the money after all, it was taken twice.
+        return Contradiction() if isinstance(notice.claim, Approved) else Ignore("another_provider")
     if entry.is_decided:
         return Ignore("known") if _agrees(notice, entry) else Contradiction()
     if entry.state == "sending":
@@ -83,6 +86,11 @@ def judge(notice: Notice, entry: Entry | None, now: float, patience: float, *, c
     if notice.claim is None:
         return Ignore("nothing_to_ask")
     return Decide(_outcome(notice, entry))
+
+
+def is_of_provider(notice: Notice, entry: Entry) -> bool:
+    """Whether the notice is signed by the provider that the entry went to last."""
+    return not notice.provider or not entry.provider or notice.provider == entry.provider
 
 
 def is_charge(entry: Entry) -> bool:

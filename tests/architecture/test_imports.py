@@ -129,6 +129,7 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
         "provider_adapters.reconciler.client",
         "provider_adapters.reconciler.messages",
         "provider_adapters.settings",
+        "provider_adapters.webhook.settings",
     }
     if module.name == "b2bua.doctor.machine":
         # Whether it is there, and how much memory it locks.
@@ -140,7 +141,9 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
     if within(module.name, "b2bua.demo"):
         allowed |= {"provider_adapters.local.provider"}
     if not within(module.name, "b2bua.config", "b2bua.demo", "b2bua.supervise"):
-        allowed -= {"media.settings", "provider_adapters.settings"}
+        allowed -= {
+            "media.settings", "provider_adapters.settings", "provider_adapters.webhook.settings",
+        }  # fmt: skip
     assert others(module, inside="media") | others(module, inside="provider_adapters") <= allowed
 
 

@@ -148,6 +148,14 @@ OTHER = {
     ("provider", "ready"): "3",
     ("provider", "breaker_failures"): "0",
     ("provider", "breaker_pause"): "60",
+    ("webhooks", "port"): "8444",
+    ("webhooks", "address"): "127.0.0.6",
+    ("webhooks", "tls_certificate"): str(EXAMPLE),
+    ("webhooks", "tls_key"): str(EXAMPLE),
+    ("webhooks", "secret"): SECRET,
+    ("webhooks", "secret_file"): str(KEY_FILE),
+    ("webhooks", "connections"): "65",
+    ("webhooks", "request_time"): "11",
 }
 WRONG = {
     ("general", "bind"): "localhost",
@@ -217,6 +225,12 @@ WRONG = {
     ("provider", "ready"): "0",
     ("provider", "breaker_failures"): "-1",
     ("provider", "breaker_pause"): "0",
+    ("webhooks", "port"): "65536",
+    ("webhooks", "address"): "localhost",
+    ("webhooks", "tls_certificate"): "/nowhere/hooks.pem",
+    ("webhooks", "secret_file"): "/nowhere/secret",
+    ("webhooks", "connections"): "0",
+    ("webhooks", "request_time"): "0",
 }
 KEYS = [(name, key) for name, model in SECTIONS.items() for key in model.model_fields]
 every_key = pytest.mark.parametrize(("section", "key"), KEYS, ids=lambda part: part)
@@ -381,6 +395,46 @@ def test_what_rtpengine_cannot_do_is_told_before_a_call_needs_it(
         )
         if not changed:
             assert [str(server) for server in read_settings(path).media.servers()] == ["127.0.0.1:2223"]
+    with pytest.raises(ConfigError) as caught:
+        read_settings(path)
+    assert str(caught.value).startswith(fault)
+
+
+ADYEN = {"adapter": "adyen", "url": "https://checkout-test.adyen.com/v72", "merchant_account": "Shoes"}
+
+
+@pytest.mark.parametrize(
+    ("provider", "webhooks", "fault"),
+    [
+        (ADYEN, {"secret": "ab" * 32}, ""),
+        (ADYEN, {"port": "0", "address": "192.0.2.1"}, ""),
+        (ADYEN, {}, "[webhooks] secret: expected the HMAC key of the webhook, 64 hexadecimal digits"),
+        (ADYEN, {"secret": "no digits"}, "[webhooks] secret: expected the HMAC key"),
+        (
+            ADYEN,
+            {"secret": "ab" * 32, "address": "192.0.2.1"},
+            "[webhooks] tls_certificate: expected a PEM file, since address is not loopback",
+        ),
+        (ADYEN, {"secret": "ab" * 32, "address": "192.0.2.1", "tls_certificate": str(EXAMPLE)}, ""),
+        ({}, {"secret": SECRET}, "[webhooks] port: expected 0: of connector no webhooks are read"),
+    ],
+)
+def test_webhooks_are_taken_only_where_they_can_be_believed(
+    provider: dict[str, str], webhooks: dict[str, str], fault: str, tmp_path: Path
+):
+    sections = example()
+    sections["provider"] = {**sections["provider"], **provider}
+    sections["webhooks"] = {"port": "8444", **webhooks}
+    path = tmp_path / "sip.conf"
+    path.write_text(
+        "".join(
+            f"[{name}]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in part.items())}"
+            for name, part in sections.items()
+        )
+    )
+    if not fault:
+        read_settings(path)
+        return
     with pytest.raises(ConfigError) as caught:
         read_settings(path)
     assert str(caught.value).startswith(fault)

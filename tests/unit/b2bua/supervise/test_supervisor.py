@@ -25,12 +25,14 @@ from b2bua.supervise import child
 from b2bua.supervise.supervisor import Supervisor
 from media.settings import MediaSettings
 from provider_adapters.settings import ProviderSettings
+from provider_adapters.webhook.settings import WebhookSettings
 from tests.stack import until
 from tonewall import log
 from tonewall.ini import load
 
 KEY = "sk-live-7c4fe1"
 PASSWORD = "digest-secret"
+SIGNING = "whsec_0123456789abcdef"
 TOKEN = "agent:0123456789abcdef"
 
 
@@ -113,7 +115,11 @@ def said() -> Iterator[Callable[[], list[dict[str, object]]]]:
     root.setLevel(before[1])
 
 
-WITHOUT_CARDS = ("b2bua.app", "provider_adapters.reconciler.process")
+WITHOUT_CARDS = (
+    "b2bua.app",
+    "provider_adapters.reconciler.process",
+    "provider_adapters.webhook.process",
+)
 
 
 def settings(directory: Path, ready: int = 1) -> Settings:
@@ -124,11 +130,13 @@ def settings(directory: Path, ready: int = 1) -> Settings:
         "api": {"tokens": TOKEN},
         "media": {"ports": "30000-30099"},
         "provider": {"url": "https://payments.example", "api_key": KEY, "ready": str(ready)},
+        "webhooks": {"port": "8443", "secret": SIGNING},
     }
     return Settings(
         read_signalling(sections),
         load(MediaSettings, sections),
         {"provider": load(ProviderSettings, sections)},
+        {"webhooks": load(WebhookSettings, sections)},
     )
 
 
@@ -136,7 +144,7 @@ def settings(directory: Path, ready: int = 1) -> Settings:
 async def running(machine: Machine, directory: Path, ready: int = 1) -> AsyncIterator[Supervisor]:
     supervisor = Supervisor(settings(directory, ready))
     task = asyncio.create_task(supervisor.run())
-    await until(lambda: len(machine.started) >= 4 + ready, "a process")
+    await until(lambda: len(machine.started) >= 5 + ready, "a process")
     try:
         yield supervisor
     finally:
@@ -171,6 +179,7 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
         "media.decoder.process": set(),
         "provider_adapters.payer.process": {"PROVIDER", "SECTIONS"},
         "provider_adapters.reconciler.process": {"PROVIDER", "SECTIONS"},
+        "provider_adapters.webhook.process": {"WEBHOOKS"},
         "b2bua.app": {"GENERAL", "CARRIER", "PBX", "SECTIONS", "API", "CDR"},
     }
     assert {name for name in given["media.process"] if "GENERAL" in name} == {
@@ -179,7 +188,11 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
     }
     for process in machine.started:
         everything = " ".join((*process.arguments, *process.environment.values()))
-        assert (KEY in everything) is process.module.startswith("provider_adapters.")
+        has_key = process.module in {
+            "provider_adapters.payer.process", "provider_adapters.reconciler.process",
+        }  # fmt: skip
+        assert (KEY in everything) is has_key
+        assert (SIGNING in everything) is (process.module == "provider_adapters.webhook.process")
         assert (PASSWORD in everything) is (process.module == "b2bua.app")
         assert (TOKEN in everything) is (process.module == "b2bua.app")
         assert process.environment["TONEWALL_SUPERVISOR"] == str(os.getpid())
@@ -187,7 +200,7 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
             process.module not in WITHOUT_CARDS
         )
         assert (process.environment.get("PYTHONMALLOC") == "malloc") is (process.module not in WITHOUT_CARDS)
-        for secret in (KEY, PASSWORD, TOKEN):
+        for secret in (KEY, PASSWORD, TOKEN, SIGNING):
             assert not any(secret in argument for argument in process.arguments)
 
 
@@ -327,7 +340,7 @@ async def test_a_payer_that_is_done_is_replaced_without_a_word(
 async def test_calls_end_before_their_media_and_charges_are_waited_for(machine: Machine, tmp_path: Path):
     supervisor = Supervisor(settings(tmp_path))
     task = asyncio.create_task(supervisor.run())
-    await until(lambda: len(machine.started) == 5, "a process")
+    await until(lambda: len(machine.started) == 6, "a process")
     (b2bua,), (media,), (payer,) = (
         machine.of(name) for name in ("b2bua.app", "media.process", "provider_adapters.payer.process")
     )
@@ -341,7 +354,7 @@ async def test_calls_end_before_their_media_and_charges_are_waited_for(machine: 
     assert not task.done()
     payer.end(0)
     await asyncio.wait_for(task, 5)
-    assert len(machine.started) == 5
+    assert len(machine.started) == 6
 
 
 async def test_what_does_not_stop_is_killed(

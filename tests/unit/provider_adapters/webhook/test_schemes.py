@@ -13,7 +13,7 @@ from provider_adapters.payment import Approved, Declined, Failed
 from provider_adapters.registry import ADAPTERS
 from provider_adapters.webhook import braintree as braintree_scheme
 from provider_adapters.webhook.scheme import SCHEMES, BadSignature, Stale, Unreadable, load_scheme
-from tests.unit.provider_adapters.webhook.signed import (
+from tests.signed_webhooks import (
     ADYEN_KEY,
     BRAINTREE_SECRET,
     NOW,
