@@ -46,9 +46,7 @@ def _faults_of_webhooks(settings: Settings) -> list[str]:
     for header, webhooks in settings.webhooks.items():
         provider = settings.provider_of(header)
         if provider is None:
-            faults.append(
-                f"[{header}]: expected a section [{header.replace('webhooks', 'provider')}] as well"
-            )
+            faults.append(f"[{header}]: expected a section [{settings.provider_header(header)}] as well")
         else:
             faults += webhooks.faults(provider.adapter, header)
     return faults

@@ -301,7 +301,7 @@ async def test_what_adyen_accepted_becomes_final_for_who_asks(hooks: Starting, t
     journal.open()
     for key in ("f-1", "f-2"):
         request = FollowUp(key=key, kind="refund", charge=charge("k-1"), reference="psp", amount=1999)
-        journal.begin_later(key, request.charge, "adyen", "refund", reference="psp")
+        journal.begin_later(key, request.charge, "default", "refund", reference="psp")
         journal.decide(key, Accepted(reference=f"psp-{key}"), "")
     running.start_reconciler()
     await running.ready()
@@ -340,7 +340,7 @@ async def test_a_notice_waits_over_the_death_of_the_reconciler(hooks: Starting) 
     running = hooks()
     journal = running.journal
     journal.open()
-    journal.begin(charge("k-1"), "adyen")
+    journal.begin(charge("k-1"), "default")
     running.start_reconciler()
     await running.ready()
 

@@ -403,6 +403,33 @@ def test_what_rtpengine_cannot_do_is_told_before_a_call_needs_it(
 ADYEN = {"adapter": "adyen", "url": "https://checkout-test.adyen.com/v72", "merchant_account": "Shoes"}
 
 
+def test_webhooks_are_those_of_the_provider_of_their_name(tmp_path: Path):
+    path = tmp_path / "sip.conf"
+    sections = example()
+    del sections["webhooks"]
+    sections["provider shop"] = {**sections["provider"], **ADYEN, "api_key": "k"}
+    sections["webhooks shop"] = {"port": "8444", "secret": "ab" * 32}
+
+    def write() -> None:
+        path.write_text(
+            "".join(
+                f"[{name}]\n{''.join(f'{k} = {v}{chr(10)}' for k, v in part.items())}"
+                for name, part in sections.items()
+            )
+        )
+
+    write()
+    settings = read_settings(path)
+    shop = settings.provider_of("webhooks shop")
+    assert shop is not None
+    assert shop.adapter == "adyen"
+    assert settings.provider_of("webhooks") is settings.provider
+    sections["webhooks other"] = sections.pop("webhooks shop")
+    write()
+    with pytest.raises(ConfigError, match=r"^\[webhooks other\]: expected a section \[provider other\]"):
+        read_settings(path)
+
+
 @pytest.mark.parametrize(
     ("provider", "webhooks", "fault"),
     [

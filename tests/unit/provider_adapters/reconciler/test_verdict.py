@@ -25,6 +25,7 @@ PATIENCE = 65.0
 APPROVED = Approved(reference="psp")
 DECLINED = Declined(reason="declined", reference="psp")
 FAILED = Failed(reason="request_refused")
+LOST = Unknown(reason="no_answer_in_time")
 
 
 def entry(outcome: Outcome | Accepted | None = None, **more: Any) -> Entry:
@@ -104,6 +105,13 @@ def test_what_is_not_ours_or_of_another_kind_changes_nothing() -> None:
     assert verdict(entry(Unknown(reason="x")), notice(about="refund")) == Ignore("another_kind")
     refund = entry(Accepted(reference="psp"), kind="refund")
     assert verdict(refund, notice(about="charge")) == Ignore("another_kind")
+
+
+def test_an_approval_by_a_provider_that_was_tried_before_is_a_persons_to_look_at() -> None:
+    for found in (entry(APPROVED, provider="second"), entry(FAILED, provider="second")):
+        assert verdict(found, notice(APPROVED, provider="first")) == Contradiction()
+        assert verdict(found, notice(DECLINED, provider="first")) == Ignore("another_provider")
+    assert verdict(entry(LOST, provider="first"), notice(APPROVED, provider="first")) == Decide(APPROVED)
 
 
 @pytest.mark.parametrize("reason", ["amount_differs", "currency_differs", "not_decided"])
