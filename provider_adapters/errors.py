@@ -9,6 +9,7 @@ have moved?
     └── MaybeSent            some of the request left: it may have been charged
         ├── TimedOut         no answer, or not all of it, in time
         ├── ConnectionLost   closed or broken before the answer was complete
+        ├── StillOpen        an earlier one may have been carried out; this one was refused
         └── AnswerTooLarge   more than we are willing to read
 
 Rule: `reason` is one of our own words, never a text from the other side; there is no other content.
@@ -51,6 +52,10 @@ class TimedOut(MaybeSent):
 
 class ConnectionLost(MaybeSent):
     """The connection ended before the answer did."""
+
+
+class StillOpen(MaybeSent):
+    """A repetition was refused at the door, which says nothing of what it repeats."""
 
 
 class AnswerTooLarge(MaybeSent):

@@ -35,6 +35,7 @@ from provider_adapters.errors import (
     NotNoted,
     NotSent,
     ProviderError,
+    StillOpen,
     TimedOut,
     Unreachable,
     Untrusted,
@@ -47,6 +48,8 @@ LARGEST_ANSWER = 64 * 1024
 _CONNECT = 10.0
 _MIN_WAIT, _MAX_WAIT = 0.25, 4.0  # seconds between two inquiries, or two repetitions
 _FAULTS_OF_SERVERS = range(500, 600)  # RFC 9110 15.6
+# Refusals at the door: of this request, and no word about the one before it under the same key.
+_AT_THE_DOOR = frozenset({401, 403, 404, 407, 408, 409, 425, 429})
 T = TypeVar("T")
 
 log = get_logger(__name__)
@@ -88,6 +91,7 @@ class Runner:
             headers={"User-Agent": "tonewall", "Accept-Encoding": "identity"},
         )
         self._may_have_charged = False
+        self._until: float | None = None  # when the requests of one charge must be over
         self.notes: Notes = {}
         """What the requests so far have said that an inquiry must know."""
 
@@ -102,8 +106,11 @@ class Runner:
     async def settle(
         self, charging: Generator[Request, Response, T], inquire: Callable[[Notes], Inquiry]
     ) -> T | Outcome:
-        """Run the charge; where it is left open and money may have moved, ask until `inquiry_time`
-        is over."""
+        """Run the charge, all of its requests within `timeout`; where it is left open and money may
+        have moved, ask until `inquiry_time` is over, too."""
+        now = asyncio.get_running_loop().time()
+        self._until = now + self._account.timeout
+        end = self._until + self._account.inquiry_time
         try:
             outcome = await self.drive(charging)
         except ProviderError as error:
@@ -118,11 +125,12 @@ class Runner:
         if not self._may_have_charged:
             return Failed(reason=reason)
         log.warning("charge_unclear", reason=reason)
-        return await self._ask(inquire, reason)
+        self._until = end
+        until = min(end, asyncio.get_running_loop().time() + self._account.inquiry_time)
+        return await self._ask(inquire, reason, until)
 
-    async def _ask(self, inquire: Callable[[Notes], Inquiry], reason: str) -> Outcome:
+    async def _ask(self, inquire: Callable[[Notes], Inquiry], reason: str, until: float) -> Outcome:
         now = asyncio.get_running_loop().time
-        until = now() + self._account.inquiry_time
         wait = _MIN_WAIT
         while now() < until:
             try:
@@ -166,25 +174,36 @@ class Runner:
         return await (self._repeat(request) if request.repeatable else self._send(request))
 
     async def _repeat(self, request: Request) -> Response:
-        """Send until there is an answer that is no fault of the server's, or the time is over."""
+        """Send until there is an answer that is no fault of the server's, or the time is over.
+        Raises MaybeSent where an earlier one may have been carried out, and the last was refused
+        at the door."""
         now = asyncio.get_running_loop().time
         until = now() + self._account.inquiry_time
-        wait = _MIN_WAIT
+        if self._until is not None:
+            self._until = until = self._until + self._account.inquiry_time
+        wait, is_open = _MIN_WAIT, False
         while True:
             try:
                 response = await self._send(request)
             except MaybeSent as error:
                 if now() + wait >= until:
                     raise
-                reason = error.reason
+                reason, is_open = error.reason, True
             except NotSent:
                 if not self._may_have_charged or now() + wait >= until:
                     raise
                 reason = "no_connection"
             else:
-                if response.status not in _FAULTS_OF_SERVERS or now() + wait >= until:
+                is_late = now() + wait >= until
+                refused = response.status in _AT_THE_DOOR
+                if response.status not in _FAULTS_OF_SERVERS and not (is_open and refused):
                     return response
                 reason = f"http_{response.status}"
+                if is_late and is_open and refused:
+                    raise StillOpen(reason)
+                if is_late:
+                    return response
+                is_open = True
             log.warning("charge_repeated", reason=reason, hint="under the same key")
             await asyncio.sleep(wait)
             wait = min(wait * 2, _MAX_WAIT)
@@ -192,6 +211,12 @@ class Runner:
     async def _send(self, request: Request) -> Response:
         """The answer to one request. Raises NotSent or MaybeSent."""
         left = False
+        loop = asyncio.get_running_loop()
+        patience = self._account.timeout
+        if self._until is not None:
+            patience = min(patience, self._until - loop.time())
+            if patience <= 0:
+                raise Unreachable("no_connection_in_time")
 
         async def trace(event: str, _info: object) -> None:
             nonlocal left
@@ -204,7 +229,7 @@ class Runner:
         headers |= request.all_headers(body or b"", time.time())
         try:
             async with (
-                asyncio.timeout(self._account.timeout),
+                asyncio.timeout(patience),
                 self._client.stream(
                     request.method,
                     self._url + request.path,

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmark import calling, capacity, leaking, relaying, soaking
+from tests.benchmark import calling, capacity, leaking, paying, relaying, soaking
 from tests.benchmark.machine import ROOT, BenchmarkError, awake, description
 from tests.benchmark.rows import Result, table, write
+from tests.contract.providers import TABLE
 
 _PROGRAMS = 2
 # One takes as long as all others; one is a second look at a figure.
@@ -43,6 +44,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
     idle = calling.SHORT_IDLE if short else calling.IdlePlan()
     soak = soaking.SHORT if short else soaking.SoakPlan()
     leak = leaking.SHORT if short else leaking.LeakPlan()
+    fault = paying.SHORT if short else paying.FaultPlan()
     return {
         "relay": Benchmark(
             ("relay_cpu_us_per_packet", "relay_latency_p50_us", "relay_latency_p99_us"),
@@ -83,6 +85,11 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
             ("leaked_presses", "false_masks_per_10_minutes", "false_mask_longest_ms"),
             2,
             lambda say: leaking.measure(leak, say=say),
+        ),
+        "payments": Benchmark(
+            ("payments_runs", "payments_charges", "payments_doubles", "payments_unknown"),
+            len(TABLE),
+            lambda say: paying.measure(fault, say=say),
         ),
         "soak": Benchmark(("soak_idle_call_kb",), 1, lambda say: soaking.measure(soak, say=say)),
     }

@@ -269,6 +269,42 @@ async def test_a_repetition_ends_with_the_inquiry_time_and_stays_open() -> None:
     assert wire.methods == ["POST"]
 
 
+async def test_all_requests_of_a_charge_share_its_time() -> None:
+    """A payer is given up after it: what it sends later nobody would hear of."""
+
+    class Slow(Wire):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await asyncio.sleep(0.2)
+            return await super().handle_async_request(request)
+
+    def five_steps() -> Generator[Request, Response, Outcome]:
+        for number in range(4):
+            yield Request("POST", f"/prepare/{number}", body={})
+        return (yield from charging())
+
+    wire = Slow(200, 200, 200, 200, 200)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    outcome = await settle(wire, five_steps(), timeout=0.5, inquiry_time=0.2)
+    assert isinstance(outcome, Failed)
+    assert loop.time() - started < 0.7
+    assert "/c" not in wire.methods
+    assert len(wire.methods) < 4
+
+
+@pytest.mark.parametrize("status", [401, 403, 409, 429])
+async def test_a_repetition_that_is_refused_at_the_door_says_nothing_of_the_first(status: int) -> None:
+    def strict() -> Generator[Request, Response, Outcome]:
+        response = yield Request("POST", "/c", body={}, may_charge=True, repeatable=True)
+        return Failed(reason="refused") if response.status < 500 else Unknown(reason="open")
+
+    wire = Wire(httpx.ReadTimeout(""), status, status)
+    assert await settle(wire, strict(), inquiry_time=0.3) == Unknown(reason=f"http_{status}")
+    wire = Wire(httpx.ReadTimeout(""), status, 422)
+    assert await settle(wire, strict(), inquiry_time=5) == Failed(reason="refused"), "the same key was judged"
+    assert await settle(Wire(status), strict()) == Failed(reason="refused"), "nothing was sent before it"
+
+
 async def test_a_step_is_noted_before_it_leaves_and_its_notes_reach_the_inquiry() -> None:
     noted: list[tuple[str, int]] = []
     asked: list[Notes] = []
