@@ -180,7 +180,7 @@ class Runner:
         now = asyncio.get_running_loop().time
         until = now() + self._account.inquiry_time
         if self._until is not None:
-            self._until = until = self._until + self._account.inquiry_time
+            self._until += self._account.inquiry_time
         wait, is_open = _MIN_WAIT, False
         while True:
             try:

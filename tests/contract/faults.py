@@ -139,7 +139,7 @@ class FarEnd(httpx.AsyncBaseTransport):
             return _respond(502, b"<html>Bad Gateway</html>")
         if fault == "garbage":
             return _respond(200, b"\x00\xff" * 40)
-        return _respond(answer.status, httpx.Response(200, json=dict(answer.body)).content)
+        return _respond(answer.status, httpx.Response(200, json=answer.body).content)
 
     async def arrive(self) -> None:
         """What was on its way arrives; nobody waits for the answer."""
