@@ -15,12 +15,13 @@ from b2bua.call import leg
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, Record, ReplaceLeg, Show, ToLeg, ToMedia, ToReplacement
+from b2bua.call.order import Order
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Destination
 from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.state import MaskState
 from b2bua.call.trunk_policy import TrunkPolicy
-from b2bua.call.view import CallView, Order
+from b2bua.call.view import CallView
 from media.events import (
     AnyAnswer,
     AnyCommand,

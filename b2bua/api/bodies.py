@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, fiel
 from pydantic import Field as Described
 
 from b2bua.api.card_numbers import looks_like_card_number
-from b2bua.call.view import Order
+from b2bua.call.order import Order, SavedCard
 from media.events import Field
 from provider_adapters.currency import MINOR_UNITS
 from provider_adapters.payment import TokenType
@@ -154,6 +154,55 @@ class OrderBody(_Body):
     def to_order(self) -> Order:
         """The order as the desk takes it."""
         return Order(**self.model_dump(exclude={"allow_repeat"}))
+
+
+class SavedChargeBody(OrderBody):
+    """An order, and the saved card that it is charged to."""
+
+    model_config = ConfigDict(
+        title="SavedCharge",
+        json_schema_extra={
+            "examples": [
+                {"saved_from": "p-1", "transaction_id": "INV-2042", "amount": 4990, "currency": "EUR"}
+            ]
+        },
+    )
+
+    saved_from: Annotated[
+        str, Described(max_length=128, description="The payment by which the card was saved.")
+    ] = ""
+    token: Annotated[
+        str,
+        Described(
+            max_length=256,
+            validate_default=True,
+            description="Instead: the provider's own token of the card.",
+        ),
+        AfterValidator(_reference),
+    ] = ""
+    provider: Annotated[
+        str,
+        Described(
+            max_length=64,
+            description="With `token`: the name of the provider that gave it, where there are several.",
+        ),
+        AfterValidator(_reference),
+    ] = ""
+
+    @field_validator("token")
+    @classmethod
+    def _names_one_card(cls, token: str, info: ValidationInfo) -> str:
+        if bool(token) == bool(info.data.get("saved_from")):
+            raise ValueError("name the card by saved_from or by token, not both")
+        return token
+
+    def to_order(self) -> Order:
+        """The order as the desk takes it."""
+        return Order(**self.model_dump(exclude={"allow_repeat", "saved_from", "token", "provider"}))
+
+    def to_card(self) -> SavedCard:
+        """The card as the desk takes it."""
+        return SavedCard(saved_from=self.saved_from, token=self.token, provider=self.provider)
 
 
 class SubmitBody(_Body):

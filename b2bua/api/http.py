@@ -23,6 +23,7 @@ from b2bua.api.metrics import Metrics, metrics_routes
 from b2bua.api.pages import add_pages
 from b2bua.api.payments import payment_routes
 from b2bua.api.problems import add_problem_handlers
+from b2bua.api.saved_routes import saved_routes
 from b2bua.api.schema import describe_api, form_answer, problem_answers, trunks_answer
 from b2bua.api.stream import Streams
 from b2bua.call.view import CallDesk
@@ -82,6 +83,7 @@ def create_app(
     app.include_router(capture_routes(desk))
     app.include_router(mask_routes(desk))
     app.include_router(payment_routes(desk))
+    app.include_router(saved_routes(desk))
     app.include_router(follow_up_routes(desk))
     app.include_router(ladder_routes(ladders or Ladders()))
     app.include_router(demo_routes(demo))

@@ -14,7 +14,8 @@ from fastapi.responses import Response
 
 from b2bua.api.problems import problem
 from b2bua.api.schema import payment_answer, payments_answer, problem_answers
-from b2bua.call.view import CallDesk, CallView, KeyReused, PaymentView, RequestName
+from b2bua.call.order import RequestName
+from b2bua.call.view import CallDesk, CallView, KeyReused, PaymentView
 
 MAX_LISTED = 100
 ViewT = TypeVar("ViewT", CallView, PaymentView)

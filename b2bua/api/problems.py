@@ -37,7 +37,17 @@ REPEATED: Final = "urn:tonewall:order-charged"
 NOT_YOURS: Final = "urn:tonewall:not-yours"
 _OURS: Final = frozenset(
     {"transaction_id", "amount", "currency", "description", "field", "call_id", "card", "allow_repeat"}
-    | {"operation", "token_type", "customer", "merchant_account", "statement", "metadata"}
+    | {
+        "operation",
+        "token_type",
+        "customer",
+        "merchant_account",
+        "statement",
+        "metadata",
+        "saved_from",
+        "token",
+    }
+    | {"provider"}
 )
 _WORDS: Final = {
     "missing": "is missing",

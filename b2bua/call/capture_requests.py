@@ -10,11 +10,12 @@ from abc import ABC, abstractmethod
 
 from b2bua.call.bridge import Bridge
 from b2bua.call.command import CallCommand
+from b2bua.call.order import Order
 from b2bua.call.payment import Payment
 from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
-from b2bua.call.view import NotNow, Order
+from b2bua.call.view import NotNow
 from media.events import Field, Side
 from provider_adapters.payment import Outcome
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from b2bua.call.view import Order
+from b2bua.call.order import Order
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ import msgspec
 from b2bua.call.cdr import CaptureRecord, capture_record
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.command import CallCommand, ToMedia
+from b2bua.call.order import Order
 from b2bua.call.state import CAPTURE_TRANSITIONS, MASK_TRANSITIONS, CaptureEvent, MaskEvent, MaskState, step
-from b2bua.call.view import CaptureStage, CaptureView, MaskStage, NotNow, NotYours, Order
+from b2bua.call.view import CaptureStage, CaptureView, MaskStage, NotNow, NotYours
 from media.events import (
     CancelCapture,
     CaptureChanged,

@@ -18,6 +18,7 @@ from b2bua.call import (
     leg_pair,
     media_gate,
     mid_call_requests,
+    order,
     payment,
     renegotiation,
     renegotiation_states,
@@ -40,7 +41,7 @@ KINDS = Kinds(
         *events.MODULES, audio_codecs, bridge, call, cdr, charge_defaults, charges, codecs, deafness,
         description, leg,
         leg_command, leg_descriptions, leg_loan, leg_pair, loaned_leg, mask_policy, media_gate,
-        mid_call_requests, numbers, offer_answer, payment, renegotiation, renegotiation_states, report,
+        mid_call_requests, numbers, offer_answer, order, payment, renegotiation, renegotiation_states, report,
         route, router, state, states, stream_description, transfer, trunk_policy, view,
     ),
     # Of sip.conf, or on their way.

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from enum import StrEnum
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
 from b2bua.call.deafness import LineFault
 from b2bua.call.follow_up import Balance, FollowUpView, Kind
+from b2bua.call.order import Order, RequestName, SavedCard
 from media.events import Field, FieldProgress
-from provider_adapters.payment import Charge, Operation, Outcome, TokenType, Unknown
+from provider_adapters.payment import Outcome, Unknown
 
 
 class CallState(StrEnum):
@@ -49,40 +50,6 @@ class MaskStage(StrEnum):
     RELEASING = "releasing"  # approved or released: goes off after `guard_time` without a key
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What the customer is to pay. `amount` in minor units; `currency` ISO 4217. The rest is as in
-    `Charge`."""
-
-    transaction_id: str
-    amount: int
-    currency: str
-    description: str = ""
-    operation: Literal["charge", "authorise", "verify"] = "charge"
-    token_type: TokenType | None = None
-    customer: str = ""
-    merchant_account: str = ""
-    statement: str = ""
-    metadata: dict[str, str] = {}
-
-    @property
-    def moves_money(self) -> bool:
-        """Whether it is more than a question about the card."""
-        return self.operation != "verify"
-
-    def charge(self, key: str, amount: int | None = None) -> Charge:
-        """The charge of this order under that idempotency key. `amount`: where that is not the
-        order's."""
-        values = msgspec.structs.asdict(self)
-        return Charge(idempotency_key=key, **values if amount is None else values | {"amount": amount})
-
-    def missing(self, offered: frozenset[Operation]) -> str | None:
-        """The field of this order that asks for more than those operations, or None."""
-        if Operation(self.operation) not in offered:
-            return "operation"
-        saves = self.token_type not in (None, "none")
-        return "token_type" if saves and Operation.CHARGE_SAVED not in offered else None
-
-
 class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
     """A payment as its call has it. `started_by` and `agent`: the names of the tokens that started
     it, and that drive it now."""
@@ -105,6 +72,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     """A payment, which outlives its call. `id` is its capture's, and its idempotency key at the
     provider.
 
+    `call` is empty where the card was saved before, by the payment `saved_from` or elsewhere.
     Times are RFC 3339, UTC. `repeats`: earlier payments with the same reference over which it was
     asked for expressly. `decided_at`, `decided_by`: when and by whom an outcome that was unknown
     was found: "reconciler", "webhook" or "person". `captured`, `refunded` and `voided` follow from
@@ -112,9 +80,10 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    call: str
+    call: str = ""
     stage: CaptureStage
     order: Order
+    saved_from: str | None = None
     started_by: str = ""
     agent: str = ""
     taken_over_by: tuple[str, ...] = ()
@@ -219,14 +188,6 @@ class NotWell(Exception):
     agent's eyes."""
 
 
-class RequestName(msgspec.Struct, frozen=True, kw_only=True):
-    """The name of an agent's request (`Idempotency-Key`), and a digest of the request itself."""
-
-    agent: str
-    key: str
-    digest: bytes
-
-
 class Repeated(NotNow):
     """The order was charged, or may have been, by these payments, the newest first; it was not
     asked for again expressly."""
@@ -313,6 +274,19 @@ class CallDesk(Protocol):
     ) -> PaymentView:
         """Capture, void or refund: all that is left, or `amount` of it. The answer is kept under
         `name` before anything is sent. Raises NoSuchPayment and NotOffered, too."""
+        ...
+
+    async def charge_saved(
+        self,
+        order: Order,
+        card: SavedCard,
+        agent: str,
+        name: RequestName | None = None,
+        *,
+        allow_repeat: bool = False,
+    ) -> PaymentView:
+        """Charge a card that the provider saved, without a call. As for `follow_up`; raises
+        Repeated, too."""
         ...
 
     async def recall(self, name: RequestName) -> bytes | None:

@@ -22,7 +22,8 @@ import msgspec
 
 from b2bua.call.cdr import CallRecord
 from b2bua.call.follow_up import FollowUpView
-from b2bua.call.view import KeyReused, PaymentView, RequestName
+from b2bua.call.order import RequestName
+from b2bua.call.view import KeyReused, PaymentView
 from b2bua.records.decoding import decode_record
 from b2bua.records.follow_ups import FollowUpTable
 from provider_adapters.payment import FollowUpOutcome, outcome_type
@@ -125,6 +126,19 @@ class PaymentTable:
                 )
                 if noted.rowcount != 1:
                     raise sqlite3.IntegrityError("the payment to be submitted is not in the table, or over")
+        return charged
+
+    def submit_saved(
+        self, payment: PaymentView, name: RequestName | None, now: float
+    ) -> tuple[PaymentView, ...]:
+        """Note a payment whose saved card is about to be charged, and what its request is answered;
+        nothing, where others charged the order but for those that it repeats: those."""
+        with self._transaction():
+            charged = self._charged(payment.order.transaction_id, (*payment.repeats, payment.id))
+            if not charged:
+                self.put(payment)
+                if name is not None:
+                    self._remember(name, msgspec.json.encode(payment), now)
         return charged
 
     def keep_record(self, payment_id: str, record: CallRecord) -> None:

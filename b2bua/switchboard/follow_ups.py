@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from b2bua.call.follow_up import FollowUpView, Kind
-from b2bua.call.view import CaptureStage, NoSuchPayment, NotNow, NotOffered, NotWell, PaymentView, RequestName
+from b2bua.call.order import RequestName
+from b2bua.call.view import CaptureStage, NoSuchPayment, NotNow, NotOffered, NotWell, PaymentView
 from b2bua.records.follow_ups import is_open
 from b2bua.switchboard.interfaces import Reconciler
 from b2bua.switchboard.payment_storage import PaymentStorage
@@ -37,7 +38,7 @@ _MIN_PAUSE = 1.0  # seconds between two questions about one request, and the lon
 _MAX_PAUSE, _MAX_ACCEPTED_PAUSE = 30.0, 120.0
 _MOST_AT_ONCE = 20
 _LIFE = 14 * 86_400.0  # seconds after its beginning that a request is followed
-_AWAY = "The process that speaks with the payment provider is not there. Nothing was sent. Try again soon."
+AWAY = "The process that speaks with the payment provider is not there. Nothing was sent. Try again soon."
 _NOT_OFFERED = {
     Operation.CAPTURE: ("operation", "the payment provider captures nothing later"),
     Operation.CAPTURE_PART: ("amount", "the payment provider captures the whole amount only"),
@@ -93,7 +94,7 @@ class FollowUps:
         """Write the request, and hand it over. Raises NoSuchPayment, NotNow, NotOffered, NotWell;
         then nothing was sent."""
         if reconciler is None or not reconciler.connected:
-            raise NotWell(_AWAY)
+            raise NotWell(AWAY)
         now = self._clock()
 
         def plan(payment: PaymentView | None) -> FollowUpView:

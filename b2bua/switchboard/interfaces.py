@@ -15,7 +15,7 @@ from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import HopView
 from media.events import AnyCommand, Side
-from provider_adapters.payment import FollowUp, FollowUpOutcome, Operation
+from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Operation, Outcome
 from provider_adapters.reconciler.messages import LaterResult
 
 
@@ -92,6 +92,10 @@ class Reconciler(Protocol):
 
     async def follow_up(self, request: FollowUp, provider: str = "") -> FollowUpOutcome:
         """Capture, void or refund."""
+        ...
+
+    async def charge_saved(self, charge: Charge, token: str, provider: str = "") -> Outcome:
+        """Charge a card that the provider saved."""
         ...
 
     async def resolve(

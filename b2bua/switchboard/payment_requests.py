@@ -13,22 +13,13 @@ from collections.abc import Callable
 from b2bua.call.call import Call
 from b2bua.call.command import CallCommand
 from b2bua.call.follow_up import Kind
-from b2bua.call.view import (
-    CallView,
-    NoSuchCall,
-    NotNow,
-    NotOffered,
-    NotWell,
-    Order,
-    PaymentView,
-    Repeated,
-    RequestName,
-    Stops,
-)
+from b2bua.call.order import Order, RequestName, SavedCard
+from b2bua.call.view import CallView, NoSuchCall, NotNow, NotOffered, NotWell, PaymentView, Repeated, Stops
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.faults import Faults
+from b2bua.switchboard.saved_charges import SavedCharges
 from media.events import Field
 from provider_adapters.payment import Operation
 from tonewall.log import get_logger
@@ -124,6 +115,19 @@ class PaymentRequests:
         """See CallDesk."""
         follow_ups, reconciler = self._context.payments.follow_ups, self._context.reconciler
         return await follow_ups.begin(reconciler, payment_id, kind, amount, agent, name)
+
+    async def charge_saved(
+        self,
+        order: Order,
+        card: SavedCard,
+        agent: str,
+        name: RequestName | None = None,
+        *,
+        allow_repeat: bool = False,
+    ) -> PaymentView:
+        """See CallDesk."""
+        saved = SavedCharges(self._context.payments, self._context.reconciler)
+        return await saved.charge(order, card, agent, name, self._context.clock(), allow_repeat=allow_repeat)
 
     async def recall(self, name: RequestName) -> bytes | None:
         """See CallDesk."""

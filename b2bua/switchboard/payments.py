@@ -12,27 +12,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 
 from b2bua.call.cdr import CallRecord
+from b2bua.call.order import RequestName
 from b2bua.call.payment import FINAL
-from b2bua.call.view import (
-    CallView,
-    CaptureStage,
-    CaptureView,
-    NoSuchPayment,
-    NotNow,
-    PaymentView,
-    Repeated,
-    RequestName,
-)
+from b2bua.call.view import CallView, CaptureStage, CaptureView, NoSuchPayment, NotNow, PaymentView, Repeated
 from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.deferred_records import DeferredRecords
 from b2bua.switchboard.follow_ups import FollowUps
+from b2bua.switchboard.open_payments import OpenPayment, ask_for_all, given_up, questions
 from b2bua.switchboard.payment_storage import PaymentStorage
 from b2bua.switchboard.reconciliation import Reconciliation
 from media.events import CaptureChanged, CaptureId, CaptureState, ResolveCharge, SessionId
@@ -41,22 +34,7 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _RESTARTED = "Tonewall was restarted before the card was submitted; nothing was charged."
-_SILENT = 600.0  # seconds after a submission: longer than media lets a charge take
-_GIVEN_UP = 900.0  # seconds of asking, after which an outcome is unknown
 _RETRY = (1.0, 30.0)  # seconds between two attempts to write: first, longest
-
-
-@dataclass(slots=True)
-class _Open:
-    """A payment that is not final, or whose end is not on disk yet. `in_call`: a call of this
-    process has it, and records it. `repeats`: earlier payments of the order that the agent repeats
-    expressly. `asked_since`: when its outcome was first asked for."""
-
-    view: PaymentView
-    in_call: bool = True
-    repeats: tuple[str, ...] = ()
-    submitted_at: float = 0.0
-    asked_since: float | None = None
 
 
 class Payments:
@@ -75,7 +53,7 @@ class Payments:
         self._records = DeferredRecords(self._storage, record)
         self.reconciliation = Reconciliation(self._storage, clock, publish)
         self.follow_ups = FollowUps(self._storage, clock, publish)
-        self._open: dict[str, _Open] = {}
+        self._open: dict[str, OpenPayment] = {}
         self._submitting: set[str] = set()
 
     async def resume(self) -> None:
@@ -87,11 +65,13 @@ class Payments:
                 continue
             if view.stage is CaptureStage.CHARGING:
                 submitted_at = datetime.fromisoformat(view.submitted_at or view.started_at).timestamp()
-                self._open[view.id] = _Open(view, False, submitted_at=submitted_at, asked_since=self._clock())
+                self._open[view.id] = OpenPayment(
+                    view, False, submitted_at=submitted_at, asked_since=self._clock()
+                )
                 self._publish(view)
                 log.warning("payment_left_open", hint="its outcome is asked for", idempotency_key=view.id)
             else:
-                self._open[view.id] = _Open(view, in_call=False)
+                self._open[view.id] = OpenPayment(view, in_call=False)
                 self._change(view.id, stage=CaptureStage.ABORTED, reason=_RESTARTED)
         # The records of their calls come with the end of the payment.
         await self._records.resume({each.view.call for each in self._open.values()})
@@ -100,7 +80,7 @@ class Payments:
         """Go on with the payment of a restored call, which the table has."""
         capture = call.capture
         if capture is not None and capture.stage not in FINAL:
-            self._open[capture.id] = _Open(self._view(call, capture), submitted_at=self._clock())
+            self._open[capture.id] = OpenPayment(self._view(call, capture), submitted_at=self._clock())
 
     async def close(self) -> None:
         """Write what is left, for a moment at most. The next process asks for outcomes that come
@@ -127,7 +107,7 @@ class Payments:
         assert capture is not None
         ids = _known(repeats)
         view = msgspec.structs.replace(self._view(call, capture), repeats=ids)
-        self._open[view.id] = _Open(view, repeats=ids)
+        self._open[view.id] = OpenPayment(view, repeats=ids)
         self._publish(view)
         await self._storage.ask(self._storage.table.put, view)
 
@@ -175,6 +155,31 @@ class Payments:
         if capture is not None and capture.id in self._open:
             self._change(capture.id, **_shared(capture))
 
+    async def begin_saved(
+        self, view: PaymentView, name: RequestName | None, *, allow_repeat: bool
+    ) -> PaymentView:
+        """Write a payment whose card was saved, as one that is being charged; on disk when this
+        returns it. Raises Repeated and NotWell; then nothing may be sent."""
+        if allow_repeat:
+            charged = await self.charged(view.order.transaction_id)
+            view = msgspec.structs.replace(view, repeats=_known(charged))
+        now = self._clock()
+        charged = await self._storage.ask(self._storage.table.submit_saved, view, name, now)
+        if charged:
+            raise Repeated(charged)
+        self._open[view.id] = OpenPayment(view, in_call=False, submitted_at=now)
+        self._publish(view)
+        return view
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run work of a payment, which `close` awaits for a moment."""
+        self._storage.tasks.start(work, "payment")
+
+    def settle_saved(self, payment_id: str, outcome: Outcome) -> None:
+        """Store the outcome of a charge of a saved card."""
+        if payment_id in self._open:
+            self._change(payment_id, stage=CaptureStage.FINISHED, outcome=outcome)
+
     def settle(self, news: CaptureChanged) -> None:
         """Store the outcome of a payment whose call is over."""
         if news.capture in self._open and news.outcome is not None:
@@ -198,31 +203,21 @@ class Payments:
 
     def lose_media(self) -> None:
         """Ask for the outcome of what was submitted: captures are lost with media."""
-        for each in self._open.values():
-            if each.view.stage is CaptureStage.CHARGING and each.asked_since is None:
-                each.asked_since = self._clock()
+        ask_for_all(self._open.values(), self._clock())
+
+    def ask_for(self, payment_id: str) -> None:
+        """Ask for the outcome of one that was submitted, and whose answer was lost."""
+        if payment_id in self._open:
+            ask_for_all([self._open[payment_id]], self._clock())
 
     def questions(self) -> list[ResolveCharge]:
         """The commands that ask media for outcomes, every second or so."""
-        now, asked = self._clock(), []
-        for each in tuple(self._open.values()):
-            if each.view.stage is not CaptureStage.CHARGING:
-                continue
-            if each.asked_since is None and now - each.submitted_at > _SILENT:
-                each.asked_since = now
-            if each.asked_since is not None:
-                asked.append(
-                    ResolveCharge(charge=each.view.order.charge(each.view.id), submitted_at=each.submitted_at)
-                )
-        return asked
+        return list(questions(self._open.values(), self._clock()))
 
     def given_up(self) -> list[CaptureChanged]:
         """The outcomes that were asked for in vain for too long: unknown."""
-        since = self._clock() - _GIVEN_UP
-        late = [
-            each for each in self._open.values() if each.asked_since is not None and each.asked_since < since
-        ]
-        found = [self.news(each.view.id, Unknown(reason="outcome_not_found")) for each in late]
+        unknown = Unknown(reason="outcome_not_found")
+        found = [self.news(each, unknown) for each in given_up(self._open.values(), self._clock())]
         return [each for each in found if each is not None]
 
     def news(self, payment_id: str, outcome: Outcome) -> CaptureChanged | None:
@@ -300,13 +295,13 @@ class Payments:
         if after.stage in FINAL or was_charging != (after.stage is CaptureStage.CHARGING):
             self._persist(found)
 
-    def _persist(self, found: _Open) -> None:
+    def _persist(self, found: OpenPayment) -> None:
         if not self._storage.closed:
             # Queued at once, so that a later question to the table finds it written.
             first = self._storage.run(self._storage.table.put, found.view) if found.in_call else None
             self._storage.tasks.start(self._put(found, found.view, first), "payment")
 
-    async def _put(self, found: _Open, view: PaymentView, first: asyncio.Future[None] | None) -> None:
+    async def _put(self, found: OpenPayment, view: PaymentView, first: asyncio.Future[None] | None) -> None:
         pause, recorded = _RETRY[0], False
         while True:
             try:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from b2bua.call.follow_up import FollowUpView, Kind
+from b2bua.call.order import Order, RequestName, SavedCard
 from b2bua.call.view import (
     CallState,
     CallView,
@@ -21,10 +22,8 @@ from b2bua.call.view import (
     NotNow,
     NotWell,
     NotYours,
-    Order,
     PaymentView,
     Repeated,
-    RequestName,
     ServiceView,
     TrunkView,
 )
@@ -156,6 +155,31 @@ class FakeDesk:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         begun = FollowUpView(key=f"f-{len(self.asked)}", kind=kind, amount=wanted, at=now, by=agent)
         return self.tell(msgspec.structs.replace(payment, follow_ups=(*payment.follow_ups, begun)))
+
+    async def charge_saved(
+        self,
+        order: Order,
+        card: SavedCard,
+        agent: str,
+        name: RequestName | None = None,
+        *,
+        allow_repeat: bool = False,
+    ) -> PaymentView:
+        if self.refuses is not None:
+            raise self.refuses
+        charged = tuple(each for each in await self.payments(order.transaction_id, 9) if is_charged(each))
+        if charged and not allow_repeat:
+            raise Repeated(charged)
+        if card.saved_from:
+            await self.payment(card.saved_from)
+        self.asked.append(("saved", order, card, agent))
+        payment_id, now = f"s-{len(self.asked)}", datetime.now(UTC).isoformat(timespec="milliseconds")
+        return self.tell(
+            PaymentView(
+                id=payment_id, stage=CaptureStage.CHARGING, order=order, started_by=agent, agent=agent,
+                started_at=now, submitted_at=now, saved_from=card.saved_from or None,
+            )
+        )  # fmt: skip
 
     def decide(self, payment_id: str, outcome: FollowUpOutcome) -> PaymentView:
         """What became of the newest that was done about a payment."""

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import Page, expect
 
-from b2bua.call.view import MaskStage, Order
+from b2bua.call.order import Order
+from b2bua.call.view import MaskStage
 from provider_adapters.payment import Declined
 from tests.browser.conftest import COLLEAGUE, Site
 from tests.browser.fake_desk import FakeDesk

@@ -169,3 +169,71 @@ async def test_a_request_and_the_question_about_it_that_arrive_together_agree(pe
         outcome, found = after["follow_ups"][0]["outcome"], await record(wire, payment_id)
         assert (outcome["type"], found["refunded"]) in (("approved", 1000), ("failed", 0))
         assert after["refunded"] == found["refunded"]
+
+
+async def charge_saved(wire: Line, payment_id: str, **more: Any) -> dict[str, Any]:
+    """The payment by the card that this one saved, as the request was answered."""
+    order = {"transaction_id": "order-2", "amount": 700, "currency": "EUR"}
+    answer = await wire.stack.api.post("/v1/payments", json=order | {"saved_from": payment_id} | more)
+    assert answer.status_code == 202, answer.text
+    return dict(answer.json())
+
+
+async def over(wire: Line, payment_id: str) -> dict[str, Any]:
+    """The payment, once it is over."""
+    found: dict[str, Any] = {}
+
+    async def known() -> bool:
+        found.update((await wire.stack.api.get(f"/v1/payments/{payment_id}")).json())
+        return found["settled_at"] is not None
+
+    await until(known, "the end of the payment", 60)
+    return found
+
+
+async def test_a_saved_card_is_charged_once_an_order_and_its_charge_refunded(peers: Peers) -> None:
+    async with line(peers) as wire:
+        first = await paid(wire, token_type="reusable", customer="C-17")
+        begun = await charge_saved(wire, first)
+        assert (begun["call"], begun["last_four"]) == ("", "0005")
+        after = await over(wire, begun["id"])
+        assert (after["outcome"]["type"], after["captured"]) == ("approved", 700)
+        body = {"transaction_id": "order-2", "amount": 700, "currency": "EUR", "saved_from": first}
+        again = await wire.stack.api.post("/v1/payments", json=body)
+        assert (again.status_code, again.json()["type"]) == (409, "urn:tonewall:order-charged")
+        await post(wire, f"{begun['id']}/refunds", 200)
+        assert (await decided(wire, begun["id"]))["refunded"] == 200
+        found = await record(wire, begun["id"])
+        assert (found["charges"], found["amount"], found["refunded"]) == (1, 700, 200)
+
+
+async def test_a_charge_of_a_saved_card_survives_the_kill_of_b2bua_and_of_the_reconciler(
+    peers: Peers,
+) -> None:
+    """The provider charges, and answers late: nobody is there any more to hear it."""
+    extra = {**slow(), "provider": {"timeout": "4", "inquiry_time": "1"}}
+    async with line(peers, extra=extra, provider_arguments=["--delay", "3"]) as wire:
+        call_id = await wire.dial()
+        await wire.keyed(call_id, keys("late_charged"), token_type="reusable")
+        assert (await wire.stack.submit(call_id))["type"] == "approved"
+        first = (await wire.stack.call(call_id))["capture"]["id"]
+        await wire.hang_up()
+        await wire.no_sessions()
+        begun = await charge_saved(wire, first)
+
+        async def there() -> bool:
+            return any(each["idempotency_key"] == begun["id"] for each in (await report(wire))["records"])
+
+        await until(there, "the charge to arrive at the provider")
+        wire.stack.kill("reconciler")
+        [before] = wire.stack.kill("b2bua")
+        await wire.stack.await_restart(before)
+
+        async def known() -> bool:
+            payment = (await wire.stack.api.get(f"/v1/payments/{begun['id']}")).json()
+            return bool(payment["outcome"]) and payment["outcome"]["type"] == "approved"
+
+        await until(known, "the reconciler to find the outcome", 60)
+        found = await record(wire, begun["id"])
+        assert (found["charges"], found["state"]) == (1, "approved")
+        assert (await report(wire))["requests"] == 2

@@ -23,17 +23,8 @@ from b2bua.api.hardening import MAX_BODY
 from b2bua.api.http import create_app
 from b2bua.api.server import Serving, serve
 from b2bua.api.stream import Streams
-from b2bua.call.view import (
-    CallState,
-    CallView,
-    CaptureStage,
-    Fault,
-    MaskStage,
-    NoSuchCall,
-    NotOffered,
-    Order,
-    Stops,
-)
+from b2bua.call.order import Order
+from b2bua.call.view import CallState, CallView, CaptureStage, Fault, MaskStage, NoSuchCall, NotOffered, Stops
 from b2bua.switchboard.view_feed import Feed
 from media.events import Field
 from provider_adapters.currency import MINOR_UNITS
@@ -580,6 +571,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
     assert sorted(named) == [
         ("cancel_payment", "DELETE /v1/calls/{call_id}/capture"),
         ("capture_payment", "POST /v1/payments/{payment_id}/captures"),
+        ("charge_saved_card", "POST /v1/payments"),
         ("draw_ladder", "GET /v1/calls/{call_id}/ladder.svg"),
         ("follow_calls", "GET /v1/feed"),
         ("get_agent", "GET /v1/me"),

@@ -12,7 +12,8 @@ import pytest
 
 from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
-from b2bua.call.view import CaptureStage, NotOffered, NotWell, Order, PaymentView
+from b2bua.call.order import Order, SavedCard
+from b2bua.call.view import CaptureStage, NotOffered, NotWell, PaymentView
 from provider_adapters.payment import Accepted, Approved
 from tests.browser.fake_desk import FakeDesk
 
@@ -119,3 +120,49 @@ async def test_what_the_desk_refuses_is_a_problem(
 ) -> None:
     desk.refuses = refusal
     assert (await agent.post("/v1/payments/p-1/refunds")).status_code == status
+
+
+# --- saved cards ----------------------------------------------------------------------------------
+
+BODY = {"transaction_id": "INV-2042", "amount": 700, "currency": "EUR"}
+
+
+async def test_a_saved_card_is_charged_for_an_order(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
+    key = {"Idempotency-Key": "saved-1"}
+    body = BODY | {"saved_from": "p-1", "metadata": {"shop": "north"}}
+    answers = [await agent.post("/v1/payments", json=body, headers=key) for _ in range(2)]
+    assert [each.status_code for each in answers] == [202, 202]
+    payment = answers[0].json()
+    assert answers[1].json() == payment
+    assert answers[0].headers["location"] == f"/v1/payments/{payment['id']}"
+    assert (payment["call"], payment["stage"], payment["saved_from"]) == ("", "charging", "p-1")
+    order = Order(**BODY, metadata={"shop": "north"})
+    assert desk.asked == [("saved", order, SavedCard(saved_from="p-1"), "ann")]
+
+
+async def test_a_token_is_charged_and_told_nobody(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
+    answer = await agent.post("/v1/payments", json=BODY | {"token": "tok_9", "provider": "south"})
+    assert answer.status_code == 202
+    assert desk.asked[0][2] == SavedCard(token="tok_9", provider="south")
+    assert "tok_9" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "field"),
+    [
+        ({}, 422, "token"),
+        ({"saved_from": "p-1", "token": "tok_1"}, 422, "token"),
+        ({"token": "4000056655665556"}, 422, "token"),
+        ({"token": "x" * 257}, 422, "token"),
+        ({"saved_from": "p-1", "amount": 0}, 422, "amount"),
+        ({"saved_from": "none"}, 404, None),
+        ({"saved_from": "p-1", "transaction_id": "INV-2041"}, 409, None),
+    ],
+)
+async def test_a_charge_that_names_no_card_or_no_order_is_refused(
+    desk: FakeDesk, agent: httpx.AsyncClient, more: dict[str, Any], status: int, field: str | None
+) -> None:
+    answer = await agent.post("/v1/payments", json=BODY | more)
+    assert answer.status_code == status, answer.text
+    assert [each["field"] for each in answer.json().get("errors", [])] == ([field] if field else [])
+    assert desk.asked == []

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call.follow_up import Balance, FollowUpView, Kind
-from b2bua.call.view import CaptureStage, Order, PaymentView
+from b2bua.call.order import Order
+from b2bua.call.view import CaptureStage, PaymentView
 from provider_adapters.payment import (
     Accepted,
     Approved,

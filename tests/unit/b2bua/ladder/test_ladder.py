@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call.leg import LegId
-from b2bua.call.view import CaptureStage, CaptureView, Order
+from b2bua.call.order import Order
+from b2bua.call.view import CaptureStage, CaptureView
 from b2bua.ladder.record import KEPT, MAX_LEGS
 from b2bua.ladder.summary import Media, Summaries
 from b2bua.ladder.view import GapView, LadderView, MessageView, NoSuchLadder, NoteView

@@ -29,8 +29,9 @@ from typer.testing import CliRunner
 from b2bua.call.cdr import CallRecord, CaptureRecord, Ledger, LegRecord
 from b2bua.call.leg import LegAnswered, LegFailed, LegHungUp, LegInvited, LegProgressed, Party
 from b2bua.call.leg_command import AnswerLeg, HangUpLeg, InviteLeg, RejectLeg, RingLeg
+from b2bua.call.order import Order
 from b2bua.call.sdp.codecs import Codec
-from b2bua.call.view import CaptureStage, Order, PaymentView
+from b2bua.call.view import CaptureStage, PaymentView
 from b2bua.cli import app
 from b2bua.config.settings import CdrSettings
 from b2bua.doctor.files import check_database

@@ -34,7 +34,7 @@ from media.events import (
     Side,
 )
 from media.stream_description import LocalStream
-from provider_adapters.payment import FollowUp, FollowUpOutcome, Operation
+from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Operation, Outcome
 from provider_adapters.reconciler.messages import LaterResult
 from tests.call_script import THEIRS
 
@@ -91,9 +91,9 @@ class Wire:
 @dataclass
 class PlayedReconciler:
     """The reconciler as a switchboard sees it. `offered`: what it has said of the provider;
-    `handed`: each request that it got, with its answer to come; `found`: what it says of their
-    keys, None where it does not know; `asked_for`: the keys that it was asked for, each with when
-    it was handed over."""
+    `handed` and `saved`: each request that it got, with its answer to come; `found`: what it says
+    of their keys, None where it does not know; `asked_for`: the keys that it was asked for, each
+    with when it was handed over."""
 
     offered: frozenset[Operation] | None = frozenset(Operation)
     offers: dict[str, frozenset[Operation]] = field(default_factory=dict)  # of named providers
@@ -101,6 +101,7 @@ class PlayedReconciler:
     connected: bool = True
     asked: list[tuple[str, ...]] = field(default_factory=list)
     handed: list[tuple[FollowUp, asyncio.Future[FollowUpOutcome]]] = field(default_factory=list)
+    saved: list[tuple[Charge, str, asyncio.Future[Outcome]]] = field(default_factory=list)
     found: dict[str, LaterResult] = field(default_factory=dict)
     asked_for: list[tuple[str, float | None]] = field(default_factory=list)
 
@@ -108,6 +109,12 @@ class PlayedReconciler:
         self.providers.append(provider)
         answer: asyncio.Future[FollowUpOutcome] = asyncio.get_running_loop().create_future()
         self.handed.append((request, answer))
+        return await answer
+
+    async def charge_saved(self, charge: Charge, token: str, provider: str = "") -> Outcome:
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.providers.append(provider)
+        self.saved.append((charge, token, answer))
         return await answer
 
     async def resolve(

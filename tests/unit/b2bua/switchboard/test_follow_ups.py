@@ -12,17 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from b2bua.call.view import (
-    CaptureStage,
-    KeyReused,
-    NoSuchPayment,
-    NotNow,
-    NotOffered,
-    NotWell,
-    Order,
-    PaymentView,
-    RequestName,
-)
+from b2bua.call.order import Order, RequestName
+from b2bua.call.view import CaptureStage, KeyReused, NoSuchPayment, NotNow, NotOffered, NotWell, PaymentView
 from b2bua.records.payments import PaymentTable
 from provider_adapters.payment import (
     Accepted,

@@ -13,6 +13,7 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.leg import LegId
+from b2bua.call.order import RequestName
 from b2bua.call.routing.router import Rule
 from b2bua.call.view import (
     CallState,
@@ -27,7 +28,6 @@ from b2bua.call.view import (
     NotYours,
     PaymentView,
     Repeated,
-    RequestName,
     Stops,
 )
 from b2bua.records.payments import PaymentTable
