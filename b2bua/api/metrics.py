@@ -35,6 +35,8 @@ _GAUGES = {
     "reconciler": "Whether the reconciler process is connected.",
     "unknown_payments": "Payments of which nobody knows whether they were charged.",
     "oldest_unknown_payment": "Seconds since the oldest of them was started.",
+    "contradicted_payments": "Claims of the provider's that contradict what was decided, since the "
+    "reconciler started.",
     "open_follow_ups": "Captures, voids and refunds of which nobody knows whether they were done.",
     "descriptors": "Open file descriptors of the media process.",
 }

@@ -24,6 +24,7 @@ def check_certificates(settings: Settings) -> list[Finding]:
     own = settings.signalling
     pairs = [("general", own.general.tls_certificate, own.general.tls_key)]
     pairs += [(header, trunk.tls_certificate, trunk.tls_key) for header, trunk in own.trunks.items()]
+    pairs += _pairs_of_webhooks(settings)
     findings = [_check_pair(header, chain, key) for header, chain, key in pairs if chain]
     findings += [
         fault("certificate", f"[{header}] tls_key: given without a tls_certificate, and so of no use")
@@ -42,6 +43,7 @@ def find_unusable(settings: Settings) -> Iterator[str]:
     for header, chain, key in [
         ("general", own.general.tls_certificate, own.general.tls_key),
         *((header, trunk.tls_certificate, trunk.tls_key) for header, trunk in own.trunks.items()),
+        *_pairs_of_webhooks(settings),
     ]:
         if chain and (why := _why_not_loadable(chain, key)):
             yield f"[{header}] {why}"
@@ -55,6 +57,14 @@ def find_unusable(settings: Settings) -> Iterator[str]:
         found = _check_authorities("[provider] ca_file", str(settings.provider.ca_file))
         if found.level is Level.FAULT:
             yield found.text
+
+
+def _pairs_of_webhooks(settings: Settings) -> list[tuple[str, str, str]]:
+    return [
+        (header, str(each.tls_certificate or ""), str(each.tls_key or ""))
+        for header, each in settings.webhooks.items()
+        if each.port
+    ]
 
 
 def _check_pair(header: str, chain: str, key: str) -> Finding:

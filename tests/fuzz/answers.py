@@ -1,9 +1,15 @@
 """Targets that read what is not SIP: bodies of the HTTP API, answers of providers and of
-rtpengine."""
+rtpengine, webhooks of providers."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import hmac
+import json
+from collections.abc import Callable
+from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
@@ -14,7 +20,9 @@ from provider_adapters.account import Account
 from provider_adapters.base import Response
 from provider_adapters.card import FIELDS, CardBlock
 from provider_adapters.connector import Connector
+from provider_adapters.notice import MAX_EVENT
 from provider_adapters.payment import Approved, Charge
+from provider_adapters.webhook.scheme import BadSignature, Stale, Unreadable, load_scheme
 
 _CODES = (200, 201, 402, 400, 404, 409, 422, 500, 503)
 _ACCOUNT = Account(
@@ -68,6 +76,61 @@ def order(data: bytes) -> None:
     looks_like_card_number(data.decode("utf-8", "replace"))
 
 
+def webhook(data: bytes) -> None:
+    """A webhook of each scheme, once unsigned and once signed: a stranger's is never believed, and
+    one that is signed gives notices or is said to be none."""
+    if not data:
+        return
+    for name, (secret, sign) in _SIGNERS.items():
+        scheme = load_scheme(name)
+        try:
+            scheme.read({"stripe-signature": data[:40].decode("latin-1")}, data, secret, 0.0)
+        except BadSignature:
+            pass
+        else:
+            raise AssertionError(name)
+        headers, body = sign(data)
+        with contextlib.suppress(Stale, Unreadable):
+            for notice in scheme.read(headers, body, secret, 0.0):
+                assert len(notice.event) <= MAX_EVENT
+
+
+def _sign(key: bytes, data: bytes) -> str:
+    return hmac.new(key, data, hashlib.sha256).hexdigest()
+
+
+def _sign_adyen(data: bytes) -> tuple[dict[str, str], bytes]:
+    texts = [part.decode("utf-8", "replace") for part in data.split(b"\0")] + [""] * 8
+    number = int.from_bytes(data[:4], "big")
+    signed = [*texts[:4], str(number), texts[4], texts[5], texts[6]]
+    signature = hmac.new(b"\0" * 32, ":".join(signed).encode(), hashlib.sha256).digest()
+    item = {
+        "pspReference": texts[0], "originalReference": texts[1], "merchantAccountCode": texts[2],
+        "merchantReference": texts[3], "amount": {"value": number, "currency": texts[4]},
+        "eventCode": texts[5], "success": texts[6],
+        "additionalData": {"hmacSignature": base64.b64encode(signature).decode()},
+    }  # fmt: skip
+    return {}, json.dumps({"notificationItems": [{"NotificationRequestItem": item}]}).encode()
+
+
+def _sign_braintree(data: bytes) -> tuple[dict[str, str], bytes]:
+    payload = base64.encodebytes(data).decode()
+    digest = hmac.new(b"\0" * 20, payload.encode(), hashlib.sha1).hexdigest()
+    return {}, urlencode({"bt_signature": f"publickey|{digest}", "bt_payload": payload}).encode()
+
+
+_TEXT = "whsec_0123456789abcdef"
+_SIGNERS: dict[str, tuple[str, Callable[[bytes], tuple[dict[str, str], bytes]]]] = {
+    "adyen": ("00" * 32, _sign_adyen),
+    "braintree": (f"publickey|{'00' * 20}", _sign_braintree),
+    "checkout": (_TEXT, lambda data: ({"cko-signature": _sign(_TEXT.encode(), data)}, data)),
+    "govuk_pay": (_TEXT, lambda data: ({"pay-signature": _sign(_TEXT.encode(), data)}, data)),
+    "stripe": (
+        _TEXT,
+        lambda data: ({"stripe-signature": f"t=0,v1={_sign(_TEXT.encode(), b'0.' + data)}"}, data),
+    ),
+}
+
 _APPROVED = b'{"status":"approved","reference":"r","amount":1999,"currency":"EUR","authorisation_code":"a","token":"t"}'  # noqa: E501
 ANSWERS = {
     "provider": (
@@ -77,6 +140,22 @@ ANSWERS = {
     "bencode": (
         bencode,
         [b"cookie d6:result2:ok3:sdp3:v=0e", b"d5:tagsd1:ali1ei-2e0:eee", b"cookie d6:result5:errore"],
+    ),
+    "webhook": (
+        webhook,
+        [
+            b'{"notificationItems":[{"NotificationRequestItem":{"amount":{}}}]}',
+            b"psp\0\0Shoes\0key-1\0EUR\0AUTHORISATION\0true",
+            b'{"id":"evt_1","type":"payment_intent.succeeded","created":1,"data":{"object":{"id":"pi_1",'
+            b'"object":"payment_intent","status":"succeeded","metadata":{"tonewall_key":"k"}}}}',
+            b'{"id":"evt_1","type":"payment_captured","data":{"id":"p","action_id":"a","reference":"k"}}',
+            b'{"webhook_message_id":"m","resource_id":"r","event_type":"card_payment_succeeded"}',
+            b"<notification><kind>transaction_settled</kind><subject><transaction><id>1</id></transaction>"
+            b"</subject></notification>",
+            b'<!DOCTYPE n [<!ENTITY a "aa">]><n>&a;</n>',
+            b"t=1,v1=00,v1=11",
+            b"bt_signature=a%7Cb&bt_payload=AAAA",
+        ],
     ),
     "order": (
         order,

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from tests.complaints import expect_error
 from tests.signed_webhooks import ADYEN_KEY, Signed, adyen, adyen_item
 from tests.stack import free_port, until
 from tests.wire.certificates import Authority
@@ -109,6 +110,38 @@ async def test_an_unclear_charge_is_decided_by_its_webhook_once(peers: Peers, tm
         assert journal.read_bytes().count(b"\n") == lines, "an event that came again left a line"
         assert await charged(wire) == {"error_charged": 1}
         await wire.voice()
+        await wire.hang_up()
+
+
+async def test_a_refund_that_adyen_took_is_final_by_its_webhook(peers: Peers, tmp_path: Path) -> None:
+    sender = Sender(tmp_path)
+    async with line(peers, extra=sender.conf, provider_arguments=["--adapter", "adyen"]) as wire:
+        await sender.listens()
+        call_id = await wire.dial()
+        outcome = await pay(wire, call_id, "approved")
+        assert outcome["type"] == "approved"
+        payment_id = (await wire.stack.call(call_id))["capture"]["id"]
+        answer = await wire.stack.api.post(f"/v1/payments/{payment_id}/refunds")
+        assert answer.is_success, answer.text
+
+        async def follow_up(kind: str) -> dict[str, Any] | None:
+            [found] = (await payment(wire, payment_id))["follow_ups"]
+            return found if found["outcome"] and found["outcome"]["type"] == kind else None
+
+        taken = await until(lambda: follow_up("accepted"), "Adyen to accept it")
+        done = authorisation(taken["key"], eventCode="REFUND", originalReference=outcome["reference"])
+        assert (await sender.send(done)).status_code == 200
+        final = await until(lambda: follow_up("approved"), "the refund to be final")
+        assert final["decided_by"] == "webhook"
+        undone = authorisation(taken["key"], eventCode="REFUND_FAILED", pspReference="RF12RF12RF12RF12")
+        expect_error("outcome_contradicted", idempotency_key=taken["key"], outcome="approved", what="failed")
+        assert (await sender.send(undone)).status_code == 200
+
+        async def counted() -> bool:
+            return (await wire.stack.api.get("/healthz")).json()["contradicted_payments"] == 1
+
+        await until(counted, "the health check to count it")
+        assert await follow_up("approved"), "it is a person's to settle"
         await wire.hang_up()
 
 

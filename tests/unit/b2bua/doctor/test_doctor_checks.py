@@ -38,7 +38,7 @@ def conf(folder: Path, **sections: dict[str, str]) -> Path:
         },
     }  # fmt: skip
     for name, keys in sections.items():
-        base[name] |= keys
+        base.setdefault(name, {}).update(keys)
     path = folder / "sip.conf"
     path.touch(mode=0o600)
     path.write_text(
@@ -212,6 +212,22 @@ def test_a_key_of_another_certificate_and_a_file_that_is_no_pem_are_refused_at_t
         "[carrier] tls_ca",
         "[provider] ca_file",
     ]
+
+
+def test_the_certificate_of_webhooks_is_looked_at_where_they_have_a_port(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate, other = authority.issue("127.0.0.1")[0], authority.issue("127.0.0.1")[1]
+    hooks = {"tls_certificate": certificate, "tls_key": other, "secret": "ab" * 32}
+    provider = {
+        "adapter": "adyen", "url": "https://pay.example", "api_key": "k", "merchant_account": "m",
+    }  # fmt: skip
+    off = settings(tmp_path, webhooks=hooks, provider=provider)
+    assert certificates.check_certificates(off) == []
+    given = settings(tmp_path, webhooks={**hooks, "port": "8444"}, provider=provider)
+    (found,) = certificates.check_certificates(given)
+    assert found.level is Level.FAULT
+    assert found.text.startswith("[webhooks] tls_key")
+    assert [fault.partition(":")[0] for fault in certificates.find_unusable(given)] == ["[webhooks] tls_key"]
 
 
 def test_a_key_with_a_password_is_said_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
