@@ -47,6 +47,7 @@ from tests.contract.providers import Provider
 
 START = 1_800_000_000.0
 _HOUR = 3600.0
+MAX_DELAY = 0.5 * _HOUR  # seconds that a request is on its way at most
 BAD_TIMES = 2 * _HOUR  # seconds after which network and provider are well again
 # What befalls a request in bad times, by weight.
 FAULTS = {
@@ -218,7 +219,7 @@ class Town:
         pause = 30.0
         while self.clock.now < until:
             try:
-                if self.draw.random() < 0.3:
+                if self.draw.random() < 0.3 or self.clock.now > START + MAX_DELAY:
                     await self.end.arrive()
                 reconciler._follow()
                 reconciler.notices.apply(self.clock.now)
@@ -229,7 +230,6 @@ class Town:
                 reconciler = self._new_reconciler()
             self.clock.now += pause
             pause = min(pause * 1.3, 2 * _HOUR)
-        await self.end.arrive()
 
     def _new_reconciler(self) -> Reconciler:
         while True:
