@@ -89,15 +89,22 @@ def demo(
     exit_: Annotated[
         bool, typer.Option("--exit", help="End when the call is over; status 0 only if all of it held.")
     ] = False,
+    provider: Annotated[
+        str, typer.Option(help="The adapter to charge with; its provider is played on this machine.")
+    ] = "connector",
 ) -> None:
     """Show one paid call between two real phones, on this machine only, and check it on the
     wire."""
     missing = [name for name in ("pjsua2", "av", "cryptography") if importlib.util.find_spec(name) is None]
     if missing:
         give_up(f"the demo needs {', '.join(missing)}; install them with: pip install 'tonewall[demo]'")
-    from b2bua.demo.story import play_story  # noqa: PLC0415  # imports the demo's extra packages
+    # These import the demo's extra packages.
+    from b2bua.demo.stage import PLAYED  # noqa: PLC0415
+    from b2bua.demo.story import play_story  # noqa: PLC0415
 
-    raise typer.Exit(asyncio.run(play_story(as_json=as_json, leave=exit_)))
+    if provider not in PLAYED:
+        give_up(f"--provider: expected one of {', '.join(PLAYED)}")
+    raise typer.Exit(asyncio.run(play_story(as_json=as_json, leave=exit_, adapter=provider)))
 
 
 @app.command()

@@ -27,11 +27,16 @@ from b2bua.config.reading import read_settings
 from b2bua.config.settings import Settings
 from b2bua.demo.phones import Phone
 from b2bua.supervise.supervisor import Supervisor
+from provider_adapters.local.dialect import ACCOUNTS, CURRENCIES, DIALECTS
 from tonewall.log import configure_log
 
 _NETWORK = f"127.{os.getpid() // 256 % 254 + 1}.{os.getpid() % 256}"
 CUSTOMER, TONEWALL, AGENT = f"{_NETWORK}.2", f"{_NETWORK}.1", f"{_NETWORK}.3"
 _TIMEOUT = 20.0  # seconds for each step
+PLAYED = tuple(sorted(DIALECTS))
+"""The adapters whose provider can be played here."""
+SAVING = frozenset(PLAYED) - {"fiserv", "govuk_pay", "payu"}
+"""Those of them that return a token for later payments."""
 
 
 class DemoFailed(Exception):
@@ -48,6 +53,8 @@ class Stage:
     api_url: str
     token: str
     directory: Path
+    currency: str
+    saves_cards: bool
 
     @property
     def number(self) -> str:
@@ -96,12 +103,12 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def set_stage(
-    directory: Path, speech: tuple[Path, Path], recordings: tuple[Path, Path]
+    directory: Path, speech: tuple[Path, Path], recordings: tuple[Path, Path], adapter: str = "connector"
 ) -> AsyncIterator[Stage]:
     """A stage that is ready; stopped at the end. `speech` and `recordings`: the WAV files of the
-    customer and of the agent."""
+    customer and of the agent; `adapter`: whose interface the provider has."""
     async with contextlib.AsyncExitStack() as stack:
-        provider = await _start_provider(directory, stack)
+        provider = await _start_provider(directory, stack, adapter)
         customer = await Phone.start(
             "customer", user="+447700900123", address=CUSTOMER, play=speech[0], record=recordings[0]
         )
@@ -111,18 +118,30 @@ async def set_stage(
         token = secrets.token_urlsafe(16)
         settings = _demo_settings(directory, provider, customer.port, agent.port, token)
         ready = await _start_tonewall(settings, directory, stack)
-        stage = Stage(customer, agent, ready["sip_port"], ready["api_url"], token, directory)
+        currency = CURRENCIES.get(adapter, "EUR")
+        stage = Stage(
+            customer,
+            agent,
+            ready["sip_port"],
+            ready["api_url"],
+            token,
+            directory,
+            currency,
+            adapter in SAVING,
+        )
         await stage.wait_until_ready()
         yield stage
 
 
-async def _start_provider(directory: Path, stack: contextlib.AsyncExitStack) -> dict[str, str]:
+async def _start_provider(directory: Path, stack: contextlib.AsyncExitStack, adapter: str) -> dict[str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "provider_adapters.local.provider",
         "--directory",
         str(directory / "provider"),
+        "--adapter",
+        adapter,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )
@@ -131,7 +150,7 @@ async def _start_provider(directory: Path, stack: contextlib.AsyncExitStack) -> 
     line = await asyncio.wait_for(process.stdout.readline(), _TIMEOUT)
     if not line:
         raise DemoFailed("the local provider did not start")
-    return dict(json.loads(line))
+    return {"adapter": adapter, **ACCOUNTS.get(adapter, {}), **json.loads(line)}
 
 
 async def _terminate(process: asyncio.subprocess.Process) -> None:
@@ -155,10 +174,8 @@ def _demo_settings(
         "media": {"address": TONEWALL, "ports": _free_range()},
         "api": {"port": "0", "tokens": f"agent:{token}"},
         "provider": {
-            "url": provider["url"],
-            "api_key": provider["api_key"],
-            "ca_file": provider["ca_file"],
-            "token_type": "reusable",
+            **provider,
+            "token_type": "reusable" if provider["adapter"] in SAVING else "none",
             "journal": str(directory / "journal.jsonl"),
         },
     }

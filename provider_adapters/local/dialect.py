@@ -35,6 +35,26 @@ DIALECTS: Mapping[str, str] = MappingProxyType(
 )
 """The class in the module of that name in this package, by adapter."""
 
+ACCOUNTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "adyen": {"merchant_account": "TonewallTest"},
+        "braintree": {"api_user": "local-test-user", "merchant_account": "shoes"},
+        "checkout": {"merchant_account": "pc_local"},
+        "fiserv": {"api_user": "local-test-user", "merchant_account": "100008000003683/10000001"},
+        "pay_connector": {"api_user": "tonewall"},
+        "payu": {"api_user": "145227"},
+        "worldpay": {
+            "api_user": "local-test-user",
+            "merchant_account": "default",
+            "statement": "SHOES LTD",
+        },
+    }
+)
+"""What an account needs here beside URL and key, by adapter."""
+
+CURRENCIES: Mapping[str, str] = MappingProxyType({"fiserv": "USD", "govuk_pay": "GBP", "payu": "PLN"})
+"""What is charged in where that is not the euro, by adapter."""
+
 
 def load_dialect(adapter: str, books: Books) -> Dialect:
     """The dialect that answers an adapter. Raises KeyError where none is played."""

@@ -139,7 +139,7 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
     if module.name == "b2bua.doctor.reach":
         allowed |= {"media.rtpengine.examine"}  # whether rtpengine servers do what they should
     if within(module.name, "b2bua.demo"):
-        allowed |= {"provider_adapters.local.provider"}
+        allowed |= {"provider_adapters.local.dialect", "provider_adapters.local.provider"}
     if not within(module.name, "b2bua.config", "b2bua.demo", "b2bua.supervise"):
         allowed -= {
             "media.settings", "provider_adapters.settings", "provider_adapters.webhook.settings",

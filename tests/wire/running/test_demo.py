@@ -38,6 +38,23 @@ async def test_the_demo_pays_a_card_and_says_what_it_saw_on_the_wire() -> None:
     assert status == 0
 
 
+@pytest.mark.parametrize("adapter", ["adyen", "stripe", "braintree"])
+async def test_the_demo_pays_at_any_provider_that_is_played(adapter: str) -> None:
+    status, out, errors = await demo("--json", "--exit", "--provider", adapter)
+    said = json.loads(out)
+    assert said["error"] is None, errors
+    assert [check for check in said["checks"] if not check["held"]] == []
+    assert said["outcome"]["type"] == "approved"
+    assert status == 0
+
+
+async def test_a_provider_that_is_not_played_is_refused_with_those_that_are() -> None:
+    status, _, errors = await demo("--exit", "--provider", "nobody")
+    assert status not in (0, None)
+    assert "adyen" in errors
+    assert "stripe" in errors
+
+
 async def test_two_demos_at_once_do_not_see_each_other() -> None:
     for status, out, errors in await asyncio.gather(demo("--json", "--exit"), demo("--json", "--exit")):
         said = json.loads(out)
