@@ -129,11 +129,3 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
         ),
     }
 )
-
-
-def sentence(reason: str, language: str = "en") -> str:
-    """What the agent reads in this language, or in English; empty for a word that has none."""
-    found = REASONS.get(reason)
-    if found is None:
-        return ""
-    return found.pl if language == "pl" else found.en

@@ -31,6 +31,7 @@ from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
 from media.form_description import CARD, FormDescription
 from provider_adapters.currency import MINOR_UNITS
+from provider_adapters.own_reasons import ALL_REASONS
 from tonewall.log import get_logger
 from tonewall.version import VERSION
 
@@ -142,6 +143,17 @@ def service_routes(desk: CallDesk, idle_time: float, form: FormDescription) -> A
         """The fields in the order in which they are keyed, with their lengths in digits, and how
         many of its last digits an agent may see of a valid one."""
         return Response(msgspec.json.encode(form), media_type="application/json")
+
+    @router.get(
+        "/v1/reasons",
+        operation_id="list_reasons",
+        summary="Reasons of outcomes, in sentences",
+        responses=problem_answers(401),
+    )
+    async def reasons() -> dict[str, dict[str, str]]:
+        """For each word that an outcome may have as its `reason`: a sentence for the agent, in
+        English and Polish. That of `http_error` is for all of `http_400` to `http_599`."""
+        return {word: {"en": each.en, "pl": each.pl} for word, each in ALL_REASONS.items()}
 
     @router.get(
         "/v1/trunks",

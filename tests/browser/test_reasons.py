@@ -1,72 +1,73 @@
-"""Every reason that code of ours gives has its sentence on the agent's page."""
+"""Reasons on the agent's page: a sentence in the agent's language, with the words for support
+beside it."""
 
 from __future__ import annotations
 
-import ast
-
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from media.events import Field, FieldReason
-from tests.architecture.source import MODULES
+from provider_adapters.payment import Declined, Failed, Outcome, Unknown
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
 from tests.browser.page import begin_keying
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
-OUTCOMES = frozenset({"Failed", "Unknown"})
-ERRORS = frozenset({"Unreachable", "Untrusted", "TimedOut", "ConnectionLost", "AnswerTooLarge"})
 
 
-def words_of_ours() -> set[str]:
-    """Each constant reason of an outcome, in the source of everything but the local provider; whole
-    sentences need no other."""
-    found = set()
-    for module in MODULES.values():
-        if module.name.startswith(("provider_adapters.local.", "b2bua.demo.")):
-            continue
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                given = (
-                    [each.value for each in node.keywords if each.arg == "reason"]
-                    if node.func.id in OUTCOMES
-                    else []
-                )
-                given += node.args[:1] if node.func.id in ERRORS else []
-                found |= {
-                    each.value
-                    for each in given
-                    if isinstance(each, ast.Constant) and isinstance(each.value, str)
-                }
-            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "reason":
-                value = node.value
-                if module.name.startswith("provider_adapters") and isinstance(value, ast.Constant):
-                    found.add(str(value.value))
-    return {each for each in found if " " not in each}
+async def declined(page: Page, site: Site, desk: FakeDesk, outcome: Outcome) -> None:
+    """The customer has keyed a card, and that came of it."""
+    await begin_keying(page, site, desk)
+    desk.key_all()
+    desk.finish(outcome)
+    await expect(page.locator("#result")).to_be_visible()
 
 
-async def test_every_reason_of_an_outcome_has_a_sentence(page: Page, site: Site) -> None:
-    reasons = sorted(words_of_ours() | {"http_401", "http_503"})
-    assert {"payer_gone", "no_connection", "adapter_failed", "outcome_not_recorded"} <= set(reasons)
-    await page.goto(site.url)
-    said = await page.evaluate(
-        """async (reasons) => {
-          const { result } = await import("/words.js");
-          return reasons.map((reason) => {
-            const order = { transaction_id: "t" };
-            const outcome = { type: "unknown", reason };
-            const facts = result({ stage: "finished", order, outcome }, "1").facts;
-            return facts.find(([name]) => name === "Reason")[1];
-          });
-        }""",
-        reasons,
+async def test_a_decline_is_said_in_a_sentence_with_the_providers_code_beside_it(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    outcome = Declined(reason="insufficient_funds", message="NSF", code="51")
+    await declined(page, site, desk, outcome)
+    text = page.locator("#result-text")
+    await expect(text).to_have_text(
+        "There is not enough money on the account. Ask for another card. Nothing was charged."
     )
-    without = [
-        reason
-        for reason, text in zip(reasons, said, strict=True)
-        if text == reason or not text.endswith(f"({reason})")
-    ]
-    assert without == []
+    await expect(text).to_have_attribute("lang", "en")
+    for fact in ("insufficient_funds", "51", "NSF"):
+        await expect(page.locator("#result-facts")).to_contain_text(fact)
+
+
+async def test_an_agent_whose_browser_speaks_polish_reads_it_in_polish(
+    browser: Browser, site: Site, desk: FakeDesk
+) -> None:
+    context = await browser.new_context(locale="pl-PL")
+    page = await context.new_page()
+    await declined(page, site, desk, Declined(reason="insufficient_funds", code="51"))
+    text = page.locator("#result-text")
+    await expect(text).to_have_text(
+        "Na koncie jest za mało środków. Poproś o inną kartę. Niczego nie pobrano."
+    )
+    await expect(text).to_have_attribute("lang", "pl")
+    await context.close()
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (
+            Failed(reason="no_connection"),
+            "The provider could not be reached, so nothing was sent. (no_connection)",
+        ),
+        (Failed(reason="moto_not_enabled"), "Tell your supervisor. (moto_not_enabled)"),
+        (Unknown(reason="http_503"), "The provider answered with the error 503. (http_503)"),
+        (Unknown(reason="a_word_of_tomorrow"), "a_word_of_tomorrow"),
+    ],
+)
+async def test_a_fault_is_said_in_a_sentence_with_its_word_behind_it(
+    page: Page, site: Site, desk: FakeDesk, outcome: Outcome, said: str
+) -> None:
+    await declined(page, site, desk, outcome)
+    await expect(page.locator("#result-facts")).to_contain_text(said)
 
 
 async def test_every_reason_of_a_field_is_said_in_red(page: Page, site: Site, desk: FakeDesk) -> None:

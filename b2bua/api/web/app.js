@@ -9,6 +9,7 @@ import { takeForm } from "./form.js";
 import { buildOrder, clearErrors, echo, fill, money, readOrder, refill, showErrors } from "./order.js";
 import { $, announce, icon, make, write } from "./page.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
+import { takeReasons } from "./reasons.js";
 import { AWAY, banner, customer, extension, isFinal, news, owner, protection, repeated, say, unfit } from "./words.js";
 
 const TOUCHED = "tonewall-touched";
@@ -58,6 +59,7 @@ async function signIn(given) {
     if (!given && away()) return signOut(AWAY);
     buildOrder(await ask("/v1/currencies"));
     takeForm(await ask("/v1/form"));
+    takeReasons(await ask("/v1/reasons"));
     buildFields((field) => act("/reset", { body: { field } }));
     me = await ask("/v1/me");
     if (!given && away()) return signOut(AWAY);

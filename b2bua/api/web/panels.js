@@ -81,8 +81,9 @@ export function showResult(capture, amount, approved) {
   icon("result-icon", words.icon);
   write($("result-title"), words.title);
   write($("result-text"), words.text);
+  $("result-text").lang = words.lang ?? "en";
   const facts = words.facts.filter(([, value]) => value);
-  $("result-facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]));
+  $("result-facts").replaceChildren(...facts.flatMap(([name, value, lang = "en"]) => [make("dt", { text: name }), make("dd", { text: value, lang })]));
   $("again").hidden = !words.again;
   write($("again"), words.again ?? "");
   // One way on is the large button, whichever it is.

@@ -1,6 +1,7 @@
 // What the page says: every sentence for the agent, and every sentence for the agent to say, in one place.
 
 import { usualLength } from "./form.js";
+import { explain, language, said } from "./reasons.js";
 
 // Of each field: its name, and how the customer is asked for it, first and again. `digits`: how many it has.
 const codeOf = (digits) => (digits === 4 ? "four digits on the front of your card" : "three digits on the back of your card");
@@ -135,46 +136,8 @@ export function fieldState(progress, capture) {
   return "";
 }
 
-// What a fault on the way to the provider means for people; the word itself stays beside it, for whoever mends it.
-const FAULTS = {
-  adapter_failed: "the provider's adapter made an error",
-  already_sent: "this payment was sent once before",
-  amount_differs: "the provider approved another amount than was asked for",
-  amount_not_allowed: "the provider does not take this amount, so nothing was sent",
-  answer_not_understood: "the provider's answer could not be understood",
-  answer_too_large: "the provider's answer was too large to be read",
-  bad_card: "the card's data was not complete",
-  bad_idempotency_key: "the payment's key was not allowed, so nothing was sent",
-  certificate_not_trusted: "the provider could not prove who it is, so nothing was sent",
-  connection_lost: "the connection was lost while the provider was at work",
-  currency_differs: "the provider approved another currency than was asked for",
-  in_progress: "the provider is still at work on the payment",
-  host_not_found: "the provider's address was not found, so nothing was sent",
-  journal_failed: "the payment could not be noted down, so nothing was sent",
-  journal_too_young: "the payment journal is newer than this payment, and cannot say whether it was sent",
-  key_of_another_charge: "the payment's key belongs to another payment, so nothing was sent",
-  no_answer_in_time: "the provider did not answer in time",
-  no_connection: "the provider could not be reached, so nothing was sent",
-  no_connection_in_time: "the provider could not be reached in time, so nothing was sent",
-  no_such_charge: "the provider confirmed that it knows of no such payment",
-  not_reachable: "the provider could not be reached",
-  not_sent: "the card was not sent",
-  outcome_not_found: "nobody could tell what became of the payment",
-  outcome_not_recorded: "the payment process ended before it could note the outcome",
-  payer_failed: "the payment process made an error",
-  payer_gone: "the payment process ended",
-  payer_silent: "the payment process did not answer",
-  pending: "the provider has not decided yet",
-  timeout: "the provider did not answer in time",
-  tls_failed: "no protected connection to the provider could be made, so nothing was sent",
-};
-
-function said(reason) {
-  const fault = FAULTS[reason] ?? (/^http_\d+$/.test(reason) ? `the provider answered with the error ${reason.slice(5)}` : "");
-  return fault ? `${sentence(fault)} (${reason})` : reason;
-}
-
-/** The panel at the end: what came of it, and whether it may be tried again. `approved`: as in `say`. */
+/** The panel at the end: what came of it, and whether it may be tried again. `approved`: as in `say`. `lang` of the text,
+ *  and of a fact as its third part, where that is not the page's. */
 export function result(capture, amount, approved) {
   const order = capture.order;
   const card = [brandName(capture.brand), capture.last_four && `•••• ${capture.last_four}`].filter(Boolean).join(" ");
@@ -206,15 +169,26 @@ export function result(capture, amount, approved) {
         text: `The bank approved ${approved} of ${amount}. The rest is still to be paid, under a reference of its own.`,
         facts: [["Your reference", capture.order.transaction_id], ["Asked for", amount], ["Card", card], ["Provider's reference", outcome.reference], ["Token", outcome.token], ["Authorisation", outcome.authorisation_code]],
       };
-    case "declined":
+    case "declined": {
+      const known = explain(outcome.reason);
+      const text = known || `${sentence(outcome.message || "The bank said no.")} Nothing was charged.`;
+      const charged = known && !known.includes(explain("nothing_charged")) ? ` ${explain("nothing_charged")}` : "";
       return {
-        tone: "bad", icon: "stop", title: "Declined", text: `${sentence(outcome.message || "The bank said no.")} Nothing was charged.`,
-        facts: [["Reason", outcome.reason], ["Card", card], ["Provider's reference", outcome.reference]], again: "Try another card",
+        tone: "bad", icon: "stop", title: "Declined", text: text + charged, lang: known ? language : "en",
+        facts: [
+          ["Reason", outcome.reason], ["Provider's code", outcome.code], ["Provider says", known ? outcome.message : ""], ["Card", card],
+          ["Provider's reference", outcome.reference],
+        ],
+        again: "Try another card",
       };
+    }
     case "failed":
-      return { tone: "bad", icon: "stop", title: "Not charged", text: "The payment could not be made. It is safe to try again.", facts: [["Reason", said(outcome.reason)], ["Card", card]], again: "Try again" };
+      return {
+        tone: "bad", icon: "stop", title: "Not charged", text: "The payment could not be made. It is safe to try again.",
+        facts: [["Reason", said(outcome.reason), language], ["Provider's code", outcome.code], ["Card", card]], again: "Try again",
+      };
     default:
-      return { ...unknown, facts: [...own, ["Reason", said(outcome?.reason)]] };
+      return { ...unknown, facts: [...own, ["Reason", said(outcome?.reason), language]] };
   }
 }
 
