@@ -125,6 +125,7 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
         "media.stream_description",
         "media.settings",
         "provider_adapters.currency",
+        "provider_adapters.own_reasons",
         "provider_adapters.payment",
         "provider_adapters.reconciler.client",
         "provider_adapters.reconciler.messages",
