@@ -152,7 +152,7 @@ def service_routes(desk: CallDesk, idle_time: float, form: FormDescription) -> A
     )
     async def reasons() -> dict[str, dict[str, str]]:
         """For each word that an outcome may have as its `reason`: a sentence for the agent, in
-        English and Polish. That of `http_error` is for all of `http_400` to `http_599`."""
+        English and Polish. That of `http_error` is for `http_` and any number, in place of `{}`."""
         return {word: {"en": each.en, "pl": each.pl} for word, each in ALL_REASONS.items()}
 
     @router.get(
