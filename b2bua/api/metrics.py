@@ -38,6 +38,7 @@ _GAUGES = {
     "contradicted_payments": "Claims of the provider's that contradict what was decided, since the "
     "reconciler started.",
     "open_follow_ups": "Captures, voids and refunds of which nobody knows whether they were done.",
+    "open_circuits": "Providers that are passed by, because their circuit breaker is open.",
     "descriptors": "Open file descriptors of the media process.",
 }
 _TOTALS = {

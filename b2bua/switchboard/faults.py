@@ -26,7 +26,8 @@ _NO_PAYER = {
 
 class Faults:
     """What is known of the parts. `connected`: whether media is; `records`: what is wrong with the
-    call records; `payments`: why none can be noted down.
+    call records; `payments`: why none can be noted down; `passed_by`: the providers whose circuit
+    breaker is open.
 
     `clock` gives seconds and never runs backwards."""
 
@@ -36,8 +37,10 @@ class Faults:
         records: Callable[[], RecordsFault | None],
         clock: Callable[[], float],
         payments: Callable[[], str | None] = lambda: None,
+        passed_by: Callable[[], tuple[str, ...]] = lambda: (),
     ) -> None:
         self._connected, self._records, self._clock, self._payments = connected, records, clock, payments
+        self._passed_by = passed_by
         self._counted: Counted | None = None
         self._payer_seen = float("-inf")  # when one waited last
 
@@ -54,7 +57,7 @@ class Faults:
 
     def all(self) -> tuple[Fault, ...]:
         """Those that there are now, the worst first."""
-        found = (self._media(), self._payers(), self._table(), self._call_records())
+        found = (self._media(), self._payers(), self._table(), self._providers(), self._call_records())
         return tuple(fault for fault in found if fault is not None)
 
     def stopping(self, *what: Stops) -> Fault | None:
@@ -89,6 +92,16 @@ class Faults:
             return None
         says = f"No card can be charged: the table of payments cannot be written ({why}). See [cdr] payments."
         return Fault(what="payments", says=says, stops=Stops.PAYMENTS)
+
+    def _providers(self) -> Fault | None:
+        names = self._passed_by()
+        if not names:
+            return None
+        says = (
+            f"Charges pass by {', '.join(names)} for a while: the provider could not be reached, or did not "
+            "have us, several times in a row. See [provider] breaker_pause, and the log of the payers."
+        )
+        return Fault(what="provider", says=says, stops=None)
 
     def _call_records(self) -> Fault | None:
         fault = self._records()

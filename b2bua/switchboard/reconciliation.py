@@ -45,6 +45,8 @@ class Reconciliation:
     ) -> None:
         self._storage, self._clock, self._publish = storage, clock, publish
         self._unknown: dict[str, _Unknown] = {}
+        self.passed_by: tuple[str, ...] = ()
+        """The providers whose circuit breaker is not closed."""
         self._contradicted = 0
         self.decided: dict[str, int] = {}
         """How many were decided, by outcome."""
@@ -76,6 +78,7 @@ class Reconciliation:
     def learn(self, findings: Findings) -> None:
         """Settle what was found."""
         self._contradicted = findings.contradicted
+        self.passed_by = tuple(name for name, state in findings.circuits.items() if state != "closed")
         for key, finding in findings.found.items():
             each = self._unknown.get(key)
             if each is None or each.writing or finding.outcome is None:
@@ -108,8 +111,8 @@ class Reconciliation:
 
     def health(self, reconciler: Reconciler | None) -> dict[str, int | bool]:
         """For the health check: whether the reconciler is connected, how many payments are unknown,
-        for how many seconds the oldest of them is, how many were decided, and how many claims of
-        providers contradict what was decided."""
+        for how many seconds the oldest of them is, how many were decided, how many claims of
+        providers contradict what was decided, and how many providers are passed by."""
         started = [
             datetime.fromisoformat(each.view.started_at).timestamp() for each in self._unknown.values()
         ]
@@ -119,4 +122,5 @@ class Reconciliation:
             "oldest_unknown_payment": round(self._clock() - min(started)) if started else 0,
             "decided_payments": sum(self.decided.values()),
             "contradicted_payments": self._contradicted,
+            "open_circuits": len(self.passed_by),
         }

@@ -74,7 +74,10 @@ class Switchboard(PaymentRequests):
         self._context = SwitchboardContext(
             clock, limiter, ladders, Registry(limiter, ladders), feed, all_payments, RunQueue()
         )
-        self._faults = Faults(lambda: self._context.has_media, records, clock, all_payments.fault)
+        self._faults = Faults(
+            lambda: self._context.has_media, records, clock, all_payments.fault,
+            lambda: all_payments.reconciliation.passed_by,
+        )  # fmt: skip
         self._executor = Executor(self._context)
         self._counted: Counted | None = None
 
