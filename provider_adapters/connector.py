@@ -111,7 +111,8 @@ class Connector:
     def examine(self) -> Examination:
         """Inquire about a key that nobody has used."""
         response = yield Request("GET", f"{_PATH}/tonewall-examination", headers=self._headers)
-        if response.status in (200, 404):
+        answer = response.read(_Answer) or _Answer()
+        if response.status == 200 or (response.status == 404 and answer.error == "no_such_charge"):
             return None
         return judge_error(response.status).reason
 

@@ -55,6 +55,7 @@ _BLOCKED = str.maketrans(dict.fromkeys('<>"\\|', " "))
 _KEY = re.compile(r"[A-Za-z0-9-]{1,255}")
 _USED = "P1212"  # the token was used: by a request of ours of which we know nothing
 _NOT_CAPTURABLE = "P1003"
+_NO_SUCH_PAYMENT = "P0200"
 
 
 class _State(msgspec.Struct):
@@ -191,7 +192,7 @@ class GovukPay:
     def examine(self) -> Examination:
         """Ask for a payment that nobody has made."""
         response = yield Request("GET", f"{_PATH}/tonewall-examination", headers=self._headers)
-        if response.status in (200, 404):
+        if response.status == 200 or _code_of(response) == _NO_SUCH_PAYMENT:
             return None
         return _judge_error(response).reason
 

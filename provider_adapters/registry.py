@@ -8,14 +8,30 @@ has an example with remarks.
 from __future__ import annotations
 
 import importlib
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from provider_adapters.account import Account
     from provider_adapters.base import Flow
+
+
+@dataclass(frozen=True, slots=True)
+class TestCard:
+    """A card that a provider publishes for its sandbox: number, MMYY, security code."""
+
+    __test__ = False  # no test of pytest's
+
+    number: str
+    expiry: str = "1230"
+    code: str = "123"
+
+
+_VISA = TestCard("4111111111111111")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +40,35 @@ class Row:
 
     `title`: the provider as it writes itself. `needs`: keys of `[provider]` that it cannot do
     without, and what each is there. `url` and `test_url`: where it is, where that is the same for
-    every merchant."""
+    every merchant. Its sandbox is at `test_url`, or at hosts below `test_host`; where live and
+    sandbox share a URL, a key of the sandbox begins with `test_key`. `test_card` is charged there
+    in `test_currency`."""
 
     flow: str
     title: str
     needs: Mapping[str, str] = field(default_factory=dict)
     url: str = ""
     test_url: str = ""
+    test_host: str = ""
+    test_key: str = ""
+    test_card: TestCard = _VISA
+    test_currency: str = "EUR"
+
+    def is_sandbox(self, url: str, api_key: str) -> bool:
+        """Whether no money moves there: it is the provider's sandbox, or on this machine."""
+        host = urlsplit(url).hostname or ""
+        if _is_loopback(host):
+            return True
+        is_below = bool(self.test_host) and host.endswith(f".{self.test_host}")
+        is_there = is_below or (bool(self.test_url) and url == self.test_url)
+        return is_there and api_key.startswith(self.test_key)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 ADAPTERS: Mapping[str, Row] = MappingProxyType(
@@ -41,12 +79,16 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             "Adyen",
             needs={"merchant_account": "the merchant account"},
             test_url="https://checkout-test.adyen.com/v72",
+            test_card=TestCard("4111111111111111", "0330", "737"),
         ),
         "govuk_pay": Row(
             "GovukPay",
             "GOV.UK Pay",
             url="https://publicapi.payments.service.gov.uk",
             test_url="https://publicapi.payments.service.gov.uk",
+            test_key="api_test_",
+            test_card=TestCard("4242424242424242"),
+            test_currency="GBP",
         ),
         "braintree": Row(
             "Braintree",
@@ -57,8 +99,16 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             },
             url="https://payments.braintree-api.com",
             test_url="https://payments.sandbox.braintree-api.com",
+            test_currency="USD",
         ),
-        "stripe": Row("Stripe", "Stripe", url="https://api.stripe.com", test_url="https://api.stripe.com"),
+        "stripe": Row(
+            "Stripe",
+            "Stripe",
+            url="https://api.stripe.com",
+            test_url="https://api.stripe.com",
+            test_key="sk_test_",
+            test_card=TestCard("4242424242424242"),
+        ),
         "pay_connector": Row(
             "PayConnector",
             "a pay connector",
@@ -74,6 +124,8 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             },
             url="https://access.worldpay.com",
             test_url="https://try.access.worldpay.com",
+            test_card=TestCard("4444333322221111"),
+            test_currency="GBP",
         ),
         "payu": Row(
             "Payu",
@@ -81,9 +133,16 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             needs={"api_user": "the number of the point of sale (POS ID, client_id)"},
             url="https://secure.payu.com",
             test_url="https://secure.snd.payu.com",
+            test_card=TestCard("4444333322221111"),
+            test_currency="PLN",
         ),
         # Each merchant has a URL of its own: https://PREFIX.api.checkout.com
-        "checkout": Row("Checkout", "Checkout.com"),
+        "checkout": Row(
+            "Checkout",
+            "Checkout.com",
+            test_host="api.sandbox.checkout.com",
+            test_card=TestCard("4242424242424242", code="100"),
+        ),
         "fiserv": Row(
             "Fiserv",
             "Fiserv Commerce Hub",
@@ -93,6 +152,8 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             },
             url="https://connect.fiservapis.com/ch",
             test_url="https://connect-cert.fiservapis.com/ch",
+            test_card=TestCard("4012001928706700", code="777"),
+            test_currency="USD",
         ),
     }
 )

@@ -115,6 +115,10 @@ class ProviderSettings(Section):
         row = ADAPTERS.get(values.get("adapter", "connector"))
         if row is not None and row.url:
             values = {"url": row.url, **values}
+        if row is not None and row.test_url and not values.get("url"):
+            raise ValueError(
+                f"url: missing; {row.title}'s sandbox is at {row.test_url}, live has a URL of yours"
+            )
         return values
 
     @model_validator(mode="after")

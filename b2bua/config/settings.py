@@ -17,7 +17,7 @@ from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from media.settings import MediaSettings
-from provider_adapters.settings import ProviderSettings
+from provider_adapters.settings import ProviderSettings, provider_name
 from provider_adapters.webhook.settings import WebhookSettings
 from tonewall.ini import (
     NAMED,
@@ -112,6 +112,11 @@ class Settings:
     def provider(self) -> ProviderSettings:
         """The default provider: the first."""
         return next(iter(self.providers.values()))
+
+    @property
+    def provider_names(self) -> list[str]:
+        """What the providers are called, in their order."""
+        return [provider_name(header) for header in self.providers]
 
     def provider_header(self, webhooks: str) -> str:
         """The header of the provider whose webhooks these are, by theirs: of the same name; the

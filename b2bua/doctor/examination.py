@@ -50,12 +50,12 @@ async def examine(config: Path | None) -> list[Finding]:
     peers = asyncio.gather(
         *(reach.check_peer(header, trunk, general) for header, trunk in settings.signalling.trunks.items())
     )
-    provider = asyncio.create_task(reach.check_provider(settings))
+    providers = asyncio.create_task(reach.check_providers(settings))
     return [
         *findings,
         *(finding for peer in await peers for finding in peer),
         *await reach.check_rtpengine(settings),
-        await provider,
+        *await providers,
     ]
 
 

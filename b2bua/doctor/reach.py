@@ -8,6 +8,7 @@ import json
 import secrets
 import socket
 import ssl
+import sys
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_opener
@@ -21,8 +22,10 @@ from b2bua.doctor.finding import Finding, Level, fault, good, warn
 from b2bua.sip.hop import Transport
 from b2bua.sip.trunk.resolve import Resolver
 from media.rtpengine import examine as engine
+from tonewall.process import plain_environment
 
 _TIMEOUT = 2.0  # seconds for an answer from a peer
+_EXAMINED = 15.0  # seconds for the answers of all providers
 
 
 async def check_peer(name: str, trunk: TrunkSettings, general: GeneralSettings) -> list[Finding]:
@@ -147,9 +150,22 @@ class _AnyStatus(HTTPErrorProcessor):
         return response
 
 
-async def check_provider(settings: Settings) -> Finding:
-    """The provider must be reachable, with a good certificate; no request is sent."""
-    provider = settings.provider
+async def check_providers(settings: Settings) -> list[Finding]:
+    """Each provider must be reachable, with a good certificate, and know our key. Nothing that is
+    sent moves money."""
+    reached = await asyncio.gather(*(_reach(settings, header) for header in settings.providers))
+    if all(found.level is Level.FAULT for found in reached):
+        return list(reached)
+    examined = await _ask_providers(settings)
+    return [
+        found if found.level is Level.FAULT else _with_key(found, examined.get(name))
+        for name, found in zip(settings.provider_names, reached, strict=True)
+    ]
+
+
+async def _reach(settings: Settings, header: str) -> Finding:
+    """Whether there is a connection, with a good certificate."""
+    provider = settings.providers[header]
     parts = urlsplit(provider.url)
     context = ssl.create_default_context(cafile=str(provider.ca_file) if provider.ca_file else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -157,12 +173,40 @@ async def check_provider(settings: Settings) -> Finding:
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(host, port, ssl=context), _TIMEOUT * 2)
     except ssl.SSLError as error:
-        return fault(
-            "provider", f"{host}: its certificate is not good: {error.reason}; see [provider] ca_file"
-        )
+        return fault(header, f"{host}: its certificate is not good: {error.reason}; see [{header}] ca_file")
     except TimeoutError:
-        return fault("provider", f"{host} port {port}: no answer; is there a firewall or a proxy on the way?")
+        return fault(header, f"{host} port {port}: no answer; is there a firewall or a proxy on the way?")
     except OSError as error:
-        return fault("provider", f"{host} port {port}: {error.strerror or 'the name cannot be resolved'}")
+        return fault(header, f"{host} port {port}: {error.strerror or 'the name cannot be resolved'}")
     writer.close()
-    return good("provider", f"{host} port {port}: reachable, its certificate is good")
+    return good(header, f"{host} port {port}: reachable, its certificate is good")
+
+
+async def _ask_providers(settings: Settings) -> dict[str, dict[str, str]]:
+    """What each provider makes of our key, by its name. The keys and the adapters are of a process
+    of the payer's room, as ever."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "provider_adapters.payer.examine",
+        env=plain_environment(settings.provider_environment()),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        output, _ = await asyncio.wait_for(process.communicate(), _EXAMINED)
+        lines = [json.loads(line) for line in output.splitlines()]
+    except (TimeoutError, ValueError):
+        lines = []
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return {line["name"]: line for line in lines}
+
+
+def _with_key(reached: Finding, examined: dict[str, str] | None) -> Finding:
+    if examined is None:
+        return warn(reached.what, f"{reached.text}; whether it knows the key could not be asked")
+    level = {"accepted": Level.GOOD, "refused": Level.FAULT}.get(examined["found"], Level.WARNING)
+    return Finding(level, reached.what, f"{reached.text}; {examined['says']}")

@@ -64,7 +64,7 @@ def conf(folder: Path, text: str = ROUTES, engine: str = "own") -> str:
 def test_the_version_and_the_commands():
     assert tonewall("version").stdout == f"tonewall {VERSION}\n"
     text = tonewall("--help").stdout
-    for command in ("run", "demo", "doctor", "health", "route", "cdr", "version"):
+    for command in ("run", "demo", "doctor", "health", "route", "cdr", "provider", "version"):
         assert f" {command} " in text
 
 
