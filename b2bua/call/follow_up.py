@@ -25,6 +25,7 @@ from provider_adapters.payment import (
 )
 
 Kind = Literal["capture", "void", "refund"]
+KINDS: Final[tuple[Kind, ...]] = ("capture", "void", "refund")
 _OVER: Final = "Another request for this payment is under way. Wait for its outcome."
 _TOO_MUCH: Final = "That is more than is left of this payment."
 _NOTHING_LEFT: Final = {

@@ -249,6 +249,8 @@ class FakeDesk:
     def note(self, payment: PaymentView) -> PaymentView:
         """A payment stands so."""
         before = self.paid.get(payment.id)
+        if before is not None:
+            payment = msgspec.structs.replace(payment, follow_ups=before.follow_ups)
         self.paid[payment.id] = payment
         if before is None or before.stage is not payment.stage:
             self.feed.publish_payment(payment)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import TOKEN, Site
 from tests.browser.fake_desk import FakeDesk
 
+ROOT = Path(__file__).parents[2]
 # Every visible text against what is painted behind it: WCAG 2.2 success criterion 1.4.3.
 CONTRAST = """() => {
   const rgb = (text) => (text.match(/[\\d.]+/g) ?? []).map(Number);
@@ -69,3 +73,13 @@ async def take(page: Page, amount: str = "49.90", reference: str = "INV-2041") -
     await page.get_by_label("Payment reference").fill(reference)
     await page.get_by_role("button", name="Take card payment").click()
     await expect(page.locator("#banner-title")).to_have_text("Securing the line")
+
+
+async def picture(page: Page, name: str) -> None:
+    """Into build/img always; into docs/img when TONEWALL_PICTURES=1."""
+    places = [ROOT / "build" / "img"] + (
+        [ROOT / "docs" / "img"] if os.environ.get("TONEWALL_PICTURES") == "1" else []
+    )
+    for place in places:
+        place.mkdir(parents=True, exist_ok=True)
+        await page.screenshot(path=place / name, full_page=True)

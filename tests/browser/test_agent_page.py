@@ -3,10 +3,8 @@ card."""
 
 from __future__ import annotations
 
-import os
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -19,9 +17,8 @@ from media.events import Field
 from provider_adapters.payment import Approved, Declined, Failed, Outcome, PartiallyApproved, Unknown
 from tests.browser.conftest import TOKEN, Site
 from tests.browser.fake_desk import FakeCustomer, FakeDesk, capture_of, payment_of
-from tests.browser.page import CONTRAST, begin_keying, choose, open_call, sign_in, take
+from tests.browser.page import CONTRAST, begin_keying, choose, open_call, picture, sign_in, take
 
-ROOT = Path(__file__).parents[2]
 CARD, EXPIRY, CODE = Field.CARD_NUMBER, Field.EXPIRY, Field.SECURITY_CODE
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
@@ -32,16 +29,6 @@ async def to_ready(page: Page, desk: FakeDesk) -> None:
     desk.masked()
     desk.key_all()
     await expect(page.get_by_role("button", name="Charge")).to_be_enabled()
-
-
-async def picture(page: Page, name: str) -> None:
-    """Into build/img always; into docs/img when TONEWALL_PICTURES=1."""
-    places = [ROOT / "build" / "img"] + (
-        [ROOT / "docs" / "img"] if os.environ.get("TONEWALL_PICTURES") == "1" else []
-    )
-    for place in places:
-        place.mkdir(parents=True, exist_ok=True)
-        await page.screenshot(path=place / name, full_page=True)
 
 
 async def test_a_payment_shows_dots_brand_and_last_four_and_no_digit_else(

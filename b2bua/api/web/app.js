@@ -2,15 +2,17 @@
 // comes back on the feed; so an old answer can never overwrite a newer state.
 
 import { ask, token } from "./api.js";
+import { showCalls } from "./call_list.js";
 import { Calls } from "./calls.js";
 import { buildDemo, showDemo } from "./demo.js";
 import { follow } from "./feed.js";
 import { takeForm } from "./form.js";
+import { buildLater, forgetLater, noteLater, showLater } from "./later.js";
 import { buildOrder, clearErrors, echo, fill, money, readOrder, refill, showErrors } from "./order.js";
 import { $, announce, icon, make, write } from "./page.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
 import { takeReasons } from "./reasons.js";
-import { AWAY, banner, customer, extension, isFinal, news, owner, protection, repeated, say, unfit } from "./words.js";
+import { AWAY, banner, customer, extension, isFinal, news, owner, protection, repeated, savedCard, say, unfit } from "./words.js";
 
 const TOUCHED = "tonewall-touched";
 const EXPIRED = "Your token is no longer valid. Sign in again.";
@@ -25,6 +27,7 @@ let touched = lastTouch();
 let me = { agent: "", idle_time: 900 }; // PCI DSS 8.2.8: who is away that long must sign in again
 let takingOver = ""; // the payment whose take-over waits for a second press
 let blank = {}; // what an empty order form holds
+let savedArmed = false; // the next press charges the saved card
 let again = null; // how the order that was charged already is asked for once more
 let shown = { panel: "", key: "" };
 let moveFocus = false; // the agent pressed something: the focus goes on to the panel that it leads to
@@ -40,6 +43,7 @@ function signOut(message = "") {
   write($("who"), "");
   shown = { panel: "", key: "" };
   calls.clear();
+  forgetLater();
   token.set(null);
   fill();
   trouble("");
@@ -105,7 +109,9 @@ async function signIn(given) {
 }
 
 function paid(payment) {
-  if (calls.pay(payment)) show();
+  noteLater(payment);
+  calls.pay(payment);
+  show();
 }
 
 function lost(yes) {
@@ -133,7 +139,7 @@ function line(kind, text) {
 function show() {
   if (!stop) return;
   const call = calls.current;
-  showCalls(call);
+  showCalls(calls, (id) => { calls.choose(id); fill(blank); showRepeat(null); show(); });
   $("idle").hidden = calls.size > 0 || !calls.complete;
   $("desk").hidden = !call;
   if (!call) {
@@ -154,16 +160,22 @@ function show() {
 }
 
 function showPanel(call, capture, amount, approved, theirs) {
-  const panel = capture ? (isFinal(capture) ? "result" : "capture") : call.state === "up" ? "order" : "";
-  const key = `${call.id} ${panel} ${capture?.id ?? ""}`;
+  const over = capture && (isFinal(capture) || capture.saved_from); // a saved card is not keyed
+  const panel = over ? "result" : capture ? "capture" : call.state === "up" ? "order" : "";
+  const key = `${call.id} ${panel} ${capture?.id ?? ""} ${over ? capture.stage : ""}`;
   const able = live && !busy && !theirs;
   const focused = document.activeElement;
   for (const id of ["order", "capture", "result"]) $(id).hidden = id !== panel;
   $("take").disabled = !able || !fit;
+  const card = panel === "order" ? savedCard(call) : "";
+  $("take-saved").hidden = !card;
+  $("take-saved").disabled = !able;
+  if (card) write($("take-saved"), savedArmed ? `Yes, charge ${card} now` : `Charge ${card} again`);
   if (panel === "capture") showCapture(capture, amount, able);
   if (panel === "result") {
     const words = showResult(capture, amount, approved);
     $("again").hidden ||= call.state !== "up" || theirs;
+    showLater(capture, live && !busy);
     if (shown.key !== key) announce(`${words.title}. ${words.text}`);
   }
   if (shown.key !== key) { trouble(""); showRepeat(null); }
@@ -210,25 +222,6 @@ function showCall(call, capture, amount, approved) {
   const mark = capture && !isFinal(capture) ? (capture.stage === "ready" ? "✓ " : "● ") : "";
   document.title = `${mark}${customer(call)} – Tonewall`;
   tick();
-}
-
-function showCalls(current) {
-  $("calls").hidden = calls.size === 0 || (calls.size === 1 && Boolean(current));
-  write($("calls-title"), current ? "Calls" : "Which call is yours?");
-  const rows = calls.all.map((view) => {
-    const running = view.capture && !isFinal(view.capture);
-    return [view.id, view === current, customer(view), `${extension(view)} · ${running ? `payment of ${view.capture.agent || "an agent"}` : view.state}`];
-  });
-  const drawn = JSON.stringify(rows);
-  if ($("calls-list").dataset.drawn === drawn) return;
-  $("calls-list").dataset.drawn = drawn;
-  const focused = document.activeElement?.dataset.call;
-  $("calls-list").replaceChildren(...rows.map(([id, pressed, text, about]) => {
-    const button = make("button", { type: "button", "data-call": id, "aria-pressed": String(pressed), text }, make("small", { text: about }));
-    button.addEventListener("click", () => { calls.choose(id); fill(blank); showRepeat(null); show(); });
-    return make("li", {}, button);
-  }));
-  if (focused) document.querySelector(`[data-call="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function tick() {
@@ -283,7 +276,9 @@ async function act(path, options, part = "capture") {
   show();
   let fault = null;
   try {
-    await ask(`/v1/calls/${encodeURIComponent(call.id)}/${part}${path}`, { method: "POST", ...options });
+    const at = path.startsWith("/v1/") ? path : `/v1/calls/${encodeURIComponent(call.id)}/${part}${path}`;
+    const answer = await ask(at, { method: "POST", ...options });
+    options?.taken?.(call, answer);
   } catch (problem) {
     fault = problem;
   }
@@ -320,7 +315,17 @@ $("order").addEventListener("submit", (event) => {
 });
 $("order").addEventListener("input", (event) => {
   if (event.target.getAttribute("aria-invalid")) clearErrors();
+  savedArmed = false;
   echo();
+  show();
+});
+$("take-saved").addEventListener("click", () => {
+  const order = readOrder();
+  const from = calls.current?.capture?.id;
+  if (!order || !from) return;
+  savedArmed = !savedArmed;
+  if (savedArmed) return show();
+  act("/v1/payments", { body: { saved_from: from, ...order }, taken: (call, payment) => calls.charge(call, payment) });
 });
 $("sign-out").addEventListener("click", () => signOut());
 $("charge").addEventListener("click", () => act("/submit"));
@@ -337,6 +342,7 @@ $("take-over").addEventListener("click", () => {
   show();
 });
 $("done").addEventListener("click", () => next(null));
+buildLater(() => show());
 for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, touch, { passive: true });
 setInterval(tick, 1000);
 

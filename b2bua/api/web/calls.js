@@ -10,6 +10,7 @@ export class Calls {
   #views = new Map(); // id → view, oldest first
   #dismissed = new Set(); // captures whose end the agent has seen
   #chosen = null;
+  #saved = new Map(); // call → its newest payment by a saved card, where that is newer than its capture
   #awaited = new Set(); // calls that the feed has named, but not shown yet
 
   get size() { return this.#views.size; }
@@ -26,7 +27,17 @@ export class Calls {
 
   /** The payment of a call that is to be shown, or null. */
   capture(view) {
-    return view.capture && !this.#dismissed.has(view.capture.id) ? view.capture : null;
+    const newest = this.#newest(view);
+    return newest && !this.#dismissed.has(newest.id) ? newest : null;
+  }
+
+  /** A saved card is being charged in a call. */
+  charge(view, payment) {
+    this.#saved.set(view.id, payment);
+  }
+
+  #newest(view) {
+    return this.#saved.get(view.id) ?? view.capture;
   }
 
   /** Take a newer view of a call; returns the older one. */
@@ -35,6 +46,7 @@ export class Calls {
     const capture = view.capture;
     if (capture) {
       const same = before?.capture?.id === capture.id;
+      if (!isFinal(capture)) this.#saved.delete(view.id);
       capture.seen = isFinal(capture) ? (same ? before.capture.seen : null) : capture.stage;
     }
     this.#views.set(view.id, view);
@@ -45,6 +57,11 @@ export class Calls {
 
   /** A payment has gone on; its call may be gone. Returns the view of that call, if this changed it. */
   pay(payment) {
+    const [charged] = [...this.#saved].find(([, each]) => each.id === payment.id) ?? [];
+    if (charged !== undefined) {
+      this.#saved.set(charged, payment);
+      return this.#views.get(charged);
+    }
     const view = this.#views.get(payment.call);
     const capture = view?.capture;
     const decided = payment.decided_at && capture?.outcome?.type === "unknown";
@@ -57,7 +74,10 @@ export class Calls {
   }
 
   /** Payments whose end was not seen, since the connection was lost when their calls ended. */
-  get unseen() { return this.all.filter(({ capture }) => capture?.lost).map(({ capture }) => capture.id); }
+  get unseen() {
+    const charged = [...this.#saved.values()].filter((payment) => !isFinal(payment));
+    return [...this.all.map(({ capture }) => capture).filter((capture) => capture?.lost), ...charged].map(({ id }) => id);
+  }
 
   /** The connection is lost: what happens from now on is not seen. */
   lost() {
@@ -95,12 +115,13 @@ export class Calls {
   /** The agent has seen how the payment of the current call ended. */
   dismiss() {
     const view = this.current;
-    if (view?.capture) this.#dismissed.add(view.capture.id);
+    if (view && this.#newest(view)) this.#dismissed.add(this.#newest(view).id);
     if (view) this.#forget(view);
   }
 
   clear() {
     this.#views.clear();
+    this.#saved.clear();
     this.#awaited.clear();
     this.#chosen = null;
   }

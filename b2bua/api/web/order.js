@@ -25,6 +25,9 @@ export function buildOrder(known) {
 
 export const money = (order) => format(order.amount, decimals[order.currency] ?? 2, order.currency);
 
+/** What an agent has typed as an amount in this currency; throws Error with a sentence for the agent. */
+export const readMoney = (text, currency) => toMinor(text, decimals[currency] ?? 2, currency);
+
 function complain(name, sentence) {
   write($(`${name}-error`), sentence);
   sentence ? $(name).setAttribute("aria-invalid", "true") : $(name).removeAttribute("aria-invalid");

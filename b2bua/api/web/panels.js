@@ -84,6 +84,7 @@ export function showResult(capture, amount, approved) {
   $("result-text").lang = words.lang ?? "en";
   const facts = words.facts.filter(([, value]) => value);
   $("result-facts").replaceChildren(...facts.flatMap(([name, value, lang = "en"]) => [make("dt", { text: name }), make("dd", { text: value, lang })]));
+  $("done").hidden = capture.stage === "charging";
   $("again").hidden = !words.again;
   write($("again"), words.again ?? "");
   // One way on is the large button, whichever it is.

@@ -101,7 +101,7 @@ export function say(call, capture, amount, approved) {
       return { text: "One moment, please. The bank is answering." };
     case "finished":
       switch (capture.outcome?.type) {
-        case "approved": return { text: `Thank you. Your payment of ${amount} went through.` };
+        case "approved": return { text: capture.order.operation === "verify" ? "Thank you. Your card was checked." : `Thank you. Your payment of ${amount} went through.` };
         case "partially_approved": return { text: `Your bank allowed ${approved} of ${amount} only. How would you like to pay the rest?` };
         case "declined": return { text: "Your bank did not accept this card, and nothing was charged. Would you like to use another one?" };
         case "failed": return { text: "That did not go through, and nothing was charged. Shall we try again?" };
@@ -136,6 +136,34 @@ export function fieldState(progress, capture) {
   return "";
 }
 
+/** The card that the newest payment of a call has saved, in words; "" where it saved none. */
+export function savedCard(call) {
+  const { outcome, brand, last_four: last } = call.capture ?? {};
+  return outcome?.token ? `the saved ${[brandName(brand), last && `•••• ${last}`].filter(Boolean).join(" ") || "card"}` : "";
+}
+
+/** What an approval means, by what was asked of the bank. */
+function approvedAs(order, amount) {
+  if (order.operation === "verify") return ["Card verified", "The bank says that the card is good. Nothing was charged."];
+  if (order.operation === "authorise") return [`${amount} reserved`, "The money is reserved on the card. It is taken when you capture it."];
+  return [`${amount} paid`, "The payment was approved."];
+}
+
+const LATER = { capture: "Capture", refund: "Refund", void: "Void" };
+
+/** One thing that was done about a payment, in a line. `amount`: of it. */
+export function laterState(each, amount) {
+  const what = `${LATER[each.kind]} of ${amount}`;
+  const reason = each.outcome?.reason;
+  switch (each.outcome?.type) {
+    case undefined: return { text: `${what}: under way`, lang: "en" };
+    case "approved": return { text: `${what}: done`, lang: "en" };
+    case "accepted": return { text: `${what}: on its way at the provider`, lang: "en" };
+    case "declined": case "failed": return { text: `${what}: not done. ${said(reason)}`, lang: language };
+    default: return { text: `${what}: not known. Have it checked with the payment provider. ${said(reason)}`, lang: language };
+  }
+}
+
 /** The panel at the end: what came of it, and whether it may be tried again. `approved`: as in `say`. `lang` of the text,
  *  and of a fact as its third part, where that is not the page's. */
 export function result(capture, amount, approved) {
@@ -156,11 +184,13 @@ export function result(capture, amount, approved) {
     if (!capture.seen) return { tone: "bad", icon: "stop", title: "Stopped", text: why, facts: own };
     return { tone: "bad", icon: "stop", title: "Stopped", text: `${why} What was keyed is wiped.`, facts: [], again: "Start again" };
   }
+  if (capture.stage === "charging") return { tone: "warn", icon: "wait", title: "Charging…", text: "The bank is answering.", facts: own };
   const outcome = capture.outcome;
+  const [title, what] = approvedAs(order, amount);
   switch (outcome?.type) {
     case "approved":
       return {
-        tone: "good", icon: "good", title: `${amount} paid`, text: "The payment was approved.",
+        tone: "good", icon: "good", title, text: what,
         facts: [["Your reference", order.transaction_id], ["Card", card], ["Provider's reference", outcome.reference], ["Token", outcome.token], ["Authorisation", outcome.authorisation_code]],
       };
     case "partially_approved":

@@ -1,0 +1,124 @@
+// What is done later about a payment: refund, capture and void. Each goes out at the second press, and all that may be done
+// is what the service says is left.
+
+import { ask } from "./api.js";
+import { money, readMoney } from "./order.js";
+import { $, announce, make, write } from "./page.js";
+import { laterState } from "./words.js";
+
+const KINDS = {
+  capture: { verb: "Capture", path: "captures" },
+  refund: { verb: "Refund", path: "refunds" },
+  void: { verb: "Void", path: "voids" },
+};
+const payments = new Map(); // id → the newest view
+let shown = null; // the payment in the panel, as its call has it
+let armed = ""; // what the next press sends
+let sending = false;
+let redraw = () => {};
+
+/** `onChange` when there is something new to show. */
+export function buildLater(onChange) {
+  redraw = onChange;
+  for (const kind of Object.keys(KINDS)) $(`later-${kind}`).addEventListener("click", () => press(kind));
+  $("later").addEventListener("submit", (event) => event.preventDefault());
+  $("later-amount").addEventListener("input", () => { armed = ""; complain(""); redraw(); });
+}
+
+/** A payment as the feed, or an answer, has it. */
+export function noteLater(payment) {
+  payments.set(payment.id, payment);
+}
+
+export function forgetLater() {
+  payments.clear();
+  shown = null;
+  armed = "";
+}
+
+/** Show what was done about a payment, and what may be; `able`: the agent may press now. */
+export function showLater(capture, able) {
+  if (shown?.id !== capture.id) {
+    armed = "";
+    $("later-amount").value = "";
+    complain("");
+    fetchOnce(capture);
+  }
+  shown = capture;
+  const payment = payments.get(capture.id);
+  const done = payment?.follow_ups ?? [];
+  const busy = sending || done.some((each) => each.outcome === null);
+  const rows = done.map((each) => laterState(each, money({ ...payment.order, amount: each.amount })));
+  const drawn = JSON.stringify(rows);
+  if ($("later-list").dataset.drawn !== drawn) {
+    $("later-list").dataset.drawn = drawn;
+    $("later-list").replaceChildren(...rows.map(({ text, lang }) => make("li", { text, lang })));
+    if (rows.length) announce(rows.at(-1).text);
+  }
+  let any = false;
+  for (const kind of Object.keys(KINDS)) {
+    const button = $(`later-${kind}`);
+    const left = payment?.left?.[kind] ?? 0;
+    // A payment that was charged at once is refunded, whether or not the provider would void it.
+    const may = left > 0 && (kind !== "void" || payment.order.operation === "authorise");
+    any ||= may;
+    button.hidden = !may;
+    button.disabled = !able || busy;
+    if (may) write(button, label(kind, payment, left));
+  }
+  $("later").hidden = !any;
+}
+
+async function fetchOnce(capture) {
+  if (payments.has(capture.id) || !["approved", "partially_approved"].includes(capture.outcome?.type)) return;
+  try {
+    noteLater(await ask(`/v1/payments/${encodeURIComponent(capture.id)}`));
+    redraw();
+  } catch { /* without it nothing can be pressed */ }
+}
+
+function label(kind, payment, left) {
+  const { verb } = KINDS[kind];
+  const amount = kind === "void" ? left : wanted(payment) ?? left;
+  const what = `${verb.toLowerCase()} ${money({ ...payment.order, amount })}`;
+  return armed === key(kind, payment, amount) ? `Yes, ${what}` : `${verb} ${money({ ...payment.order, amount })}`;
+}
+
+const key = (kind, payment, amount) => `${payment.id} ${kind} ${amount}`;
+
+/** The amount that is typed; null where that is none. */
+function wanted(payment) {
+  try { return readMoney($("later-amount").value, payment.order.currency); } catch { return null; }
+}
+
+function complain(sentence) {
+  write($("later-error"), sentence);
+  sentence ? $("later-amount").setAttribute("aria-invalid", "true") : $("later-amount").removeAttribute("aria-invalid");
+}
+
+async function press(kind) {
+  const payment = payments.get(shown?.id);
+  if (!payment || sending) return;
+  complain("");
+  let amount = payment.left[kind];
+  if (kind !== "void" && $("later-amount").value.trim()) {
+    try { amount = readMoney($("later-amount").value, payment.order.currency); } catch (error) { return complain(error.message); }
+  }
+  if (armed !== key(kind, payment, amount)) {
+    armed = key(kind, payment, amount);
+    redraw();
+    return announce(`Press again: ${$(`later-${kind}`).textContent}`);
+  }
+  armed = "";
+  sending = true;
+  redraw();
+  try {
+    const options = { method: "POST", ...(kind === "void" ? {} : { body: { amount } }) };
+    noteLater(await ask(`/v1/payments/${encodeURIComponent(payment.id)}/${KINDS[kind].path}`, options));
+    $("later-amount").value = "";
+  } catch (problem) {
+    complain(problem.message);
+  }
+  sending = false;
+  redraw();
+}
