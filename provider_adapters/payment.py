@@ -11,10 +11,11 @@ Rule 3: an approval of another amount or currency than was asked for is no `Appr
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
+T = TypeVar("T")
 # A payer's exit status where it never took a charge (sysexits.h).
 JOURNAL_FAILED = 74  # EX_IOERR
 WRONG_CONFIGURATION = 78  # EX_CONFIG
@@ -141,6 +142,13 @@ person must look."""
 NOT_DECIDED = "not_decided"
 FINAL_REASONS = DIFFERENCES | {NOT_DECIDED}
 """Reasons of an `Unknown` that nobody asks about any more."""
+
+
+def name_provider(outcome: T, name: str, providers: int) -> T:
+    """The outcome with the name of who took the money, where there are several providers."""
+    if providers > 1 and isinstance(outcome, Approved | PartiallyApproved):
+        return msgspec.structs.replace(outcome, provider=name)
+    return outcome
 
 
 def outcome_type(outcome: Outcome) -> str:

@@ -79,16 +79,16 @@ def _find_header(settings: Settings, name: str) -> str:
     return found
 
 
-def describe(told: dict[str, Any]) -> str:
+def describe(report: dict[str, Any]) -> str:
     """A line of the trial for people, as rich's markup."""
-    step = f"{told['step']:<12}"
-    if told["step"] == "start":
-        return f"{escape(told['provider'])} at {escape(told['url'])}, with its test card {told['card']}"
-    if "method" in told:
-        answer = "no answer" if told["status"] is None else str(told["status"])
-        return f"  {step}{escape(told['method'])} {escape(told['path'])}  {answer}  {told['seconds']} s"
-    found = told.get("outcome") or told["found"]
-    details = ", ".join(f"{key} {value}" for key, value in told.get("details", {}).items())
-    texts = [text for text in (details, told["says"]) if text]
+    step = f"{report['step']:<12}"
+    if report["step"] == "start":
+        return f"{escape(report['provider'])} at {escape(report['url'])}, with its test card {report['card']}"
+    if "method" in report:
+        answer = "no answer" if report["status"] is None else str(report["status"])
+        return f"  {step}{escape(report['method'])} {escape(report['path'])}  {answer}  {report['seconds']} s"
+    found = report.get("outcome") or report["found"]
+    details = ", ".join(f"{key} {value}" for key, value in report.get("details", {}).items())
+    texts = [text for text in (details, report["says"]) if text]
     colour = _COLOURS.get(found, "red")
     return f"{step}[{colour}]{escape(found)}[/]" + (f": {escape('; '.join(texts))}" if texts else "")

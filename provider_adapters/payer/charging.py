@@ -33,6 +33,7 @@ from provider_adapters.payment import (
     Outcome,
     PartiallyApproved,
     Unknown,
+    name_provider,
 )
 from tonewall.log import get_logger
 
@@ -114,6 +115,9 @@ class Charging:
         outcome: Outcome = Failed(reason="no_such_provider")
         for number, provider in enumerate(chosen):
             name, account = provider.account.name, provider.account
+            if charge.operation not in provider.flow.OPERATIONS:
+                outcome = Failed(reason="request_refused", code="not_supported")
+                continue
             if self._circuits.admit(name, time.time(), account.breaker_pause) is CircuitState.OPEN:
                 outcome = Failed(reason=CIRCUIT_OPEN)
                 continue
@@ -127,14 +131,12 @@ class Charging:
             outcome = await self._charge_at(provider, charge, card)
             self._circuits.record(name, outcome, time.time(), account.breaker_failures)
             if not isinstance(outcome, Failed):
-                return self._name_provider(outcome, name), name
+                return name_provider(outcome, name, len(self._providers)), name
         return outcome, chosen[-1].account.name
 
     async def _charge_at(self, provider: Provider, charge: Charge, card: Card) -> Outcome:
         flow = provider.flow
         provider.note[:] = [(self._journal, charge, card)]
-        if charge.operation not in flow.OPERATIONS:
-            return Failed(reason="request_refused", code="not_supported")
         found = await provider.runner.settle(
             flow.charge(charge, card), lambda notes: flow.inquire(charge, notes)
         )
@@ -146,12 +148,6 @@ class Charging:
                 idempotency_key=charge.idempotency_key,
                 hint="look the charge up at the provider, and settle it there by hand",
             )
-        return outcome
-
-    def _name_provider(self, outcome: Outcome, name: str) -> Outcome:
-        """Who took the money, where several could have."""
-        if len(self._providers) > 1 and isinstance(outcome, Approved | PartiallyApproved):
-            return msgspec.structs.replace(outcome, provider=name)
         return outcome
 
 

@@ -27,7 +27,9 @@ from provider_adapters.payment import (
     Failed,
     FollowUpOutcome,
     Outcome,
+    T,
     Unknown,
+    name_provider,
     outcome_type,
 )
 from provider_adapters.reconciler.agenda import Agenda, Item
@@ -73,6 +75,10 @@ class Reconciler:
             ask=lambda key: self._agenda.ask_now([key], time.time()),
             examine=self._contradictions.examine,
         )  # fmt: skip
+
+    def _name_provider(self, outcome: T, name: str) -> T:
+        """Who took the money: a refund goes there."""
+        return name_provider(outcome, name or self._default, len(self._accounts))
 
     def _flow_of(self, entry: Entry) -> Flow[Any]:
         return self._flows.get(entry.provider) or self._flows[self._default]
@@ -126,7 +132,7 @@ class Reconciler:
         for key in inquiry.keys:
             entry = None if key in waiting else self._journal.lookup(key)
             if entry is not None and entry.outcome is not None and not isinstance(entry.outcome, Accepted):
-                found[key] = Finding(outcome=entry.outcome, by=entry.by)
+                found[key] = Finding(outcome=self._name_provider(entry.outcome, entry.provider), by=entry.by)
             else:
                 found[key] = Finding(next_at=waiting.get(key))
         pauses = {name: account.breaker_pause for name, account in self._accounts.items()}
@@ -163,7 +169,7 @@ class Reconciler:
         if known is not None:
             return known
         with self.later.sending(key):
-            outcome = await self._send(request, name, key, about)
+            outcome = self._name_provider(await self._send(request, name, key, about), name)
         try:
             self._journal.decide(key, outcome, "")
         except OSError as error:
