@@ -233,6 +233,17 @@ class FollowUpBody(_Body):
     ] = None
 
 
+class ReconcileBody(_Body):
+    """The payments to ask about."""
+
+    model_config = ConfigDict(title="Reconcile", json_schema_extra={"examples": [{"payments": ["p-1"]}]})
+
+    payments: Annotated[
+        list[Annotated[str, Described(max_length=128)]],
+        Described(max_length=100, description="Their ids; none: all whose outcome is unknown."),
+    ] = []
+
+
 class ResetBody(_Body):
     """The field that the customer is to key again."""
 

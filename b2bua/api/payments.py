@@ -6,17 +6,20 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
-from fastapi import APIRouter, Header, Path, Query
+from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response
 
+from b2bua.api.bodies import ReconcileBody
 from b2bua.api.problems import problem
 from b2bua.api.schema import payment_answer, payments_answer, problem_answers
 from b2bua.call.order import RequestName
 from b2bua.call.view import CallDesk, CallView, KeyReused, PaymentView
+from tonewall.log import get_logger
 
+log = get_logger(__name__)
 MAX_LISTED = 100
 ViewT = TypeVar("ViewT", CallView, PaymentView)
 IdempotencyKey = Annotated[
@@ -27,6 +30,16 @@ _KEY = re.compile(r"[!-~]{1,255}")
 PaymentId = Annotated[str, Path(max_length=128, description="The payment's id: that of its capture.")]
 _Reference = Annotated[
     str | None, Query(max_length=64, description="Your own reference; without it, all payments.")
+]
+_Outcome = Annotated[
+    Literal["approved", "partially_approved", "declined", "failed", "unknown"] | None,
+    Query(description="Those with this outcome."),
+]
+_Since = Annotated[
+    float | None, Query(ge=0, le=1e11, description="Seconds since the epoch; lists the oldest first.")
+]
+_After = Annotated[
+    str | None, Query(max_length=128, description="With `since`: the last payment of the list before.")
 ]
 _Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="The most payments to list.")]
 
@@ -41,11 +54,38 @@ def payment_routes(desk: CallDesk) -> APIRouter:
         summary="List payments, the newest first",
         responses={200: payments_answer("The payments."), **problem_answers(401, 422, 503)},
     )
-    async def list_payments(transaction_id: _Reference = None, limit: _Limit = 20) -> Response:
-        """Those with a reference, or all: with what became of each, whether or not its call is
-        still there."""
-        found = await desk.payments(transaction_id, limit)
+    async def list_payments(
+        transaction_id: _Reference = None,
+        limit: _Limit = 20,
+        outcome: _Outcome = None,
+        since: _Since = None,
+        after: _After = None,
+    ) -> Response:
+        """Those with a reference or an outcome, or all: with what became of each, whether or not
+        its call is still there. With `since`, the oldest first: all that began from then on, or
+        about which something was done; `after` goes on behind a payment."""
+        if since is not None:
+            found = await desk.payments_since(since, after, limit)
+        else:
+            found = await desk.payments(transaction_id, limit, outcome)
         return Response(msgspec.json.encode(found), media_type="application/json")
+
+    @router.post(
+        "/v1/payments/reconcile",
+        operation_id="reconcile_payments",
+        summary="Ask what became of unknown payments now",
+        status_code=202,
+        responses={
+            202: payments_answer("Those that are asked about."),
+            **problem_answers(401, 404, 413, 422, 503),
+        },
+    )
+    async def reconcile_payments(request: Request, body: ReconcileBody) -> Response:
+        """Has the provider asked at once about these payments, where their outcome is unknown, or
+        about all such where none is named. What it says comes on the feed."""
+        log.info("agent_request", what="reconcile", agent=request.state.agent)
+        found = await desk.reconcile(tuple(body.payments))
+        return Response(msgspec.json.encode(found), 202, media_type="application/json")
 
     @router.get(
         "/v1/payments/{payment_id}",

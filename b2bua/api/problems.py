@@ -47,7 +47,7 @@ _OURS: Final = frozenset(
         "saved_from",
         "token",
     }
-    | {"provider"}
+    | {"provider", "payments", "outcome", "since"}
 )
 _WORDS: Final = {
     "missing": "is missing",
@@ -62,6 +62,9 @@ _WORDS: Final = {
     "less_than_equal": "must be at most {le}",
     "string_too_short": "must have at least {min_length} character",
     "string_too_long": "must have at most {max_length} characters",
+    "too_long": "must have at most {max_length}",
+    "list_type": "must be a list",
+    "float_parsing": "must be a number",
     "string_pattern_mismatch": "has characters that are not allowed here",
     "enum": "must be one of {expected}",
     "literal_error": "must be one of {expected}",

@@ -269,8 +269,20 @@ class CallDesk(Protocol):
         """Raises NoSuchPayment."""
         ...
 
-    async def payments(self, transaction_id: str | None, most: int) -> list[PaymentView]:
-        """The newest first; where a reference is given, those with it."""
+    async def payments(
+        self, transaction_id: str | None, most: int, outcome: str | None = None
+    ) -> list[PaymentView]:
+        """The newest first; where a reference or an outcome is given, those with it."""
+        ...
+
+    async def payments_since(self, since: float, after: str | None, most: int) -> list[PaymentView]:
+        """Those that began since then (seconds since the epoch), or about which something was done,
+        the oldest first; behind the payment `after`, where one is given."""
+        ...
+
+    async def reconcile(self, payment_ids: tuple[str, ...]) -> list[PaymentView]:
+        """Have the provider asked now about these, where their outcome is unknown, or about all
+        such where none is named: those. Raises NoSuchPayment."""
         ...
 
     async def follow_up(

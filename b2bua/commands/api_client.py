@@ -53,8 +53,16 @@ class ApiClient:
 
     def fetch(self, path: str, kind: type[T]) -> T:
         """The answer to a GET, decoded as `kind`."""
+        return self._ask(path, kind, None, {})
+
+    def send(self, path: str, body: object, kind: type[T]) -> T:
+        """The answer to a POST, decoded as `kind`."""
+        return self._ask(path, kind, msgspec.json.encode(body), {"Content-Type": "application/json"})
+
+    def _ask(self, path: str, kind: type[T], body: bytes | None, headers: dict[str, str]) -> T:
         try:
-            request = Request(self._url + path, headers={"Authorization": f"Bearer {self._token}"})  # noqa: S310
+            headers = {"Authorization": f"Bearer {self._token}", **headers}
+            request = Request(self._url + path, body, headers)  # noqa: S310
             with self._opener.open(request, timeout=_TIMEOUT) as answer:
                 return msgspec.json.decode(answer.read(), type=kind)
         except HTTPError as error:
@@ -78,8 +86,10 @@ class ApiClient:
             detail = problem_detail(error.read())
         except (OSError, ValueError):
             detail = ""
-        if error.code == 404 and detail:
+        if error.code == 404 and detail and "ladder" in error.url:
             return f"{detail} `tonewall ladder` without an id lists the calls that are remembered."
+        if detail:
+            return detail
         return f"the API at {self._url} answers {error.code}; is it a Tonewall of this version?"
 
 

@@ -12,7 +12,7 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -58,13 +58,15 @@ def rows(
             }
 
 
-def lines(found: Iterator[Mapping[str, Any]], form: Format) -> Iterator[str]:
+def lines(
+    found: Iterator[Mapping[str, Any]], form: Format, columns: Sequence[str] = tuple(CALLS.columns.keys())
+) -> Iterator[str]:
     """The export, line by line, each with its end; CSV begins with the names of the columns."""
     if form is Format.JSONL:
         for row in found:
             yield msgspec.json.encode(_printable(row)).decode() + "\n"
         return
-    yield _csv(CALLS.columns.keys())
+    yield _csv(list(columns))
     for row in found:
         yield _csv([_cell(value) for value in row.values()])
 

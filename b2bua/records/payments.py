@@ -237,13 +237,26 @@ class PaymentTable:
         """  # noqa: S608
         return [(_VIEW.decode(view), decode_record(record)) for view, record in self._database.execute(query)]
 
-    def newest(self, transaction_id: str | None, most: int) -> list[PaymentView]:
+    def newest(self, transaction_id: str | None, most: int, outcome: str | None = None) -> list[PaymentView]:
         """The newest first."""
-        where = "" if transaction_id is None else "WHERE transaction_id = ?"
-        query = f"SELECT view FROM payments {where} ORDER BY started_at DESC, rowid DESC LIMIT ?"  # noqa: S608
-        values = (most,) if transaction_id is None else (transaction_id, most)
-        found = [_VIEW.decode(view) for (view,) in self._database.execute(query, values)]
-        return self.follow_ups.attach(found)
+        wanted = {"transaction_id": transaction_id, "outcome": outcome}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        where = " AND ".join(["TRUE", *(f"{name} = ?" for name in given)])
+        query = f"SELECT view FROM payments WHERE {where} ORDER BY started_at DESC, rowid DESC LIMIT ?"  # noqa: S608
+        rows = self._database.execute(query, (*given.values(), most))
+        return self.follow_ups.attach([_VIEW.decode(view) for (view,) in rows])
+
+    def since(self, since: float, after: str | None, most: int) -> list[PaymentView]:
+        """Those that were started since then, or about which something was done; the oldest first,
+        behind the payment `after`."""
+        query = """
+            SELECT view FROM payments
+            WHERE (started_at >= ? OR id IN (SELECT payment FROM follow_ups WHERE at >= ?))
+            AND (? IS NULL OR (started_at, rowid) > (SELECT started_at, rowid FROM payments WHERE id = ?))
+            ORDER BY started_at, rowid LIMIT ?
+        """
+        rows = self._database.execute(query, (since, since, after, after, most))
+        return self.follow_ups.attach([_VIEW.decode(view) for (view,) in rows])
 
     def charged(self, transaction_id: str) -> tuple[PaymentView, ...]:
         """The payments by which this order was charged, or may have been, or is being charged; the

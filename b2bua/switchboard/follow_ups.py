@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -118,6 +118,18 @@ class FollowUps:
         for each in due[:_MOST_AT_ONCE] if reconciler.connected else ():
             each.asking = True
             self._storage.tasks.start(self._resolve(reconciler, each), "follow-up")
+
+    def hurry(self, payment_ids: Collection[str]) -> int:
+        """Ask about what is open of these payments, or of all where none is named, as if it were
+        new; how many there are."""
+        chosen = [
+            each
+            for each in self._open.values()
+            if not payment_ids or each.request.charge.idempotency_key in payment_ids
+        ]
+        for each in chosen:
+            each.next_at, each.pause = 0.0, _MIN_PAUSE
+        return len(chosen)
 
     def health(self) -> dict[str, int | bool]:
         """For the health check: how many requests may have been carried out or not."""

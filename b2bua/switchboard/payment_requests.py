@@ -19,6 +19,7 @@ from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.faults import Faults
+from b2bua.switchboard.follow_ups import AWAY
 from b2bua.switchboard.saved_charges import SavedCharges
 from media.events import Field
 from provider_adapters.payment import Operation
@@ -105,9 +106,30 @@ class PaymentRequests:
         """See CallDesk."""
         return await self._context.payments.find(payment_id)
 
-    async def payments(self, transaction_id: str | None, most: int) -> list[PaymentView]:
+    async def payments(
+        self, transaction_id: str | None, most: int, outcome: str | None = None
+    ) -> list[PaymentView]:
         """See CallDesk."""
-        return await self._context.payments.newest(transaction_id, most)
+        return await self._context.payments.newest(transaction_id, most, outcome)
+
+    async def payments_since(self, since: float, after: str | None, most: int) -> list[PaymentView]:
+        """See CallDesk."""
+        return await self._context.payments.since(since, after, most)
+
+    async def reconcile(self, payment_ids: tuple[str, ...]) -> list[PaymentView]:
+        """See CallDesk."""
+        reconciler, payments = self._context.reconciler, self._context.payments
+        if reconciler is None or not reconciler.connected:
+            raise NotWell(AWAY)
+        named = [await payments.find(each) for each in payment_ids]
+        unknown = payments.reconciliation.hurry(payment_ids)
+        follow_ups = payments.follow_ups.hurry(payment_ids)
+        if unknown:
+            # None named: all that the reconciler has.
+            reconciler.inquire(tuple(each.id for each in unknown) if payment_ids else (), now=True)
+        if follow_ups:
+            payments.follow_ups.ask(reconciler)
+        return named or unknown
 
     async def follow_up(
         self, payment_id: str, kind: Kind, amount: int | None, agent: str, name: RequestName | None = None

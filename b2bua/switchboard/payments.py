@@ -248,9 +248,20 @@ class Payments:
             raise NoSuchPayment
         return view
 
-    async def newest(self, transaction_id: str | None, most: int) -> list[PaymentView]:
-        """The newest payments, of one order or of all, at most so many. Raises NotWell."""
-        found = await self._storage.ask(self._storage.table.newest, transaction_id, most)
+    async def newest(
+        self, transaction_id: str | None, most: int, outcome: str | None = None
+    ) -> list[PaymentView]:
+        """The newest payments, of one order, with one outcome, or all, at most so many. Raises
+        NotWell."""
+        return self._as_open(
+            await self._storage.ask(self._storage.table.newest, transaction_id, most, outcome)
+        )
+
+    async def since(self, since: float, after: str | None, most: int) -> list[PaymentView]:
+        """See CallDesk. Raises NotWell."""
+        return self._as_open(await self._storage.ask(self._storage.table.since, since, after, most))
+
+    def _as_open(self, found: list[PaymentView]) -> list[PaymentView]:
         return [self._open[view.id].view if view.id in self._open else view for view in found]
 
     async def recall(self, name: RequestName) -> bytes | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -74,6 +74,13 @@ class Reconciliation:
             each.next_at = now + each.pause
             each.pause = min(each.pause * 1.5, _MAX_PAUSE)
         return tuple(found)
+
+    def hurry(self, payment_ids: Collection[str]) -> list[PaymentView]:
+        """Ask about these from now on as if they were new, or about all where none is named."""
+        chosen = [each for key, each in self._unknown.items() if not payment_ids or key in payment_ids]
+        for each in chosen:
+            each.next_at, each.pause = 0.0, _MIN_PAUSE
+        return [each.view for each in chosen]
 
     def learn(self, findings: Findings) -> None:
         """Settle what was found."""

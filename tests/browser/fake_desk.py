@@ -29,7 +29,14 @@ from b2bua.call.view import (
 )
 from b2bua.switchboard.view_feed import Feed, Follower
 from media.events import Field, FieldProgress
-from provider_adapters.payment import Approved, FollowUpOutcome, Outcome, PartiallyApproved, Unknown
+from provider_adapters.payment import (
+    Approved,
+    FollowUpOutcome,
+    Outcome,
+    PartiallyApproved,
+    Unknown,
+    outcome_type,
+)
 
 FIELDS = (Field.CARD_NUMBER, Field.EXPIRY, Field.SECURITY_CODE)
 EMPTY = tuple(FieldProgress(field=field) for field in FIELDS)
@@ -138,9 +145,25 @@ class FakeDesk:
             raise NoSuchPayment
         return self.paid[payment_id]
 
-    async def payments(self, transaction_id: str | None, most: int) -> list[PaymentView]:
+    async def payments(
+        self, transaction_id: str | None, most: int, outcome: str | None = None
+    ) -> list[PaymentView]:
         found = [each for each in self.paid.values() if transaction_id in (None, each.order.transaction_id)]
+        if outcome is not None:
+            found = [each for each in found if each.outcome and outcome_type(each.outcome) == outcome]
         return found[::-1][:most]
+
+    async def payments_since(self, since: float, after: str | None, most: int) -> list[PaymentView]:
+        found = [*self.paid.values()]
+        place = 1 + [each.id for each in found].index(after) if after is not None else 0
+        return found[place : place + most]
+
+    async def reconcile(self, payment_ids: tuple[str, ...]) -> list[PaymentView]:
+        if self.refuses is not None:
+            raise self.refuses
+        self.asked.append(("reconcile", payment_ids))
+        named = [await self.payment(each) for each in payment_ids]
+        return named or [each for each in self.paid.values() if isinstance(each.outcome, Unknown)]
 
     async def follow_up(
         self, payment_id: str, kind: Kind, amount: int | None, agent: str, name: RequestName | None = None

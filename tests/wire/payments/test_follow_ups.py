@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import csv
+import io
 import os
 import signal
+import sys
 from typing import Any
 
 from tests.stack import free_port, until
@@ -237,3 +241,32 @@ async def test_a_charge_of_a_saved_card_survives_the_kill_of_b2bua_and_of_the_re
         found = await record(wire, begun["id"])
         assert (found["charges"], found["state"]) == (1, "approved")
         assert (await report(wire))["requests"] == 2
+
+
+async def command(wire: Line, *arguments: str) -> tuple[int, str]:
+    """The status and output of `tonewall payments` on this machine."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "b2bua.cli", "payments", *arguments, "-c", str(wire.stack.conf),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode()
+
+
+async def test_the_command_refunds_reconciles_and_writes_the_books(peers: Peers) -> None:
+    async with line(peers) as wire:
+        payment_id = await paid(wire)
+        status, output = await command(wire, "refund", payment_id, "--amount", "9.95", "--yes")
+        assert (status, "refund of EUR 9.95: approved" in output) == (0, True), output
+        assert (await record(wire, payment_id))["refunded"] == 995
+        status, output = await command(wire, "show", payment_id)
+        assert "refunded             EUR 9.95" in output
+        assert (await command(wire, "reconcile", "--all"))[1] == "no payment is unknown\n"
+        status, output = await command(wire, "export")
+        rows = list(csv.DictReader(io.StringIO(output)))
+        assert [(row["kind"], row["settled"], row["outcome"]) for row in rows] == [
+            ("charge", str(AMOUNT), "approved"),
+            ("refund", "995", "approved"),
+        ]

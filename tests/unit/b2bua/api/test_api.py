@@ -587,6 +587,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("list_payments", "GET /v1/payments"),
         ("list_reasons", "GET /v1/reasons"),
         ("list_trunks", "GET /v1/trunks"),
+        ("reconcile_payments", "POST /v1/payments/reconcile"),
         ("refund_payment", "POST /v1/payments/{payment_id}/refunds"),
         ("release_mask", "POST /v1/calls/{call_id}/mask/release"),
         ("reset_fields", "POST /v1/calls/{call_id}/capture/reset"),
@@ -608,7 +609,8 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/calls/{call_id}/capture/submit", "/v1/ladders",
         "/v1/calls/{call_id}/capture/take-over", "/v1/me", "/v1/payments", "/v1/payments/{payment_id}",
         "/v1/calls/{call_id}/mask/release", "/v1/calls/{call_id}/ladder", "/v1/calls/{call_id}/ladder.svg",
-        "/v1/reasons", "/v1/payments/{payment_id}/captures", "/v1/payments/{payment_id}/voids",
+        "/v1/reasons", "/v1/payments/reconcile", "/v1/payments/{payment_id}/captures",
+        "/v1/payments/{payment_id}/voids",
         "/v1/payments/{payment_id}/refunds",
     }  # fmt: skip
     schemas = document["components"]["schemas"]

@@ -14,7 +14,7 @@ from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.call.order import Order, SavedCard
 from b2bua.call.view import CaptureStage, NotOffered, NotWell, PaymentView
-from provider_adapters.payment import Accepted, Approved
+from provider_adapters.payment import Accepted, Approved, Unknown
 from tests.browser.fake_desk import FakeDesk
 
 TOKEN = "a-token-for-the-tests"
@@ -166,3 +166,34 @@ async def test_a_charge_that_names_no_card_or_no_order_is_refused(
     assert answer.status_code == status, answer.text
     assert [each["field"] for each in answer.json().get("errors", [])] == ([field] if field else [])
     assert desk.asked == []
+
+
+# --- lists, and asking now ------------------------------------------------------------------------
+
+
+async def test_payments_are_listed_by_outcome_and_page_by_page(
+    desk: FakeDesk, agent: httpx.AsyncClient
+) -> None:
+    lost = msgspec.structs.replace(desk.paid["p-1"], id="p-3", outcome=Unknown(reason="connection_lost"))
+    desk.tell(lost)
+    unknown = (await agent.get("/v1/payments", params={"outcome": "unknown"})).json()
+    assert [each["id"] for each in unknown] == ["p-3"]
+    pages, after = [], {}
+    for _ in range(3):
+        found = (await agent.get("/v1/payments", params={"since": 0, "limit": 2} | after)).json()
+        pages.append([each["id"] for each in found])
+        after = {"after": found[-1]["id"]} if found else {}
+    assert pages == [["p-1", "p-2"], ["p-3"], []]
+    assert (await agent.get("/v1/payments", params={"outcome": "lost"})).status_code == 422
+    assert (await agent.get("/v1/payments", params={"since": "today"})).status_code == 422
+
+
+async def test_unknown_payments_are_asked_about_now(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
+    desk.tell(msgspec.structs.replace(desk.paid["p-1"], id="p-3", outcome=Unknown(reason="timeout")))
+    for body, asked in (({}, ()), ({"payments": ["p-3"]}, ("p-3",))):
+        answer = await agent.post("/v1/payments/reconcile", json=body)
+        assert answer.status_code == 202
+        assert [each["id"] for each in answer.json()] == ["p-3"]
+        assert desk.asked[-1] == ("reconcile", asked)
+    assert (await agent.post("/v1/payments/reconcile", json={"payments": ["none"]})).status_code == 404
+    assert (await agent.post("/v1/payments/reconcile", json={"payments": "p-3"})).status_code == 422

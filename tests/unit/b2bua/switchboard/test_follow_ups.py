@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -349,3 +350,45 @@ async def test_they_are_deleted_with_their_payment(path: Path) -> None:
     await refund(exchange)
     await exchange.board.prune_payments(4_000_000_000.0)
     assert sqlite3.connect(path).execute("SELECT count(*) FROM follow_ups").fetchone() == (0,)
+
+
+# --- lists, and asking now ------------------------------------------------------------------------
+
+
+async def test_payments_are_listed_by_outcome_and_the_oldest_first(path: Path) -> None:
+    def at(hour: int, payment_id: str, **changes: Any) -> PaymentView:
+        return payment(id=payment_id, started_at=f"2026-11-30T{hour:02}:00:00.000+00:00", **changes)
+
+    exchange = exchange_with(
+        path, at(8, "p-1"), at(9, "p-2"), at(9, "p-3", outcome=Unknown(reason="timeout")), at(11, "p-4")
+    )
+
+    def ids(found: list[PaymentView]) -> list[str]:
+        return [each.id for each in found]
+
+    assert ids(await exchange.board.payments(None, 9)) == ["p-4", "p-3", "p-2", "p-1"]
+    assert ids(await exchange.board.payments(None, 9, "unknown")) == ["p-3"]
+    assert ids(await exchange.board.payments("order-1", 2, "approved")) == ["p-4", "p-2"]
+    nine = datetime(2026, 11, 30, 9, tzinfo=UTC).timestamp()
+    assert ids(await exchange.board.payments_since(nine, None, 2)) == ["p-2", "p-3"]
+    assert ids(await exchange.board.payments_since(nine, "p-2", 9)) == ["p-3", "p-4"]
+    exchange.passed = nine + 4 * 3600
+    await refund(exchange)
+    after = nine + 3 * 3600
+    assert ids(await exchange.board.payments_since(after, None, 9)) == ["p-1"], "something was done about it"
+
+
+async def test_unknown_payments_are_asked_about_when_a_person_wants_it(path: Path) -> None:
+    lost = payment(Unknown(reason="connection_lost"))
+    killed = exchange_with(path, lost, payment(id="p-2"))
+    exchange = await next_process(path)
+    del killed
+    assert await exchange.board.reconcile(()) == [lost]
+    assert exchange.reconciler.asked == [()], "all that it has"
+    assert [each.id for each in await exchange.board.reconcile(("p-1", "p-2"))] == ["p-1", "p-2"]
+    assert exchange.reconciler.asked[-1] == ("p-1",)
+    with pytest.raises(NoSuchPayment):
+        await exchange.board.reconcile(("p-9",))
+    exchange.reconciler.connected = False
+    with pytest.raises(NotWell):
+        await exchange.board.reconcile(())
