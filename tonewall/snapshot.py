@@ -150,6 +150,8 @@ class _Writer:
             return value if value.isprintable() else ["u", value.encode("utf-8", "surrogateescape")]
         if type(value) in _SCALARS:
             return value
+        if value is msgspec.UNSET:
+            return ["-", None]
         if type(value) in _TAGS:
             items = [self.value(item) for item in value]
             return [
@@ -191,6 +193,8 @@ class _Reader:
                 return self._kinds.kind(name)(plain)
             case ["d", pairs]:
                 return {self.value(key): self.value(item) for key, item in pairs}
+            case ["-", None]:
+                return msgspec.UNSET
             case ["u", octets]:
                 return octets.decode("utf-8", "surrogateescape")
             case ["n", name, items]:

@@ -13,6 +13,7 @@ from b2bua.call import (
     cdr,
     charge_defaults,
     deafness,
+    follow_up,
     leg,
     leg_command,
     leg_pair,
@@ -39,7 +40,7 @@ from tonewall.snapshot import Kinds, SnapshotError, read, write
 KINDS = Kinds(
     (
         *events.MODULES, audio_codecs, bridge, call, cdr, charge_defaults, charges, codecs, deafness,
-        description, leg,
+        description, follow_up, leg,
         leg_command, leg_descriptions, leg_loan, leg_pair, loaned_leg, mask_policy, media_gate,
         mid_call_requests, numbers, offer_answer, order, payment, renegotiation, renegotiation_states, report,
         route, router, state, states, stream_description, transfer, trunk_policy, view,

@@ -166,7 +166,8 @@ class Supervisor:
         general = self.settings.signalling.general
         module = ["provider_adapters.reconciler.process", "--socket", str(self.reconciler_socket)]
         module += ["--log-level", general.log_level]
-        environment = plain_environment(self.settings.provider_environment())
+        # It never has a card, but a provider's answer may quote one.
+        environment = card_environment(self.settings.provider_environment())
         return await terminate_after(await start_child(module, environment, logs=self.logs), self._b2bua_down)
 
     async def _run_webhooks(self, header: str) -> int:
@@ -175,7 +176,7 @@ class Supervisor:
         module = ["provider_adapters.webhook.process", "--socket", str(self.reconciler_socket)]
         module += ["--adapter", settings.providers[provider].adapter, "--provider", provider_name(provider)]
         module += ["--log-level", general.log_level]
-        environment = plain_environment(to_environment(settings.webhooks[header]))
+        environment = card_environment(to_environment(settings.webhooks[header]))
         return await terminate_after(await start_child(module, environment, logs=self.logs), self._b2bua_down)
 
     async def _await_charge(self, process: asyncio.subprocess.Process) -> int:

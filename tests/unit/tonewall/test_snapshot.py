@@ -23,10 +23,11 @@ from b2bua.sip.snapshot_names import NAMED
 from b2bua.sip.transaction import transactions
 from b2bua.sip.transaction.non_invite_client import NonInviteClient
 from b2bua.sip.transaction.transaction import Timers
+from provider_adapters.payment import Approved
 from tests.call_script import Script
 from tonewall.snapshot import Kinds, SnapshotError, fields, read, write
 
-SCALARS = {type(None), bool, int, float, str, bytes}
+SCALARS = {type(None), bool, int, float, str, bytes, msgspec.UnsetType}
 CONTAINERS = {list, tuple, set, frozenset, dict}
 
 
@@ -199,3 +200,8 @@ def test_the_rule_would_notice_a_closure():
     made.Bad = msgspec.defstruct("Bad", [("timer", typing.Callable[[], None])], module="made")  # type: ignore[attr-defined]
     with pytest.raises(AssertionError, match="cannot be written out"):
         test_every_field_is_of_a_kind_that_can_be_written(Kinds((made,)))
+
+
+def test_an_approval_without_and_with_the_name_of_its_provider_is_written_and_read_back():
+    for outcome in (Approved(reference="r"), Approved(reference="r", provider="backup")):
+        assert read(write(outcome, calls.KINDS, 0.0), calls.KINDS, 0.0) == outcome

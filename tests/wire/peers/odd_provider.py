@@ -25,8 +25,8 @@ _NUMBERS = {behaviour.name: number for number, behaviour in BEHAVIOURS.items()}
 class OddProvider(local_provider.Provider):
     """The local provider, told by transaction instead of by card number."""
 
-    def __init__(self, books: Books, dialect: Dialect) -> None:
-        super().__init__(books, dialect)
+    def __init__(self, books: Books, dialect: Dialect, hold: float = 0.0) -> None:
+        super().__init__(books, dialect, hold)
         self._echoes: dict[str, Answer] = {}
 
     async def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:

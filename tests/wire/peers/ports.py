@@ -33,7 +33,8 @@ def free_ports(count: int = 1, address: str = "127.0.0.1") -> int:
 
 def _is_free(address: str, port: int) -> bool:
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-        with socket.socket(socket.AF_INET, kind) as probe:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family, kind) as probe:
             try:
                 probe.bind((address, port))
             except OSError:

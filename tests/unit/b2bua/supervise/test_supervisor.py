@@ -115,11 +115,7 @@ def said() -> Iterator[Callable[[], list[dict[str, object]]]]:
     root.setLevel(before[1])
 
 
-WITHOUT_CARDS = (
-    "b2bua.app",
-    "provider_adapters.reconciler.process",
-    "provider_adapters.webhook.process",
-)
+WITHOUT_CARDS = ("b2bua.app",)
 
 
 def settings(directory: Path, ready: int = 1) -> Settings:
