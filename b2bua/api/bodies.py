@@ -11,11 +11,11 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic import Field as Described
 
-from b2bua.api.card_numbers import looks_like_card_number
 from b2bua.call.order import Order, SavedCard
 from media.events import Field
 from provider_adapters.currency import MINOR_UNITS
 from provider_adapters.payment import TokenType
+from tonewall.card_numbers import looks_like_card_number
 
 # Eleven digits at most: no card number is as short, so none fits.
 MAX_AMOUNT: Final = 99_999_999_999

@@ -2,6 +2,7 @@
 
 Rule 1: what it found is in the journal before anybody hears of it.
 Rule 2: whatever is sent by it and may move money is in the journal before a byte of it leaves.
+Rule 3: nothing of an answer is kept that looks like a card number, or is meant to be read.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from provider_adapters.reconciler.messages import (
 )
 from provider_adapters.reconciler.notices import NoticeFile, Notices, can_inquire
 from provider_adapters.reconciler.reader import JournalReader
+from provider_adapters.reconciler.withholding import withhold_card_numbers, withhold_from_notes
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
@@ -169,7 +171,8 @@ class Reconciler:
         if known is not None:
             return known
         with self.later.sending(key):
-            outcome = self._name_provider(await self._send(request, name, key, about), name)
+            found = withhold_card_numbers(await self._send(request, name, key, about))
+        outcome = self._name_provider(found, name)
         try:
             self._journal.decide(key, outcome, "")
         except OSError as error:
@@ -183,7 +186,7 @@ class Reconciler:
         self, request: LaterRequest, name: str, key: str, about: Charge
     ) -> FollowUpOutcome | Outcome:
         def note(sent: Request) -> None:
-            self._journal.note_later_step(key, sent.step, sent.notes)
+            self._journal.note_later_step(key, sent.step, withhold_from_notes(sent.notes))
 
         flow, runner = self._flows[name], Runner(self._accounts[name], note)
         try:
@@ -241,7 +244,7 @@ class Reconciler:
         if isinstance(found, NotFound):
             is_certain = absent_after is not None and time.time() - item.sent_at > absent_after
             return Failed(reason="no_such_charge") if is_certain else None
-        return found if is_decided(found) else None
+        return withhold_card_numbers(found) if is_decided(found) else None
 
 
 def _no_inquiry() -> Any:

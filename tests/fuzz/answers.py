@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 from pydantic import ValidationError
 
 from b2bua.api.bodies import OrderBody, ResetBody
-from b2bua.api.card_numbers import looks_like_card_number
 from media.rtpengine import ng
 from provider_adapters.account import Account
 from provider_adapters.base import Response
@@ -23,6 +22,7 @@ from provider_adapters.connector import Connector
 from provider_adapters.notice import MAX_EVENT
 from provider_adapters.payment import Approved, Charge
 from provider_adapters.webhook.scheme import BadSignature, Stale, Unreadable, load_scheme
+from tonewall.card_numbers import looks_like_card_number
 
 _CODES = (200, 201, 402, 400, 404, 409, 422, 500, 503)
 _ACCOUNT = Account(

@@ -17,7 +17,6 @@ from types import FrameType
 import pytest
 
 from b2bua.api.auth import Tokens
-from b2bua.api.card_numbers import looks_like_card_number
 from b2bua.call import cause
 from b2bua.call import redaction as muted
 from b2bua.call.leg import Carried, LegHungUp
@@ -56,6 +55,7 @@ from media.reference import sip_info as info
 from media.rtpengine import ng
 from media.rtpengine import sdp as described
 from media.stream_description import LocalStream
+from tonewall.card_numbers import looks_like_card_number
 
 HOP = Hop("192.0.2.1", 5060)
 TRUSTED = Trunk("trusted", "192.0.2.1", 5060, trusted=True, x_headers=("*",))

@@ -18,7 +18,6 @@ import pytest
 
 from b2bua.api.auth import Tokens
 from b2bua.api.bodies import MAX_AMOUNT
-from b2bua.api.card_numbers import looks_like_card_number
 from b2bua.api.hardening import MAX_BODY
 from b2bua.api.http import create_app
 from b2bua.api.server import Serving, serve
@@ -30,6 +29,7 @@ from media.events import Field
 from provider_adapters.currency import MINOR_UNITS
 from provider_adapters.payment import Approved
 from tests.browser.fake_desk import FakeCustomer, FakeDesk
+from tonewall.card_numbers import looks_like_card_number
 
 TOKEN = "a-token-for-the-tests"
 CANARY = "4000056655665556"  # passes Luhn
