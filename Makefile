@@ -60,7 +60,7 @@ test: build/.setup build/.apt-test build/.npm  ## Every test
 	$(PYTEST) -n $(WORKERS)
 
 quick: build/.setup  ## The tests that need their own process only: an answer within a minute, and how long it took
-	$(PYTEST) -n auto -m fast -v --durations=5
+	$(PYTEST) -n $(WORKERS) -m fast --durations=5
 
 check: build/.setup  ## Formatting, lint, types, import rules, generated docs
 	$(BIN)/ruff format --check .

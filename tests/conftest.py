@@ -32,6 +32,7 @@ SLOW = (
     "property/media/core/test_core_decides_like_the_reference.py",
     "property/media/core/test_core_masks_audio_like_the_reference.py",
     "property/media/core/test_odd_senders.py",
+    "property/provider_adapters/test_random_faults.py",
     "sanitize",
     "unit/b2bua/commands/test_cli.py",
     "unit/b2bua/commands/test_cli_terminal.py",
@@ -41,6 +42,8 @@ SLOW = (
     "unit/media/decoder/test_decoder_process.py",
     "unit/tests/test_complaints.py",
 )
+MOST_NEW_DESCRIPTORS = 64  # what fixtures of a module or of all tests may hold beyond a test
+_DESCRIPTORS = pytest.StashKey[int]()
 # A change lands or not by what it is: chance finds its faults in `make test` and `make explore`.
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.register_profile("exploring", deadline=None)
@@ -82,11 +85,29 @@ def pytest_collection_finish() -> None:
     gc.freeze()  # what is loaded by now is not looked through again after each test
 
 
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """What a file has loaded and left is not looked through again after each test of the next."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """What a file has loaded and left is not looked through again after each test of the next.
+
+    Descriptors that nobody closes come to a thousand in the end, and what fails then is another
+    test: select() takes none from 1,024 on."""
+    yield
     if nextitem is not None and nextitem.path != item.path:
         gc.collect()
         gc.freeze()
+    if _count_descriptors() - item.stash[_DESCRIPTORS] > MOST_NEW_DESCRIPTORS:
+        gc.collect()
+        left = _count_descriptors() - item.stash[_DESCRIPTORS]
+        assert left <= MOST_NEW_DESCRIPTORS, f"{left} descriptors are left open"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[_DESCRIPTORS] = _count_descriptors()
+
+
+def _count_descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture(autouse=True)

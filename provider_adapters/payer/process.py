@@ -103,8 +103,11 @@ class Payer:
 
     def _await_charge(self) -> ChargeRequest | None:
         """The charge; until it comes, what the journal says of others. None where media closed."""
+        # Not select.select(), which takes no descriptor from 1,024 on.
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
         while True:
-            while not select.select([self._sock], [], [], _LOOK_EVERY)[0]:
+            while not poll.poll(_LOOK_EVERY * 1000):
                 self._look_at_journal()
             request = receive_request(self._sock)
             if not isinstance(request, Resolution):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ class JournalReader:
         self._path = path
         old = sorted(path.parent.glob(f"{path.name}.[0-9]*"))
         self._before = [each for each in old if each.stat().st_mtime >= since]
-        self._file: int | None = None
+        self._file: io.FileIO | None = None
         self._rest = b""
 
     def read(self) -> Iterator[Entry]:
@@ -33,7 +34,7 @@ class JournalReader:
         self._before = []
         if self._file is None:
             try:
-                self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+                self._file = io.FileIO(self._path)
             except FileNotFoundError:
                 return
         yield from self._read_on()
@@ -46,19 +47,19 @@ class JournalReader:
     def close(self) -> None:
         """Let go of the file."""
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
         self._file, self._rest = None, b""
 
     def _read_on(self) -> Iterator[Entry]:
         assert self._file is not None
-        while chunk := os.read(self._file, _CHUNK):
+        while chunk := self._file.read(_CHUNK):
             *lines, self._rest = (self._rest + chunk).split(b"\n")
             yield from _entries(lines)
 
     def _is_rotated(self) -> bool:
         assert self._file is not None
         try:
-            return os.stat(self._path).st_ino != os.fstat(self._file).st_ino
+            return os.stat(self._path).st_ino != os.fstat(self._file.fileno()).st_ino
         except FileNotFoundError:
             return False
 

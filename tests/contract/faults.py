@@ -227,9 +227,11 @@ class Town:
                     await reconciler._ask(item)
                 self._send_webhooks(reconciler)
             except Killed:
+                reconciler._reader.close()
                 reconciler = self._new_reconciler()
             self.clock.now += pause
             pause = min(pause * 1.3, 2 * _HOUR)
+        await reconciler.close()
 
     def _new_reconciler(self) -> Reconciler:
         while True:

@@ -4,6 +4,7 @@ left behind."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 
 import pytest
@@ -69,6 +70,7 @@ class Harness:
     """An engine that refuses every call, and the socket of its only trunk."""
 
     def __init__(self) -> None:
+        self.numbers = itertools.count(700)
         self.loop = asyncio.new_event_loop()
         self.peer = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.peer.bind((HOST, 0))
@@ -142,7 +144,9 @@ def check(harness: Harness, data: bytes) -> None:
     except MalformedError:
         assert dropped(after) == dropped(before) + 1
     else:
-        if isinstance(message, Request) and message.method != "ACK" and message.via.rport:
+        # A repetition is answered where the request was, which may have had another Via.
+        repeated = after.get("repeated_requests", 0) > before.get("repeated_requests", 0)
+        if isinstance(message, Request) and message.method != "ACK" and message.via.rport and not repeated:
             assert answers
 
 
@@ -206,15 +210,22 @@ def test_a_request_that_is_too_large_is_told_so(harness):
         (b"Max-Forwards: 70", b"X: a\0b"),
         (b"Max-Forwards: 70", b"X: 1\r\n" * 300 + b"Y: 1"),
         (b"sip:bob@127.0.0.1 SIP", b"sip:bob@[127 SIP"),
-        (b"sip:bob@127.0.0.1 SIP", b"sip:bob@h;self=1 SIP"),
         (b"\r\n\r\n", b""),
-        (b";tag=a700", b""),
+        (b";tag=aNUMBER", b""),
     ],
 )
 def test_a_bad_header_is_a_400(harness, old, new):
-    data = request("OPTIONS", 700)
+    # A number of its own: a transaction that still waits would answer for it.
+    number = next(harness.numbers)
+    old = old.replace(b"NUMBER", str(number).encode())
+    data = request("OPTIONS", number)
     assert old in data
     assert codes(harness.feed(data.replace(old, new, 1))) == [400]
+
+
+def test_a_parameter_named_as_a_word_of_python_is_one_like_any_other(harness):
+    data = request("OPTIONS", next(harness.numbers))
+    assert codes(harness.feed(data.replace(b"127.0.0.1 SIP", b"h;self=1 SIP", 1))) == [200]
 
 
 def test_compact_folded_and_spaced_headers_are_read_like_any_other(harness):
