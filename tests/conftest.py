@@ -37,6 +37,7 @@ SLOW = (
     "unit/b2bua/commands/test_cli.py",
     "unit/b2bua/commands/test_cli_terminal.py",
     "unit/b2bua/doctor/test_doctor_checks.py",
+    "unit/b2bua/records/test_records.py",  # a PostgreSQL
     "unit/media/capture/test_canary.py",
     "unit/media/core/test_relay_pauses.py",
     "unit/media/decoder/test_decoder_process.py",

@@ -96,6 +96,14 @@ def bounced(number: str, meant: str) -> bool:
     return number in doubled | {each[: brand.lengths[-1]] for each in doubled}
 
 
+def ran_on(number: str, meant: str) -> bool:
+    """Whether digits of the expiry date made a longer number that its brand allows: no machine can
+    know. The customer slipped in that field and keyed it anew, so the rest is right."""
+    brand = find_brand(meant.encode())
+    assert brand is not None
+    return number.startswith(meant) and len(number) == brand.lengths[-1] and passes_luhn(number.encode())
+
+
 @given(cards(), st.integers(0, 1 << 32).map(random.Random))
 @settings(max_examples=300, deadline=None)
 def test_what_is_ready_is_what_was_meant_or_the_agent_was_warned(meant: Meant, chance: random.Random) -> None:
@@ -145,4 +153,4 @@ def test_who_keys_on_without_hearing_the_agent_is_charged_what_was_meant_or_the_
     if customer.capture.state is CaptureState.READY and not customer.warned:
         number, expiry, code = customer.held
         assert (expiry, code) == (meant.expiry, meant.code)
-        assert number == meant.number or bounced(number, meant.number)
+        assert number == meant.number or bounced(number, meant.number) or ran_on(number, meant.number)

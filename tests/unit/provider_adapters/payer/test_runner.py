@@ -16,6 +16,7 @@ import pytest
 from provider_adapters import registry
 from provider_adapters.account import Account, https_url
 from provider_adapters.base import Notes, Request, Response
+from provider_adapters.payer import runner as runner_module
 from provider_adapters.payer.environment import BadAccount, read_account
 from provider_adapters.payer.runner import LARGEST_ANSWER, Runner, tls_context
 from provider_adapters.payment import Approved, Failed, Outcome, Unknown
@@ -30,6 +31,11 @@ COMPLETE = {
 
 def account(**changes: Any) -> Account:
     return read_account({f"TONEWALL_PROVIDER_{k.upper()}": str(v) for k, v in (COMPLETE | changes).items()})
+
+
+@pytest.fixture(autouse=True)
+def _quick_repetitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner_module, "_MIN_WAIT", 0.01)
 
 
 def free_port() -> int:
@@ -298,7 +304,7 @@ async def test_a_repetition_that_is_refused_at_the_door_says_nothing_of_the_firs
         response = yield Request("POST", "/c", body={}, may_charge=True, repeatable=True)
         return Failed(reason="refused") if response.status < 500 else Unknown(reason="open")
 
-    wire = Wire(httpx.ReadTimeout(""), status, status)
+    wire = Wire(httpx.ReadTimeout(""), *[status] * 50)
     assert await settle(wire, strict(), inquiry_time=0.3) == Unknown(reason=f"http_{status}")
     wire = Wire(httpx.ReadTimeout(""), status, 422)
     assert await settle(wire, strict(), inquiry_time=5) == Failed(reason="refused"), "the same key was judged"
