@@ -3,7 +3,9 @@ them.
 
 Rule 1: the next provider is tried only where the one before certainly did not charge: its circuit
         is open, or the charge Failed. Never after Unknown, and never after a decline.
-Rule 2: an outcome leaves only after it was searched for the card's own digits; providers do quote
+Rule 2: a charge that none of the chosen providers offers is refused before the journal notes it, so
+        its key can still be used.
+Rule 3: an outcome leaves only after it was searched for the card's own digits; providers do quote
         what they are sent.
 """
 
@@ -39,6 +41,7 @@ from tonewall.log import get_logger
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _WITHHELD = "withheld"
+_NOT_OFFERED = Failed(reason="request_refused", code="not_supported")
 log = get_logger(__name__)
 
 
@@ -78,25 +81,31 @@ class Charging:
 
     async def charge(self, charge: Charge, card: Card) -> Outcome:
         """Charge the card once. Wipes it. Never raises for a fault."""
+        try:
+            return await self._charge(charge, card)
+        finally:
+            card.wipe()
+
+    async def _charge(self, charge: Charge, card: Card) -> Outcome:
         if not _KEY.fullmatch(charge.idempotency_key):
             return Failed(reason="bad_idempotency_key")
         chosen = self._choose(charge)
-        if not chosen:
-            return Failed(reason="no_such_provider")
+        able = [each for each in chosen if charge.operation in each.flow.OPERATIONS]
         try:
-            known = self._journal.begin(charge, chosen[0].account.name)
+            # Of a key that was sent once, under other settings perhaps, the journal knows better.
+            if not able and self._journal.lookup(charge.idempotency_key) is None:
+                return _NOT_OFFERED if chosen else Failed(reason="no_such_provider")
+            known = self._journal.begin(charge, able[0].account.name if able else "")
         except OSError as error:
             log.error("journal_failed", exc_info=error)
             return Failed(reason="journal_failed")
         if known is not None:
             return known
         try:
-            outcome, provider = await self._charge_in_turn(charge, card, chosen)
+            outcome, provider = await self._charge_in_turn(charge, card, able)
         except Exception as error:
             log.error("payer_failed", exc_info=error)
             outcome, provider = Unknown(reason="payer_failed"), ""
-        finally:
-            card.wipe()
         try:
             return self._journal.finish(charge, outcome, provider)
         except OSError as error:
@@ -110,14 +119,11 @@ class Charging:
         return [self._providers[name] for name in charge.providers if name in self._providers]
 
     async def _charge_in_turn(
-        self, charge: Charge, card: Card, chosen: Sequence[Provider]
+        self, charge: Charge, card: Card, able: Sequence[Provider]
     ) -> tuple[Outcome, str]:
         outcome: Outcome = Failed(reason="no_such_provider")
-        for number, provider in enumerate(chosen):
+        for number, provider in enumerate(able):
             name, account = provider.account.name, provider.account
-            if charge.operation not in provider.flow.OPERATIONS:
-                outcome = Failed(reason="request_refused", code="not_supported")
-                continue
             if self._circuits.admit(name, time.time(), account.breaker_pause) is CircuitState.OPEN:
                 outcome = Failed(reason=CIRCUIT_OPEN)
                 continue
@@ -132,7 +138,7 @@ class Charging:
             self._circuits.record(name, outcome, time.time(), account.breaker_failures)
             if not isinstance(outcome, Failed):
                 return name_provider(outcome, name, len(self._providers)), name
-        return outcome, chosen[-1].account.name
+        return outcome, able[-1].account.name
 
     async def _charge_at(self, provider: Provider, charge: Charge, card: Card) -> Outcome:
         flow = provider.flow

@@ -11,10 +11,13 @@ import httpx
 import msgspec
 import pytest
 
+from provider_adapters import registry
 from provider_adapters.account import Account
+from provider_adapters.card import Card
+from provider_adapters.connector import Connector
 from provider_adapters.payer.charging import Charging
 from provider_adapters.payer.journal import Journal
-from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcome, Unknown
+from provider_adapters.payment import Approved, Charge, Declined, Failed, Operation, Outcome, Unknown
 from provider_adapters.reconciler.reader import JournalReader
 from tests.contract.playing import make_card, make_charge
 
@@ -116,6 +119,64 @@ async def test_a_provider_that_was_not_to_be_had_is_passed_by(tmp_path: Path) ->
         assert await till.pay() == Approved(reference="r", provider="two")
     assert [end.charges for end in till.ends] == [2, 4], "after two faults nobody waits for the first"
     assert await till.pay(["one"]) == Failed(reason="circuit_open")
+
+
+async def test_what_no_chosen_provider_offers_is_refused_and_its_key_stays_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = Till(tmp_path, FarEnd(APPROVED), FarEnd(APPROVED))
+    for providers in ([], ["one", "two"]):
+        with monkeypatch.context() as patched:
+            patched.setattr(Connector, "OPERATIONS", frozenset({Operation.CHARGE}))
+            refused = await till.pay(providers, operation="authorise")
+        assert refused == Failed(reason="request_refused", code="not_supported")
+        assert till.lines == []
+        till._number -= 1
+        assert isinstance(await till.pay(providers), Approved)
+
+
+async def test_a_provider_that_does_not_offer_it_is_passed_over_without_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = Till(tmp_path, FarEnd(APPROVED), FarEnd(APPROVED))
+    load = registry.load
+
+    def limited(account: Account) -> Any:
+        flow = load(account)
+        if account.name == "one":
+            flow.OPERATIONS = frozenset({Operation.CHARGE})
+        return flow
+
+    monkeypatch.setattr(registry, "load", limited)
+    assert await till.pay(operation="authorise") == Approved(reference="r", provider="two")
+    assert till.lines == [("sending", "two"), ("finished", "two")]
+    assert [end.charges for end in till.ends] == [0, 1]
+
+
+async def test_a_key_that_was_sent_is_known_though_no_provider_offers_it_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    till = Till(tmp_path, FarEnd(httpx.ReadTimeout("")), FarEnd(APPROVED))
+    sent = await till.pay()
+    assert isinstance(sent, Unknown)
+    monkeypatch.setattr(Connector, "OPERATIONS", frozenset())
+    for providers in (["one", "two"], ["nobody"]):
+        till._number = 0
+        assert await till.pay(providers) == sent
+    assert [end.charges for end in till.ends] == [1, 0]
+
+
+async def test_a_card_is_wiped_however_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wiped: list[Card] = []
+
+    def wipe(card: Card) -> None:
+        wiped.append(card)
+
+    monkeypatch.setattr(Card, "wipe", wipe)
+    till = Till(tmp_path, FarEnd(APPROVED), FarEnd(APPROVED))
+    for number, providers in enumerate((["one"], ["nobody"]), 1):
+        await till.pay(providers)
+        assert len(wiped) == number
 
 
 async def test_without_names_the_default_alone_is_charged_at(tmp_path: Path) -> None:
