@@ -26,7 +26,7 @@ from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
 from b2bua.call.cdr import CallRecord
-from b2bua.config.assembly import build_router, build_trunks, trunk_limits, trunk_policies
+from b2bua.config.assembly import agent_charging, build_router, build_trunks, trunk_limits, trunk_policies
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import CdrSettings, SignallingSettings
 from b2bua.ladder.ladders import Ladders
@@ -204,6 +204,7 @@ def _build_plan(settings: SignallingSettings) -> Plan:
         max_media=settings.general.max_media,
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
+        agent_charging=agent_charging(settings),
     )
 
 

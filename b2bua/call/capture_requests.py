@@ -7,8 +7,10 @@ Rule 1: a request that does not fit raises NotNow and changes nothing.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Final
 
 from b2bua.call.bridge import Bridge
+from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.command import CallCommand
 from b2bua.call.order import Order
 from b2bua.call.payment import Payment
@@ -18,6 +20,8 @@ from b2bua.call.transfer.transfer import Transfer
 from b2bua.call.view import NotNow
 from media.events import Field, Side
 from provider_adapters.payment import Outcome
+
+_NONE: Final = ChargeDefaults()
 
 
 class CaptureRequests(ABC):
@@ -34,8 +38,11 @@ class CaptureRequests(ABC):
     def _finish(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
         """The commands, and whatever follows from the new state."""
 
-    def start_capture(self, capture: str, order: Order, now: float, agent: str = "") -> list[CallCommand]:
-        """Raises NotNow, and NotYours while another agent's mask is on."""
+    def start_capture(
+        self, capture: str, order: Order, now: float, agent: str = "", group: ChargeDefaults = _NONE
+    ) -> list[CallCommand]:
+        """`group`: what the agent's group says of charges. Raises NotNow, and NotYours while
+        another agent's mask is on."""
         if self.loan.active or self.transfer.borrows:
             raise NotNow("The call is being joined with another one. Try again in a moment.")
         if self.bridge.state is not BridgeState.UP:
@@ -54,15 +61,16 @@ class CaptureRequests(ABC):
                 capture,
                 order,
                 policy.masking,
+                self._scopes(group),
                 by_info=policy.keys_by_info,
                 agent=agent,
             ),
             now,
         )
 
-    def take_over_capture(self, agent: str, now: float) -> list[CallCommand]:
-        """Raises NotNow."""
-        self.payment.take_over(agent)
+    def take_over_capture(self, agent: str, now: float, group: ChargeDefaults = _NONE) -> list[CallCommand]:
+        """`group`: as for `start_capture`. Raises NotNow."""
+        self.payment.take_over(agent, self._scopes(group))
         return self._finish([], now)
 
     def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
@@ -85,3 +93,8 @@ class CaptureRequests(ABC):
         """The outcome of a payment, which was unknown, was found after its end."""
         self.payment.decide(capture, outcome)
         return self._finish([], now)
+
+    def _scopes(self, group: ChargeDefaults) -> tuple[ChargeDefaults, ...]:
+        """What completes an order of this call, the most specific first."""
+        agents, customers = (self.bridge.trunks.policy(side) for side in (Side.AGENT, Side.CALLER))
+        return group, self.payment.charging, agents.charging, customers.charging

@@ -10,12 +10,13 @@ Rule 3: once submitted, only an outcome ends it; neither the agent nor a hang-up
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from b2bua.call.cdr import CaptureRecord, capture_record
-from b2bua.call.charge_defaults import ChargeDefaults
+from b2bua.call.charge_defaults import ChargeDefaults, complete
 from b2bua.call.command import CallCommand, ToMedia
 from b2bua.call.order import Order
 from b2bua.call.state import CAPTURE_TRANSITIONS, MASK_TRANSITIONS, CaptureEvent, MaskEvent, MaskState, step
@@ -48,8 +49,6 @@ _STAGE_EVENTS = {
     CaptureState.ABORTED: CaptureEvent.ABORTED,
 }
 _MAX_TAKEN_OVER = 8  # names that are kept
-
-
 _STILL_KEYING = (
     "The customer is still keying; nothing reaches you. Ask the customer to stop, then release the mask."
 )
@@ -63,23 +62,23 @@ _MASK_STAGES = {
 @dataclass(slots=True)
 class Payment:
     """Mask and captures of one call. `guard_time`: seconds after which media is asked again where
-    it refused. `charging`: what the call's route says of its charges."""
+    it refused. `charging`: what the call's route says of its charges. `requested`: the order as an
+    agent gave it."""
 
     session: SessionId
     guard_time: float = 1.0
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
+    requested: Order | None = None
     masking: Masking = field(default_factory=Masking)  # of the newest capture
     by_info: bool = False  # whether its keys come as SIP INFO
     mask: MaskState = MaskState.OPEN
     keying: bool = False  # the customer keys under a mask whose capture is over
     view: CaptureView | None = None
     records: list[CaptureRecord] = field(default_factory=list)
-    _ended: bool = (
-        False  # the call is over: its mask went with the session, and nothing can be keyed any more
-    )
-    _unanswered: int = (
-        0  # how many SetMask media has not answered; only the answer to the newest says what is
-    )
+    # The call is over: its mask went with the session, and nothing can be keyed any more.
+    _ended: bool = False
+    # How many SetMask media has not answered; only the answer to the newest says what is.
+    _unanswered: int = 0
     _deadline: float | None = None
 
     @property
@@ -105,12 +104,14 @@ class Payment:
     # --- what the agent asks for; raises NotNow and changes nothing -------------------------------
 
     def start(
-        self, capture: str, order: Order, masking: Masking, *, by_info: bool = False, agent: str = ""
-    ) -> list[CallCommand]:
+        self, capture: str, order: Order, masking: Masking, scopes: Sequence[ChargeDefaults] = (), *,
+        by_info: bool = False, agent: str = "",
+    ) -> list[CallCommand]:  # fmt: skip
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
         self.check_agent(agent)  # who paid before still drives the mask that is on
-        order = self.charging.complete(order)  # what is charged is what the payment shows
+        self.requested = order
+        order = complete(order, scopes)  # what is charged is what the payment shows
         self.view = CaptureView(
             id=capture, stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent
         )
@@ -118,14 +119,17 @@ class Payment:
         self._mask(MaskEvent.WANTED)
         return self._ask(on=True)
 
-    def take_over(self, agent: str) -> None:
-        """This agent drives the payment from now on; also one that is over, as long as its mask is
-        on."""
+    def take_over(self, agent: str, scopes: Sequence[ChargeDefaults] = ()) -> None:
+        """This agent drives the payment from now on, which is charged by the agent's `scopes` where
+        it is not submitted yet; also one that is over, as long as its mask is on."""
         if self.view is None or (self.settled and not self.masked):
             raise NotNow("There is no payment under way in this call.")
         if self.view.agent != agent:
             taken = (*self.view.taken_over_by, agent)[-_MAX_TAKEN_OVER:]
-            self.view = msgspec.structs.replace(self.view, agent=agent, taken_over_by=taken)
+            order = self.view.order
+            if self.requested is not None and self.view.stage not in {*FINAL, CaptureStage.CHARGING}:
+                order = complete(self.requested, scopes)
+            self.view = msgspec.structs.replace(self.view, agent=agent, taken_over_by=taken, order=order)
 
     def check_agent(self, agent: str) -> None:
         """Raises NotYours where another agent drives the payment."""

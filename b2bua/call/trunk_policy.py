@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from b2bua.call.charge_defaults import ChargeDefaults
 from media.events import Masking
 from media.stream_description import Interface
 
@@ -16,7 +17,7 @@ class TrunkPolicy:
     SRTP (RFC 3711) and no RTP in clear. `kinds`: the kinds of m-lines that it may have; None for
     all. `masking`: how its customers are masked. `keys_by_info`: its customers' keys come as SIP
     INFO. `wants_events`: it gets keys that came as SIP INFO as telephone-event (RFC 4733).
-    `interface`: where its RTP is received.
+    `interface`: where its RTP is received. `charging`: what it says of the charges of its calls.
     """
 
     latch: bool = False
@@ -26,6 +27,7 @@ class TrunkPolicy:
     keys_by_info: bool = False
     wants_events: bool = False
     interface: Interface = field(default_factory=Interface)
+    charging: ChargeDefaults = field(default_factory=ChargeDefaults)
 
     def allowed_kinds(self, other: TrunkPolicy) -> frozenset[str] | None:
         """The kinds of m-lines that a call of this trunk and another may have; None for all."""

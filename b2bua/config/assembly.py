@@ -8,6 +8,7 @@ from b2bua.call.routing.numbers import NumberPlan
 from b2bua.call.routing.router import Pattern, Place, Router, Rule
 from b2bua.call.routing.trunk import Trunk
 from b2bua.call.trunk_policy import TrunkPolicy
+from b2bua.config.charge_settings import ChargeSection
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import SignallingSettings
 from b2bua.config.trunk_settings import (
@@ -53,6 +54,7 @@ def _policy(settings: TrunkSettings) -> TrunkPolicy:
         keys_by_info=carrier is not None and carrier.info_digits,
         wants_events=isinstance(settings, PbxSettings) and settings.dtmf == "rfc4733",
         interface=Interface(address=settings.media_address, advertised=settings.media_advertised),
+        charging=_charging(settings),
     )
 
 
@@ -62,6 +64,24 @@ def _masking(settings: CarrierSettings) -> Masking:
         pause=settings.key_pause,
         tones=settings.capture_tones,
         placeholder=settings.placeholder_tone,
+    )
+
+
+def agent_charging(settings: SignallingSettings) -> dict[str, ChargeDefaults]:
+    """What the agents' groups say of their charges, by the agent's name."""
+    return {
+        agent: _charging(group)
+        for group in settings.agent_groups.values()
+        for agent in split_list(group.agents)
+    }
+
+
+def _charging(settings: ChargeSection, providers: tuple[str, ...] = ()) -> ChargeDefaults:
+    return ChargeDefaults(
+        providers=providers,
+        merchant_account=settings.merchant_account,
+        statement=settings.statement,
+        metadata=dict(each.split("=", 1) for each in split_list(settings.metadata)),
     )
 
 
@@ -82,12 +102,7 @@ def _rule(name: str, settings: RouteSettings) -> Rule:
         callee=Pattern.read(settings.callee, settings.callee_as),
         spread=settings.spread,
         refuse=settings.refuse,
-        charging=ChargeDefaults(
-            providers=split_list(settings.provider),
-            merchant_account=settings.merchant_account,
-            statement=settings.statement,
-            metadata=dict(each.split("=", 1) for each in split_list(settings.metadata)),
-        ),
+        charging=_charging(settings, split_list(settings.provider)),
     )
 
 

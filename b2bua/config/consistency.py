@@ -27,6 +27,7 @@ def find_signalling_faults(own: SignallingSettings) -> list[str]:
         *_unsupported_by_pjsua2(own),
         *_faults_of_trunks(own.trunks),
         *_faults_of_routes(own.trunks, own.routes),
+        *_faults_of_agent_groups(own),
     ]
 
 
@@ -177,4 +178,23 @@ def _faults_of_routes(trunks: Mapping[str, TrunkSettings], routes: Mapping[str, 
         if to and None not in of | to and not any(one != other for one in of for other in to):
             wanted = "pbx" if "carrier" in to else "carrier"
             faults.append(f"[{header}] to: expected a {wanted}, since calls cross from one kind to the other")
+    return faults
+
+
+def _faults_of_agent_groups(own: SignallingSettings) -> list[str]:
+    """Agents without a token, and agents in two groups."""
+    groups: dict[str, str] = {}
+    faults = []
+    for header, settings in own.agent_groups.items():
+        for agent in split_list(settings.agents):
+            if agent not in own.api.agents:
+                faults.append(
+                    f"[{header}] agents: {agent} has no token; expected names of [api] tokens "
+                    f"({', '.join(own.api.agents)})"
+                )
+            elif groups.setdefault(agent, header) != header:
+                faults.append(
+                    f"[{header}] agents: {agent} is in [{groups[agent]}] already; expected each agent in one "
+                    "group"
+                )
     return faults

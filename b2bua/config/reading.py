@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.consistency import find_faults, find_signalling_faults
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.route_settings import RouteSettings
@@ -58,6 +59,10 @@ def read_signalling(sections: Sections) -> SignallingSettings:
         },
         api=load(ApiSettings, sections),
         cdr=load(CdrSettings, sections),
+        agent_groups={
+            header: load(AgentGroupSettings, sections, header=header)
+            for header in _headers(AgentGroupSettings, sections)
+        },
     )
     if faults := find_signalling_faults(own):
         raise ConfigError("\n".join(faults))
@@ -69,4 +74,5 @@ def _headers(model: type[Section], sections: Sections) -> list[str]:
     fault says so."""
     if model.section not in SEVERAL:
         return [model.section]
-    return headers(model.section, sections) or ([] if model is RouteSettings else [model.section])
+    may_be_absent = model in (RouteSettings, AgentGroupSettings)
+    return headers(model.section, sections) or ([] if may_be_absent else [model.section])

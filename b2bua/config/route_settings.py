@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
 from b2bua.call.routing.router import Pattern, PatternError
+from b2bua.config.charge_settings import ChargeSection
 from b2bua.config.values import split_list
-from tonewall.ini import Section
-
-_MAX_METADATA = 20
-_PAIR = re.compile(r"[A-Za-z0-9_]{1,20}=[^=]{1,80}")
 
 
-class RouteSettings(Section):
+class RouteSettings(ChargeSection):
     """`[route]`: which calls go to which trunks. The first that fits decides."""
 
     section: ClassVar[str] = "route"
@@ -42,25 +38,7 @@ class RouteSettings(Section):
         description="the providers that its calls are charged at, by name (default is the one without), the "
         "next only where the one before certainly did not charge",
     )
-    merchant_account: str = Field(
-        "", max_length=80, description="for whom its calls are charged, where the provider asks for that"
-    )
-    statement: str = Field("", max_length=22, description="what stands on the cardholder's statement")
-    metadata: str = Field(
-        "", description="more that the provider keeps with a charge: name=value, separated by commas"
-    )
     refuse: int = Field(0, description="answer its calls with this code, 400 to 699, instead; 0: they go on")
-
-    @field_validator("metadata")
-    @classmethod
-    def _is_metadata(cls, value: str) -> str:
-        pairs = split_list(value)
-        if len(pairs) > _MAX_METADATA or not all(_PAIR.fullmatch(each) for each in pairs):
-            raise ValueError(
-                "expected at most 20 of name=value, separated by commas: names of 20 letters, digits and "
-                "underscores, values of 80 characters"
-            )
-        return value
 
     @field_validator("refuse")
     @classmethod

@@ -7,15 +7,17 @@ Rule 1: the b2bua process receives its own sections only; `[provider]` and its c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, SecretStr
 
+from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
+from b2bua.config.values import split_list
 from media.settings import MediaSettings
 from provider_adapters.settings import ProviderSettings, provider_name
 from provider_adapters.webhook.settings import WebhookSettings
@@ -76,21 +78,28 @@ class ApiSettings(Section):
         given = (("/healthz", self.healthz), ("/openapi.json", self.openapi))
         return frozenset(path for path, is_open in given if not is_open)
 
+    @property
+    def agents(self) -> tuple[str, ...]:
+        """The names of the tokens, in their order."""
+        return tuple(each.partition(":")[0] for each in split_list(self.tokens.get_secret_value()))
+
 
 @dataclass(frozen=True, slots=True)
 class SignallingSettings:
-    """The sections of the b2bua process. Trunks and routes by their headers, in their order."""
+    """The sections of the b2bua process. Trunks, routes and agent groups by their headers, in their
+    order."""
 
     general: GeneralSettings
     trunks: Mapping[str, TrunkSettings]
     routes: Mapping[str, RouteSettings]
     api: ApiSettings
     cdr: CdrSettings
+    agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """These sections as environment variables, for the b2bua process. Secrets are in clear."""
         single: list[Section] = [self.general, self.api, self.cdr]
-        several: dict[str, Section] = {**self.trunks, **self.routes}
+        several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups}
         variables = {NAMED: ",".join(several)}
         for section in single:
             variables |= to_environment(section)
@@ -146,6 +155,7 @@ SECTIONS: Mapping[str, type[Section]] = {
         RouteSettings,
         MediaSettings,
         ApiSettings,
+        AgentGroupSettings,
         CdrSettings,
         ProviderSettings,
         WebhookSettings,
@@ -153,5 +163,5 @@ SECTIONS: Mapping[str, type[Section]] = {
 }
 SEVERAL = frozenset(
     {CarrierSettings.section, PbxSettings.section, RouteSettings.section}
-    | {ProviderSettings.section, WebhookSettings.section}
+    | {AgentGroupSettings.section, ProviderSettings.section, WebhookSettings.section}
 )

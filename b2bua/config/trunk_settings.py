@@ -13,17 +13,17 @@ from typing import ClassVar, Literal
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from b2bua.call.routing.numbers import Form
+from b2bua.config.charge_settings import ChargeSection
 from b2bua.config.values import check_host, check_readable, split_list
 from b2bua.sip.message.header_policy import has_own_rule
 from media.mask_policy import MaskPolicy
 from tonewall.address import own_address
-from tonewall.ini import Section
 
 _USER_PARAMETER = re.compile(r"\*|[A-Za-z0-9-]{1,32}")
 _PRIVATE_HEADER = re.compile(r"\*|[XP]-[A-Za-z0-9.!%*_+`'~-]{1,62}", re.IGNORECASE)
 
 
-class TrunkSettings(Section):
+class TrunkSettings(ChargeSection):
     """`[carrier]` and `[pbx]`: a peer."""
 
     host: str = Field(description="the peer's host name or numeric address; dynamic: it registers here")

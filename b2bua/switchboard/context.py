@@ -3,9 +3,10 @@ to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.routing.limits import Limiter
 from b2bua.ladder.ladders import Ladders
 from b2bua.switchboard.interfaces import Engine, Media, Reconciler
@@ -27,9 +28,14 @@ class SwitchboardContext:
     feed: Feed
     payments: Payments
     run_queue: RunQueue
+    agent_charging: Mapping[str, ChargeDefaults] = field(default_factory=dict)
     engine: Engine | None = None
     media: Media | None = None
     reconciler: Reconciler | None = None
+
+    def charging_of(self, agent: str) -> ChargeDefaults:
+        """What the agent's group says of charges; nothing where the agent is in none."""
+        return self.agent_charging.get(agent, ChargeDefaults())
 
     @property
     def has_media(self) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.leg import LegId
 from b2bua.call.leg_command import LegCommand
 from b2bua.call.routing.limits import Limit
@@ -109,7 +110,8 @@ class Reconciler(Protocol):
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Where calls go, and how they are treated. `limits`, `policies`: of each trunk, by name;
-    `other_audio`, `max_media` and `ring_time`: as in Route; `guard_time`: as in Payment."""
+    `other_audio`, `max_media` and `ring_time`: as in Route; `guard_time`: as in Payment;
+    `agent_charging`: what the agents' groups say of their charges, by the agent's name."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -118,6 +120,7 @@ class Plan:
     max_media: int
     ring_time: float
     guard_time: float
+    agent_charging: Mapping[str, ChargeDefaults] = field(default_factory=dict)
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
         """The route of a call from the trunk `source`, which is on the side `near`."""

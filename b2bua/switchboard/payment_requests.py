@@ -1,7 +1,8 @@
 """Carries out what agents request of payments: the part of `CallDesk` that concerns them.
 
 Rule 1: a payment is driven by the agent who started it, or who took it over.
-Rule 2: an order that was charged, or may have been, is not charged again unless the agent requests
+Rule 2: whoever submits it charges for the merchant of their own group.
+Rule 3: an order that was charged, or may have been, is not charged again unless the agent requests
         that expressly. It is looked up at the start, and again in one transaction with the note
         that the card is submitted.
 """
@@ -50,8 +51,8 @@ class PaymentRequests:
         charged = await self._context.payments.charged(order.transaction_id)
         if charged and order.moves_money and not allow_repeat:
             raise Repeated(charged)
-        capture = token(16)
-        view = self._request(call_id, lambda call, now: call.start_capture(capture, order, now, agent))
+        capture, group = token(16), self._context.charging_of(agent)
+        view = self._request(call_id, lambda call, now: call.start_capture(capture, order, now, agent, group))
         try:
             await self._context.payments.begin(view, charged)
         except NotWell:
@@ -97,7 +98,8 @@ class PaymentRequests:
         """See CallDesk."""
         view = self._entry(call_id).call.payment.view
         before = view.agent if view is not None else ""
-        answer = self._request(call_id, lambda call, now: call.take_over_capture(agent, now))
+        group = self._context.charging_of(agent)
+        answer = self._request(call_id, lambda call, now: call.take_over_capture(agent, now, group))
         if before != agent:
             log.warning("payment_taken_over", agent=agent, why=f"from {before}", call=call_id)
         return answer
@@ -148,8 +150,9 @@ class PaymentRequests:
         allow_repeat: bool = False,
     ) -> PaymentView:
         """See CallDesk."""
-        saved = SavedCharges(self._context.payments, self._context.reconciler)
-        return await saved.charge(order, card, agent, name, self._context.clock(), allow_repeat=allow_repeat)
+        context = self._context
+        saved = SavedCharges(context.payments, context.reconciler, context.charging_of(agent))
+        return await saved.charge(order, card, agent, name, context.clock(), allow_repeat=allow_repeat)
 
     async def recall(self, name: RequestName) -> bytes | None:
         """See CallDesk."""

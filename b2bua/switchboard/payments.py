@@ -339,7 +339,7 @@ def _timestamp(seconds: float) -> str:
 
 def _shared(capture: CaptureView) -> dict[str, object]:
     """The fields that a payment shares with its capture."""
-    names = ("stage", "agent", "taken_over_by", "brand", "last_four", "outcome", "reason")
+    names = ("stage", "order", "agent", "taken_over_by", "brand", "last_four", "outcome", "reason")
     return {name: getattr(capture, name) for name in names}
 
 

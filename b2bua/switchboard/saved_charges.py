@@ -3,15 +3,19 @@
 Rule 1: the payment is on disk as `charging` before the request is handed over, in one transaction
         with the check that no other payment charged the order.
 Rule 2: an outcome whose answer was lost is asked for as any other, by the journal.
+Rule 3: a card that a payment here saved is charged for that payment's merchant account, unless the
+        order names another: it may be unknown to others.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
+from b2bua.call.charge_defaults import ChargeDefaults, complete
 from b2bua.call.order import Order, RequestName, SavedCard
 from b2bua.call.view import CaptureStage, NotNow, NotOffered, NotWell, PaymentView
 from b2bua.switchboard.follow_ups import AWAY
@@ -27,10 +31,13 @@ _NOT_OFFERED: Final = "the payment provider charges no saved cards"
 
 
 class SavedCharges:
-    """Requests for charges of saved cards."""
+    """Requests for charges of saved cards. `group`: what the agent's group says of charges."""
 
-    def __init__(self, payments: Payments, reconciler: Reconciler | None) -> None:
+    def __init__(
+        self, payments: Payments, reconciler: Reconciler | None, group: ChargeDefaults | None = None
+    ) -> None:
         self._payments, self._reconciler = payments, reconciler
+        self._group = group or ChargeDefaults()
 
     async def charge(
         self,
@@ -47,11 +54,12 @@ class SavedCharges:
         reconciler = self._reconciler
         if reconciler is None or not reconciler.connected:
             raise NotWell(AWAY)
+        group = replace(self._group, merchant_account="") if card.saved_from else self._group
         at = datetime.fromtimestamp(now, UTC).isoformat(timespec="milliseconds")
         view = PaymentView(
             id=token(16),
             stage=CaptureStage.CHARGING,
-            order=order,
+            order=complete(order, [group]),
             started_by=agent,
             agent=agent,
             started_at=at,

@@ -72,8 +72,9 @@ class Switchboard(PaymentRequests):
         feed, limiter, ladders = Feed(), Limiter(plan.limits), ladders or Ladders()
         all_payments = Payments(payments or PaymentTable(), clock, self._publish_payment, record)
         self._context = SwitchboardContext(
-            clock, limiter, ladders, Registry(limiter, ladders), feed, all_payments, RunQueue()
-        )
+            clock, limiter, ladders, Registry(limiter, ladders), feed, all_payments, RunQueue(),
+            plan.agent_charging,
+        )  # fmt: skip
         self._faults = Faults(
             lambda: self._context.has_media, records, clock, all_payments.fault,
             lambda: all_payments.reconciliation.passed_by,

@@ -71,7 +71,8 @@ _OTHERWISE = Behaviour("approved", True)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """A charge as it arrived, whatever the provider calls its parts. `expiry`: MMYY. `reference`:
-    the provider's own, where it is older than the charge."""
+    the provider's own, where it is older than the charge. `beside`: what else it says, of the
+    merchant for example."""
 
     key: str
     transaction_id: str
@@ -83,6 +84,7 @@ class Order:
     operation: Literal["charge", "authorise", "verify"] = "charge"
     saves: str = "none"
     reference: str = ""
+    beside: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -109,6 +111,7 @@ class Record:
     captured: int = 0
     refunded: int = 0
     voided: bool = False
+    beside: Mapping[str, object] = field(default_factory=dict)
     moves: dict[str, Move] = field(default_factory=dict)
 
 
@@ -248,6 +251,7 @@ class Books:
         fields = (
             "transaction_id", "amount", "currency", "last_four", "digits_sha256", "behaviour", "operation",
             "charges", "state", "reference", "approved", "captured", "refunded", "voided", "token",
+            "beside",
         )  # fmt: skip
         return {
             "requests": self.requests,
@@ -275,6 +279,7 @@ def _record(order: Order, behaviour: Behaviour) -> Record:
         behaviour=behaviour.name,
         operation=order.operation,
         reference=order.reference or _reference("ch", order.key),
+        beside=order.beside,
     )
 
 

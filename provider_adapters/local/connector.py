@@ -21,6 +21,8 @@ from provider_adapters.local.books import (
     Record,
 )
 
+_BESIDE = ("merchant_account", "statement", "metadata")
+
 
 class _Card(msgspec.Struct):
     number: str
@@ -40,6 +42,9 @@ class _Body(msgspec.Struct):
     token: str | None = None
     operation: str = "charge"
     description: str = ""
+    merchant_account: str = ""
+    statement: str = ""
+    metadata: dict[str, str] = {}
 
 
 class _Move(msgspec.Struct):
@@ -111,6 +116,7 @@ class LocalConnector:
             code=code,
             operation="authorise" if asked.operation == "authorise" else "charge",
             saves=asked.token_type,
+            beside={name: getattr(asked, name) for name in _BESIDE},
         )
 
     def _inquire(self, key: str) -> Answer:

@@ -91,6 +91,9 @@ OTHER = {
             "international_prefix": "810",
             "max_calls": "30",
             "max_rate": "2.5",
+            "merchant_account": "North",
+            "statement": "NORTH SHOES",
+            "metadata": "city=berlin",
         }.items()
     },
     ("carrier", "refer"): "yes",
@@ -133,6 +136,10 @@ OTHER = {
     ("api", "openapi"): "no",
     ("api", "idle_time"): "600",
     ("api", "tokens"): f"agent:{SECRET}",
+    ("agent_group", "agents"): "agent",
+    ("agent_group", "merchant_account"): "Boots",
+    ("agent_group", "statement"): "BOOTS LTD",
+    ("agent_group", "metadata"): "team=red",
     ("provider", "adapter"): "connector",
     ("provider", "url"): "https://other.example/v2",
     ("provider", "api_key"): SECRET,
@@ -199,6 +206,11 @@ WRONG = {
     ("route", "statement"): "A name of more than twenty-two characters",
     ("route", "metadata"): "desk 7",
     ("route", "refuse"): "200",
+    ("pbx", "statement"): "A name of more than twenty-two characters",
+    ("carrier", "metadata"): "city berlin",
+    ("agent_group", "agents"): " , ",
+    ("agent_group", "statement"): "A name of more than twenty-two characters",
+    ("agent_group", "metadata"): "team red",
     ("media", "address"): "0.0.0.0",
     ("media", "threads"): "0",
     ("media", "dscp"): "64",
@@ -243,8 +255,9 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def example() -> dict[str, dict[str, str]]:
-    """The example, with a route that lets all calls through."""
-    return {**read_file(EXAMPLE), "route": {"to": "pbx, carrier"}}
+    """The example, with a route that lets all calls through, and a group of its agent."""
+    more = {"route": {"to": "pbx, carrier"}, "agent_group": {"agents": "desk-1"}}
+    return {**read_file(EXAMPLE), **more}
 
 
 def plain(value: object) -> object:
@@ -500,6 +513,9 @@ callee = +4930
 to = pbx
 [route]
 to = south, north
+[agent_group boots]
+agents = desk-1
+statement = BOOTS
 """
 
 
@@ -515,6 +531,7 @@ def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_th
     own = read_signalling(several(SEVERAL.format(secret=SECRET), tmp_path))
     assert list(own.trunks) == ["carrier north", "carrier south", "pbx"]
     assert list(own.routes) == ["route berlin", "route"]
+    assert own.agent_groups["agent_group boots"].statement == "BOOTS"
     assert own.trunks["carrier south"].password.get_secret_value() == SECRET
     for name, value in own.environment().items():
         monkeypatch.setenv(name, value)
@@ -540,6 +557,15 @@ def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_th
         ("[carrier x]\nhost = h\nregistration = yes", "[carrier x] user: expected who we are there"),
         ("[pbx x]\nhost = dynamic", "[pbx x] password: expected username and password"),
         ("[carrier x]\nhost = a b", "[carrier x] host: expected a host name"),
+        (
+            "[agent_group x]\nagents = desk-9",
+            "[agent_group x] agents: desk-9 has no token; expected names of [api] tokens (desk-1)",
+        ),
+        (
+            "[agent_group x]\nagents = desk-1",
+            "[agent_group x] agents: desk-1 is in [agent_group boots] already; expected each agent in one",
+        ),
+        ("[agent_group x]\nstatement = X", "[agent_group x] agents: expected names of [api] tokens"),
     ],
 )
 def test_what_is_wrong_between_trunks_and_routes_is_told(more: str, fault: str, tmp_path: Path):

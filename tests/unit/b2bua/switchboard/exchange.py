@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from b2bua.call import leg, leg_command
 from b2bua.call.cdr import CallRecord
+from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.leg import LegId
 from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.router import Place, Router, Rule
@@ -147,6 +148,7 @@ class Exchange:
         rules: Sequence[Rule] = (),
         limits: Mapping[str, tuple[int, float]] | None = None,
         payments: PaymentTable | None = None,
+        agent_charging: Mapping[str, ChargeDefaults] | None = None,
     ) -> None:
         self.wire = Wire()
         self.records: list[CallRecord] = []
@@ -158,6 +160,7 @@ class Exchange:
             max_media=16,
             ring_time=ring_time,
             guard_time=guard_time,
+            agent_charging=agent_charging or {},
         )
         self.passed = 0.0  # seconds that a test lets pass at once
         loop = asyncio.get_running_loop()

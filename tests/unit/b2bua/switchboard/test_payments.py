@@ -232,6 +232,27 @@ async def test_where_a_route_names_providers_one_of_them_must_offer_it(path: Pat
     assert (order.merchant_account, order.metadata) == ("Shoes", {"shop": "n", "till": "7"}), "of the route"
 
 
+async def test_an_agent_s_group_goes_before_the_route_and_whoever_submits_counts(path: Path) -> None:
+    groups = {name: ChargeDefaults(merchant_account=name, metadata={name: "1"}) for name in ("ann", "bob")}
+    charging = ChargeDefaults(merchant_account="Shoes", statement="SHOES")
+    exchange = Exchange(
+        payments=PaymentTable(path), rules=[Rule("r", ("pbx",), charging=charging)], agent_charging=groups
+    )
+    call_id = exchange.up()
+    view = await exchange.board.start_capture(call_id, ORDER, "ann")
+    assert view.capture is not None
+    assert view.capture.order.merchant_account == "ann"
+    await exchange.board.take_over_capture(call_id, "bob")
+    exchange.tell(call_id, CaptureState.COLLECTING)
+    exchange.tell(call_id, CaptureState.READY)
+    await exchange.board.submit_capture(call_id, "bob")
+    [charge] = [each.charge for each in exchange.wire.commands if isinstance(each, SubmitCapture)]
+    assert (charge.merchant_account, charge.statement, charge.metadata) == ("bob", "SHOES", {"bob": "1"})
+    on_disk = PaymentTable(path).find(view.capture.id)
+    assert on_disk is not None
+    assert on_disk.order.merchant_account == "bob", "where a refund goes"
+
+
 async def test_a_card_that_was_verified_may_be_charged_for_the_order(path: Path) -> None:
     exchange = exchange_on(path)
     verification = msgspec.structs.replace(ORDER, operation="verify", amount=0)

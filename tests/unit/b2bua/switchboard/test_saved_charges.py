@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.order import Order, RequestName, SavedCard
 from b2bua.call.view import CaptureStage, NoSuchPayment, NotNow, NotOffered, NotWell, PaymentView, Repeated
 from b2bua.records.payments import PaymentTable
@@ -46,12 +47,14 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "payments.sqlite"
 
 
-async def process(path: Path, *payments: PaymentView) -> Exchange:
+async def process(
+    path: Path, *payments: PaymentView, groups: dict[str, ChargeDefaults] | None = None
+) -> Exchange:
     """A switchboard whose table has these payments, too."""
     table = PaymentTable(path)
     for each in payments:
         table.put(each)
-    exchange = Exchange(payments=table)
+    exchange = Exchange(payments=table, agent_charging=groups)
     _RUNNING.append(exchange)
     await exchange.board.resume_payments()
     return exchange
@@ -109,6 +112,20 @@ async def test_a_token_of_elsewhere_goes_to_the_provider_that_is_named(path: Pat
     assert exchange.reconciler.providers == ["south"]
     assert (await settled(exchange, view.id)).outcome == Declined(reason="declined")
     assert b"tok_9" not in stored(path)
+
+
+@pytest.mark.parametrize("merchant", ["", "Hats"])
+async def test_the_agent_s_group_completes_an_order_of_a_saved_card(path: Path, merchant: str) -> None:
+    group = ChargeDefaults(merchant_account="Boots", statement="BOOTS", metadata={"desk": "7"})
+    exchange = await process(path, PAID, groups={"ann": group})
+    order = msgspec.structs.replace(ORDER, merchant_account=merchant)
+    await charge(exchange, order)
+    await charge(exchange, msgspec.structs.replace(order, transaction_id="order-3"), SavedCard(token="tok_9"))
+    await until(lambda: len(exchange.reconciler.saved) == 2, "both requests")
+    first, second = (each[0] for each in exchange.reconciler.saved)
+    assert first.merchant_account == (merchant or "North"), "others may not know the card"
+    assert second.merchant_account == (merchant or "Boots")
+    assert {(each.statement, each.metadata["desk"]) for each in (first, second)} == {("BOOTS", "7")}
 
 
 async def test_an_order_is_charged_once_unless_it_is_repeated(path: Path) -> None:
