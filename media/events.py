@@ -32,6 +32,7 @@ from media.messages.base import (
 )
 from media.messages.commands import (
     AnyCommand,
+    AskField,
     CancelCapture,
     CloseSession,
     CountSessions,
@@ -75,6 +76,7 @@ __all__ = [
     "AnyAnswer",
     "AnyCommand",
     "AnyNews",
+    "AskField",
     "CancelCapture",
     "CaptureChanged",
     "CaptureId",

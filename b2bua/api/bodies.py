@@ -244,6 +244,22 @@ class ReconcileBody(_Body):
     ] = []
 
 
+class AskBody(_Body):
+    """The field that the customer is to key now."""
+
+    model_config = ConfigDict(
+        title="Ask", strict=False, json_schema_extra={"examples": [{"field": "expiry"}]}
+    )
+
+    field: Annotated[
+        Field | None,
+        Described(
+            description="This field is keyed alone: again, or before its turn. Without it, what was asked "
+            "for again counts as it was, and the form goes on in order."
+        ),
+    ] = None
+
+
 class ResetBody(_Body):
     """The field that the customer is to key again."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from b2bua.api.bodies import OrderBody, ResetBody, SubmitBody
+from b2bua.api.bodies import AskBody, OrderBody, ResetBody, SubmitBody
 from b2bua.api.call_routes import CallId, view_response
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests
 from b2bua.api.schema import call_answer, problem_answers
@@ -62,7 +62,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
     @router.post(
         "/reset",
         operation_id="reset_fields",
-        summary="Ask for a field again",
+        summary="Wipe a field and those after it",
         responses={200: call_answer("Collecting again."), **problem_answers(401, 403, 404, 409, 413, 422)},
     )
     async def reset_field(request: Request, call_id: CallId, body: ResetBody | None = None) -> Response:
@@ -71,6 +71,20 @@ def capture_routes(desk: CallDesk) -> APIRouter:
         return view_response(
             await desk.reset_capture(call_id, body.field if body else None, request.state.agent)
         )
+
+    @router.post(
+        "/ask",
+        operation_id="ask_field",
+        summary="Ask for one field, alone",
+        responses={200: call_answer("Collecting it."), **problem_answers(401, 403, 404, 409, 413, 422)},
+    )
+    async def ask_field(request: Request, call_id: CallId, body: AskBody | None = None) -> Response:
+        """The customer keys this field now, again or before its turn; the other fields stay. What a
+        complete field had counts until it is complete again: the field is `kept` as long. Where no
+        field is named, what was kept counts again, and the form goes on in order.
+        """
+        _log_request(request, "ask", call_id)
+        return view_response(await desk.ask_field(call_id, body.field if body else None, request.state.agent))
 
     @router.post(
         "/submit",

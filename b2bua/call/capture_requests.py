@@ -77,6 +77,10 @@ class CaptureRequests(ABC):
         """Raises NotNow."""
         return self._finish(self.payment.reset(wanted), now)
 
+    def ask_field(self, wanted: Field | None, now: float) -> list[CallCommand]:
+        """Raises NotNow."""
+        return self._finish(self.payment.ask_field(wanted), now)
+
     def submit_capture(self, now: float) -> list[CallCommand]:
         """Raises NotNow."""
         return self._finish(self.payment.submit(), now)

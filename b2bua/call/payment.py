@@ -22,6 +22,7 @@ from b2bua.call.order import Order
 from b2bua.call.state import CAPTURE_TRANSITIONS, MASK_TRANSITIONS, CaptureEvent, MaskEvent, MaskState, step
 from b2bua.call.view import CaptureStage, CaptureView, MaskStage, NotNow, NotYours
 from media.events import (
+    AskField,
     CancelCapture,
     CaptureChanged,
     CaptureId,
@@ -139,6 +140,10 @@ class Payment:
     def reset(self, wanted: Field | None) -> list[CallCommand]:
         view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
         return [ToMedia(ResetCapture(session=self.session, capture=CaptureId(view.id), field=wanted))]
+
+    def ask_field(self, wanted: Field | None) -> list[CallCommand]:
+        view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
+        return [ToMedia(AskField(session=self.session, capture=CaptureId(view.id), field=wanted))]
 
     def check_ready(self) -> CaptureView:
         """The payment, where it may be submitted."""

@@ -65,6 +65,11 @@ class PaymentRequests:
         self._entry(call_id).call.payment.check_agent(agent)
         return self._request(call_id, lambda call, now: call.reset_capture(field, now))
 
+    async def ask_field(self, call_id: str, field: Field | None = None, agent: str = "") -> CallView:
+        """See CallDesk."""
+        self._entry(call_id).call.payment.check_agent(agent)
+        return self._request(call_id, lambda call, now: call.ask_field(field, now))
+
     async def submit_capture(self, call_id: str, agent: str = "", *, allow_repeat: bool = False) -> CallView:
         """See CallDesk."""
         entry, payments = self._entry(call_id), self._context.payments

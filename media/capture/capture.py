@@ -5,12 +5,12 @@ seconds of a steady clock:
 
     capture = Capture(capture_id, SecretMemory(SIZE), today=(2026, 11), now=now)
     capture.keys_waiting(lambda memory, at: relay.take_digits(stream, memory, at), now)  # KEYED
-    capture.reset(field, now)  # or cancel(now), submit(now), lost(now), call_gone(now)
+    capture.reset(field, now)  # or ask, cancel, submit, lost, call_gone
     capture.expire(now)  # at capture.deadline()
     outcome = await capture.spend(pipe, charge)  # once submit() has not raised
     capture.settle(outcome, now)
 
-Rule 1: each returns what to tell b2bua, in order; `session` in it is the caller's. `reset`,
+Rule 1: each returns what to tell b2bua, in order; `session` in it is the caller's. `reset`, `ask`,
         `cancel`, `submit` and `settle` raise IllegalEvent, and change nothing, where the state does
         not allow them.
 Rule 2: a digit goes from the core into the vault only while the machine wants one; all others are
@@ -26,15 +26,18 @@ from contextlib import closing
 from typing import Generic
 
 from media.capture.card_form import CARD
-from media.capture.check import INCOMPLETE
+from media.capture.check import INCOMPLETE, Verdict
 from media.capture.form import Form
 from media.capture.messages import (
+    Asked,
     CallGone,
     Cancelled,
     ClearKeyed,
+    Contradicted,
     DigitDropped,
     DigitKeyed,
     DigitsMoved,
+    DropAside,
     EndKeyed,
     Event,
     Limits,
@@ -43,10 +46,12 @@ from media.capture.messages import (
     Report,
     Reset,
     RunEnded,
+    SetAside,
     Settled,
     Spend,
     Split,
     Submitted,
+    TakeBack,
     TimedOut,
     Wipe,
 )
@@ -78,6 +83,7 @@ class Capture(Generic[M]):
         self._brand: str | None = None
         self._last_four: str | None = None
         self._reason: str | None = None
+        self._checked: set[Field] = set()  # the complete fields that fit each other
 
     @property
     def state(self) -> CaptureState:
@@ -111,6 +117,13 @@ class Capture(Generic[M]):
     def reset(self, field: Field | None, now: float) -> list[CaptureChanged]:
         """Clear a field, or all of them (None), to be keyed anew. Raises IllegalEvent."""
         return self._receive(Reset(field), now)
+
+    def ask(self, field: Field | None, now: float) -> list[CaptureChanged]:
+        """Have one field keyed, alone; the others stay, and what it had counts until it is
+        complete.
+
+        None: no field is asked for out of order any more. Raises IllegalEvent."""
+        return self._receive(Asked(field), now)
 
     def submit(self, now: float) -> list[CaptureChanged]:
         """Have the card charged. Raises IllegalEvent where not all fields are complete."""
@@ -193,16 +206,37 @@ class Capture(Generic[M]):
                     self._vault.close()
                 case Wipe(field=Field() as field):
                     self._vault.clear(field)
-                case Split(field=field, length=length):
-                    self._vault.split(field, length)
-                    check = self._vault.check(self._form.after(field), self._today)
-                    changes += self._receive(DigitsMoved(check), now)
+                case Split(field=field, length=length, into=into):
+                    self._vault.split(field, length, into)
+                    changes += self._receive(DigitsMoved(self._vault.check(into, self._today)), now)
+                case SetAside(field=field):
+                    self._vault.set_aside(field)
+                case TakeBack(field=field):
+                    self._vault.take_back(field)
+                case DropAside(field=field):
+                    self._vault.drop_aside(field)
                 case Spend():
                     pass  # the driver's, who has the pipe
                 case Report(reason=reason):
+                    changes += self._check_together(now)
                     self._reason = reason
                     self._describe()
                     changes.append(self.changed())
+        return changes
+
+    def _check_together(self, now: float) -> list[CaptureChanged]:
+        """A field was completed: others that were complete before it may not fit it, as a security
+        code does not fit another brand."""
+        complete = {each.field for each in self._machine.progress.values() if each.complete}
+        if complete == self._checked or self.state not in (CaptureState.COLLECTING, CaptureState.READY):
+            return []
+        self._checked = complete
+        changes = []
+        for field in self._form.fields:
+            if field in complete:
+                check = self._vault.check(field, self._today, ended=True)
+                if check.verdict is not Verdict.COMPLETE:
+                    changes += self._receive(Contradicted(field, check), now)
         return changes
 
     def _describe(self) -> None:

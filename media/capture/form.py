@@ -8,7 +8,7 @@ media.events (Field, FieldReason).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from media.capture.check import Check, Digits
@@ -101,6 +101,10 @@ class Form:
     def after(self, wanted: Field) -> Field:
         """The field behind this one. Raises IndexError for the last."""
         return self.fields[self.fields.index(wanted) + 1]
+
+    def part(self, fields: Collection[Field]) -> Form:
+        """The form of these fields alone, in its own order."""
+        return Form(self.name, tuple(each for each in self.rules if each.field in fields))
 
     def from_field(self, wanted: Field) -> tuple[Field, ...]:
         """This field and all behind it."""

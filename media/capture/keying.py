@@ -21,6 +21,9 @@ Drained keys are counted in `ignored`, with a `reason`.
 
 `*` clears the current field. Where that is empty it does nothing, once: a second one, `field_pause`
 later, steps back and clears the field before. With all complete it clears the last.
+
+A field that the agent asks for is keyed alone: again, or before its turn. What it had counts until
+it is complete; then the form goes on with what is missing.
 """
 
 from __future__ import annotations
@@ -28,7 +31,7 @@ from __future__ import annotations
 from media.capture.check import Check, Verdict
 from media.capture.form import Form
 from media.capture.key_run import KeyRun
-from media.capture.messages import Command, Limits, Report, Split, Wipe
+from media.capture.messages import Command, DropAside, Limits, Report, SetAside, Split, TakeBack, Wipe
 from media.capture.progress import FormProgress
 from media.events import FIELD_REASONS, Field, FieldReason
 
@@ -42,7 +45,8 @@ class Keying:
     def __init__(self, form: Form, limits: Limits, now: float) -> None:
         self.progress = FormProgress(form)
         self.last_key = now
-        self._form = form
+        self._whole = form
+        self._form = form  # the part of it that is keyed now
         self._limits = limits
         self._enough = False
         self._run = KeyRun(limits)
@@ -50,7 +54,7 @@ class Keying:
     @property
     def field(self) -> Field | None:
         """The field being keyed; None where all are complete."""
-        return self.progress.current
+        return next((field for field in self._form.fields if not self.progress[field].complete), None)
 
     def wants_digit(self, now: float) -> bool:
         """Whether a digit keyed now counts."""
@@ -155,10 +159,60 @@ class Keying:
 
     def reset_from(self, first: Field | None) -> list[Command]:
         """`first` and all fields behind it are to be keyed again; all where None."""
-        first = first or self._form.first
-        if self.field is None or self.field in self._form.from_field(first):
+        wiped = self._whole.from_field(first or self._whole.first)
+        if self.field is None or self.field in wiped:
             self._run.drain(self._limits.field_pause)
-        return self.clear_from(first)
+        commands = self._end_asking(self.progress.aside not in wiped)
+        self._clear(wiped)
+        self._go_on()
+        return [*commands, *(Wipe(field) for field in wiped), Report()]
+
+    def ask(self, wanted: Field | None) -> list[Command]:
+        """Only this field is keyed now; None: those that are missing, in order."""
+        commands: list[Command] = []
+        if self._run.full:
+            commands += self._complete(self._current())
+        commands += self._end_asking(True)
+        begun = self.field
+        if begun is not None and self.progress[begun].count:
+            self._clear((begun,))
+            commands.append(Wipe(begun))
+        self._go_on()
+        if wanted is not None:
+            if self.progress[wanted].complete:
+                self.progress.set_aside(wanted)
+                commands.append(SetAside(wanted))
+            self._form = self._whole.part((wanted,))
+        self._run.drain(self._limits.field_pause)
+        self._enough = False
+        return [*commands, Report()]
+
+    def contradict(self, field: Field, check: Check) -> list[Command]:
+        """A complete field does not fit what was keyed again."""
+        assert check.reason is not None
+        self._clear((field,))
+        self.progress.refuse(field, check.reason, 0)
+        self._go_on()
+        return [Wipe(field), Report(FIELD_REASONS[check.reason])]
+
+    def _end_asking(self, take_back: bool) -> list[Command]:
+        """The field that is asked for again has its earlier digits, or none."""
+        field = self.progress.aside
+        if field is None:
+            return []
+        if take_back:
+            self.progress.take_back()
+            return [TakeBack(field)]
+        self.progress.drop_aside()
+        return [DropAside(field)]
+
+    def _go_on(self) -> None:
+        """What is missing is keyed now, in order. `*` reaches back to what is complete only where
+        nothing behind it is."""
+        missing = self.progress.missing
+        is_end = bool(missing) and self._whole.from_field(missing[0]) == missing
+        if missing:
+            self._form = self._whole if is_end else self._whole.part(missing)
 
     def clear_from(self, first: Field) -> list[Command]:
         """Empty `first` and all fields behind it."""
@@ -194,10 +248,13 @@ class Keying:
         return [Report()]
 
     def _complete(self, field: Field) -> list[Command]:
+        commands = self._end_asking(False)
         self.progress.complete(field)
         self._enough = False
         self._run.settle()
-        return [Report()]
+        if self.field is None:
+            self._go_on()
+        return [*commands, Report()]
 
     def _can_split(self, field: Field, length: int) -> bool:
         """Whether the digits behind these may be the beginning of the next field."""
@@ -209,11 +266,12 @@ class Keying:
     def _split(self, field: Field, length: int) -> list[Command]:
         """The field seems to have ended before: the digits behind it are on trial as the next."""
         behind = self.progress[field].count - length
+        following = self._form.after(field)
         self.progress.set_count(field, length)
         self.progress.complete(field)
-        self.progress.set_count(self._form.after(field), behind)
+        self.progress.set_count(following, behind)
         self._run.end_field(field, is_proven=False)
-        return [Split(field, length)]
+        return [Split(field, length, following)]
 
     def _refuse_misfit(self, field: Field, *, dropped: int = 0) -> list[Command]:
         """The keys that followed at once on a field that had ended by itself do not end where a

@@ -82,6 +82,22 @@ class Reset:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """The agent wants `field` keyed, alone: again, or before its turn. None: what was asked for
+    again counts as it was, and the form goes on in order."""
+
+    field: Field | None
+
+
+@dataclass(frozen=True, slots=True)
+class Contradicted:
+    """A complete field does not pass its check any more: another one was keyed again."""
+
+    field: Field
+    check: Check
+
+
+@dataclass(frozen=True, slots=True)
 class Submitted:
     """The agent submitted."""
 
@@ -125,6 +141,8 @@ Event = (
     | RunEnded
     | ClearKeyed
     | Reset
+    | Asked
+    | Contradicted
     | Submitted
     | Settled
     | Cancelled
@@ -146,11 +164,33 @@ class Wipe:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Move the digits behind the first `length` of `field` to the field behind it; `DigitsMoved`
-    answers."""
+    """Move the digits behind the first `length` of `field` to the field `into`, which is empty;
+    `DigitsMoved` answers."""
 
     field: Field
     length: int
+    into: Field
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """Keep the digits of this field until it is keyed again."""
+
+    field: Field
+
+
+@dataclass(frozen=True, slots=True)
+class TakeBack:
+    """Overwrite what was keyed of this field, and let the digits count that were set aside."""
+
+    field: Field
+
+
+@dataclass(frozen=True, slots=True)
+class DropAside:
+    """Overwrite the digits of this field that were set aside."""
+
+    field: Field
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,4 +205,4 @@ class Report:
     reason: str | None = None
 
 
-Command = Wipe | Split | Spend | Report
+Command = Wipe | Split | SetAside | TakeBack | DropAside | Spend | Report

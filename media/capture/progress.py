@@ -1,6 +1,7 @@
 """Counts the digits of each field of a form; it never sees one.
 
-Rule 1: the current field is the first that is not complete; all fields behind it are empty.
+Rule 1: at most one field that is not complete has digits; one that was complete before, and is
+        asked for again, keeps its earlier count aside until it is complete.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ class FormProgress:
 
     def __init__(self, form: Form) -> None:
         self._fields = {field: FieldProgress(field=field) for field in form.fields}
+        self._aside: FieldProgress | None = None
 
     def __getitem__(self, field: Field) -> FieldProgress:
         return self._fields[field]
@@ -25,9 +27,31 @@ class FormProgress:
         return tuple(self._fields.values())
 
     @property
-    def current(self) -> Field | None:
-        """The first field that is not complete; None where all are."""
-        return next((field for field, progress in self._fields.items() if not progress.complete), None)
+    def missing(self) -> tuple[Field, ...]:
+        """The fields that are not complete, in order."""
+        return tuple(field for field, progress in self._fields.items() if not progress.complete)
+
+    @property
+    def aside(self) -> Field | None:
+        """The field that is asked for again, while its earlier digits count."""
+        return self._aside.field if self._aside else None
+
+    def set_aside(self, field: Field) -> None:
+        """A complete field is asked for again."""
+        self._aside = self._fields[field]
+        self._set(field, count=0, complete=False, reason=None, kept=True)
+
+    def take_back(self) -> None:
+        """The field that is asked for again is as it was before."""
+        assert self._aside is not None
+        self._set(self._aside.field, count=self._aside.count, complete=True, reason=None, kept=False)
+        self._aside = None
+
+    def drop_aside(self) -> None:
+        """The earlier digits of the field that is asked for again are gone."""
+        assert self._aside is not None
+        self._set(self._aside.field, kept=False)
+        self._aside = None
 
     def add_digit(self, field: Field) -> None:
         """One more digit."""

@@ -21,10 +21,12 @@ from media.capture.card_form import CARD
 from media.capture.form import Form
 from media.capture.keying import Keying
 from media.capture.messages import (
+    Asked,
     CallGone,
     Cancelled,
     ClearKeyed,
     Command,
+    Contradicted,
     DigitDropped,
     DigitKeyed,
     DigitsMoved,
@@ -133,6 +135,17 @@ class CaptureMachine:
         self._enter(CaptureState.COLLECTING, now)
         return commands
 
+    def _asked(self, event: Event, now: float) -> list[Command]:
+        assert isinstance(event, Asked)
+        commands = self._keying.ask(event.field)
+        if self._keying.field is not None:
+            self._enter(CaptureState.COLLECTING, now)
+        return self._follow(commands, now)
+
+    def _contradicted(self, event: Event, now: float) -> list[Command]:
+        assert isinstance(event, Contradicted)
+        return self._follow(self._keying.contradict(event.field, event.check), now)
+
     def _submitted(self, _event: Event, now: float) -> list[Command]:
         self._enter(CaptureState.SUBMITTED, now)
         return [Spend(), Report()]
@@ -205,6 +218,8 @@ _ACTIONS: Mapping[tuple[CaptureState, type[Event]], _Action] = {
     (_COLLECTING, RunEnded): CaptureMachine._run_ended,
     (_COLLECTING, ClearKeyed): CaptureMachine._clear_keyed,
     (_COLLECTING, Reset): CaptureMachine._reset,
+    (_COLLECTING, Asked): CaptureMachine._asked,
+    (_COLLECTING, Contradicted): CaptureMachine._contradicted,
     (_COLLECTING, Cancelled): CaptureMachine._cancelled,
     (_COLLECTING, TimedOut): CaptureMachine._timed_out,
     (_COLLECTING, Lost): CaptureMachine._on_lost,
@@ -212,6 +227,8 @@ _ACTIONS: Mapping[tuple[CaptureState, type[Event]], _Action] = {
     (_READY, DigitDropped): CaptureMachine._digit_dropped,
     (_READY, ClearKeyed): CaptureMachine._clear_keyed,
     (_READY, Reset): CaptureMachine._reset,
+    (_READY, Asked): CaptureMachine._asked,
+    (_READY, Contradicted): CaptureMachine._contradicted,
     (_READY, Submitted): CaptureMachine._submitted,
     (_READY, Cancelled): CaptureMachine._cancelled,
     (_READY, TimedOut): CaptureMachine._timed_out,

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from media.capture.messages import (
+    Asked,
     CallGone,
     Cancelled,
     ClearKeyed,
+    Contradicted,
     DigitDropped,
     DigitKeyed,
     DigitsMoved,
@@ -43,6 +45,8 @@ TRANSITIONS: Final[Mapping[CaptureState, Mapping[type[Event], tuple[CaptureState
         RunEnded: (_COLLECTING, _READY),
         ClearKeyed: (_COLLECTING,),
         Reset: (_COLLECTING,),
+        Asked: (_COLLECTING, _READY),
+        Contradicted: (_COLLECTING,),
         Cancelled: (_ABORTED,),
         TimedOut: (_COLLECTING, _ABORTED),
         Lost: (_ABORTED,),
@@ -53,6 +57,8 @@ TRANSITIONS: Final[Mapping[CaptureState, Mapping[type[Event], tuple[CaptureState
         EndKeyed: (_READY,),
         ClearKeyed: (_COLLECTING,),
         Reset: (_COLLECTING,),
+        Asked: (_COLLECTING, _READY),
+        Contradicted: (_COLLECTING,),
         Submitted: (_SUBMITTED,),
         Cancelled: (_ABORTED,),
         TimedOut: (_READY, _ABORTED),

@@ -7,9 +7,9 @@ Rule 3: inside, digits are read and moved one at a time: no str, bytes or int of
         made.
 Rule 4: it cannot be copied or pickled, and its repr shows counts only.
 
-The page: the fields of the form, each at an offset of its own; behind them the intake, to which the
-core moves the keys it kept, and from which each is moved on or overwritten before the next is
-looked at.
+The page: the fields of the form, each at an offset of its own; as much room again, for a field that
+is set aside while it is keyed again; then the intake, to which the core moves the keys it kept, and
+from which each is moved on or overwritten before the next is looked at.
 """
 
 from __future__ import annotations
@@ -69,11 +69,12 @@ class VaultEmpty(Exception):
 
 
 class Vault(Generic[M]):
-    """The digits of one capture in `memory` (for a card, 128 bytes at least), which the vault has
+    """The digits of one capture in `memory` (for a card, 192 bytes at least), which the vault has
     to itself."""
 
     __slots__ = (
-        "_counts", "_form", "_intake", "_intake_at", "_memory", "_pending", "_places", "_spent", "_view",
+        "_aside", "_aside_at", "_counts", "_form", "_intake", "_intake_at", "_memory", "_pending", "_places",
+        "_spent", "_view",
     )  # fmt: skip
 
     def __init__(self, memory: M, form: Form = CARD) -> None:
@@ -83,6 +84,7 @@ class Vault(Generic[M]):
         for rules in form.rules:
             self._places[rules.field] = at, rules.max_length
             at += -(-rules.max_length // _ALIGNMENT) * _ALIGNMENT
+        self._aside_at, at = at, 2 * at
         if len(memory) < at + _MIN_INTAKE:
             raise ValueError(f"a vault needs {SIZE} bytes, not {len(memory)}")
         self._form = form
@@ -90,6 +92,7 @@ class Vault(Generic[M]):
         self._view = memoryview(memory)
         self._intake_at, self._intake = at, self._view[at:]
         self._counts = dict.fromkeys(form.fields, 0)
+        self._aside: dict[Field, int] = {}  # the digits that are set aside
         # The place in the intake of the digit that `take_keys` has just announced.
         self._pending: int | None = None
         self._spent = False
@@ -123,18 +126,44 @@ class Vault(Generic[M]):
         self._counts[field] = count + 1
         self._pending = None
 
-    def split(self, field: Field, length: int) -> None:
-        """Move the digits behind the first `length` to the next field, which is empty. Raises
-        ValueError where that cannot hold them."""
-        following = self._form.after(field)
+    def split(self, field: Field, length: int, following: Field) -> None:
+        """Move the digits behind the first `length` to the field `following`, which is empty.
+        Raises ValueError where that cannot hold them."""
         (source, _), (target, most) = self._places[field], self._places[following]
         moved = self._counts[field] - length
         if self._counts[following] or not 0 < moved <= most:
             raise ValueError(f"these digits are no beginning of {following}")
-        for index in range(moved):
-            self._view[target + index] = self._view[source + length + index]
-            self._view[source + length + index] = 0
+        self._move(source + length, target, moved)
         self._counts[field], self._counts[following] = length, moved
+
+    def set_aside(self, field: Field) -> None:
+        """Keep the digits of a field while it is keyed again. Raises ValueError where some are
+        kept."""
+        if field in self._aside:
+            raise ValueError(f"{field} is set aside already")
+        start, _ = self._places[field]
+        self._move(start, self._aside_at + start, self._counts[field])
+        self._aside[field], self._counts[field] = self._counts[field], 0
+
+    def take_back(self, field: Field) -> None:
+        """Overwrite what was keyed again; the digits that were set aside count. Raises KeyError
+        where none are."""
+        count, (start, _) = self._aside.pop(field), self._places[field]
+        self.clear(field)
+        self._move(self._aside_at + start, start, count)
+        self._counts[field] = count
+
+    def drop_aside(self, field: Field) -> None:
+        """Overwrite the digits of a field that were set aside. Raises KeyError where none are."""
+        del self._aside[field]
+        start, most = self._places[field]
+        with self._view[self._aside_at + start : self._aside_at + start + most] as area:
+            _zero(area)
+
+    def _move(self, source: int, target: int, count: int) -> None:
+        for index in range(count):
+            self._view[target + index] = self._view[source + index]
+            self._view[source + index] = 0
 
     def clear(self, field: Field) -> None:
         """Overwrite one field."""
@@ -146,6 +175,7 @@ class Vault(Generic[M]):
     def wipe(self) -> None:
         """Overwrite everything. The vault may then be filled again, unless it was spent."""
         self._counts = dict.fromkeys(self._form.fields, 0)
+        self._aside = {}
         self._pending = None
         self._memory.wipe()
 

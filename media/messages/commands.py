@@ -120,6 +120,15 @@ class ResetCapture(Command, frozen=True, kw_only=True, tag="reset_capture"):
     field: Field | None = None
 
 
+class AskField(Command, frozen=True, kw_only=True, tag="ask_field"):
+    """Collect `field` alone: again, or before its turn; the others stay, and what it had counts
+    until it is complete. None: what was asked for again counts as it was, and the form goes on in
+    order."""
+
+    capture: CaptureId
+    field: Field | None = None
+
+
 class SubmitCapture(Command, frozen=True, kw_only=True, tag="submit_capture"):
     """Spend what was captured on `charge`. Refused unless READY. The outcome comes in a
     `CaptureChanged`."""
@@ -165,6 +174,7 @@ AnyCommand = (
     | KeyWithheld
     | SendKey
     | ResetCapture
+    | AskField
     | SubmitCapture
     | CancelCapture
     | ResolveCharge

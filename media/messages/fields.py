@@ -55,7 +55,8 @@ FIELD_REASONS: Final[Mapping[FieldReason, str]] = {
 class FieldProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far one field is: a count of digits, never their values. `rejected` counts clears after a
     failed check, `ignored` keys that did not count. `reason` is the newest cause of either, and
-    stays until the field is complete."""
+    stays until the field is complete. `kept`: it is asked for again, and what was keyed before
+    counts until this is complete."""
 
     field: Field
     count: int = 0
@@ -63,6 +64,7 @@ class FieldProgress(msgspec.Struct, frozen=True, kw_only=True):
     rejected: int = 0
     ignored: int = 0
     reason: FieldReason | None = None
+    kept: bool = False
 
 
 class CaptureState(StrEnum):

@@ -17,6 +17,7 @@ from media.capture.transitions import IllegalEvent
 from media.capture.vault import SIZE
 from media.events import (
     AnyAnswer,
+    AskField,
     CancelCapture,
     CaptureChanged,
     CaptureId,
@@ -108,7 +109,7 @@ class CaptureDriver:
         running = self._running.get(session)
         return running.capture if running and running.capture.id == capture_id else None
 
-    def obey(self, command: ResetCapture | SubmitCapture | CancelCapture) -> str | None:
+    def obey(self, command: ResetCapture | AskField | SubmitCapture | CancelCapture) -> str | None:
         """Why it is not done, where it is not."""
         if self.find_capture(command.session, command.capture) is None:
             return "no such capture"
@@ -116,6 +117,8 @@ class CaptureDriver:
             match command:
                 case ResetCapture(field=field):
                     self.reset(command.session, field)
+                case AskField(field=field):
+                    self.ask(command.session, field)
                 case SubmitCapture(charge=charge):
                     self.submit(command.session, charge)
                 case CancelCapture():
@@ -124,12 +127,17 @@ class CaptureDriver:
             return str(error)
         return None
 
-    # The three below raise IllegalEvent, and change nothing, where the capture's state forbids it.
+    # The four below raise IllegalEvent, and change nothing, where the capture's state forbids it.
 
     def reset(self, session: SessionId, wanted: Field | None) -> None:
         """Clear a field, or all of them (None)."""
         running = self._running[session]
         self._after(running, running.capture.reset(wanted, _now()))
+
+    def ask(self, session: SessionId, wanted: Field | None) -> None:
+        """Have one field keyed alone, or those that are missing (None)."""
+        running = self._running[session]
+        self._after(running, running.capture.ask(wanted, _now()))
 
     def cancel(self, session: SessionId) -> None:
         """End the capture."""

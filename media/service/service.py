@@ -20,6 +20,7 @@ from media.events import (
     AnyAnswer,
     AnyCommand,
     AnyNews,
+    AskField,
     CancelCapture,
     CloseSession,
     Counted,
@@ -235,7 +236,7 @@ class MediaService:
                 came = session.came if isinstance(session, RelayedSession) else ({}, {})
                 types = {"caller_types": came[0], "agent_types": came[1]}
                 return SessionClosed(serial=command.serial, caller=caller, agent=agent, **types)
-            case ResetCapture() | SubmitCapture() | CancelCapture():
+            case ResetCapture() | AskField() | SubmitCapture() | CancelCapture():
                 reason = self._captures.obey(command)
         return done if reason is None else Refused(serial=command.serial, reason=reason)
 

@@ -67,6 +67,7 @@ class FakeDesk:
     def __init__(self, *, backlog: int = 256) -> None:
         self.feed = Feed(backlog=backlog)
         self.asked: list[tuple[Any, ...]] = []
+        self.kept: dict[Field, int] = {}
         self.media = True
         self.wrong: tuple[Fault, ...] = ()
         self.refuses: Exception | None = None  # what the next start is refused with
@@ -117,6 +118,29 @@ class FakeDesk:
             id=f"p-{self._captures}", stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent
         )
         return self.publish(msgspec.structs.replace(view, capture=capture))
+
+    async def ask_field(self, call_id: str, field: Field | None = None, agent: str = "") -> CallView:
+        del agent
+        self.asked.append(("ask", call_id, field))
+        capture = capture_of(self.find(call_id))
+        if field is None:
+            fields = tuple(
+                msgspec.structs.replace(each, complete=True, kept=False, count=self.kept.pop(each.field))
+                if each.kept
+                else each
+                for each in capture.fields
+            )
+            return self.change(call_id, stage=CaptureStage.READY, field=None, fields=fields)
+        for each in capture.fields:
+            if each.field is field and each.complete:
+                self.kept[field] = each.count
+        fields = tuple(
+            msgspec.structs.replace(each, complete=False, kept=each.complete, count=0)
+            if each.field is field
+            else each
+            for each in capture.fields
+        )
+        return self.change(call_id, stage=CaptureStage.COLLECTING, field=field, fields=fields)
 
     async def reset_capture(self, call_id: str, field: Field | None = None, agent: str = "") -> CallView:
         view = self.under_way(call_id, agent)
@@ -312,7 +336,7 @@ class FakeDesk:
     def keyed(self, field: Field, count: int, /, *, call_id: str = "c-1", **changes: Any) -> CallView:
         """So many keys of a field were pressed. `complete`, `rejected`, `ignored` and
         `reason_of_field` go to the field, all else to the capture."""
-        own = {key: changes.pop(key) for key in ("complete", "rejected", "ignored") if key in changes}
+        own = {key: changes.pop(key) for key in ("complete", "rejected", "ignored", "kept") if key in changes}
         own["reason"] = changes.pop("reason_of_field", None)
         fields = tuple(
             msgspec.structs.replace(progress, count=count, **own) if progress.field is field else progress

@@ -173,10 +173,10 @@ class Acts:
         return payment
 
     async def ask(self, conversation: Conversation, agent: str, what: str) -> int:
-        """submit, cancel, reset, release or take over."""
+        """submit, cancel, reset, ask, release or take over."""
         known = {
             "submit": ("POST", "capture/submit"), "cancel": ("DELETE", "capture"),
-            "reset": ("POST", "capture/reset"),
+            "reset": ("POST", "capture/reset"), "ask": ("POST", "capture/ask"),
             "release": ("POST", "mask/release"), "take over": ("POST", "capture/take-over"),
         }  # fmt: skip
         method, tail = known[what]

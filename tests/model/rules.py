@@ -189,7 +189,7 @@ class Product(RuleBasedStateMachine):
     @rule(
         slot=SLOTS,
         agent=AGENTS,
-        what=st.sampled_from(["submit", "submit", "cancel", "reset", "release", "take over"]),
+        what=st.sampled_from(["submit", "submit", "cancel", "reset", "ask", "release", "take over"]),
     )
     def ask(self, slot: int, agent: str, what: str) -> None:
         self._do("ask", slot, agent, what)

@@ -64,7 +64,7 @@ async function signIn(given) {
     buildOrder(await ask("/v1/currencies"));
     takeForm(await ask("/v1/form"));
     takeReasons(await ask("/v1/reasons"));
-    buildFields((field) => act("/reset", { body: { field } }));
+    buildFields((field) => act("/ask", { body: field ? { field } : {} }));
     me = await ask("/v1/me");
     if (!given && away()) return signOut(AWAY);
     const about = await ask("/v1/demo");
@@ -284,7 +284,7 @@ async function act(path, options, part = "capture") {
   }
   busy = false;
   if (!stop) return;
-  if (fault || path === "/reset" || part === "mask") moveFocus = false;
+  if (fault || path === "/ask" || part === "mask") moveFocus = false;
   show();
   if (!moveFocus && document.activeElement === document.body) (from.disabled ? $(`${shown.panel || "order"}-title`) : from).focus();
   if (fault?.status === 401) signOut(EXPIRED);

@@ -2,20 +2,20 @@
 
 import { $, icon, make, write } from "./page.js";
 import { formFields, usualLength } from "./form.js";
-import { brandName, fieldState, labelOf, result } from "./words.js";
+import { askWords, brandName, fieldState, labelOf, result } from "./words.js";
 
 const rows = new Map();
 
-/** Build a row for each field of the form. `onReset(field)` when the agent wants one again. */
-export function buildFields(onReset) {
+/** Build a row for each field of the form. `onAsk(field)` when the agent wants one, now or again; without a field: the earlier one counts. */
+export function buildFields(onAsk) {
   rows.clear();
   $("fields").replaceChildren();
   for (const { field } of formFields()) {
     const state = make("span", { className: "state" });
-    const again = make("button", { className: "small", type: "button", text: "Ask again", "aria-label": `Ask again: ${labelOf(field).toLowerCase()}` });
+    const again = make("button", { className: "small", type: "button", text: "Ask again" });
     const dots = make("div", { className: "dots", role: "img" });
     const row = make("li", { "data-field": field }, make("div", {}, make("h3", { text: labelOf(field) }), " ", state), again, dots);
-    again.addEventListener("click", () => onReset(field, again));
+    again.addEventListener("click", () => onAsk(again.dataset.keeps === "yes" ? undefined : field));
     rows.set(field, { row, state, again, dots, drawn: "" });
     $("fields").append(row);
   }
@@ -38,8 +38,13 @@ export function showCapture(capture, amount, able) {
     const words = fieldState(progress, capture);
     write(state, words);
     state.classList.toggle("again", now && progress.rejected > 0 && progress.count === 0);
-    again.classList.toggle("nothing", !(progress.complete || progress.count > 0));
-    again.disabled = !(able && open && (progress.complete || progress.count > 0));
+    const waits = now && !progress.kept && progress.count === 0;
+    const [word, spoken] = askWords(progress, now);
+    again.dataset.keeps = now && progress.kept ? "yes" : "no";
+    write(again, word);
+    again.setAttribute("aria-label", spoken);
+    again.classList.toggle("nothing", waits);
+    again.disabled = !(able && open && !waits);
     drawDots(rows.get(field), described, progress, capture);
   }
   const charge = $("charge");

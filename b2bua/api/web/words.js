@@ -126,12 +126,21 @@ const FIELD_REASONS = {
   nothing_to_clear: "* cleared nothing; * again goes back a field",
 };
 
+/** What the button beside a field says, and what a screen reader says of it. `now`: it is being keyed. */
+export function askWords(progress, now) {
+  const name = labelOf(progress.field).toLowerCase();
+  if (now && progress.kept) return ["Keep the earlier", `Keep the earlier ${name}`];
+  if (progress.complete || progress.count > 0) return ["Ask again", `Ask again: ${name}`];
+  return ["Ask now", `Ask now: ${name}`];
+}
+
 /** One field's state, in a few words. */
 export function fieldState(progress, capture) {
   if (progress.complete) return progress.ignored && progress.reason ? "Complete; a key that followed was ignored" : "Complete";
   const now = capture.stage === "collecting" && capture.field === progress.field;
   if (now && progress.reason && progress.count === 0) return FIELD_REASONS[progress.reason] ?? "Not valid, to be keyed again";
   if (now && progress.rejected > 0 && progress.count === 0) return "Not valid, to be keyed again";
+  if (now && progress.kept) return progress.count ? "Being keyed again; the earlier one counts until then" : "Asked again; the earlier one counts until then";
   if (now) return progress.count ? "Being keyed" : "Waiting for the customer";
   return "";
 }

@@ -281,6 +281,38 @@ async def test_a_mistyped_number_is_asked_for_again_a_star_clears_and_the_agent_
         await wire.hang_up()
 
 
+async def test_one_field_is_keyed_again_alone_and_what_it_had_counts_until_then(peers: Peers) -> None:
+    async with line(peers) as wire, without_complaint(wire.stack):
+        stack, call_id = wire.stack, await wire.dial()
+        ask = f"/v1/calls/{call_id}/capture/ask"
+        await stack.start_capture(call_id, transaction="asked-1")
+        assert (await stack.api.post(ask, json={"field": "expiry"})).status_code == 200
+        # `*`: what follows is meant, and not left over from before.
+        await wire.key(f"*{OTHER.expiry}#")
+        await progress(stack, call_id, "expiry", complete=True)
+        await progress(stack, call_id, "card_number", count=0)
+        await wire.key(f"{CANARY.number}#{CANARY.code}#")
+        await stack.stage(call_id, "ready")
+
+        assert (await stack.api.post(ask, json={"field": "card_number"})).status_code == 200
+        await wire.key("*55")
+        await progress(stack, call_id, "card_number", count=2, kept=True)
+        assert (await stack.api.post(ask)).status_code == 200
+        await stack.stage(call_id, "ready")
+        assert (await capture(stack, call_id))["last_four"] == CANARY.number[-4:]
+
+        assert (await stack.api.post(ask, json={"field": "expiry"})).status_code == 200
+        await stack.stage(call_id, "collecting")
+        refused = await stack.api.post(f"/v1/calls/{call_id}/capture/submit")
+        assert refused.status_code == 409
+        await wire.key(f"*{CANARY.expiry}#")
+        await stack.stage(call_id, "ready")
+        assert (await stack.submit(call_id))["type"] == "approved"
+        assert (await charged(stack, "asked-1"))["digits_sha256"] == digits_sha256()
+        assert wire.agent.seen("dtmf") == 0
+        await wire.hang_up()
+
+
 async def test_a_payment_is_cancelled_the_next_declined_and_the_third_approved_all_in_one_call(
     peers: Peers,
 ) -> None:

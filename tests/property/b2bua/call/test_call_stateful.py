@@ -518,7 +518,9 @@ class Calls(RuleBasedStateMachine):
 
     @precondition(lambda self: self.call.ended_at is None)
     @rule(
-        what=st.sampled_from(["start", "start", "submit", "submit", "cancel", "reset", "release", "release"])
+        what=st.sampled_from(
+            ["start", "start", "submit", "submit", "cancel", "reset", "ask", "release", "release"]
+        )
     )
     def agent_asks(self, what: str) -> None:
         call, now = self.call, self.now
@@ -535,6 +537,8 @@ class Calls(RuleBasedStateMachine):
                     commands = call.cancel_capture(now)
                 case "release":
                     commands = call.release_mask(now)
+                case "ask":
+                    commands = call.ask_field(Field.EXPIRY, now)
                 case _:
                     commands = call.reset_capture(Field.EXPIRY, now)
         except NotNow:

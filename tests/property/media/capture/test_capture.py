@@ -33,7 +33,7 @@ OUTCOMES = (
     Unknown(reason="u"),
 )
 AREAS = {Field.CARD_NUMBER: 0, Field.EXPIRY: 32, Field.SECURITY_CODE: 48}
-INTAKE = 64
+ASIDE, INTAKE = 64, 128
 
 pressed = st.one_of(
     st.text("0123456789*#A", max_size=6),
@@ -104,8 +104,7 @@ class Captured(RuleBasedStateMachine):
     @precondition(lambda self: self.capture.state is CaptureState.COLLECTING)
     @rule()
     def all_that_is_missing(self) -> None:
-        field = self.capture.changed().field
-        assert field is not None
+        field = next(each.field for each in self.capture.changed().fields if not each.complete)
         self.tell(self.capture.reset(field, self.now))
         self.now += 3.0
         self.tell(press(self.capture, CANARY.keys.split("#", list(Field).index(field))[-1], self.now))
@@ -117,6 +116,17 @@ class Captured(RuleBasedStateMachine):
     def reset(self, field: Field | None) -> None:
         with suppress(IllegalEvent):
             self.tell(self.capture.reset(field, self.now))
+
+    @rule(field=st.sampled_from([None, *Field]))
+    def ask(self, field: Field | None) -> None:
+        before = self.capture.changed()
+        with suppress(IllegalEvent):
+            self.tell(self.capture.ask(field, self.now))
+            asked = self.capture.changed()
+            assert asked.field is field or field is None
+            for earlier, now in zip(before.fields, asked.fields, strict=True):
+                stays = now.complete or now.kept or now.field is field
+                assert stays or not earlier.complete, "another field is as it was"
 
     @rule()
     def cancel(self) -> None:
@@ -196,15 +206,18 @@ class Captured(RuleBasedStateMachine):
                     + 3 * (progress.field is Field.CARD_NUMBER)
                 ]
                 held = [0x30 <= key <= 0x39 for key in area]
+                aside = view[ASIDE + AREAS[progress.field] : ASIDE + AREAS[progress.field] + 16]
+                assert any(aside) == progress.kept, "what is kept is there, and nothing else"
                 assert held == [True] * progress.count + [False] * (len(area) - progress.count)
 
     @invariant()
-    def the_current_field_is_the_first_that_is_not_complete(self) -> None:
+    def only_the_current_field_of_those_that_are_not_complete_has_digits(self) -> None:
         change = self.capture.changed()
         if change.state is CaptureState.COLLECTING:
-            waiting = [progress for progress in change.fields if not progress.complete]
-            assert change.field is waiting[0].field
-            assert all(progress.count == 0 for progress in waiting[1:])
+            waiting = {progress.field: progress for progress in change.fields if not progress.complete}
+            assert change.field in waiting
+            assert all(not each.count or field is change.field for field, each in waiting.items())
+            assert all(not each.kept or field is change.field for field, each in waiting.items())
         else:
             assert change.field is None
 

@@ -80,3 +80,34 @@ def test_who_keys_one_digit_too_many_is_charged_what_was_meant_or_the_agent_is_w
     customer.keys(keys[:place] + keys[place] + keys[place:]).wait(20.0)
     if customer.capture.state is CaptureState.READY and customer.held != meant:
         assert customer.warned
+
+
+@given(
+    forms,
+    st.lists(
+        st.tuples(st.one_of(st.sampled_from(PIECES), st.sampled_from([None, *Field])), pauses), max_size=14
+    ),
+)
+@settings(max_examples=1000, deadline=None)
+def test_whatever_is_asked_for_in_whatever_order_a_form_is_ready_only_with_fields_that_pass(
+    fields: Form, script: list[tuple[str | None, float]]
+) -> None:
+    customer = Customer(form=fields)
+    for what, pause in script:
+        if what is None or what in fields.fields:
+            before = customer.capture.changed()
+            customer.capture.ask(None if what is None else Field(what), customer.now)
+            customer.wait(pause)
+            now = customer.capture.changed()
+            for was, is_now in zip(before.fields, now.fields, strict=True):
+                stays = is_now.complete or is_now.kept or not was.complete
+                assert stays, "what was complete counts, whatever is asked for"
+        elif what not in list(Field):
+            customer.keys(what).wait(pause)
+        change = customer.capture.changed()
+        if change.state is CaptureState.ABORTED:
+            return
+        found = verdicts(customer, fields)
+        for progress, verdict in zip(change.fields, found, strict=True):
+            assert verdict is Verdict.COMPLETE or not progress.complete
+        assert (change.state is CaptureState.READY) == all(each.complete for each in change.fields)

@@ -107,6 +107,21 @@ async def test_a_payment_goes_from_order_to_outcome(desk: FakeDesk, agent: httpx
     assert desk.asked[1][2] is Field.EXPIRY
 
 
+async def test_one_field_is_asked_for_alone_and_what_it_had_is_kept(
+    desk: FakeDesk, agent: httpx.AsyncClient
+) -> None:
+    desk.up()
+    await agent.post("/v1/calls/c-1/capture", json=ORDER)
+    desk.masked()
+    desk.key_all()
+    asked = (await agent.post("/v1/calls/c-1/capture/ask", json={"field": "expiry"})).json()["capture"]
+    assert (asked["stage"], asked["field"]) == ("collecting", "expiry")
+    assert [each["kept"] for each in asked["fields"]] == [False, True, False]
+    kept = (await agent.post("/v1/calls/c-1/capture/ask")).json()["capture"]
+    assert (kept["stage"], [each["complete"] for each in kept["fields"]]) == ("ready", [True] * 3)
+    assert_problem(await agent.post("/v1/calls/c-1/capture/ask", json={"field": "pin"}), 422, "field")
+
+
 @pytest.mark.parametrize("body", [None, {}, {"field": None}])
 async def test_a_reset_without_a_field_resets_all(
     desk: FakeDesk, agent: httpx.AsyncClient, body: Any
@@ -569,6 +584,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         for method, operation in operations.items()
     ]
     assert sorted(named) == [
+        ("ask_field", "POST /v1/calls/{call_id}/capture/ask"),
         ("cancel_payment", "DELETE /v1/calls/{call_id}/capture"),
         ("capture_payment", "POST /v1/payments/{payment_id}/captures"),
         ("charge_saved_card", "POST /v1/payments"),
@@ -606,6 +622,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/calls/{call_id}",
         "/v1/feed",
         "/v1/calls/{call_id}/capture", "/v1/calls/{call_id}/capture/reset",
+        "/v1/calls/{call_id}/capture/ask",
         "/v1/calls/{call_id}/capture/submit", "/v1/ladders",
         "/v1/calls/{call_id}/capture/take-over", "/v1/me", "/v1/payments", "/v1/payments/{payment_id}",
         "/v1/calls/{call_id}/mask/release", "/v1/calls/{call_id}/ladder", "/v1/calls/{call_id}/ladder.svg",

@@ -12,6 +12,7 @@ from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import CaptureStage, MaskStage, NotNow
 from media.events import (
+    AskField,
     CancelCapture,
     CaptureId,
     CaptureState,
@@ -460,6 +461,19 @@ def test_every_capture_of_a_call_is_recorded_in_order():
         ("cancelled", None),
         ("finished", "approved"),
     ]
+
+
+def test_a_field_asked_for_is_handed_to_media_and_its_news_shown():
+    script = up().collecting()
+    with pytest.raises(NotNow, match="no payment under way"):
+        up().call.ask_field(None, script.now)
+    script.news("c1", CaptureState.READY)
+    assert script.call.ask_field(Field.EXPIRY, script.now) == [
+        ToMedia(AskField(session=SESSION, capture=C1, field=Field.EXPIRY))
+    ]
+    script.news("c1", CaptureState.COLLECTING, field=Field.EXPIRY)
+    assert script.stage == "collecting"
+    assert script.call.ask_field(None, script.now) == [ToMedia(AskField(session=SESSION, capture=C1))]
 
 
 # --- what does not fit ----------------------------------------------------------------------------

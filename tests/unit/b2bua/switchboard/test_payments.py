@@ -584,6 +584,7 @@ async def test_another_agent_drives_a_payment_only_after_taking_it_over(path: Pa
     for ask in (
         lambda: board.submit_capture(call_id, "ben"),
         lambda: board.reset_capture(call_id, None, "ben"),
+        lambda: board.ask_field(call_id, None, "ben"),
         lambda: board.cancel_capture(call_id, "ben"),
     ):
         with pytest.raises(NotYours, match="ann's") as refused:

@@ -250,7 +250,12 @@ async def test_what_belongs_to_no_call_is_ignored():
         CaptureChanged(session=nobody, capture=CaptureId("c"), state=CaptureState.COLLECTING)
     )
     assert not exchange.wire.sent
-    for ask in (exchange.board.reset_capture, exchange.board.submit_capture, exchange.board.cancel_capture):
+    for ask in (
+        exchange.board.ask_field,
+        exchange.board.reset_capture,
+        exchange.board.submit_capture,
+        exchange.board.cancel_capture,
+    ):
         with pytest.raises(NoSuchCall):
             await ask("nobody")
 

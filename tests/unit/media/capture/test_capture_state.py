@@ -9,10 +9,12 @@ import pytest
 
 from media.capture.check import COMPLETE, ENOUGH, INCOMPLETE, Check, Verdict
 from media.capture.messages import (
+    Asked,
     CallGone,
     Cancelled,
     ClearKeyed,
     Command,
+    Contradicted,
     DigitDropped,
     DigitKeyed,
     DigitsMoved,
@@ -49,6 +51,8 @@ SAMPLES: dict[type[Event], Event] = {
     RunEnded: RunEnded(),
     ClearKeyed: ClearKeyed(),
     Reset: Reset(),
+    Asked: Asked(Field.EXPIRY),
+    Contradicted: Contradicted(Field.EXPIRY, LUHN),
     Submitted: Submitted(),
     Settled: Settled(APPROVED),
     Cancelled: Cancelled(),

@@ -165,7 +165,7 @@ def test_a_full_field_refuses_a_digit_and_touches_no_other(field: Field, limit: 
 
 
 def test_more_keys_than_fit_are_refused_and_wiped() -> None:
-    memory = SecretMemory(128)
+    memory = SecretMemory(192)
     vault = Vault(memory)
 
     def overfill(memory: SecretMemory, offset: int) -> int:
