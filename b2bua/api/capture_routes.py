@@ -80,8 +80,8 @@ def capture_routes(desk: CallDesk) -> APIRouter:
     )
     async def ask_field(request: Request, call_id: CallId, body: AskBody | None = None) -> Response:
         """The customer keys this field now, again or before its turn; the other fields stay. What a
-        complete field had counts until it is complete again: the field is `kept` as long. Where no
-        field is named, what was kept counts again, and the form goes on in order.
+        complete field had counts until it is complete again. Where no field is named, what it had
+        counts for good, and the form goes on in order.
         """
         _log_request(request, "ask", call_id)
         return view_response(await desk.ask_field(call_id, body.field if body else None, request.state.agent))

@@ -18,7 +18,7 @@ from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
 from b2bua.call.view import NotNow
-from media.events import Field, Side
+from media.events import AskField, Field, ResetCapture, Side
 from provider_adapters.payment import Outcome
 
 _NONE: Final = ChargeDefaults()
@@ -75,11 +75,11 @@ class CaptureRequests(ABC):
 
     def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
         """Raises NotNow."""
-        return self._finish(self.payment.reset(wanted), now)
+        return self._finish(self.payment.collect(ResetCapture, wanted), now)
 
     def ask_field(self, wanted: Field | None, now: float) -> list[CallCommand]:
         """Raises NotNow."""
-        return self._finish(self.payment.ask_field(wanted), now)
+        return self._finish(self.payment.collect(AskField, wanted), now)
 
     def submit_capture(self, now: float) -> list[CallCommand]:
         """Raises NotNow."""

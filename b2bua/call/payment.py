@@ -50,9 +50,7 @@ _STAGE_EVENTS = {
     CaptureState.ABORTED: CaptureEvent.ABORTED,
 }
 _MAX_TAKEN_OVER = 8  # names that are kept
-_STILL_KEYING = (
-    "The customer is still keying; nothing reaches you. Ask the customer to stop, then release the mask."
-)
+_STILL_KEYING = "The customer is still keying; nothing reaches you. Ask for a pause, then release the mask."
 _MASK_STAGES = {
     MaskState.OPEN: MaskStage.OFF,
     MaskState.HELD: MaskStage.HELD,
@@ -137,13 +135,9 @@ class Payment:
         if self.view is not None and self.view.agent != agent and (not self.settled or self.masked):
             raise NotYours(self.view.agent)
 
-    def reset(self, wanted: Field | None) -> list[CallCommand]:
+    def collect(self, how: type[ResetCapture | AskField], wanted: Field | None) -> list[CallCommand]:
         view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
-        return [ToMedia(ResetCapture(session=self.session, capture=CaptureId(view.id), field=wanted))]
-
-    def ask_field(self, wanted: Field | None) -> list[CallCommand]:
-        view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
-        return [ToMedia(AskField(session=self.session, capture=CaptureId(view.id), field=wanted))]
+        return [ToMedia(how(session=self.session, capture=CaptureId(view.id), field=wanted))]
 
     def check_ready(self) -> CaptureView:
         """The payment, where it may be submitted."""
@@ -228,8 +222,8 @@ class Payment:
         before = self.mask
         self._mask(MaskEvent.REFUSED)
         if command.on:
-            refused = f"the agent's side could not be masked: {reason}"
-            return self._abort(CaptureEvent.REFUSED, refused) if self._open() else []
+            reason = f"the agent's side could not be masked: {reason}"
+            return self._abort(CaptureEvent.REFUSED, reason) if self._open() else []
         if before is MaskState.RELEASING:
             return self._ask(on=False)
         self._deadline = now + self.guard_time
@@ -256,8 +250,9 @@ class Payment:
         event = _STAGE_EVENTS.get(news.state)
         if event is None or event not in CAPTURE_TRANSITIONS[self.view.stage]:
             return []
+        # Rule 1, whatever media says.
         if event in (CaptureEvent.COLLECTING, CaptureEvent.READY) and self.mask is not MaskState.MASKED:
-            return []  # rule 1, whatever media says
+            return []
         self._stage(
             event,
             field=news.field,
