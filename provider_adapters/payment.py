@@ -62,13 +62,21 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     providers: tuple[str, ...] = ()
 
 
+FollowUpKind = Literal["capture", "void", "refund"]
+
+
+def follow_up_operation(kind: FollowUpKind, *, in_part: bool) -> Operation:
+    """What a provider must offer for that, done to a payment in part or to the whole of it."""
+    return Operation(f"{kind}_part" if in_part and kind != "void" else kind)
+
+
 class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
     """What is done later about a charge that was approved, or authorised: all of it, or `amount` of
     it in its minor unit. `reference`: the provider's own of that charge. `key`: the idempotency key
     of this request, never that of the charge."""
 
     key: str
-    kind: Literal["capture", "void", "refund"]
+    kind: FollowUpKind
     charge: Charge
     reference: str
     amount: int
@@ -77,9 +85,14 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
     def is_partial(self) -> bool:
         return self.amount < self.charge.amount
 
+    @property
+    def operation(self) -> Operation:
+        """What the provider must offer for it."""
+        return follow_up_operation(self.kind, in_part=self.is_partial)
+
 
 class Approved(msgspec.Struct, frozen=True, kw_only=True, tag="approved"):
-    """The provider took the money. `provider`: which, where there are several."""
+    """The provider took the money. `provider`: the name of its section; older records have none."""
 
     reference: str
     token: str | None = None
@@ -144,9 +157,10 @@ FINAL_REASONS = DIFFERENCES | {NOT_DECIDED}
 """Reasons of an `Unknown` that nobody asks about any more."""
 
 
-def name_provider(outcome: T, name: str, providers: int) -> T:
-    """The outcome with the name of who took the money, where there are several providers."""
-    if providers > 1 and isinstance(outcome, Approved | PartiallyApproved):
+def name_provider(outcome: T, name: str) -> T:
+    """The outcome with the name of who took the money: a refund goes there, whichever provider is
+    the first by then."""
+    if name and isinstance(outcome, Approved | PartiallyApproved):
         return msgspec.structs.replace(outcome, provider=name)
     return outcome
 

@@ -184,7 +184,7 @@ class SavedChargeBody(OrderBody):
         str,
         Described(
             max_length=64,
-            description="With `token`: the name of the provider that gave it, where there are several.",
+            description="With `token`: the name of the provider that gave it; without it, the first.",
         ),
         AfterValidator(_reference),
     ] = ""

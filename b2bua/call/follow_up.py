@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
@@ -18,13 +18,15 @@ from provider_adapters.payment import (
     Approved,
     Declined,
     Failed,
+    FollowUpKind,
     FollowUpOutcome,
     Operation,
     Outcome,
     PartiallyApproved,
+    follow_up_operation,
 )
 
-Kind = Literal["capture", "void", "refund"]
+Kind = FollowUpKind
 KINDS: Final[tuple[Kind, ...]] = ("capture", "void", "refund")
 _OVER: Final = "Another request for this payment is under way. Wait for its outcome."
 _TOO_MUCH: Final = "That is more than is left of this payment."
@@ -32,11 +34,6 @@ _NOTHING_LEFT: Final = {
     "capture": "There is nothing left to capture of this payment.",
     "void": "This payment cannot be voided any more: look at what was done about it.",
     "refund": "There is nothing left to refund of this payment.",
-}
-_OPERATIONS: Final = {
-    "capture": (Operation.CAPTURE, Operation.CAPTURE_PART),
-    "void": (Operation.VOID, Operation.VOID),
-    "refund": (Operation.REFUND, Operation.REFUND_PART),
 }
 
 
@@ -130,8 +127,7 @@ class Balance:
 
     def operation_for(self, kind: Kind, amount: int) -> Operation:
         """What the provider must offer for that."""
-        whole, part = _OPERATIONS[kind]
-        return part if amount < self.approved else whole
+        return follow_up_operation(kind, in_part=amount < self.approved)
 
     def _done(self, kind: Kind) -> int:
         return sum(each.amount for each in self.follow_ups if each.kind == kind and each.is_done)

@@ -19,6 +19,7 @@ from b2bua.call.order import RequestName
 from b2bua.call.view import CaptureStage, NoSuchPayment, NotNow, NotOffered, NotWell, PaymentView
 from b2bua.records.follow_ups import is_open
 from b2bua.switchboard.interfaces import Reconciler
+from b2bua.switchboard.payment_provider import check_configured, offered_for, provider_of
 from b2bua.switchboard.payment_storage import PaymentStorage
 from provider_adapters.payment import (
     Accepted,
@@ -50,8 +51,8 @@ _NOT_OFFERED = {
 
 @dataclass(slots=True)
 class _Open:
-    """A request whose end is not known. `provider`: who has the money; `asking`: its outcome is
-    awaited, or asked for, now."""
+    """A request whose end is not known. `provider`: who has the money, empty where its record does
+    not say; `asking`: its outcome is awaited, or asked for, now."""
 
     request: FollowUp
     provider: str
@@ -79,7 +80,7 @@ class FollowUps:
             payment = await self._storage.run(table.find, payment_id)
             if payment is not None and view.key not in self._open:
                 begun_at = datetime.fromisoformat(view.at).timestamp()
-                request, provider = _request(payment, view), _provider(payment)
+                request, provider = _request(payment, view), provider_of(payment)
                 self._open[view.key] = _Open(request, provider, begun_at, view.outcome)
 
     async def begin(
@@ -100,12 +101,13 @@ class FollowUps:
         def plan(payment: PaymentView | None) -> FollowUpView:
             if payment is None:
                 raise NoSuchPayment
-            offered = reconciler.operations(_provider(payment))
+            check_configured(reconciler, payment)
+            offered = offered_for(reconciler, payment)
             return _plan(payment, kind, amount, offered, _timestamp(now), agent)
 
         view = await self._storage.ask(self._storage.table.begin_follow_up, payment_id, plan, name, now)
         begun = view.follow_ups[-1]
-        each = self._open[begun.key] = _Open(_request(view, begun), _provider(view), now, asking=True)
+        each = self._open[begun.key] = _Open(_request(view, begun), provider_of(view), now, asking=True)
         self._publish(view)
         log.info("follow_up", kind=kind, agent=agent, idempotency_key=begun.key, reference=payment_id)
         self._storage.tasks.start(self._hand_over(reconciler, each), "follow-up")
@@ -202,12 +204,6 @@ def _plan(
     if offered is not None and needed not in offered:
         raise NotOffered(*_NOT_OFFERED[needed])
     return FollowUpView(key=token(16), kind=kind, amount=wanted, at=at, by=agent)
-
-
-def _provider(payment: PaymentView) -> str:
-    """The name of the provider that approved it; empty for the only one."""
-    outcome = payment.outcome
-    return outcome.provider or "" if isinstance(outcome, Approved | PartiallyApproved) else ""
 
 
 def _request(payment: PaymentView, view: FollowUpView) -> FollowUp:

@@ -82,6 +82,10 @@ class Reconciler(Protocol):
         """Whether it is connected."""
         ...
 
+    def names(self) -> tuple[str, ...]:
+        """The providers, the default one first; none while they are not known."""
+        ...
+
     def operations(self, provider: str = "") -> frozenset[Operation] | None:
         """What a provider can do, the default one where none is named; None while that is not
         known."""
@@ -95,8 +99,11 @@ class Reconciler(Protocol):
         """Capture, void or refund."""
         ...
 
-    async def charge_saved(self, charge: Charge, token: str, provider: str = "") -> Outcome:
-        """Charge a card that the provider saved."""
+    async def charge_saved(
+        self, charge: Charge, token: str, provider: str = "", saved_from: str = ""
+    ) -> Outcome:
+        """Charge a card that the provider saved, by the payment `saved_from` where that is of
+        ours."""
         ...
 
     async def resolve(

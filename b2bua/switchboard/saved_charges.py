@@ -20,6 +20,12 @@ from b2bua.call.order import Order, RequestName, SavedCard
 from b2bua.call.view import CaptureStage, NotNow, NotOffered, NotWell, PaymentView
 from b2bua.switchboard.follow_ups import AWAY
 from b2bua.switchboard.interfaces import Reconciler
+from b2bua.switchboard.payment_provider import (
+    check_configured,
+    is_configured,
+    offered_for,
+    provider_of,
+)
 from b2bua.switchboard.payments import Payments
 from provider_adapters.payment import Approved, Operation, PartiallyApproved, Unknown
 from provider_adapters.reconciler.messages import GONE
@@ -66,15 +72,22 @@ class SavedCharges:
             submitted_at=at,
         )
         if card.saved_from:
-            view, card = _take_card(view, card, await self._payments.find(card.saved_from))
-        _check_offered(reconciler, view.order, card)
+            saved = await self._payments.find(card.saved_from)
+            view, card = _take_card(view, card, saved)
+            check_configured(reconciler, saved)
+            offered = offered_for(reconciler, saved)
+        else:
+            offered = _offered_by(reconciler, card.provider)
+        _check_offered(offered, view.order, card)
         view = await self._payments.begin_saved(view, name, allow_repeat=allow_repeat)
         log.info("saved_card", agent=agent, idempotency_key=view.id)
         self._payments.start(self._hand_over(reconciler, view, card))
         return view
 
     async def _hand_over(self, reconciler: Reconciler, view: PaymentView, card: SavedCard) -> None:
-        outcome = await reconciler.charge_saved(view.order.charge(view.id), card.token, card.provider)
+        outcome = await reconciler.charge_saved(
+            view.order.charge(view.id), card.token, card.provider, card.saved_from
+        )
         if outcome == Unknown(reason=GONE):
             log.warning("charge_not_answered", hint="its outcome is asked for", idempotency_key=view.id)
             self._payments.ask_for(view.id)
@@ -96,11 +109,16 @@ def _take_card(view: PaymentView, card: SavedCard, saved: PaymentView) -> tuple[
     view = msgspec.structs.replace(
         view, order=order, saved_from=saved.id, brand=saved.brand, last_four=saved.last_four
     )
-    return view, SavedCard(saved_from=saved.id, token=outcome.token, provider=outcome.provider or "")
+    return view, SavedCard(saved_from=saved.id, token=outcome.token, provider=provider_of(saved))
 
 
-def _check_offered(reconciler: Reconciler, order: Order, card: SavedCard) -> None:
-    offered = reconciler.operations(card.provider)
+def _offered_by(reconciler: Reconciler, provider: str) -> frozenset[Operation] | None:
+    if not is_configured(reconciler, provider):
+        raise NotOffered("provider", "no payment provider of that name is configured here")
+    return reconciler.operations(provider)
+
+
+def _check_offered(offered: frozenset[Operation] | None, order: Order, card: SavedCard) -> None:
     if order.operation == "verify":
         raise NotOffered("operation", "a saved card is charged or authorised")
     if offered is None:

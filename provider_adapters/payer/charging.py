@@ -137,7 +137,7 @@ class Charging:
             outcome = await self._charge_at(provider, charge, card)
             self._circuits.record(name, outcome, time.time(), account.breaker_failures)
             if not isinstance(outcome, Failed):
-                return name_provider(outcome, name, len(self._providers)), name
+                return name_provider(outcome, name), name
         return outcome, able[-1].account.name
 
     async def _charge_at(self, provider: Provider, charge: Charge, card: Card) -> Outcome:

@@ -52,6 +52,10 @@ class ReconcilerClient:
         """Whether it would be reached now."""
         return self._connection is not None
 
+    def names(self) -> tuple[str, ...]:
+        """The providers, the default one first; none until the reconciler has said them."""
+        return tuple(self._operations)
+
     def operations(self, provider: str = "") -> frozenset[Operation] | None:
         """What a provider can do, the default one where none is named; None until the reconciler
         has said it."""
@@ -81,10 +85,14 @@ class ReconcilerClient:
         result = await self._ask(message)
         return None if result.outcome in (Failed(reason=GONE), Unknown(reason=GONE)) else result
 
-    async def charge_saved(self, charge: Charge, token: str, provider: str = "") -> Outcome:
+    async def charge_saved(
+        self, charge: Charge, token: str, provider: str = "", saved_from: str = ""
+    ) -> Outcome:
         """Charge a card that the provider saved."""
         number = self._next_number()
-        request = LaterRequest(number=number, provider=provider, charge=charge, token=token)
+        request = LaterRequest(
+            number=number, provider=provider, charge=charge, token=token, saved_from=saved_from
+        )
         return cast("Outcome", await self._request(request))
 
     def _next_number(self) -> int:

@@ -15,7 +15,7 @@ from typing import cast
 
 from provider_adapters.payer.journal import Entry, Journal
 from provider_adapters.payment import Failed, FollowUp, FollowUpOutcome, Unknown
-from provider_adapters.reconciler.messages import LaterInquiry, LaterResult
+from provider_adapters.reconciler.messages import LaterInquiry, LaterRequest, LaterResult
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -24,7 +24,7 @@ _REMEMBERED = 10_000  # newest lines of requests: what is asked often is not sea
 
 class LaterRequests:
     """The requests that need no card, and are no charge. `default`: the provider to whom one goes
-    that names none."""
+    that names none, and whose payment the journal does not know."""
 
     def __init__(self, journal: Journal, default: str) -> None:
         self._journal, self._default = journal, default
@@ -48,15 +48,24 @@ class LaterRequests:
             if len(self._newest) > _REMEMBERED:
                 del self._newest[next(iter(self._newest))]
 
+    def provider_of(self, request: LaterRequest) -> str:
+        """To whom a request goes. Raises OSError."""
+        before = request.follow_up.charge.idempotency_key if request.follow_up else request.saved_from
+        return request.provider or self._taken_by(before)
+
+    def _taken_by(self, key: str) -> str:
+        """Who took the payment of this key: by the journal, where that still has it."""
+        entry = self._journal.lookup(key) if key else None
+        return (entry.provider if entry is not None else "") or self._default
+
     def resolve(self, inquiry: LaterInquiry) -> LaterResult:
         """What became of a request."""
         outcome: FollowUpOutcome | None = None
         by = ""
         if inquiry.follow_up.key not in self._sending:
             try:
-                outcome, by = self._find(
-                    inquiry.follow_up, inquiry.provider or self._default, inquiry.handed_at
-                )
+                provider = inquiry.provider or self._taken_by(inquiry.follow_up.charge.idempotency_key)
+                outcome, by = self._find(inquiry.follow_up, provider, inquiry.handed_at)
             except OSError as error:
                 log.error("journal_failed", key="[provider] journal", exc_info=error)
         return LaterResult(number=inquiry.number, outcome=outcome, by=by)

@@ -63,13 +63,15 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, tag="findings"):
 
 class LaterRequest(msgspec.Struct, frozen=True, kw_only=True, tag="later"):
     """Carry out one of the two. `number` comes back with the result. `provider`: the name of its
-    section; empty: the first."""
+    section; empty: who took the payment by the journal, else the first. `saved_from`: the key of
+    the payment by which the card of `token` was saved."""
 
     number: int
     provider: str = ""
     follow_up: FollowUp | None = None
     charge: Charge | None = None
     token: str = ""
+    saved_from: str = ""
 
 
 class LaterInquiry(msgspec.Struct, frozen=True, kw_only=True, tag="later_inquiry"):

@@ -19,7 +19,7 @@ import msgspec
 from provider_adapters.base import Flow
 from provider_adapters.notice import Notice
 from provider_adapters.payer.journal import Entry, Journal
-from provider_adapters.payment import outcome_type
+from provider_adapters.payment import name_provider, outcome_type
 from provider_adapters.reconciler.verdict import Ask, Contradiction, Decide, Ignore, Wait, judge
 from provider_adapters.reconciler.withholding import withhold_card_numbers
 from tonewall.disk import check_space
@@ -208,7 +208,8 @@ class Notices:
             self._wait(entry.key, msgspec.structs.replace(notice, key=entry.key), verdict.until)
             return
         if entry is not None and isinstance(verdict, Decide):
-            if not self._journal.decide(entry.key, withhold_card_numbers(verdict.outcome), "webhook"):
+            outcome = name_provider(withhold_card_numbers(verdict.outcome), entry.provider)
+            if not self._journal.decide(entry.key, outcome, "webhook"):
                 # Somebody was faster: what is known now is judged at once.
                 self._wait(entry.key, notice, now)
                 return

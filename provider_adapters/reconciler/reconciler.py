@@ -27,6 +27,7 @@ from provider_adapters.payment import (
     Charge,
     Failed,
     FollowUpOutcome,
+    Operation,
     Outcome,
     T,
     Unknown,
@@ -53,6 +54,7 @@ log = get_logger(__name__)
 _LOOK_EVERY = 0.5  # seconds between two looks at the journal
 _AT_ONCE = 4  # inquiries under way
 _DAY = 86_400.0
+_NOT_OFFERED = Failed(reason="request_refused", code="not_supported")
 LIMIT = 3 * _DAY  # seconds for which a charge is asked about
 
 
@@ -80,7 +82,7 @@ class Reconciler:
 
     def _name_provider(self, outcome: T, name: str) -> T:
         """Who took the money: a refund goes there."""
-        return name_provider(outcome, name or self._default, len(self._accounts))
+        return name_provider(outcome, name or self._default)
 
     def _flow_of(self, entry: Entry) -> Flow[Any]:
         return self._flows.get(entry.provider) or self._flows[self._default]
@@ -150,21 +152,20 @@ class Reconciler:
     async def carry_out(self, request: LaterRequest) -> FollowUpOutcome | Outcome:
         """Send one request that needs no card, once, and note what became of it."""
         later, charge = request.follow_up, request.charge
-        name = request.provider or self._default
-        if name not in self._flows:
-            return Failed(reason="no_such_provider")
         try:
+            name = self.later.provider_of(request)
+            if (refusal := self._refusal(request, name)) is not None:
+                return refusal
             if later is not None:
                 known = self._journal.begin_later(
                     later.key, later.charge, name, later.kind,
                     reference=later.reference, amount=later.amount,
                 )  # fmt: skip
                 key, about = later.key, later.charge
-            elif charge is not None:
+            else:
+                assert charge is not None
                 known = self._journal.begin_later(charge.idempotency_key, charge, name, "saved")
                 key, about = charge.idempotency_key, charge
-            else:
-                return Failed(reason="request_refused")
         except OSError as error:
             log.error("journal_failed", key="[provider] journal", exc_info=error)
             return Failed(reason="journal_failed")
@@ -181,6 +182,20 @@ class Reconciler:
             "carried_out", kind=later.kind if later else "saved", outcome=_name(outcome), idempotency_key=key
         )
         return outcome
+
+    def _refusal(self, request: LaterRequest, name: str) -> Failed | None:
+        """Why nothing is sent, and no key is used up; None where it can be. Raises OSError."""
+        if name not in self._flows:
+            return Failed(reason="no_such_provider")
+        later, charge = request.follow_up, request.charge
+        if later is None and charge is None:
+            return Failed(reason="request_refused")
+        needed = Operation.CHARGE_SAVED if later is None else later.operation
+        if needed in self._flows[name].OPERATIONS:
+            return None
+        # Of a key that was sent once, under other settings perhaps, the journal knows better.
+        key = later.key if later is not None else charge.idempotency_key if charge is not None else ""
+        return _NOT_OFFERED if self._journal.lookup(key) is None else None
 
     async def _send(
         self, request: LaterRequest, name: str, key: str, about: Charge
@@ -211,7 +226,7 @@ class Reconciler:
             self._agenda.asked(key, now)
             return
         try:
-            self._journal.decide(key, outcome, "reconciler")
+            self._journal.decide(key, self._name_provider(outcome, item.entry.provider), "reconciler")
         except OSError as error:
             log.error("journal_failed", key="[provider] journal", exc_info=error)
             self._agenda.asked(key, now)

@@ -319,7 +319,7 @@ async def test_what_adyen_accepted_becomes_final_for_who_asks(hooks: Starting, t
         await until(lambda: findings, "findings")
         found = {key: (each.outcome, each.by) for key, each in findings[0].found.items()}
         assert found == {
-            "f-1": (Approved(reference="REFUND"), "webhook"),
+            "f-1": (Approved(reference="REFUND", provider="default"), "webhook"),
             "f-2": (Failed(reason="request_refused", code="REFUND"), "webhook"),
         }
         # A refund that fails after all is reported, and counted, and changes nothing.
@@ -329,7 +329,7 @@ async def test_what_adyen_accepted_becomes_final_for_who_asks(hooks: Starting, t
         await until(lambda: "outcome_contradicted" in log.read_text(), "the report")
         client.inquire(("f-1",))
         await until(lambda: findings[-1].contradicted, "the count")
-        assert findings[-1].found["f-1"].outcome == Approved(reference="REFUND")
+        assert findings[-1].found["f-1"].outcome == Approved(reference="REFUND", provider="default")
         assert findings[-1].noticed == 3
     finally:
         task.cancel()
@@ -359,6 +359,6 @@ async def test_a_notice_waits_over_the_death_of_the_reconciler(hooks: Starting) 
 
     def decided() -> bool:
         entry = journal.lookup("k-1")
-        return entry is not None and entry.outcome == Approved(reference="AUTHORISATION")
+        return entry is not None and entry.outcome == Approved(reference="AUTHORISATION", provider="default")
 
     await until(decided, "the notice to be applied")

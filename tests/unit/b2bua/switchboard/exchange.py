@@ -99,6 +99,7 @@ class PlayedReconciler:
     offered: frozenset[Operation] | None = frozenset(Operation)
     offers: dict[str, frozenset[Operation]] = field(default_factory=dict)  # of named providers
     providers: list[str] = field(default_factory=list)  # to whom each request was to go
+    saved_from: list[str] = field(default_factory=list)  # the payments that saved the cards
     connected: bool = True
     asked: list[tuple[str, ...]] = field(default_factory=list)
     handed: list[tuple[FollowUp, asyncio.Future[FollowUpOutcome]]] = field(default_factory=list)
@@ -112,7 +113,10 @@ class PlayedReconciler:
         self.handed.append((request, answer))
         return await answer
 
-    async def charge_saved(self, charge: Charge, token: str, provider: str = "") -> Outcome:
+    async def charge_saved(
+        self, charge: Charge, token: str, provider: str = "", saved_from: str = ""
+    ) -> Outcome:
+        self.saved_from.append(saved_from)
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self.providers.append(provider)
         self.saved.append((charge, token, answer))
@@ -124,6 +128,9 @@ class PlayedReconciler:
         self.providers.append(provider)
         self.asked_for.append((request.key, handed_at))
         return self.found.get(request.key)
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.offers)
 
     def operations(self, provider: str = "") -> frozenset[Operation] | None:
         return self.offers.get(provider, self.offered)

@@ -138,6 +138,22 @@ async def test_it_goes_to_the_provider_that_has_the_money_also_after_a_restart(p
     assert exchange.reconciler.providers == later.reconciler.providers == ["north"]
 
 
+async def test_nothing_is_sent_where_who_took_it_is_no_longer_configured(path: Path) -> None:
+    exchange = exchange_with(path, payment(Approved(reference="ch_1", provider="north")))
+    exchange.reconciler.offers = {"south": frozenset(Operation)}
+    with pytest.raises(NotNow, match="taken by the provider north, which is no longer configured"):
+        await refund(exchange)
+    assert (await outcomes(exchange), exchange.reconciler.handed) == ([], [])
+
+
+async def test_of_a_record_without_a_name_the_reconciler_decides_who_took_it(path: Path) -> None:
+    exchange = exchange_with(path, payment())
+    exchange.reconciler.offers = {"south": frozenset({Operation.CHARGE}), "north": frozenset(Operation)}
+    await refund(exchange)
+    await until(lambda: exchange.reconciler.handed, "the request to be handed over")
+    assert exchange.reconciler.providers == [""]
+
+
 async def test_each_step_is_told_to_followers(path: Path) -> None:
     exchange = exchange_with(path, payment())
     follower = exchange.board.follow()

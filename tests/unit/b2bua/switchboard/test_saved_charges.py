@@ -128,6 +128,26 @@ async def test_the_agent_s_group_completes_an_order_of_a_saved_card(path: Path, 
     assert {(each.statement, each.metadata["desk"]) for each in (first, second)} == {("BOOTS", "7")}
 
 
+async def test_a_card_is_charged_by_who_saved_it_or_by_nobody(path: Path) -> None:
+    exchange = await process(path, PAID)
+    exchange.reconciler.offers = {"south": frozenset(Operation)}
+    with pytest.raises(NotNow, match="taken by the provider north, which is no longer configured"):
+        await charge(exchange)
+    with pytest.raises(NotOffered) as refused:
+        await charge(exchange, card=SavedCard(token="tok_9", provider="north"))
+    assert refused.value.field == "provider"
+    assert await exchange.board.payments("order-2", 5) == []
+    assert exchange.reconciler.saved == []
+
+
+async def test_the_reconciler_hears_which_payment_saved_a_card(path: Path) -> None:
+    unnamed = msgspec.structs.replace(PAID, outcome=Approved(reference="ch_1", token="tok_1"))
+    exchange = await process(path, unnamed)
+    await charge(exchange)
+    await until(lambda: exchange.reconciler.saved, "the request to be handed over")
+    assert (exchange.reconciler.providers, exchange.reconciler.saved_from) == ([""], ["p-1"])
+
+
 async def test_an_order_is_charged_once_unless_it_is_repeated(path: Path) -> None:
     exchange = await process(path, PAID)
     first = await charge(exchange)

@@ -83,7 +83,7 @@ async def test_a_charge_of_a_saved_card_that_is_answered_with_its_number_tells_n
     play(monkeypatch, {"status": "approved", "reference": CARD, "token": CARD})
     reconciler = make_reconciler(tmp_path / "journal")
     outcome = await reconciler.carry_out(LaterRequest(number=1, charge=make_charge(), token="tok"))
-    assert outcome == Approved(reference="withheld")
+    assert outcome == Approved(reference="withheld", provider="default")
     assert CARD not in (tmp_path / "journal").read_text()
     await reconciler.close()
 
