@@ -7,7 +7,7 @@ Rule 3: only money that was approved is captured, and only money that was captur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -109,6 +109,12 @@ class Balance:
             case "refund":
                 left = self.captured - refunds - (voids if self.operation == "charge" else 0)
         return max(left, 0)
+
+    def left_of_offered(self, kind: Kind, offers: Collection[Operation] | None) -> int:
+        """As `left`, of a provider that can do these; None: it is not known what."""
+        left = self.left(kind)
+        fitting = {self.operation_for(kind, left), follow_up_operation(kind, in_part=True)}
+        return 0 if offers is not None and fitting.isdisjoint(offers) else left
 
     def refusal(self, kind: Kind, amount: int) -> str:
         """Why that cannot be requested now, fit for the agent's eyes; empty where it can."""

@@ -17,7 +17,7 @@ from b2bua.call.deafness import LineFault
 from b2bua.call.follow_up import KINDS, Balance, FollowUpView, Kind
 from b2bua.call.order import Order, RequestName, SavedCard
 from media.events import Field, FieldProgress
-from provider_adapters.payment import Outcome, Unknown
+from provider_adapters.payment import Operation, Outcome, Unknown
 
 
 class CallState(StrEnum):
@@ -76,8 +76,9 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     Times are RFC 3339, UTC. `repeats`: earlier payments with the same reference over which it was
     asked for expressly. `decided_at`, `decided_by`: when and by whom an outcome that was unknown
     was found: "reconciler", "webhook" or "person". `captured`, `refunded` and `voided` follow from
-    the rest: what the provider has done, or has accepted to do, in the order's minor unit; `left`:
-    how much may still be captured, voided or refunded.
+    the rest: what the provider has done, or has accepted to do, in the order's minor unit.
+    `offers`: what the provider that took it can do about it, and with its card where that is saved;
+    None where that is not known. `left`: how much may still be captured, voided or refunded there.
     """
 
     id: str
@@ -102,13 +103,14 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     captured: int = 0
     refunded: int = 0
     voided: int = 0
+    offers: tuple[Operation, ...] | None = None
     left: dict[Kind, int] = {}
 
     def __post_init__(self) -> None:
         balance = self.balance
         for name in ("captured", "refunded", "voided"):
             msgspec.structs.force_setattr(self, name, getattr(balance, name))
-        left = {kind: balance.left(kind) for kind in KINDS}
+        left = {kind: balance.left_of_offered(kind, self.offers) for kind in KINDS}
         msgspec.structs.force_setattr(self, "left", left)
 
     @property

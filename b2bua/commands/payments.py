@@ -110,6 +110,8 @@ def refund_command(
     api = ApiClient.for_config(config, url)
     view = _fetch(api, payment)
     wanted = _minor(amount, view.order.currency) if amount else view.left["refund"]
+    if not wanted and view.offers is not None and not {"refund", "refund_part"} & set(view.offers):
+        give_up("the provider of this payment refunds nothing from here")
     if not wanted:
         give_up("nothing of this payment can be refunded; `tonewall payments show` says why")
     if not yes:

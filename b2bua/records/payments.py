@@ -159,14 +159,15 @@ class PaymentTable:
         plan: Callable[[PaymentView | None], FollowUpView],
         name: RequestName | None,
         now: float,
+        answer: Callable[[PaymentView], PaymentView],
     ) -> PaymentView:
-        """See FollowUpTable.begin."""
+        """See FollowUpTable.begin. Returns the answer."""
 
-        def remember(answer: PaymentView) -> None:
+        def remember(payment: PaymentView) -> None:
             if name is not None:
-                self._remember(name, msgspec.json.encode(answer), now)
+                self._remember(name, msgspec.json.encode(answer(payment)), now)
 
-        return self.follow_ups.begin(payment_id, self.find, plan, remember)
+        return answer(self.follow_ups.begin(payment_id, self.find, plan, remember))
 
     def settle_follow_up(self, key: str, outcome: FollowUpOutcome, at: str, by: str) -> PaymentView | None:
         """Write what became of one; its payment, where that has changed."""

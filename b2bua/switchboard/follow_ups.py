@@ -19,7 +19,7 @@ from b2bua.call.order import RequestName
 from b2bua.call.view import CaptureStage, NoSuchPayment, NotNow, NotOffered, NotWell, PaymentView
 from b2bua.records.follow_ups import is_open
 from b2bua.switchboard.interfaces import Reconciler
-from b2bua.switchboard.payment_provider import check_configured, offered_for, provider_of
+from b2bua.switchboard.payment_provider import check_configured, offered_for, provider_of, with_offers
 from b2bua.switchboard.payment_storage import PaymentStorage
 from provider_adapters.payment import (
     Accepted,
@@ -105,7 +105,11 @@ class FollowUps:
             offered = offered_for(reconciler, payment)
             return _plan(payment, kind, amount, offered, _timestamp(now), agent)
 
-        view = await self._storage.ask(self._storage.table.begin_follow_up, payment_id, plan, name, now)
+        def answer(payment: PaymentView) -> PaymentView:
+            return with_offers(reconciler, payment)
+
+        begin = self._storage.table.begin_follow_up
+        view = await self._storage.ask(begin, payment_id, plan, name, now, answer)
         begun = view.follow_ups[-1]
         each = self._open[begun.key] = _Open(_request(view, begun), provider_of(view), now, asking=True)
         self._publish(view)

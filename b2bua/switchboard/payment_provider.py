@@ -6,9 +6,18 @@ Rule 2: where that one is no longer configured, nothing is sent anywhere.
 
 from __future__ import annotations
 
+import msgspec
+
+from b2bua.call.follow_up import KINDS
 from b2bua.call.view import NotNow, PaymentView
 from b2bua.switchboard.interfaces import Reconciler
-from provider_adapters.payment import Approved, Operation, PartiallyApproved
+from provider_adapters.payment import Approved, Operation, PartiallyApproved, follow_up_operation
+
+_ABOUT_PAYMENTS = (
+    frozenset({Operation.CHARGE_SAVED})
+    | {follow_up_operation(kind, in_part=False) for kind in KINDS}
+    | {follow_up_operation(kind, in_part=True) for kind in KINDS}
+)
 
 
 def provider_of(payment: PaymentView) -> str:
@@ -41,3 +50,17 @@ def offered_for(reconciler: Reconciler, payment: PaymentView) -> frozenset[Opera
     if not name and len(reconciler.names()) > 1:
         return None
     return reconciler.operations(name)
+
+
+def with_offers(reconciler: Reconciler | None, payment: PaymentView) -> PaymentView:
+    """The payment with what its provider offers, as far as that is known; before an approval
+    nothing is offered."""
+    if reconciler is None or not isinstance(payment.outcome, Approved | PartiallyApproved):
+        return payment
+    if not is_configured(reconciler, provider_of(payment)):
+        offered: frozenset[Operation] | None = frozenset()
+    else:
+        offered = offered_for(reconciler, payment)
+    if offered is None:
+        return payment
+    return msgspec.structs.replace(payment, offers=tuple(sorted(offered & _ABOUT_PAYMENTS)))

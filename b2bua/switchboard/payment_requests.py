@@ -21,6 +21,7 @@ from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.faults import Faults
 from b2bua.switchboard.follow_ups import AWAY
+from b2bua.switchboard.payment_provider import with_offers
 from b2bua.switchboard.saved_charges import SavedCharges
 from media.events import Field
 from provider_adapters.payment import Operation
@@ -111,17 +112,19 @@ class PaymentRequests:
 
     async def payment(self, payment_id: str) -> PaymentView:
         """See CallDesk."""
-        return await self._context.payments.find(payment_id)
+        return self._with_offers(await self._context.payments.find(payment_id))
 
     async def payments(
         self, transaction_id: str | None, most: int, outcome: str | None = None
     ) -> list[PaymentView]:
         """See CallDesk."""
-        return await self._context.payments.newest(transaction_id, most, outcome)
+        found = await self._context.payments.newest(transaction_id, most, outcome)
+        return [self._with_offers(each) for each in found]
 
     async def payments_since(self, since: float, after: str | None, most: int) -> list[PaymentView]:
         """See CallDesk."""
-        return await self._context.payments.since(since, after, most)
+        found = await self._context.payments.since(since, after, most)
+        return [self._with_offers(each) for each in found]
 
     async def reconcile(self, payment_ids: tuple[str, ...]) -> list[PaymentView]:
         """See CallDesk."""
@@ -136,7 +139,7 @@ class PaymentRequests:
             reconciler.inquire(tuple(each.id for each in unknown) if payment_ids else (), now=True)
         if follow_ups:
             payments.follow_ups.ask(reconciler)
-        return named or unknown
+        return [self._with_offers(each) for each in named or unknown]
 
     async def follow_up(
         self, payment_id: str, kind: Kind, amount: int | None, agent: str, name: RequestName | None = None
@@ -168,6 +171,9 @@ class PaymentRequests:
         await self._context.payments.remember(name, answer)
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _with_offers(self, payment: PaymentView) -> PaymentView:
+        return with_offers(self._context.reconciler, payment)
 
     def _check_offered(self, order: Order, providers: tuple[str, ...]) -> None:
         """Refuse at once what every provider would refuse after a card was keyed."""

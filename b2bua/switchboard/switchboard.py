@@ -28,6 +28,7 @@ from b2bua.switchboard.entry import Entry, restore_entries, snapshot_entries
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.faults import Faults
 from b2bua.switchboard.interfaces import Engine, Media, Plan, Reconciler
+from b2bua.switchboard.payment_provider import with_offers
 from b2bua.switchboard.payment_requests import PaymentRequests
 from b2bua.switchboard.payments import Payments
 from b2bua.switchboard.registry import Registry
@@ -239,7 +240,7 @@ class Switchboard(PaymentRequests):
             self._context.payments.follow_ups.ask(self._context.reconciler)
 
     def _publish_payment(self, view: PaymentView) -> None:
-        self._context.feed.publish_payment(view)
+        self._context.feed.publish_payment(with_offers(self._context.reconciler, view))
         entry, outcome = self._context.registry.get(view.call), view.outcome
         if entry is not None and view.decided_at is not None and outcome is not None:
             self._queue(entry, lambda call, now: call.charge_decided(view.id, outcome, now))

@@ -32,6 +32,7 @@ from media.events import Field, FieldProgress
 from provider_adapters.payment import (
     Approved,
     FollowUpOutcome,
+    Operation,
     Outcome,
     PartiallyApproved,
     Unknown,
@@ -73,6 +74,7 @@ class FakeDesk:
         self.refuses: Exception | None = None  # what the next start is refused with
         self._captures = 0
         self.paid: dict[str, PaymentView] = {}
+        self.offers: tuple[Operation, ...] | None = None  # what the provider can do; None: not known
         self.keys: dict[tuple[str, str], tuple[bytes, bytes]] = {}
 
     # --- the protocol ---
@@ -298,6 +300,7 @@ class FakeDesk:
         before = self.paid.get(payment.id)
         if before is not None:
             payment = msgspec.structs.replace(payment, follow_ups=before.follow_ups)
+        payment = msgspec.structs.replace(payment, offers=self.offers)
         self.paid[payment.id] = payment
         if before is None or before.stage is not payment.stage:
             self.feed.publish_payment(payment)

@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 
 from b2bua.call.order import SavedCard
 from b2bua.call.view import CaptureStage, PaymentView
-from provider_adapters.payment import Accepted, Approved, Declined, Unknown
+from provider_adapters.payment import Accepted, Approved, Declined, Operation, Unknown
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
 from tests.browser.page import CONTRAST, begin_keying, picture
@@ -106,6 +106,25 @@ async def test_an_authorisation_is_captured_or_voided(page: Page, site: Site, de
     await expect(capture).to_have_text("Capture €9.90")
     await expect(page.locator("#later-void")).to_be_hidden()
     await expect(page.locator("#later-refund")).to_have_text("Refund €40.00")
+
+
+async def test_what_the_provider_does_not_offer_has_no_button(page: Page, site: Site, desk: FakeDesk) -> None:
+    desk.offers = (Operation.CAPTURE,)
+    await approved(page, site, desk, operation="authorise", token="tok_1")
+    await expect(page.locator("#later-capture")).to_have_text("Capture €49.90")
+    await expect(page.locator("#later-void")).to_be_hidden()
+    await expect(page.get_by_label("How much, if not all of it")).to_be_hidden()
+    await page.get_by_role("button", name="Done").click()
+    await expect(page.locator("#order")).to_be_visible()
+    await expect(page.locator("#take-saved")).to_be_hidden()
+
+
+async def test_a_provider_that_refunds_nothing_leaves_nothing_to_press(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    desk.offers = ()
+    await approved(page, site, desk)
+    await expect(page.locator("#later")).to_be_hidden()
 
 
 async def test_what_was_not_done_or_is_not_known_is_said(page: Page, site: Site, desk: FakeDesk) -> None:

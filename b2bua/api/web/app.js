@@ -7,7 +7,7 @@ import { Calls } from "./calls.js";
 import { buildDemo, showDemo } from "./demo.js";
 import { follow } from "./feed.js";
 import { takeForm } from "./form.js";
-import { buildLater, forgetLater, noteLater, showLater } from "./later.js";
+import { buildLater, chargesSaved, forgetLater, noteLater, showLater } from "./later.js";
 import { buildOrder, clearErrors, echo, fill, money, readOrder, refill, showErrors } from "./order.js";
 import { $, announce, icon, make, write } from "./page.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
@@ -167,7 +167,7 @@ function showPanel(call, capture, amount, approved, theirs) {
   const focused = document.activeElement;
   for (const id of ["order", "capture", "result"]) $(id).hidden = id !== panel;
   $("take").disabled = !able || !fit;
-  const card = panel === "order" ? savedCard(call) : "";
+  const card = panel === "order" && chargesSaved(call.capture) ? savedCard(call) : "";
   $("take-saved").hidden = !card;
   $("take-saved").disabled = !able;
   if (card) write($("take-saved"), savedArmed ? `Yes, charge ${card} now` : `Charge ${card} again`);

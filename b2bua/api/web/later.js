@@ -1,5 +1,5 @@
 // What is done later about a payment: refund, capture and void. Each goes out at the second press, and all that may be done
-// is what the service says is left.
+// is what the service says is left, of what the provider offers.
 
 import { ask } from "./api.js";
 import { money, readMoney } from "./order.js";
@@ -12,6 +12,7 @@ const KINDS = {
   void: { verb: "Void", path: "voids" },
 };
 const payments = new Map(); // id → the newest view
+const asked = new Set(); // ids whose view was fetched, or is being fetched
 let shown = null; // the payment in the panel, as its call has it
 let armed = ""; // what the next press sends
 let sending = false;
@@ -32,6 +33,7 @@ export function noteLater(payment) {
 
 export function forgetLater() {
   payments.clear();
+  asked.clear();
   shown = null;
   armed = "";
 }
@@ -56,25 +58,38 @@ export function showLater(capture, able) {
     if (rows.length) announce(rows.at(-1).text);
   }
   let any = false;
+  let inPart = false;
   for (const kind of Object.keys(KINDS)) {
     const button = $(`later-${kind}`);
     const left = payment?.left?.[kind] ?? 0;
     // A payment that was charged at once is refunded, whether or not the provider would void it.
     const may = left > 0 && (kind !== "void" || payment.order.operation === "authorise");
     any ||= may;
+    inPart ||= may && offers(payment, `${kind}_part`);
     button.hidden = !may;
     button.disabled = !able || busy;
     if (may) write(button, label(kind, payment, left));
   }
   $("later").hidden = !any;
+  for (const part of ["later-amount", "later-amount-label"]) $(part).hidden = !inPart;
 }
 
+/** Whether the provider of a payment would charge its saved card again. */
+export function chargesSaved(capture) {
+  if (capture) fetchOnce(capture);
+  return payments.has(capture?.id) && offers(payments.get(capture.id), "charge_saved");
+}
+
+/** Whether the provider of a payment does that; where nobody knows, it will say so itself. */
+const offers = (payment, operation) => payment.offers?.includes(operation) ?? true;
+
 async function fetchOnce(capture) {
-  if (payments.has(capture.id) || !["approved", "partially_approved"].includes(capture.outcome?.type)) return;
+  if (payments.has(capture.id) || asked.has(capture.id) || !["approved", "partially_approved"].includes(capture.outcome?.type)) return;
+  asked.add(capture.id);
   try {
     noteLater(await ask(`/v1/payments/${encodeURIComponent(capture.id)}`));
     redraw();
-  } catch { /* without it nothing can be pressed */ }
+  } catch { asked.delete(capture.id); /* without it nothing can be pressed */ }
 }
 
 function label(kind, payment, left) {

@@ -124,6 +124,13 @@ async def test_without_an_amount_all_that_is_left_is_refunded_and_nobody_to_ask_
     assert shop.desk.asked == [("refund", "p-1", 4990, "ann")]
 
 
+async def test_a_provider_that_refunds_nothing_is_a_fault_in_words(shop: Shop) -> None:
+    shop.desk.paid["p-1"] = msgspec.structs.replace(shop.desk.paid["p-1"], offers=())
+    result = await shop.run("refund", "p-1", "--yes")
+    assert (result.exit_code, shop.desk.asked) == (2, [])
+    assert "the provider of this payment refunds nothing from here" in result.output
+
+
 @pytest.mark.parametrize("amount", ["9,90", "9.901", "-1", "x", ".5", "1e3"])
 async def test_an_amount_that_is_none_is_refused(shop: Shop, amount: str) -> None:
     result = await shop.run("refund", "p-1", f"--amount={amount}", "--yes")

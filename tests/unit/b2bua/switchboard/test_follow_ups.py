@@ -146,6 +146,60 @@ async def test_nothing_is_sent_where_who_took_it_is_no_longer_configured(path: P
     assert (await outcomes(exchange), exchange.reconciler.handed) == ([], [])
 
 
+PARTS = frozenset({Operation.CHARGE, Operation.REFUND_PART})
+
+
+@pytest.mark.parametrize(
+    ("outcome", "offers", "offered", "left"),
+    [
+        (Approved(reference="r", provider="north"), {"north": PARTS}, (Operation.REFUND_PART,), 1250),
+        (Approved(reference="r", provider="north"), {"north": frozenset({Operation.CHARGE})}, (), 0),
+        (Approved(reference="r", provider="gone"), {"north": PARTS}, (), 0),
+        (Approved(reference="r"), {"north": PARTS, "south": PARTS}, None, 1250),
+        (Declined(reason="stolen"), {"north": PARTS}, None, 0),
+    ],
+    ids=["part", "nothing", "no longer configured", "nobody knows who took it", "declined"],
+)
+async def test_a_payment_says_what_its_provider_offers_wherever_it_is_read(
+    path: Path,
+    outcome: Outcome,
+    offers: dict[str, frozenset[Operation]],
+    offered: tuple[Operation, ...] | None,
+    left: int,
+) -> None:
+    exchange = exchange_with(path, payment(outcome))
+    exchange.reconciler.offers = offers
+    board = exchange.board
+    for view in (
+        await board.payment("p-1"),
+        *await board.payments("order-1", 5),
+        *await board.payments_since(0.0, None, 5),
+        *await board.reconcile(("p-1",)),
+    ):
+        assert (view.offers, view.left["refund"]) == (offered, left)
+
+
+async def test_the_answer_to_a_refund_and_each_step_of_it_say_what_is_offered(path: Path) -> None:
+    exchange = exchange_with(path, payment())
+    exchange.reconciler.offered = frozenset({Operation.REFUND, Operation.REFUND_PART, Operation.CHARGE})
+    follower = exchange.board.follow()
+    name = RequestName(agent="ann", key="k", digest=b"d")
+    first = await refund(exchange, 250, name=name)
+    assert first.offers == (Operation.REFUND, Operation.REFUND_PART)
+    again = await exchange.board.recall(name)
+    assert again is not None
+    assert msgspec.json.decode(again, type=PaymentView) == first, "the same request, the same answer"
+    await answer(exchange, DONE)
+    await decided(exchange, DONE)
+    exchange.board._context.feed.close()
+    views = [view async for view in follower if isinstance(view, PaymentView)]
+    assert [view.offers for view in views] == [first.offers] * 2
+    assert (await exchange.board.payment("p-1")).left == {"capture": 0, "void": 0, "refund": 1000}
+    stored = PaymentTable(path).find("p-1")
+    assert stored is not None
+    assert stored.offers is None, "it is not of the record"
+
+
 async def test_of_a_record_without_a_name_the_reconciler_decides_who_took_it(path: Path) -> None:
     exchange = exchange_with(path, payment())
     exchange.reconciler.offers = {"south": frozenset({Operation.CHARGE}), "north": frozenset(Operation)}
