@@ -142,9 +142,30 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True, tag="accepted"):
     reference: str
 
 
+class LinkRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of the provider's on which the customer pays the charge once. `expires_at`: seconds
+    since the epoch, from which on it takes no payment. The charge's key names the request, and what
+    is paid there."""
+
+    charge: Charge
+    expires_at: float
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True, tag="link"):
+    """An open payment link. `reference`: the provider's own of it; `expires_at`: seconds since the
+    epoch, as the provider has it."""
+
+    url: str
+    reference: str
+    expires_at: float
+
+
+LINK_CLOSED, LINK_EXPIRED = "link_closed", "link_expired"
+"""Reasons of a `Failed`: nobody paid, and nobody can any more."""
 APPROVALS = (Approved, PartiallyApproved)
 """By these money moved."""
 Outcome = Approved | PartiallyApproved | Declined | Failed | Unknown
+LinkOutcome = Link | Failed | Unknown
 FollowUpOutcome = Approved | Accepted | Declined | Failed | Unknown
 
 DIFFERENCES = frozenset({"amount_differs", "currency_differs"})

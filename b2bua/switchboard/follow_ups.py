@@ -26,6 +26,7 @@ from provider_adapters.payment import (
     Approved,
     FollowUp,
     FollowUpOutcome,
+    Link,
     Operation,
     PartiallyApproved,
     Unknown,
@@ -160,7 +161,12 @@ class FollowUps:
         longest = _MAX_ACCEPTED_PAUSE if isinstance(each.outcome, Accepted) else _MAX_PAUSE
         each.next_at, each.pause = now + each.pause, min(1.5 * each.pause, longest)
         found = None if result is None else result.outcome
-        if result is None or found is None or isinstance(found, PartiallyApproved) or found == each.outcome:
+        if (
+            result is None
+            or found is None
+            or isinstance(found, PartiallyApproved | Link)
+            or found == each.outcome
+        ):
             if now - each.begun_at > _LIFE:
                 del self._open[each.request.key]
             each.asking = False

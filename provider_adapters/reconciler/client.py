@@ -16,6 +16,9 @@ from provider_adapters.payment import (
     Failed,
     FollowUp,
     FollowUpOutcome,
+    Link,
+    LinkOutcome,
+    LinkRequest,
     Operation,
     Outcome,
     Unknown,
@@ -29,6 +32,7 @@ from provider_adapters.reconciler.messages import (
     LaterInquiry,
     LaterRequest,
     LaterResult,
+    LinkClosing,
 )
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.log import get_logger
@@ -95,16 +99,27 @@ class ReconcilerClient:
         )
         return cast("Outcome", await self._request(request))
 
+    async def open_link(self, request: LinkRequest, provider: str = "") -> LinkOutcome:
+        """Open a payment link."""
+        number = self._next_number()
+        later = LaterRequest(number=number, provider=provider, link=request)
+        return cast("LinkOutcome", await self._request(later))
+
+    async def close_link(self, key: str, provider: str = "") -> Outcome:
+        """Close a payment link; what was paid before it closed."""
+        message = LinkClosing(number=self._next_number(), key=key, provider=provider)
+        return cast("Outcome", (await self._ask(message)).outcome)
+
     def _next_number(self) -> int:
         self._number += 1
         return self._number
 
-    async def _request(self, request: LaterRequest) -> FollowUpOutcome | Outcome:
+    async def _request(self, request: LaterRequest) -> FollowUpOutcome | Outcome | Link:
         outcome = (await self._ask(request)).outcome
         assert outcome is not None
         return outcome
 
-    async def _ask(self, request: LaterRequest | LaterInquiry) -> LaterResult:
+    async def _ask(self, request: LaterRequest | LinkClosing | LaterInquiry) -> LaterResult:
         if self._connection is None:
             return LaterResult(number=request.number, outcome=Failed(reason=GONE))
         result: asyncio.Future[LaterResult] = asyncio.get_running_loop().create_future()

@@ -5,7 +5,7 @@ socket.
     | <---------------------- Hello - |  on connection: what the providers can do
     | -- Inquiry -------------------> |  every few seconds: the payments whose outcome is unknown
     | <------------------- Findings - |
-    | -- LaterRequest --------------> |  a capture, void, refund, or a charge of a saved card
+    | -- LaterRequest --------------> |  a capture, void, refund, saved charge or link
     | -- LaterInquiry --------------> |  of such a request, after a restart of either
     | <---------------- LaterResult - |  to both, by the number
 
@@ -21,7 +21,7 @@ from __future__ import annotations
 import msgspec
 
 from provider_adapters.notice import Notice
-from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Operation, Outcome
+from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Link, LinkRequest, Operation, Outcome
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
@@ -40,11 +40,13 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True, tag="inquiry"):
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one key. `by`: who found it. `next_at`: when the provider is asked next, in
-    seconds since the epoch; None where nobody asks."""
+    seconds since the epoch; None where nobody asks. `link`: the payment link under that key, where
+    one was opened, also after its end."""
 
     outcome: Outcome | None = None
     by: str = ""
     next_at: float | None = None
+    link: Link | None = None
 
 
 class Findings(msgspec.Struct, frozen=True, kw_only=True, tag="findings"):
@@ -62,7 +64,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, tag="findings"):
 
 
 class LaterRequest(msgspec.Struct, frozen=True, kw_only=True, tag="later"):
-    """Carry out one of the two. `number` comes back with the result. `provider`: the name of its
+    """Carry out one of the three. `number` comes back with the result. `provider`: the name of its
     section; empty: who took the payment by the journal, else the first. `saved_from`: the key of
     the payment by which the card of `token` was saved."""
 
@@ -72,6 +74,17 @@ class LaterRequest(msgspec.Struct, frozen=True, kw_only=True, tag="later"):
     charge: Charge | None = None
     token: str = ""
     saved_from: str = ""
+    link: LinkRequest | None = None
+
+
+class LinkClosing(msgspec.Struct, frozen=True, kw_only=True, tag="close_link"):
+    """Close the payment link under this key. Answered by a LaterResult: what was paid, or Failed as
+    `link_closed`; Unknown where the provider does not say, and the link is asked about as
+    before."""
+
+    number: int
+    key: str
+    provider: str = ""
 
 
 class LaterInquiry(msgspec.Struct, frozen=True, kw_only=True, tag="later_inquiry"):
@@ -89,7 +102,7 @@ class LaterResult(msgspec.Struct, frozen=True, kw_only=True, tag="result"):
     """What became of a request; None while it is under way. `by`: who found it."""
 
     number: int
-    outcome: FollowUpOutcome | Outcome | None
+    outcome: FollowUpOutcome | Outcome | Link | None
     by: str = ""
 
 
@@ -108,5 +121,5 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True, tag="noted"):
 GONE = "reconciler_gone"
 """The reason where the connection was lost: of an `Unknown`, it may have got the request; of a
 `Failed`, it never did."""
-ToReconciler = Inquiry | LaterRequest | LaterInquiry | Noticed
+ToReconciler = Inquiry | LaterRequest | LinkClosing | LaterInquiry | Noticed
 FromReconciler = Hello | Findings | LaterResult | Noted

@@ -22,12 +22,13 @@ from typing import cast
 
 from provider_adapters.account import Account
 from provider_adapters.payer.environment import BadAccount, read_accounts
-from provider_adapters.payment import WRONG_CONFIGURATION
+from provider_adapters.payment import WRONG_CONFIGURATION, FollowUpOutcome, Outcome, Unknown
 from provider_adapters.reconciler.messages import (
     Inquiry,
     LaterInquiry,
     LaterRequest,
     LaterResult,
+    LinkClosing,
     Noted,
     Noticed,
     ToReconciler,
@@ -62,8 +63,12 @@ class _Server:
             else:
                 self._tasks.start(answer(message), "later")
 
-        async def answer(message: LaterRequest) -> None:
-            outcome = await self._reconciler.carry_out(message)
+        async def answer(message: LaterRequest | LinkClosing) -> None:
+            outcome: FollowUpOutcome | Outcome
+            if isinstance(message, LinkClosing):
+                outcome = Unknown(reason="not_supported")
+            else:
+                outcome = await self._reconciler.carry_out(message)
             connection.send(LaterResult(number=message.number, outcome=outcome))
 
         def greet(_: socket.socket) -> bool:
