@@ -17,7 +17,16 @@ from typing import ClassVar, Protocol, TypeVar
 
 import msgspec
 
-from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Operation, Outcome
+from provider_adapters.payment import (
+    Charge,
+    FollowUp,
+    FollowUpOutcome,
+    Link,
+    LinkOutcome,
+    LinkRequest,
+    Operation,
+    Outcome,
+)
 
 T = TypeVar("T")
 CardT_contra = TypeVar("CardT_contra", contravariant=True)
@@ -77,6 +86,8 @@ Charging = Generator[Request, Response, Outcome]
 Inquiry = Generator[Request, Response, Outcome | NotFound | None]
 FollowingUp = Generator[Request, Response, FollowUpOutcome]
 Examination = Generator[Request, Response, str | None]
+LinkOpening = Generator[Request, Response, LinkOutcome]
+LinkInquiry = Generator[Request, Response, Outcome | Link | None]
 
 
 class Flow(Protocol[CardT_contra]):
@@ -114,4 +125,27 @@ class Flow(Protocol[CardT_contra]):
     def examine(self) -> Examination:
         """Ask for something that moves no money; what is wrong with the account by the answer, as a
         word of `reasons.REASONS`, or None."""
+        ...
+
+
+class LinkFlow(Protocol):
+    """One provider's way of making payment links, for those whose `OPERATIONS` hold
+    `Operation.LINK`.
+
+    `LINK_GRACE`: seconds after a link's expiry in which what was begun before may still be paid.
+    """
+
+    LINK_GRACE: ClassVar[float]
+
+    def open_link(self, request: LinkRequest) -> LinkOpening:
+        """Open a link that can be paid once. The same request opens the same link: `repeatable`."""
+        ...
+
+    def inquire_link(self, charge: Charge, link: Link) -> LinkInquiry:
+        """Ask what became of a link: what was paid; the link, while it can be paid; Failed as
+        `link_closed` where it cannot be any more. None where the provider cannot say."""
+        ...
+
+    def close_link(self, charge: Charge, link: Link) -> LinkInquiry:
+        """Close a link, and ask. The link or None where it may still be paid."""
         ...

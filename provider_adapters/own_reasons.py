@@ -96,6 +96,19 @@ OWN_REASONS: Mapping[str, Reason] = MappingProxyType(
             "The payment's key belongs to another payment, so nothing was sent.",
             "Klucz należy do innej płatności, więc niczego nie wysłano.",
         ),
+        "link_closed": Reason(
+            "The payment link was closed, and nobody paid it.",
+            "Link do płatności został zamknięty i nikt go nie opłacił.",
+        ),
+        "link_expired": Reason(
+            "The payment link has expired, and nobody paid it.",
+            "Link do płatności wygasł i nikt go nie opłacił.",
+        ),
+        "link_not_known": Reason(
+            "The payment journal has no such link, and cannot say whether it was paid.",
+            "Dziennik płatności nie zna tego linku i nie wiadomo, czy go opłacono.",
+            "Look the payment up at the provider by its id.",
+        ),
         "no_answer_in_time": Reason(
             "The provider did not answer in time.", "Operator nie odpowiedział na czas."
         ),
@@ -156,6 +169,11 @@ OWN_REASONS: Mapping[str, Reason] = MappingProxyType(
         ),
         "pending": Reason(
             "The provider has not decided yet.", "Operator jeszcze nie podjął decyzji."
+        ),
+        "reference_not_known": Reason(
+            "The provider has not said yet under which reference it has the payment, so nothing was sent.",
+            "Operator nie podał jeszcze numeru tej płatności, więc niczego nie wysłano.",
+            "The provider's webhook brings the reference; or do it in the provider's own tools.",
         ),
         "reconciler_gone": Reason(
             "The process that speaks with the provider ended.",

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from provider_adapters.account import Account
-    from provider_adapters.base import Flow
+    from provider_adapters.base import Flow, LinkFlow
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,8 @@ class Row:
     without, and what each is there. `url` and `test_url`: where it is, where that is the same for
     every merchant. Its sandbox is at `test_url`, or at hosts below `test_host`; where live and
     sandbox share a URL, a key of the sandbox begins with `test_key`. `test_card` is charged there
-    in `test_currency`."""
+    in `test_currency`. `links`: the class in the module of its name in `provider_adapters/links`,
+    where it makes payment links."""
 
     flow: str
     title: str
@@ -53,6 +54,7 @@ class Row:
     test_key: str = ""
     test_card: TestCard = _VISA
     test_currency: str = "EUR"
+    links: str = ""
 
     def is_sandbox(self, url: str, api_key: str) -> bool:
         """Whether no money moves there: it is the provider's sandbox, or on this machine."""
@@ -80,6 +82,7 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             needs={"merchant_account": "the merchant account"},
             test_url="https://checkout-test.adyen.com/v72",
             test_card=TestCard("4111111111111111", "0330", "737"),
+            links="AdyenLinks",
         ),
         "govuk_pay": Row(
             "GovukPay",
@@ -164,6 +167,16 @@ def load(account: Account) -> Flow[Any]:
     row = ADAPTERS[account.adapter]
     module = importlib.import_module(f"provider_adapters.{account.adapter}")
     flow: Flow[Any] = getattr(module, row.flow)(account)
+    return flow
+
+
+def load_links(account: Account) -> LinkFlow | None:
+    """What makes payment links with the account; None where its adapter makes none."""
+    row = ADAPTERS[account.adapter]
+    if not row.links:
+        return None
+    module = importlib.import_module(f"provider_adapters.links.{account.adapter}")
+    flow: LinkFlow = getattr(module, row.links)(account)
     return flow
 
 

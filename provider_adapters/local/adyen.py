@@ -5,7 +5,9 @@ Source: Adyen's OpenAPI description; the decline's codes are those of its refusa
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from datetime import datetime
 
 import msgspec
 
@@ -13,12 +15,14 @@ from provider_adapters.local.books import (
     API_KEY,
     Answer,
     Books,
+    HostedLink,
     InProgress,
     KeyOfAnother,
     NotAllowed,
     Order,
     Record,
 )
+from provider_adapters.local.hosted import link_url, state_of
 
 _CODES = {"insufficient_funds": ("12", "Not enough balance"), "invalid_number": ("8", "Invalid Card Number")}
 _KINDS = {"captures": "capture", "refunds": "refund", "cancels": "void"}
@@ -51,6 +55,17 @@ class _Payment(msgspec.Struct, rename="camel"):
     additional_data: dict[str, str] = {}
 
 
+class _LinkRequest(msgspec.Struct, rename="camel"):
+    merchant_account: str
+    reference: str
+    amount: _Amount
+    expires_at: str
+    merchant_order_reference: str = ""
+    description: str = ""
+    reusable: bool = True
+    manual_capture: bool = False
+
+
 class _Change(msgspec.Struct, rename="camel"):
     merchant_account: str
     reference: str = ""
@@ -75,6 +90,10 @@ class LocalAdyen:
                 case ("POST", ["payments", reference, ("captures" | "refunds" | "cancels") as kind]):
                     change = msgspec.json.decode(body, type=_Change)
                     return self._change(reference, kind, key, change)
+                case ("POST", ["paymentLinks"]):
+                    return self._open_link(key, headers, body)
+                case (("GET" | "PATCH"), ["paymentLinks", name]):
+                    return self._show_link(method, self._books.links.get(name))
                 case ("POST", ["cardDetails"]):
                     return Answer(200, {"brands": [{"type": "visa", "supported": True}]})
         except msgspec.DecodeError:
@@ -109,6 +128,39 @@ class LocalAdyen:
         error = _error(500, "000", "Internal error", "internal")
         return self._books.transmit(key, behaviour, Answer(200, _paid(record, asked)), error)
 
+    def _open_link(self, key: str, headers: Mapping[str, str], body: bytes) -> Answer:
+        asked = msgspec.json.decode(body, type=_LinkRequest)
+        name = f"PL{hashlib.sha256(key.encode()).hexdigest()[:16].upper()}"
+        given = msgspec.json.decode(body)
+        known = self._books.links.get(name)
+        if known is not None and known.asked != given:
+            return _error(422, "702", "The idempotency key came with another request", "validation")
+        if known is None:
+            known = self._books.links[name] = HostedLink(
+                id=name,
+                url=link_url(headers, name),
+                key=asked.reference,
+                transaction_id=asked.merchant_order_reference,
+                amount=asked.amount.value,
+                currency=asked.amount.currency,
+                description=asked.description,
+                operation="authorise" if asked.manual_capture else "charge",
+                expires_at=datetime.fromisoformat(asked.expires_at).timestamp(),
+                limit=1000 if asked.reusable else 1,
+                takes_parts=False,
+                asked=given,
+            )
+        return Answer(201, _link(known))
+
+    def _show_link(self, method: str, link: HostedLink | None) -> Answer:
+        if link is None:
+            return _error(422, "9_901", "There is no such link", "validation")
+        if method == "PATCH" and state_of(link) != "open":
+            return _error(422, "9_900", "The link cannot be expired", "validation")
+        if method == "PATCH":
+            link.is_closed = True
+        return Answer(200, _link(link))
+
     def _change(self, reference: str, kind: str, key: str, asked: _Change) -> Answer:
         found = self._books.find_reference(reference)
         if found is None:
@@ -129,6 +181,13 @@ class LocalAdyen:
         if asked.amount is not None:
             body["amount"] = {"value": asked.amount.value, "currency": asked.amount.currency}
         return Answer(201, body)
+
+
+def _link(link: HostedLink) -> dict[str, object]:
+    """A PaymentLinkResponse: as it was asked for, and what became of it."""
+    status = {"open": "active", "paid": "completed"}.get(state_of(link), "expired")
+    made = {"id": link.id, "url": link.url, "status": "paymentPending" if link.is_busy else status}
+    return {**link.asked, **made}
 
 
 def _paid(record: Record, asked: _Payment) -> dict[str, object]:

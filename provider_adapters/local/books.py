@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from tonewall.log import get_logger
 
@@ -124,14 +125,43 @@ class Move:
     reference: str
 
 
+@dataclass(slots=True, kw_only=True)
+class HostedLink:
+    """A payment link with a page of its own. `key`: our idempotency key; `expires_at`: seconds
+    since the epoch, infinite where it ends only when it is closed. `visits`: "open", "complete" or
+    "expired", by their ids; `visits_outlive`: a page that a customer has open can be paid after the
+    link is closed. `paid`: the references of what was paid; `limit`: how often it can be;
+    `takes_parts`: another amount or currency than was asked for can be paid. `asked`: the
+    request."""
+
+    id: str
+    url: str
+    key: str
+    transaction_id: str
+    amount: int
+    currency: str
+    description: str = ""
+    operation: Literal["charge", "authorise"] = "charge"
+    expires_at: float = math.inf
+    is_closed: bool = False
+    is_busy: bool = False
+    visits: dict[str, str] = field(default_factory=dict)
+    visits_outlive: bool = False
+    paid: list[str] = field(default_factory=list)
+    limit: int = 1
+    takes_parts: bool = True
+    asked: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: a status and a body. `cut`: only half of it. None instead of an Answer:
-    nothing at all."""
+    """What goes back: a status and a body, or a page in its stead. `cut`: only half of it. None
+    instead of an Answer: nothing at all."""
 
     status: int
     body: Mapping[str, object] | Sequence[Mapping[str, object]]
     cut: bool = False
+    page: str = ""
 
 
 class KeyOfAnother(Exception):
@@ -157,6 +187,8 @@ class Books:
         self.requests = 0
         """How many charges arrived, of whichever key."""
         self._working: set[asyncio.Task[None]] = set()
+        self.links: dict[str, HostedLink] = {}
+        """The payment links by their ids."""
 
     async def charge(self, order: Order, *, again: bool = False) -> tuple[Record, Behaviour]:
         """Carry out the order, or find what an earlier request under its key came to. A charge that

@@ -7,7 +7,8 @@ Without `--adapter` it speaks the connector contract.
 
 It makes a certificate authority and a certificate on the spot, writes DIR/ca.pem and DIR/url,
 prints one JSON line `{"url": …, "ca_file": …, "api_key": …}` when it listens, and behaves by card
-number: docs/connector.md has the table. GET /test/charges tells what it was asked and what it
+number: docs/connector.md has the table. A payment link leads to a page of its own, which takes the
+same cards. GET /test/charges tells what it was asked and what it
 charged: last four digits and a SHA-256, never the digits.
 
 It plays the payment provider, so it does hold card numbers in memory while it works: a scan of
@@ -28,6 +29,7 @@ from pathlib import Path
 from provider_adapters.local.authority import issue
 from provider_adapters.local.books import API_KEY, Answer, Books
 from provider_adapters.local.dialect import DIALECTS, Dialect, load_dialect
+from provider_adapters.local.hosted import PAGES, visit
 from tonewall.log import configure_log
 
 _LARGEST = 64 * 1024
@@ -45,6 +47,8 @@ class Provider:
         """One request."""
         if path == "/test/charges" and method == "GET":
             return Answer(200, self._books.report())
+        if path.startswith(PAGES):
+            return await visit(self._books, method, path, body)
         answer = await self._dialect.handle(method, path, headers, body)
         if path.endswith(_LATER):
             await asyncio.sleep(self._hold)
@@ -64,9 +68,10 @@ async def converse(provider: Provider, reader: asyncio.StreamReader, writer: asy
             body = await reader.readexactly(length) if 0 <= length <= _LARGEST else b""
         answer = await provider.handle(method, path, headers, body)
         if answer is not None:
-            content = json.dumps(answer.body).encode()
+            content = (answer.page or json.dumps(answer.body)).encode()
+            kind = "text/html; charset=utf-8" if answer.page else "application/json"
             start = (
-                f"HTTP/1.1 {answer.status} Answer\r\nContent-Type: application/json\r\n"
+                f"HTTP/1.1 {answer.status} Answer\r\nContent-Type: {kind}\r\n"
                 f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
             ).encode()
             writer.write(start + content[: len(content) // 2 if answer.cut else None])

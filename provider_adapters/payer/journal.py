@@ -29,72 +29,23 @@ from typing import Literal
 
 import msgspec
 
+from provider_adapters.payer.entry import Decider, Entry, make_entry
 from provider_adapters.payer.line_search import lines_with
-from provider_adapters.payment import APPROVALS, FINAL_REASONS, Accepted, Charge, Failed, Outcome, Unknown
+from provider_adapters.payment import (
+    APPROVALS,
+    Accepted,
+    Charge,
+    Failed,
+    Link,
+    LinkRequest,
+    Outcome,
+    Unknown,
+)
 from tonewall.disk import check_space
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
-Decider = Literal["", "reconciler", "webhook", "person"]
 ROTATE_AT = 16 * 1024 * 1024
-
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line. `outcome` is set where the state is finished; of `opened`, the first line of a new
-    journal, the time counts. `step` names one request of several, `notes` what an inquiry must know
-    of it, `provider` to whom it goes. `kind`: what it is where no card is keyed for it; of what is
-    done later `of` is the key of its charge and `reference` the provider's. `by`: who found an
-    outcome that is not the sender's."""
-
-    at: str
-    key: str = ""
-    state: Literal["opened", "sending", "finished"]
-    transaction_id: str = ""
-    amount: int = 0
-    currency: str = ""
-    outcome: Outcome | Accepted | None = None
-    kind: Literal["charge", "saved", "capture", "void", "refund"] = "charge"
-    of: str = ""
-    reference: str = ""
-    operation: Literal["charge", "authorise", "verify"] = "charge"
-    merchant_account: str = ""
-    provider: str = ""
-    step: str = ""
-    notes: dict[str, str] = {}
-    by: Decider = ""
-
-    @property
-    def is_open(self) -> bool:
-        """Whether nobody knows what became of it."""
-        return self.state == "sending" or (
-            isinstance(self.outcome, Unknown) and self.outcome.reason not in FINAL_REASONS
-        )
-
-    @property
-    def is_decided(self) -> bool:
-        """Whether somebody knows what became of it."""
-        return self.outcome is not None and not isinstance(self.outcome, Unknown | Accepted)
-
-    def after(self, before: Entry) -> Entry:
-        """With what the lines before it say and this one does not: to whom it went, and its
-        notes."""
-        provider = self.provider or before.provider
-        notes = before.notes if provider == before.provider else {}
-        return msgspec.structs.replace(self, provider=provider, notes={**notes, **self.notes})
-
-    @property
-    def charge(self) -> Charge:
-        """The charge, as far as it stands here: enough to ask about it."""
-        return Charge(
-            idempotency_key=self.key,
-            transaction_id=self.transaction_id,
-            amount=self.amount,
-            currency=self.currency,
-            operation=self.operation,
-            merchant_account=self.merchant_account,
-        )
-
-
 _ENTRY = msgspec.json.Decoder(Entry)
 
 
@@ -127,7 +78,7 @@ class Journal:
         with self._locked():
             known = self._find(charge.idempotency_key)
             if known is None:
-                self._append(_entry(charge, "sending", provider=provider))
+                self._append(make_entry(_now(), charge, "sending", provider=provider))
                 return None
         if (known.transaction_id, known.amount, known.currency) != (
             charge.transaction_id,
@@ -135,14 +86,16 @@ class Journal:
             charge.currency,
         ):
             return Failed(reason="key_of_another_charge")
-        if isinstance(known.outcome, Accepted):
+        if isinstance(known.outcome, Accepted) or known.kind == "link":
             return Failed(reason="key_of_another_charge")
         return known.outcome or Unknown(reason="already_sent")
 
     def note_step(self, charge: Charge, provider: str, step: str, notes: Mapping[str, str]) -> None:
         """Note that a request of the charge is about to be sent; on disk when this returns."""
         with self._locked():
-            self._append(_entry(charge, "sending", provider=provider, step=step, notes=dict(notes)))
+            self._append(
+                make_entry(_now(), charge, "sending", provider=provider, step=step, notes=dict(notes))
+            )
 
     def finish(self, charge: Charge, outcome: Outcome, provider: str = "") -> Outcome:
         """Note the outcome. `provider`: the one that was tried last. Returns what stands: what
@@ -156,7 +109,7 @@ class Journal:
                 log.error("outcome_contradicted", kind="charge", idempotency_key=charge.idempotency_key)
             if stands is not None and not isinstance(stands, Accepted) and not gives_way:
                 return stands
-            self._append(_entry(charge, "finished", outcome, provider=provider))
+            self._append(make_entry(_now(), charge, "finished", outcome, provider=provider))
             return outcome
 
     def decide(self, key: str, outcome: Outcome | Accepted, by: Decider) -> bool:
@@ -182,7 +135,7 @@ class Journal:
     ) -> Outcome | Accepted | None:
         """As `begin`, for what is sent without a card: a charge of a saved one, or what is done
         later about a charge. `amount`: of it, where that is not the charge's."""
-        entry = _entry(charge, "sending", provider=provider)
+        entry = make_entry(_now(), charge, "sending", provider=provider)
         entry = msgspec.structs.replace(
             entry, key=key, kind=kind, of="" if kind == "saved" else charge.idempotency_key,
             reference=reference, amount=charge.amount if amount is None else amount,
@@ -196,6 +149,47 @@ class Journal:
         if any(getattr(known, name) != getattr(entry, name) for name in names):
             return Failed(reason="key_of_another_charge")
         return known.outcome or Unknown(reason="already_sent")
+
+    def begin_link(self, request: LinkRequest, provider: str) -> Entry | Failed:
+        """Note that a link is about to be opened, and return the line that stands under its key
+        now: one without a URL is to be opened, or to be opened again."""
+        entry = msgspec.structs.replace(
+            make_entry(_now(), request.charge, "sending", provider=provider),
+            kind="link", link=Link(url="", reference="", expires_at=request.expires_at),
+        )  # fmt: skip
+        with self._locked():
+            known = self._find(entry.key)
+            if known is None:
+                self._append(entry)
+                return entry
+        names = ("transaction_id", "amount", "currency", "kind", "provider")
+        if any(getattr(known, name) != getattr(entry, name) for name in names):
+            return Failed(reason="key_of_another_charge")
+        return known
+
+    def note_link(self, key: str, link: Link) -> bool:
+        """Note an opened link. False where the key is decided: nobody shall get the link."""
+        with self._locked():
+            known = self._find(key)
+            if known is None or not known.is_open:
+                return False
+            self._append(msgspec.structs.replace(known, at=_now(), link=link))
+            return True
+
+    def keep_link(self, entry: Entry) -> None:
+        """Note an open link again, so that it stands in the files that are searched."""
+        with self._locked():
+            known = self._find(entry.key) or entry
+            if known.is_open:
+                self._append(known)
+
+    def complete(self, key: str, reference: str) -> None:
+        """Note under which reference the provider has a payment that was approved without one."""
+        with self._locked():
+            known = self._find(key)
+            if known is not None and isinstance(known.outcome, APPROVALS) and not known.outcome.reference:
+                outcome = msgspec.structs.replace(known.outcome, reference=reference)
+                self._append(msgspec.structs.replace(known, at=_now(), outcome=outcome))
 
     def note_later_step(self, key: str, step: str, notes: Mapping[str, str]) -> None:
         """As `note_step`, by the key."""
@@ -215,6 +209,8 @@ class Journal:
         cannot say so."""
         with self._locked():
             known = self._find(charge.idempotency_key)
+            if known is not None and known.kind == "link" and known.is_open:
+                return None
             if known is not None and (known.outcome or _age(known) < patience):
                 return None if isinstance(known.outcome, Accepted) else known.outcome
             outcome: Outcome
@@ -224,7 +220,7 @@ class Journal:
                 outcome = Failed(reason="not_sent")
             else:
                 outcome = Unknown(reason="journal_too_young")
-            self._append(_entry(charge, "finished", outcome))
+            self._append(make_entry(_now(), charge, "finished", outcome))
             return outcome
 
     def _begins_before(self, moment: float) -> bool:
@@ -312,35 +308,10 @@ class Journal:
         return None
 
 
-def _entry(
-    charge: Charge,
-    state: Literal["sending", "finished"],
-    outcome: Outcome | None = None,
-    *,
-    provider: str = "",
-    step: str = "",
-    notes: dict[str, str] | None = None,
-) -> Entry:
-    return Entry(
-        at=_now(),
-        key=charge.idempotency_key,
-        state=state,
-        transaction_id=charge.transaction_id,
-        amount=charge.amount,
-        currency=charge.currency,
-        outcome=outcome,
-        operation=charge.operation,
-        merchant_account=charge.merchant_account,
-        provider=provider,
-        step=step,
-        notes=notes or {},
-    )
+def _age(entry: Entry) -> float:
+    """Seconds since the entry was written."""
+    return (datetime.now(UTC) - datetime.fromisoformat(entry.at)).total_seconds()
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _age(entry: Entry) -> float:
-    """Seconds since the entry was written."""
-    return (datetime.now(UTC) - datetime.fromisoformat(entry.at)).total_seconds()

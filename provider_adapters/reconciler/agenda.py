@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from provider_adapters.payer.journal import Entry
+from provider_adapters.payer.entry import Entry
 
 MIN_PAUSE, MAX_PAUSE = 2.0, 600.0  # seconds between two inquiries about one charge
 
@@ -44,7 +44,7 @@ class Agenda:
 
     def observe(self, entry: Entry) -> None:
         """Follow one line of the journal."""
-        if not entry.key:
+        if not entry.key or entry.kind == "link":
             return
         item = self._items.get(entry.key)
         at = datetime.fromisoformat(entry.at).timestamp()

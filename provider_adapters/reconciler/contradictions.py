@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from provider_adapters.notice import Notice
-from provider_adapters.payer.journal import Entry
+from provider_adapters.payer.entry import Entry
 from provider_adapters.payment import Accepted, Outcome, outcome_type
 from provider_adapters.reconciler.agenda import Item
 from provider_adapters.reconciler.verdict import is_approval, is_of_provider
@@ -40,7 +40,8 @@ class Contradictions:
         assert notice.claim is not None
         outcome = None if isinstance(entry.outcome, Accepted) else entry.outcome
         at = datetime.fromisoformat(entry.at).timestamp()
-        asks = outcome is not None and is_of_provider(notice, entry)
+        # Of a link the provider says what it is now, which disproves no payment.
+        asks = outcome is not None and is_of_provider(notice, entry) and entry.kind != "link"
         found = await self._inquire(Item(entry, at, at)) if asks else None
         claimed, stands = outcome_type(notice.claim), outcome_type(outcome) if outcome else entry.state
         if outcome is not None and found is not None and is_approval(found) == is_approval(outcome):

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import cast
 
-from provider_adapters.payer.journal import Entry, Journal
+from provider_adapters.payer.entry import Entry
+from provider_adapters.payer.journal import Journal
 from provider_adapters.payment import Failed, FollowUp, FollowUpOutcome, Unknown
 from provider_adapters.reconciler.messages import LaterInquiry, LaterRequest, LaterResult
 from tonewall.log import get_logger

@@ -18,9 +18,19 @@ import msgspec
 
 from provider_adapters.base import Flow
 from provider_adapters.notice import Notice
-from provider_adapters.payer.journal import Entry, Journal
+from provider_adapters.payer.entry import Entry
+from provider_adapters.payer.journal import Journal
 from provider_adapters.payment import name_provider, outcome_type
-from provider_adapters.reconciler.verdict import Ask, Contradiction, Decide, Ignore, Wait, judge
+from provider_adapters.reconciler.verdict import (
+    Ask,
+    Complete,
+    Contradiction,
+    Decide,
+    Ignore,
+    Wait,
+    is_charge,
+    judge,
+)
 from provider_adapters.reconciler.withholding import withhold_card_numbers
 from tonewall.disk import check_space
 from tonewall.log import get_logger
@@ -154,6 +164,7 @@ class Notices:
         if not entry.key:
             return
         references = list(entry.notes.values())
+        references += entry.link.reference.split("/") if entry.link is not None else ()
         references.append(getattr(entry.outcome, "reference", None) or "")
         for reference in filter(None, references):
             self._keys[reference] = entry.key
@@ -193,7 +204,7 @@ class Notices:
         """The newest entry that a notice speaks of: under its key, or under that of its reference,
         where the key is another request's."""
         found = self._journal.lookup(notice.key) if notice.key else None
-        kind = None if found is None else "charge" if found.kind == "saved" else found.kind
+        kind = None if found is None else "charge" if is_charge(found) else found.kind
         if kind != notice.about and (key := self._keys.get(notice.reference)) is not None:
             found = self._journal.lookup(key)
         return found
@@ -216,6 +227,11 @@ class Notices:
             log.info("reconciled", outcome=outcome_type(verdict.outcome), idempotency_key=entry.key)
         elif entry is not None and isinstance(verdict, Ask):
             self._ask(entry.key)
+            if verdict.again_at is not None:
+                self._wait(entry.key, msgspec.structs.replace(notice, key=entry.key), verdict.again_at)
+                return
+        elif entry is not None and isinstance(verdict, Complete):
+            self._journal.complete(entry.key, withhold_card_numbers(verdict.claim).reference)
         elif entry is not None and isinstance(verdict, Contradiction):
             self._examine(notice, entry)
         elif isinstance(verdict, Ignore):
@@ -227,6 +243,8 @@ class Notices:
 def can_inquire(flow: Flow[Any], entry: Entry) -> bool:
     """Whether an adapter has anything to ask about an entry: its inquiry yields a request, or knows
     an answer without one."""
+    if entry.kind == "link":
+        return entry.link is not None and bool(entry.link.url)
     inquiry = flow.inquire(entry.charge, entry.notes)
     try:
         next(inquiry)

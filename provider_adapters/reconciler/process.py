@@ -22,7 +22,7 @@ from typing import cast
 
 from provider_adapters.account import Account
 from provider_adapters.payer.environment import BadAccount, read_accounts
-from provider_adapters.payment import WRONG_CONFIGURATION, FollowUpOutcome, Outcome, Unknown
+from provider_adapters.payment import WRONG_CONFIGURATION, FollowUpOutcome, Link, Outcome
 from provider_adapters.reconciler.messages import (
     Inquiry,
     LaterInquiry,
@@ -64,9 +64,9 @@ class _Server:
                 self._tasks.start(answer(message), "later")
 
         async def answer(message: LaterRequest | LinkClosing) -> None:
-            outcome: FollowUpOutcome | Outcome
+            outcome: FollowUpOutcome | Outcome | Link
             if isinstance(message, LinkClosing):
-                outcome = Unknown(reason="not_supported")
+                outcome = await self._reconciler.close_link(message)
             else:
                 outcome = await self._reconciler.carry_out(message)
             connection.send(LaterResult(number=message.number, outcome=outcome))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from provider_adapters.payer.journal import Entry
+from provider_adapters.payer.entry import Entry
 
 _CHUNK = 1024 * 1024
 _ENTRY = msgspec.json.Decoder(Entry)
@@ -25,6 +25,8 @@ class JournalReader:
         self._before = [each for each in old if each.stat().st_mtime >= since]
         self._file: io.FileIO | None = None
         self._rest = b""
+        self.rotations = 0
+        """How often a new file was begun while this one was read."""
 
     def read(self) -> Iterator[Entry]:
         """The entries that were written since the last call, oldest first."""
@@ -42,6 +44,7 @@ class JournalReader:
             # What was written between the last read and the rename.
             yield from self._read_on()
             self.close()
+            self.rotations += 1
             yield from self.read()
 
     def close(self) -> None:

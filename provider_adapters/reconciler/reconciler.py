@@ -13,20 +13,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from provider_adapters import registry
 from provider_adapters.account import Account, patience
 from provider_adapters.base import Flow, NotFound, Request
 from provider_adapters.errors import ProviderError
 from provider_adapters.notice import Notice
 from provider_adapters.payer.circuits import Circuits
-from provider_adapters.payer.journal import Entry, Journal
+from provider_adapters.payer.entry import Entry
+from provider_adapters.payer.journal import Journal
 from provider_adapters.payer.runner import Runner, is_decided
 from provider_adapters.payment import (
+    APPROVALS,
     NOT_DECIDED,
     Accepted,
     Charge,
     Failed,
+    FollowUp,
     FollowUpOutcome,
+    Link,
     Operation,
     Outcome,
     T,
@@ -37,16 +43,18 @@ from provider_adapters.payment import (
 from provider_adapters.reconciler.agenda import Agenda, Item
 from provider_adapters.reconciler.contradictions import Contradictions
 from provider_adapters.reconciler.later import LaterRequests
+from provider_adapters.reconciler.links import Links
 from provider_adapters.reconciler.messages import (
     Finding,
     Findings,
     Hello,
     Inquiry,
     LaterRequest,
+    LinkClosing,
 )
 from provider_adapters.reconciler.notices import NoticeFile, Notices, can_inquire
 from provider_adapters.reconciler.reader import JournalReader
-from provider_adapters.reconciler.withholding import withhold_card_numbers, withhold_from_notes
+from provider_adapters.reconciler.withholding import WITHHELD, withhold_card_numbers, withhold_from_notes
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
@@ -72,11 +80,15 @@ class Reconciler:
         self._reader = JournalReader(path, time.time() - limit - _DAY)
         self._tasks = BackgroundTasks()
         self.later = LaterRequests(self._journal, self._default)
+        link_flows = {each.name: registry.load_links(each) for each in accounts}
+        self.links = Links(
+            self._journal, self._accounts, {k: v for k, v in link_flows.items() if v is not None}, limit
+        )
         self._contradictions = Contradictions(self._inquire)
         self.notices = Notices(
             NoticeFile(path.with_name(path.name + ".notices")), self._journal, patience(accounts),
             can_inquire=lambda entry: can_inquire(self._flow_of(entry), entry),
-            ask=lambda key: self._agenda.ask_now([key], time.time()),
+            ask=lambda key: self._ask_now((key,)),
             examine=self._contradictions.examine,
         )  # fmt: skip
 
@@ -100,6 +112,8 @@ class Reconciler:
             self.notices.apply(time.time())
             for item in self._agenda.due(time.time(), _AT_ONCE - len(self._tasks)):
                 self._tasks.start(self._ask(item), "inquiry")
+            for link in self.links.due(time.time(), _AT_ONCE - len(self._tasks)):
+                self._tasks.start(self.links.ask(link), "link")
             await asyncio.sleep(_LOOK_EVERY)
 
     async def close(self) -> None:
@@ -109,13 +123,21 @@ class Reconciler:
         self._reader.close()
 
     def _follow(self) -> None:
+        rotations = self._reader.rotations
         try:
             for entry in self._reader.read():
                 self._agenda.observe(entry)
+                self.links.observe(entry)
                 self.notices.observe(entry)
                 self.later.observe(entry)
+            if self._reader.rotations > rotations:
+                self.links.keep()
         except OSError as error:
             log.error("journal_failed", key="[provider] journal", exc_info=error)
+
+    def _ask_now(self, keys: tuple[str, ...]) -> None:
+        self._agenda.ask_now(keys, time.time())
+        self.links.ask_now(keys, time.time())
 
     def notice(self, notices: tuple[Notice, ...]) -> bool:
         """Keep what a webhook says, and act on it; whether it is on disk."""
@@ -130,15 +152,18 @@ class Reconciler:
     def inquire(self, inquiry: Inquiry) -> Findings:
         """What is known now of the keys; the provider is asked at once where that is wanted."""
         if inquiry.now:
-            self._agenda.ask_now(inquiry.keys, time.time())
-        waiting = self._agenda.next_times(inquiry.keys)
+            self._ask_now(inquiry.keys)
+        waiting = self._agenda.next_times(inquiry.keys) | self.links.next_times(inquiry.keys)
         found = {}
         for key in inquiry.keys:
             entry = None if key in waiting else self._journal.lookup(key)
+            link = self.links.find(key) if entry is None or entry.outcome is None else entry.link
+            link = link if link is not None and link.url else None
             if entry is not None and entry.outcome is not None and not isinstance(entry.outcome, Accepted):
-                found[key] = Finding(outcome=self._name_provider(entry.outcome, entry.provider), by=entry.by)
+                outcome = self._name_provider(entry.outcome, entry.provider)
+                found[key] = Finding(outcome=outcome, by=entry.by, link=link)
             else:
-                found[key] = Finding(next_at=waiting.get(key))
+                found[key] = Finding(next_at=waiting.get(key), link=link)
         pauses = {name: account.breaker_pause for name, account in self._accounts.items()}
         return Findings(
             found=found,
@@ -149,13 +174,28 @@ class Reconciler:
             circuits={name: str(state) for name, state in self._circuits.states(time.time(), pauses).items()},
         )
 
-    async def carry_out(self, request: LaterRequest) -> FollowUpOutcome | Outcome:
+    async def close_link(self, closing: LinkClosing) -> Outcome:
+        """Close a payment link; what was paid before."""
+        try:
+            return await self.links.close(closing.key)
+        except OSError as error:
+            log.error("journal_failed", key="[provider] journal", exc_info=error)
+            return Unknown(reason="journal_failed")
+
+    async def carry_out(self, request: LaterRequest) -> FollowUpOutcome | Outcome | Link:
         """Send one request that needs no card, once, and note what became of it."""
         later, charge = request.follow_up, request.charge
         try:
             name = self.later.provider_of(request)
             if (refusal := self._refusal(request, name)) is not None:
                 return refusal
+            if request.link is not None:
+                return await self.links.open(request.link, name)
+            if later is not None:
+                later = self._with_reference(later)
+                if later is None:
+                    return Failed(reason="reference_not_known")
+                request = msgspec.structs.replace(request, follow_up=later)
             if later is not None:
                 known = self._journal.begin_later(
                     later.key, later.charge, name, later.kind,
@@ -187,15 +227,26 @@ class Reconciler:
         """Why nothing is sent, and no key is used up; None where it can be. Raises OSError."""
         if name not in self._flows:
             return Failed(reason="no_such_provider")
-        later, charge = request.follow_up, request.charge
+        later, link = request.follow_up, request.link
+        charge = link.charge if link is not None else request.charge
         if later is None and charge is None:
             return Failed(reason="request_refused")
-        needed = Operation.CHARGE_SAVED if later is None else later.operation
-        if needed in self._flows[name].OPERATIONS:
+        needed = Operation.CHARGE_SAVED if link is None else Operation.LINK
+        if (needed if later is None else later.operation) in self._flows[name].OPERATIONS:
             return None
         # Of a key that was sent once, under other settings perhaps, the journal knows better.
         key = later.key if later is not None else charge.idempotency_key if charge is not None else ""
         return _NOT_OFFERED if self._journal.lookup(key) is None else None
+
+    def _with_reference(self, later: FollowUp) -> FollowUp | None:
+        """The request with the reference that came after the approval, where b2bua has none; None
+        where nobody knows it. Raises OSError."""
+        if later.reference not in ("", WITHHELD):
+            return later
+        entry = self._journal.lookup(later.charge.idempotency_key)
+        outcome = entry.outcome if entry is not None else None
+        reference = outcome.reference if isinstance(outcome, APPROVALS) else ""
+        return None if reference in ("", WITHHELD) else msgspec.structs.replace(later, reference=reference)
 
     async def _send(
         self, request: LaterRequest, name: str, key: str, about: Charge

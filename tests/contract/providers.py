@@ -9,14 +9,14 @@ from typing import Any
 
 from provider_adapters import registry
 from provider_adapters.account import Account
-from provider_adapters.base import Flow
+from provider_adapters.base import Flow, LinkFlow
 from provider_adapters.local import fiserv
 from provider_adapters.local.books import API_KEY, Books
 from provider_adapters.local.braintree import PUBLIC_KEY
 from provider_adapters.local.dialect import Dialect, load_dialect
 from provider_adapters.local.pay_connector import API_USER
 from provider_adapters.local.payu import POS
-from provider_adapters.payment import Charge
+from provider_adapters.payment import Charge, Operation
 from tests.contract.described import ByPath, Described, JsonSchema, OpenApi
 from tests.contract.described_checkout import Search
 from tests.contract.described_graphql import GraphQl
@@ -45,14 +45,24 @@ class Provider:
         """A charge of 19.98 in the provider's currency."""
         return make_charge(key, **{"currency": self.currency} | changes)
 
-    def flow(self, **changes: Any) -> Flow[Any]:
-        """The adapter with an account in order."""
+    def account_in_order(self, **changes: Any) -> Account:
+        """An account that lacks nothing."""
         values: dict[str, Any] = {
             "adapter": self.adapter, "name": self.adapter, "url": "https://pay.example.com",
             "api_key": API_KEY, "journal": "/nowhere", "timeout": 1.0, "inquiry_time": 1.0,
             "token_type": "none",
         }  # fmt: skip
-        return registry.load(Account(**values | dict(self.account) | changes))
+        return Account(**values | dict(self.account) | changes)
+
+    def flow(self, **changes: Any) -> Flow[Any]:
+        """The adapter with an account in order."""
+        return registry.load(self.account_in_order(**changes))
+
+    def links(self, **changes: Any) -> LinkFlow:
+        """What makes its payment links, with an account in order."""
+        found = registry.load_links(self.account_in_order(**changes))
+        assert found is not None
+        return found
 
     def dialect(self, delay: float = 0.0) -> tuple[Books, Dialect]:
         """The provider as it is played here."""
@@ -174,3 +184,8 @@ TABLE: Mapping[str, Provider] = MappingProxyType(
         )
     }
 )
+
+CARD_TAKERS = tuple(row for row in TABLE.values() if Operation.CHARGE in row.flow().OPERATIONS)
+"""Those that take a card."""
+LINK_MAKERS = tuple(row for row in TABLE.values() if Operation.LINK in row.flow().OPERATIONS)
+"""Those that make payment links."""

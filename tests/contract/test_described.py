@@ -10,9 +10,9 @@ import pytest
 
 from provider_adapters.payment import FollowUp, Operation
 from tests.contract.playing import CARDS, Exchange, make_card, play
-from tests.contract.providers import TABLE, Provider
+from tests.contract.providers import CARD_TAKERS, Provider
 
-DESCRIBED = [row for row in TABLE.values() if row.described is not None]
+DESCRIBED = [row for row in CARD_TAKERS if row.described is not None]
 BY_CARD = {Operation.CHARGE, Operation.AUTHORISE, Operation.VERIFY}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from provider_adapters.payer.journal import Entry
+from provider_adapters.payer.entry import Entry
 from provider_adapters.payment import Approved, Outcome, Unknown
 from provider_adapters.reconciler.agenda import MAX_PAUSE, MIN_PAUSE, Agenda
 

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from provider_adapters.notice import Notice
-from provider_adapters.payer.journal import Entry
+from provider_adapters.payer.entry import Entry
 from provider_adapters.payment import Approved, Declined, Failed, Outcome
 from provider_adapters.reconciler.agenda import Item
 from provider_adapters.reconciler.contradictions import Contradictions

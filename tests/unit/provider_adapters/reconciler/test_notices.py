@@ -14,7 +14,8 @@ import structlog
 from provider_adapters import registry
 from provider_adapters.account import Account
 from provider_adapters.notice import Notice
-from provider_adapters.payer.journal import Entry, Journal
+from provider_adapters.payer.entry import Entry
+from provider_adapters.payer.journal import Journal
 from provider_adapters.payment import (
     Accepted,
     Approved,

@@ -8,17 +8,27 @@ from typing import Any
 import pytest
 
 from provider_adapters.notice import Claim, Notice
-from provider_adapters.payer.journal import Entry
+from provider_adapters.payer.entry import Entry
 from provider_adapters.payment import (
     Accepted,
     Approved,
     Declined,
     Failed,
+    Link,
     Outcome,
     PartiallyApproved,
     Unknown,
 )
-from provider_adapters.reconciler.verdict import Ask, Contradiction, Decide, Ignore, Verdict, Wait, judge
+from provider_adapters.reconciler.verdict import (
+    Ask,
+    Complete,
+    Contradiction,
+    Decide,
+    Ignore,
+    Verdict,
+    Wait,
+    judge,
+)
 
 START = 1_800_000_000.0
 PATIENCE = 65.0
@@ -117,3 +127,44 @@ def test_an_approval_by_a_provider_that_was_tried_before_is_a_persons_to_look_at
 @pytest.mark.parametrize("reason", ["amount_differs", "currency_differs", "not_decided"])
 def test_what_a_person_settles_is_left_to_that_person(reason: str) -> None:
     assert verdict(entry(Unknown(reason=reason)), notice()) == Ignore("left_to_a_person")
+
+
+# --- payment links --------------------------------------------------------------------------------
+
+LINK = Link(url="https://pay.example.com/1", reference="PL1", expires_at=START + 3600)
+
+
+def link_entry(outcome: Outcome | None = None) -> Entry:
+    return entry(outcome, kind="link", link=LINK)
+
+
+def test_an_open_link_is_asked_about_and_an_approval_is_looked_at_until_it_is_known() -> None:
+    found = verdict(link_entry(), notice(APPROVED), can_inquire=True)
+    assert isinstance(found, Ask)
+    assert found.again_at is not None
+    for claim in (DECLINED, FAILED, None):
+        assert verdict(link_entry(), notice(claim), can_inquire=True) == Ask()
+
+
+def test_what_was_paid_on_a_link_that_nobody_can_ask_about_is_taken_from_the_claim() -> None:
+    assert verdict(link_entry(), notice(APPROVED)) == Decide(APPROVED)
+    assert verdict(link_entry(), notice(amount=2000)) == Decide(Unknown(reason="amount_differs"))
+    assert verdict(link_entry(), notice(DECLINED)) == Ignore("known"), "a try is no end"
+
+
+def test_of_a_link_that_has_ended_only_another_payment_counts() -> None:
+    for ended in (APPROVED, FAILED, Unknown(reason="not_decided")):
+        for claim in (DECLINED, FAILED, None):
+            assert verdict(link_entry(ended), notice(claim), can_inquire=True) == Ignore("known")
+    assert verdict(link_entry(FAILED), notice(APPROVED)) == Contradiction()
+    assert verdict(link_entry(APPROVED), notice(APPROVED)) == Ignore("known")
+    assert verdict(link_entry(Approved(reference="withheld")), notice(APPROVED)) == Ignore("known")
+    assert verdict(link_entry(Approved(reference="other")), notice(APPROVED)) == Contradiction()
+    assert verdict(link_entry(Unknown(reason="amount_differs")), notice()) == Ignore("left_to_a_person")
+
+
+def test_an_approval_without_a_reference_takes_it_from_the_claim() -> None:
+    ended = link_entry(Approved(reference=""))
+    assert verdict(ended, notice(APPROVED)) == Complete(APPROVED)
+    assert verdict(ended, notice(Approved(reference=""))) == Ignore("known")
+    assert verdict(ended, notice(amount=2000)) == Contradiction()

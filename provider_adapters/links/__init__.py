@@ -1,0 +1,1 @@
+"""Payment links, a provider a file: the customer pays on the provider's own page."""
