@@ -65,7 +65,10 @@ class Adyen:
             "reference": request.key,
         }
         if request.kind != "void":
-            body["amount"] = count_units(request.amount, charge.currency)
+            try:
+                body["amount"] = count_units(request.amount, charge.currency)
+            except AmountNotPayable:
+                return Failed(reason="amount_not_allowed")
         response = yield Request(
             "POST",
             f"/payments/{quote(request.reference, safe='')}/{_PATHS[request.kind]}",

@@ -168,7 +168,10 @@ class Checkout:
         """One POST, sent once; a webhook says later what became of it."""
         body: dict[str, object] = {"reference": _reference(request.key)}
         if request.kind != "void":
-            body["amount"] = to_provider(request.amount, request.charge.currency, _SHIFTS)
+            amount = _amount(request.amount, request.charge.currency)
+            if isinstance(amount, Failed):
+                return amount
+            body["amount"] = amount
         elif request.is_partial:
             return Failed(reason="amount_not_allowed", code="whole_amount_only")
         if request.kind == "capture" and request.is_partial:
@@ -191,14 +194,9 @@ class Checkout:
         return (charge.token_type or self._account.token_type) != "none"
 
     def _pay(self, charge: Charge, method: dict[str, object]) -> Charging:
-        if charge.currency in _DISPUTED:
-            return Failed(reason="currency_not_supported")
-        try:
-            amount = to_provider(charge.amount, charge.currency, _SHIFTS)
-        except AmountNotPayable:
-            return Failed(reason="amount_not_allowed")
-        if charge.currency in _IN_TENS and amount % 10:
-            return Failed(reason="amount_not_allowed")
+        amount = _amount(charge.amount, charge.currency)
+        if isinstance(amount, Failed):
+            return amount
         account = self._account
         body: dict[str, object] = {
             "source": method,
@@ -267,6 +265,18 @@ class Checkout:
             token=answer.source.id if self._saves(charge) else None,
             authorisation_code=answer.auth_code,
         )
+
+
+def _amount(amount: int, currency: str) -> int | Failed:
+    """The amount as Checkout.com counts it, or why it cannot be sent."""
+    if currency in _DISPUTED:
+        return Failed(reason="currency_not_supported")
+    try:
+        units = to_provider(amount, currency, _SHIFTS)
+    except AmountNotPayable:
+        return Failed(reason="amount_not_allowed")
+    in_tens = currency in _IN_TENS
+    return Failed(reason="amount_not_allowed") if in_tens and units % 10 else units
 
 
 def _reference(key: str) -> str:

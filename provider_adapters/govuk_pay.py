@@ -49,6 +49,7 @@ from provider_adapters.text import clean_code, clean_text
 _PATH = "/v1/payments"
 # Required, and not known on the phone: nobody checks it without an address.
 _CARDHOLDER = "Telephone Customer"
+_CURRENCY = "GBP"  # of every payment there; no request names it
 _LONGEST = 255  # of a reference and a description
 # What the provider's firewall refuses in a body (P0920).
 _BLOCKED = str.maketrans(dict.fromkeys('<>"\\|', " "))
@@ -125,7 +126,7 @@ class GovukPay:
 
     def charge(self, charge: Charge, card: Card) -> Charging:
         """Create a payment, send the card under its token, ask what became of it."""
-        if charge.currency != "GBP":
+        if charge.currency != _CURRENCY:
             return Failed(reason="currency_not_supported")
         if not len(card.security_code):
             return Failed(reason="invalid_security_code", code="cvc_required")
@@ -176,6 +177,8 @@ class GovukPay:
         """Capture or cancel the whole, or refund what there is left: a refund names what it takes
         for left, so that none is made twice unnoticed."""
         path = f"{_PATH}/{quote(request.reference, safe='')}"
+        if request.kind == "refund" and request.charge.currency != _CURRENCY:
+            return Failed(reason="currency_not_supported")
         if request.kind == "refund":
             return (yield from self._refund(path, request))
         if request.is_partial:

@@ -103,7 +103,10 @@ class Worldpay:
         return None if response.status != 200 or payment is None else judge_payment(payment, charge)
 
     def follow_up(self, request: FollowUp) -> FollowingUp:
-        """Ask what can be done next, and post where that is offered."""
+        """Ask what can be done next, and post where that is offered. Only of a part is the amount
+        named."""
+        if request.is_partial and request.charge.currency in _DISPUTED:
+            return Failed(reason="currency_not_supported")
         headers = self._headers | _VERSION
         response = yield Request("GET", f"{_PATH}/{request.reference}", headers=headers)
         answer = response.read(Answer)
