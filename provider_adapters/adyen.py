@@ -12,6 +12,8 @@ from __future__ import annotations
 from typing import ClassVar
 from urllib.parse import quote
 
+import msgspec
+
 from provider_adapters.account import Account
 from provider_adapters.answers.adyen import count_units, failed, judge, judge_follow_up
 from provider_adapters.base import Charging, Examination, FollowingUp, Inquiry, Notes, Request
@@ -25,11 +27,18 @@ _RETURN_URL = "https://localhost/"
 _PATHS = {"capture": "captures", "refund": "refunds", "void": "cancels"}
 
 
+class _CardDetails(msgspec.Struct):
+    """CardDetailsResponse, of a card that has a brand."""
+
+    brands: list[object]
+
+
 class Adyen:
     """Speaks Checkout with the account's credentials."""
 
     OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation)
     ABSENT_AFTER: ClassVar[float | None] = None
+    PROVES: ClassVar[str] = "the key is accepted for this merchant account"
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -81,10 +90,10 @@ class Adyen:
 
     def examine(self) -> Examination:
         """Ask for the brand of a card by its first digits: a request of the same credential and
-        merchant account."""
+        merchant account. The brands prove both."""
         body = {"merchantAccount": self._account.merchant_account, "cardNumber": _TEST_BIN}
         response = yield Request("POST", "/cardDetails", headers=self._headers, body=body)
-        if response.status == 200:
+        if response.status == 200 and response.read(_CardDetails) is not None:
             return None
         return failed(response).reason
 

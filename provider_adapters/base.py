@@ -96,10 +96,12 @@ class Flow(Protocol[CardT_contra]):
 
     `OPERATIONS` are those that it can do. `ABSENT_AFTER`: seconds after the sending from which on
     `NotFound` is certain, because no request is under way so long; None where it never is.
+    `PROVES`: what is proven by an examination that finds nothing wrong, in words.
     """
 
     OPERATIONS: ClassVar[frozenset[Operation]]
     ABSENT_AFTER: ClassVar[float | None]
+    PROVES: ClassVar[str]
 
     def charge(self, charge: Charge, card: CardT_contra) -> Charging:
         """Charge the card. Returns Unknown where the answer leaves it open; the runner then
@@ -124,7 +126,8 @@ class Flow(Protocol[CardT_contra]):
 
     def examine(self) -> Examination:
         """Ask for something that moves no money; what is wrong with the account by the answer, as a
-        word of `reasons.REASONS`, or None."""
+        word of `reasons.REASONS`. None only for an answer in the provider's own shape that a wrong
+        key does not get: a proxy, or another service, answers 200 and 404 as well."""
         ...
 
 

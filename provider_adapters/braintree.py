@@ -75,6 +75,7 @@ class Braintree:
     OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation) - {Operation.LINK, Operation.VERIFY}
     # A single-use payment method is good for three hours.
     ABSENT_AFTER: ClassVar[float | None] = 4 * 3600.0
+    PROVES: ClassVar[str] = "the key pair is accepted for this merchant account"
 
     def __init__(self, account: Account) -> None:
         self._account = account

@@ -47,7 +47,6 @@ from provider_adapters.payment import (
 from provider_adapters.text import clean_code, clean_text
 
 _LONGEST_REFERENCE, _LONGEST_DESCRIPTION = 50, 100
-_NOBODYS = "pay_00000000000000000000000000"
 # Where its decimals differ from ISO 4217's (checkout.com/docs, format the amount value).
 _SHIFTS = {"CLP": 2, "UYI": 2}
 # Of which its pages have said different things, or nothing.
@@ -116,6 +115,7 @@ class Checkout:
 
     OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation) - {Operation.LINK}
     ABSENT_AFTER: ClassVar[float | None] = 3600.0
+    PROVES: ClassVar[str] = "the key is accepted for a search of payments"
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -142,8 +142,7 @@ class Checkout:
         """Search by reference; where that finds a decline, ask why. None where it finds two: a
         person must look."""
         reference = _reference(charge.idempotency_key)
-        path = f"/payments?limit=10&skip=0&reference={quote(reference, safe='')}"
-        response = yield Request("GET", path, headers=self._headers)
+        response = yield self._search(reference)
         found = response.read(_List)
         if response.status != 200 or found is None:
             return None
@@ -186,9 +185,15 @@ class Checkout:
         return _judge_follow_up(response)
 
     def examine(self) -> Examination:
-        """Ask for a payment that nobody has made."""
-        response = yield Request("GET", f"/payments/{_NOBODYS}", headers=self._headers)
-        return None if response.status in (200, 404) else _judge_error(response).reason
+        """Search for a payment that nobody has made. The list proves the key; a 404 would be
+        anybody's."""
+        response = yield self._search("tonewall-examination")
+        known = response.status == 200 and response.read(_List) is not None
+        return None if known else _judge_error(response).reason
+
+    def _search(self, reference: str) -> Request:
+        path = f"/payments?limit=10&skip=0&reference={quote(reference, safe='')}"
+        return Request("GET", path, headers=self._headers)
 
     def _saves(self, charge: Charge) -> bool:
         return (charge.token_type or self._account.token_type) != "none"

@@ -61,6 +61,7 @@ class Connector:
 
     OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation) - {Operation.LINK}
     ABSENT_AFTER: ClassVar[float | None] = None  # `no_such_charge` is a promise, and needs no time
+    PROVES: ClassVar[str] = "the key is accepted"
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -109,10 +110,11 @@ class Connector:
         return judge_error(response.status, clean_code(answer.error))
 
     def examine(self) -> Examination:
-        """Inquire about a key that nobody has used."""
+        """Inquire about a key that nobody has used. The contract's own words prove ours."""
         response = yield Request("GET", f"{_PATH}/tonewall-examination", headers=self._headers)
         answer = response.read(_Answer) or _Answer()
-        if response.status == 200 or (response.status == 404 and answer.error == "no_such_charge"):
+        decided = response.status == 200 and answer.status in ("approved", "declined")
+        if decided or (response.status == 404 and answer.error == "no_such_charge"):
             return None
         return judge_error(response.status).reason
 

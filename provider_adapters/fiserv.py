@@ -50,6 +50,7 @@ class Fiserv:
         | {Operation.CAPTURE, Operation.CAPTURE_PART, Operation.REFUND, Operation.REFUND_PART}
     )
     ABSENT_AFTER: ClassVar[float | None] = 3600.0
+    PROVES: ClassVar[str] = "the key and its secret are accepted for this merchant"
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -108,9 +109,11 @@ class Fiserv:
         return judge_follow_up(response)
 
     def examine(self) -> Examination:
-        """Ask for a key that nobody has used."""
+        """Ask for a key that nobody has used. An empty list, or its absence by code, proves the
+        key, its signature and the merchant."""
         response = yield self._inquiry("tonewall-examination", "")
-        if response.status in (200, 201) or read_code(response) in ABSENT:
+        is_empty = response.status in (200, 201) and response.read(list[object]) == []
+        if is_empty or read_code(response) in ABSENT:
             return None
         return judge_refusal(response).reason
 

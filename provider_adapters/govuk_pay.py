@@ -120,6 +120,7 @@ class GovukPay:
     )
     # A payment that nobody paid expires after 90 minutes.
     ABSENT_AFTER: ClassVar[float | None] = 6000.0
+    PROVES: ClassVar[str] = "the key is accepted"
 
     def __init__(self, account: Account) -> None:
         self._headers = {"Authorization": f"Bearer {account.api_key}", "Accept": "application/json"}
@@ -193,9 +194,9 @@ class GovukPay:
         return _judge_error(response)
 
     def examine(self) -> Examination:
-        """Ask for a payment that nobody has made."""
+        """Ask for a payment that nobody has made. The code that says so proves the key."""
         response = yield Request("GET", f"{_PATH}/tonewall-examination", headers=self._headers)
-        if response.status == 200 or _code_of(response) == _NO_SUCH_PAYMENT:
+        if _code_of(response) == _NO_SUCH_PAYMENT:
             return None
         return _judge_error(response).reason
 

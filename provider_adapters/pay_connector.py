@@ -48,6 +48,7 @@ class PayConnector:
 
     OPERATIONS: ClassVar[frozenset[Operation]] = frozenset({Operation.CHARGE, Operation.VERIFY})
     ABSENT_AFTER: ClassVar[float | None] = None
+    PROVES: ClassVar[str] = ""  # its examination proves nothing
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -107,11 +108,12 @@ class PayConnector:
         yield Request("GET", "")
 
     def examine(self) -> Examination:
-        """A GET, which no connector charges by. Most refuse it, and a wrong key before that."""
+        """A GET, which no connector charges by. Its contract has no question that proves a key: of
+        the answers, only a refusal of the key says anything."""
         response = yield Request("GET", "", headers=self._headers)
         if response.status in (401, 403, 408, 429) or response.status >= 500:
             return judge_error(response.status).reason
-        return None
+        return "no_key_check"
 
 
 def _judge(response: Response, charge: Charge) -> Outcome:

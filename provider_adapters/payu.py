@@ -15,6 +15,8 @@ from collections.abc import Generator, Mapping
 from typing import ClassVar
 from urllib.parse import quote
 
+import msgspec
+
 from provider_adapters.account import Account
 from provider_adapters.answers.payu import (
     Answer,
@@ -52,6 +54,12 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{1,4096}")  # RFC 6750, b64token
 _Headers = Mapping[str, str]
 
 
+class _WaysToPay(msgspec.Struct, rename="camel"):
+    """What can be paid with here."""
+
+    pay_by_links: list[object]
+
+
 class Payu:
     """Speaks with a point of sale's credentials."""
 
@@ -60,6 +68,7 @@ class Payu:
         | {Operation.CAPTURE, Operation.CAPTURE_PART, Operation.REFUND, Operation.REFUND_PART}
     )
     ABSENT_AFTER: ClassVar[float | None] = None
+    PROVES: ClassVar[str] = "the POS and its secret are accepted"
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -127,12 +136,13 @@ class Payu:
         return judge_follow_up(response, request)
 
     def examine(self) -> Examination:
-        """Ask for a token, and with it for the ways to pay."""
+        """Ask for a token, which proves the POS and its secret, and with it for the ways to pay."""
         headers = yield from self._authorise()
         if isinstance(headers, Failed):
             return headers.reason
         response = yield Request("GET", "/api/v2_1/paymethods", headers=headers)
-        return None if response.status == 200 else judge_refusal(response).reason
+        known = response.status == 200 and response.read(_WaysToPay) is not None
+        return None if known else judge_refusal(response).reason
 
     def _authorise(self) -> Generator[Request, Response, _Headers | Failed]:
         """The headers of all further requests."""

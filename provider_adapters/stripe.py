@@ -66,6 +66,7 @@ class Stripe:
     OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation) - {Operation.LINK}
     # For the search, which shows an intent after a minute as a rule, and later in a disturbance.
     ABSENT_AFTER: ClassVar[float | None] = 3600.0
+    PROVES: ClassVar[str] = "the key is accepted"
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -152,9 +153,9 @@ class Stripe:
         return followed(response, request)
 
     def examine(self) -> Examination:
-        """List one intent."""
+        """List one intent. The list proves the key."""
         response = yield Request("GET", "/v1/payment_intents?limit=1", headers=self._headers())
-        if response.status == 200:
+        if response.status == 200 and response.read(Found) is not None:
             return None
         found = failed(response)
         return found.reason if isinstance(found, Failed) else "try_again_later"

@@ -21,6 +21,7 @@ from provider_adapters.answers.worldpay import (
     Link,
     Payment,
     PaymentList,
+    Queried,
     judge,
     judge_error_answer,
     judge_follow_up,
@@ -58,6 +59,7 @@ class Worldpay:
 
     OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation) - {Operation.LINK}
     ABSENT_AFTER: ClassVar[float | None] = 3600.0
+    PROVES: ClassVar[str] = "the user and password are accepted for Payment Queries"
 
     def __init__(self, account: Account) -> None:
         self._account = account
@@ -130,10 +132,12 @@ class Worldpay:
         return judge_follow_up(response, request)
 
     def examine(self) -> Examination:
-        """Look for a payment that nobody has made."""
+        """Look for a payment that nobody has made. The empty list proves the key for Payment
+        Queries."""
         path = f"{_QUERIES}?transactionReference=tonewall-examination"
         response = yield Request("GET", path, headers=self._headers | _QUERY_TYPE)
-        return None if response.status == 200 else judge_error_answer(response).reason
+        known = response.status == 200 and response.read(Queried) is not None
+        return None if known else judge_error_answer(response).reason
 
     def _saves(self, charge: Charge) -> bool:
         return (charge.token_type or self._account.token_type) != "none"

@@ -121,6 +121,12 @@ class PaymentList(msgspec.Struct):
     embedded: _Payments = msgspec.field(name="_embedded", default_factory=_Payments)
 
 
+class Queried(msgspec.Struct):
+    """A sign that it was Payment Queries who answered: the link to the query itself."""
+
+    links: dict[str, Link] = msgspec.field(name="_links")
+
+
 def judge(response: Response, charge: Charge) -> Outcome:
     """The outcome of a payment's own answer."""
     if response.status not in (200, 201, 202):

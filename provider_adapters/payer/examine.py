@@ -43,7 +43,8 @@ async def examine(account: Account) -> Examined:
     runner = Runner(account)
     try:
         async with asyncio.timeout(_PATIENCE):
-            return judge(account.name, await runner.drive(registry.load(account).examine()))
+            flow = registry.load(account)
+            return judge(account.name, await runner.drive(flow.examine()), flow.PROVES)
     except (ProviderError, TimeoutError) as error:
         reason = error.reason if isinstance(error, ProviderError) else "no_answer_in_time"
         return Examined(account.name, "unclear", f"it could not be asked ({reason})")
@@ -54,11 +55,11 @@ async def examine(account: Account) -> Examined:
         await runner.close()
 
 
-def judge(name: str, reason: str | None) -> Examined:
+def judge(name: str, reason: str | None, proves: str = "") -> Examined:
     """What an examination's result means. `reason`: a word of REASONS, where the provider says what
-    is wrong; another where it does not."""
+    is wrong; another where it does not. `proves`: what is proven where nothing is wrong."""
     if reason is None:
-        return Examined(name, "accepted", "the key is accepted")
+        return Examined(name, "accepted", proves or "the key is accepted")
     if reason == "request_refused":
         return Examined(
             name, "refused", "it does not understand what it is asked; look at url (request_refused)"

@@ -179,7 +179,8 @@ def test_what_the_form_cannot_say_is_refused_without_a_request() -> None:
 
 @pytest.mark.parametrize(
     ("status", "found"),
-    [(200, None), (400, None), (404, None), (405, None), (401, "key_refused"), (403, "key_refused"),
+    [(200, "no_key_check"), (400, "no_key_check"), (404, "no_key_check"), (405, "no_key_check"),
+     (401, "key_refused"), (403, "key_refused"),
      (429, "try_again_later"), (503, "http_503")],
 )  # fmt: skip
 def test_what_an_examination_says(status: int, found: str | None) -> None:
