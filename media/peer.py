@@ -9,15 +9,14 @@ Rule 2: nobody is admitted before the supervisor has named somebody.
 from __future__ import annotations
 
 import socket
-import struct
 from dataclasses import dataclass
 
 from tonewall.log import get_logger
 from tonewall.process import started_at
+from tonewall.unix_peer import read_credentials
 
 log = get_logger(__name__)
 NAMED = b"b2bua "  # what the supervisor's message begins with; process id and start time follow
-_CREDENTIALS = struct.Struct("3i")
 
 
 def naming(pid: int) -> bytes:
@@ -43,9 +42,7 @@ class Peer:
         """Whether its other end is that process; whoever else it is, is logged."""
         if self.anybody:
             return True
-        pid, _user, _group = _CREDENTIALS.unpack(
-            connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        )
+        pid = read_credentials(connection).pid
         if pid and pid == self._pid and started_at(pid) == self._started:
             return True
         log.error(

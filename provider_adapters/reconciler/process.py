@@ -4,8 +4,10 @@ provider_adapters.reconciler.process --socket PATH`.
 It reads its account from TONEWALL_PROVIDER_*, follows the journal, and serves b2bua and the webhook
 process on PATH.
 
-Rule: it never sees a card: nothing is read but the journal, the provider's answers and the messages
-of b2bua and the webhook process, of which none can hold one.
+Rule 1: it never sees a card: nothing is read but the journal, the provider's answers and the
+        messages of b2bua and the webhook process, of which none can hold one.
+Rule 2: it obeys processes of its own user alone, as the kernel names them, whatever became of the
+        socket's permissions.
 """
 
 from __future__ import annotations
@@ -38,6 +40,7 @@ from tonewall.frames import FrameConnection
 from tonewall.log import configure_log, get_logger
 from tonewall.process import end_with_parent, harden, ignore_hangup
 from tonewall.tasks import BackgroundTasks
+from tonewall.unix_peer import is_our_user, read_credentials
 
 log = get_logger(__name__)
 
@@ -71,7 +74,13 @@ class _Server:
                 outcome = await self._reconciler.carry_out(message)
             connection.send(LaterResult(number=message.number, outcome=outcome))
 
-        def greet(_: socket.socket) -> bool:
+        def greet(end: socket.socket) -> bool:
+            peer = read_credentials(end)
+            if not is_our_user(peer):
+                log.error(
+                    "connection_refused", path="reconciler.sock", pid=peer.pid, why="it runs as another user"
+                )
+                return False
             connection.send(self._reconciler.hello())
             return True
 
