@@ -111,6 +111,7 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             test_url="https://api.stripe.com",
             test_key="sk_test_",
             test_card=TestCard("4242424242424242"),
+            links="StripeLinks",
         ),
         "pay_connector": Row(
             "PayConnector",

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlencode
 
 from provider_adapters.account import Account
 from provider_adapters.answers.stripe import (
+    KEY,
     Found,
     Intent,
     Made,
@@ -25,6 +26,8 @@ from provider_adapters.answers.stripe import (
     failed,
     followed,
     is_payable,
+    make_headers,
+    make_metadata,
     read_error,
     unconfirmed,
     unprepared,
@@ -53,9 +56,6 @@ from provider_adapters.payment import (
 )
 from provider_adapters.text import clean_code, clean_text
 
-_VERSION = "2026-10-28.endive"
-_KEY = "tonewall_key"  # our idempotency key among the intent's metadata
-
 _Preparing = Generator[Request, Response, str | Declined | Failed]
 
 
@@ -63,7 +63,7 @@ class Stripe:
     """Speaks the API with the account's secret key, for the connected account where one is
     named."""
 
-    OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation) - {Operation.LINK}
+    OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation)
     # For the search, which shows an intent after a minute as a rule, and later in a disturbance.
     ABSENT_AFTER: ClassVar[float | None] = 3600.0
     PROVES: ClassVar[str] = "the key is accepted"
@@ -114,7 +114,7 @@ class Stripe:
         searched for."""
         intent = notes.get("intent", "")
         if not intent.startswith("pi_"):
-            query = urlencode({"query": f'metadata["{_KEY}"]:"{charge.idempotency_key}"'})
+            query = urlencode({"query": f'metadata["{KEY}"]:"{charge.idempotency_key}"'})
             response = yield Request(
                 "GET", f"/v1/payment_intents/search?{query}", headers=self._headers(charge)
             )
@@ -161,12 +161,7 @@ class Stripe:
         return found.reason if isinstance(found, Failed) else "try_again_later"
 
     def _headers(self, charge: Charge | None = None, key: str = "") -> dict[str, str]:
-        connected = (charge.merchant_account if charge else "") or self._account.merchant_account
-        return (
-            {"Authorization": f"Bearer {self._account.api_key}", "Stripe-Version": _VERSION}
-            | ({"Stripe-Account": connected} if connected else {})
-            | ({"Idempotency-Key": key} if key else {})
-        )
+        return make_headers(self._account, charge, key)
 
     def _make(self, charge: Charge, path: str, kind: str, body: Mapping[str, object]) -> _Preparing:
         """POST what moves no money; the new id, or why there is none."""
@@ -201,7 +196,7 @@ class Stripe:
             "payment_method": method,
             "allowed_payment_method_types": ["card"],
             "capture_method": "manual" if charge.operation == "authorise" else "automatic",
-            "metadata": _metadata(charge),
+            "metadata": make_metadata(charge),
         }
         for name, value in (
             ("description", charge.description),
@@ -275,7 +270,7 @@ class Stripe:
             "allowed_payment_method_types": ["card"],
             "payment_method_options": {"card": {"moto": True}},
             "confirm": True,
-            "metadata": _metadata(charge),
+            "metadata": make_metadata(charge),
         }
         response = yield Request(
             "POST",
@@ -310,8 +305,3 @@ def _follow_up(request: FollowUp, amount: int) -> tuple[str, dict[str, object]]:
             return f"{_path(request.reference)}/cancel", {}
         case "refund":
             return "/v1/refunds", {"payment_intent": request.reference, "amount": amount}
-
-
-def _metadata(charge: Charge) -> dict[str, str]:
-    ours = {_KEY: charge.idempotency_key, "transaction_id": charge.transaction_id}
-    return charge.metadata | ours

@@ -1,9 +1,11 @@
-"""Reads Stripe's answers as outcomes, and counts amounts as Stripe does."""
+"""Reads Stripe's answers as outcomes, counts amounts as Stripe does, and writes what its requests
+have in common."""
 
 from __future__ import annotations
 
 import msgspec
 
+from provider_adapters.account import Account
 from provider_adapters.approval import approve
 from provider_adapters.base import Response
 from provider_adapters.codes.stripe import DECLINES, ERRORS
@@ -22,6 +24,8 @@ from provider_adapters.payment import (
 )
 from provider_adapters.text import clean_code, clean_text
 
+VERSION = "2026-10-28.endive"
+KEY = "tonewall_key"  # our idempotency key among an intent's metadata
 # Where Stripe's decimals differ from ISO 4217's (docs.stripe.com, currencies, special cases).
 _SHIFTS = {"ISK": 2, "MGA": -2, "UGX": 2}
 # Their last decimal must be zero.
@@ -89,6 +93,21 @@ class Made(msgspec.Struct):
     amount: int | None = None
     customer: str | None = None
     last_setup_error: Error | None = None
+
+
+def make_headers(account: Account, charge: Charge | None = None, key: str = "") -> dict[str, str]:
+    """Of a request, for the connected account where one is named. `key`: of idempotency."""
+    connected = (charge.merchant_account if charge else "") or account.merchant_account
+    return (
+        {"Authorization": f"Bearer {account.api_key}", "Stripe-Version": VERSION}
+        | ({"Stripe-Account": connected} if connected else {})
+        | ({"Idempotency-Key": key} if key else {})
+    )
+
+
+def make_metadata(charge: Charge) -> dict[str, str]:
+    """Of an intent: the merchant's, and how we find it again."""
+    return charge.metadata | {KEY: charge.idempotency_key, "transaction_id": charge.transaction_id}
 
 
 def count_units(amount: int, currency: str) -> int:

@@ -131,8 +131,8 @@ class HostedLink:
     since the epoch, infinite where it ends only when it is closed. `visits`: "open", "complete" or
     "expired", by their ids; `visits_outlive`: a page that a customer has open can be paid after the
     link is closed. `paid`: the references of what was paid; `limit`: how often it can be;
-    `takes_parts`: another amount or currency than was asked for can be paid. `asked`: the
-    request."""
+    `takes_parts`: another amount or currency than was asked for can be paid; `prefix`: of the
+    payments' references. `asked`: the request."""
 
     id: str
     url: str
@@ -150,6 +150,7 @@ class HostedLink:
     paid: list[str] = field(default_factory=list)
     limit: int = 1
     takes_parts: bool = True
+    prefix: str = "pay"
     asked: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 

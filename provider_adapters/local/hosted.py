@@ -94,7 +94,7 @@ async def pay(books: Books, link: HostedLink, visit_id: str, number: str, expiry
 
 def reference_of(link: HostedLink) -> str:
     """How the provider calls the next payment."""
-    return f"pay_{link.id}_{len(link.paid)}"
+    return f"{link.prefix}_{link.id}_{len(link.paid)}"
 
 
 async def visit(books: Books, method: str, path: str, body: bytes) -> Answer:

@@ -15,6 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from provider_adapters.local.books import API_KEY, Answer, Books, InProgress, NotAllowed, Order, Record
 from provider_adapters.local.forms import read_form
+from provider_adapters.local.stripe_links import StripeLinks
 
 _DECLINES = {
     "insufficient_funds": ("card_declined", "insufficient_funds", "Your card has insufficient funds."),
@@ -54,6 +55,7 @@ class LocalStripe:
         self._methods: dict[str, _Method] = {}
         self._intents: dict[str, _Intent] = {}
         self._kept: dict[str, tuple[str, Answer | None]] = {}
+        self._links = StripeLinks(books)
 
     async def handle(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Answer | None:
         """One request, or what was answered under its key before."""
@@ -65,6 +67,9 @@ class LocalStripe:
         except ValueError:
             return _error(400, "invalid_request_error", "Invalid form")
         key = headers.get("idempotency-key", "")
+        self._links.host = headers.get("host", "")
+        for name, intent in self._links.intents().items():
+            self._intents.setdefault(name, _Intent(name, intent, "confirmed"))
         if method != "POST" or not key:
             return await self._answer(method, url.path, parse_qs(url.query), asked, key)
         print_ = hashlib.sha256(path.encode() + b"\n" + body).hexdigest()
@@ -83,6 +88,8 @@ class LocalStripe:
         self, method: str, path: str, query: Mapping[str, list[str]], asked: Mapping[str, Any], key: str
     ) -> Answer | None:
         parts = path.removeprefix("/v1/").split("/")
+        if (of_links := self._links.answer(method, parts, query, asked, key)) is not None:
+            return of_links
         match method, parts:
             case "POST", ["payment_methods"]:
                 return self._make_method(asked)

@@ -19,7 +19,7 @@ from Adyen import httpclient
 from provider_adapters import registry
 from provider_adapters.local.books import API_KEY
 from provider_adapters.local.dialect import Dialect
-from provider_adapters.payment import FollowUp, Operation
+from provider_adapters.payment import FollowUp, LinkRequest, Operation
 from tests.contract.playing import CARDS, make_card, make_charge, play
 from tests.contract.providers import TABLE
 
@@ -75,9 +75,10 @@ class Library:
 
     def _open(self, request: Any, timeout: object = None) -> Answered:
         headers = {name.lower(): value for name, value in request.header_items()}
-        self.sent.append(Sent(request.method, request.full_url, headers, json.loads(request.data)))
+        data = request.data or b""
+        self.sent.append(Sent(request.method, request.full_url, headers, json.loads(data or b"null")))
         path = urlsplit(request.full_url).path.removeprefix(PREFIX)
-        answer = asyncio.run(self._dialect.handle(request.method, path, headers, request.data))
+        answer = asyncio.run(self._dialect.handle(request.method, path, headers, data))
         assert answer is not None
         body = json.dumps(answer.body).encode()
         if answer.status >= 400:
@@ -209,3 +210,39 @@ def test_a_wrong_key_is_the_librarys_error_of_authentication(monkeypatch: pytest
     with pytest.raises(Adyen.exceptions.AdyenAPIAuthenticationError):
         pay_by_library(library, "k-wrong")
     assert books.requests == 0
+
+
+def test_a_payment_link_is_the_one_that_the_library_opens_asks_for_and_closes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    books, dialect = ADYEN.dialect()
+    library = Library(monkeypatch, dialect)
+    api = library.checkout.payment_links_api
+    made = api.payment_links(
+        {
+            "merchantAccount": MERCHANT,
+            "reference": "k-ours",
+            "merchantOrderReference": "order-20417",
+            "amount": {"currency": "EUR", "value": 1998},
+            "description": "Shoes",
+            "expiresAt": "2033-05-18T03:33:20+00:00",
+            "reusable": False,
+            "allowedPaymentMethods": ["scheme"],
+        },
+        idempotency_key="k-ours",
+    ).message
+    api.get_payment_link(made["id"])
+    api.update_payment_link({"status": "expired"}, made["id"])
+    assert api.get_payment_link(made["id"]).message["status"] == "expired"
+    flow = ADYEN.links(url=registry.ADAPTERS["adyen"].test_url)
+    charge = make_charge("k-ours")
+    request = LinkRequest(charge=charge, expires_at=2_000_000_000.0)
+    link, ours = asyncio.run(play(flow.open_link(request), dialect))
+    assert (link.reference, link.url, len(books.links)) == (made["id"], made["url"], 1)
+    for flowing in (flow.inquire_link(charge, link), flow.close_link(charge, link)):
+        ours += asyncio.run(play(flowing, dialect))[1]
+    assert len(ours) == len(library.sent)
+    for mine, theirs in zip(ours, library.sent, strict=True):
+        url = registry.ADAPTERS["adyen"].test_url + mine.request.path
+        assert (mine.request.method, url) == (theirs.method, theirs.url)
+        assert mine.request.body == theirs.body

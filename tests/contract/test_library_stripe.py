@@ -15,9 +15,10 @@ import stripe
 
 from provider_adapters import registry
 from provider_adapters.form import encode_form
+from provider_adapters.local import hosted
 from provider_adapters.local.books import API_KEY
 from provider_adapters.local.dialect import Dialect
-from provider_adapters.payment import FollowUp
+from provider_adapters.payment import FollowUp, Link, LinkRequest
 from tests.contract.playing import CARDS, CODE, make_card, make_charge, play
 from tests.contract.providers import TABLE
 
@@ -221,3 +222,57 @@ def test_the_librarys_errors_are_those_that_are_meant() -> None:
     pay_by_library(client, "k-1")
     with pytest.raises(stripe.IdempotencyError):
         pay_by_library(client, "k-1", amount=5)
+
+
+def test_a_payment_link_is_the_one_that_the_library_makes_asks_for_and_ends() -> None:
+    books, dialect = ROW.dialect()
+    client, library = open_library(dialect)
+    metadata = {"tonewall_key": "k-1", "transaction_id": "order-20417"}
+    made = client.payment_links.create(
+        {
+            "line_items": [
+                {
+                    "price_data": {
+                        "currency": "eur",
+                        "unit_amount": 1998,
+                        "product_data": {"name": "Shoes"},
+                    },
+                    "quantity": 1,
+                }
+            ],
+            "payment_method_types": ["card"],
+            "restrictions": {"completed_sessions": {"limit": 1}},
+            "payment_intent_data": {
+                "metadata": metadata,
+                "capture_method": "automatic",
+                "description": "Shoes",
+            },
+            "metadata": metadata,
+        },
+        {"idempotency_key": "k-1-link"},
+    )
+    visit = hosted.begin_visit(books.links[made.id])
+    client.payment_links.update(made.id, {"active": False})
+    found = client.checkout.sessions.list({"payment_link": made.id, "status": "open", "limit": 10})
+    assert [each.id for each in found.data] == [visit]
+    client.checkout.sessions.expire(visit)
+    for status in ("open", "complete"):
+        client.checkout.sessions.list({"payment_link": made.id, "status": status, "limit": 10})
+    other_books, other = ROW.dialect()
+    flow, charge = ROW.links(url=URL), make_charge()
+    request = LinkRequest(charge=charge, expires_at=2_000_000_000.0)
+    ours = send_ours(other, flow.open_link(request))
+    [link] = other_books.links.values()
+    assert (link.id, hosted.begin_visit(link)) == (made.id, visit)
+    opened = Link(url=link.url, reference=link.id, expires_at=request.expires_at)
+    ours += send_ours(other, flow.close_link(charge, opened))
+    assert len(ours) == len(library.sent)
+    # The library makes up a key for each POST; what ends a link needs none.
+    ending = {"idempotency-key"}
+    for number, (mine, theirs) in enumerate(zip(ours, library.sent, strict=True)):
+        if number:
+            theirs.headers.pop(*ending, None)
+        one, another = urlsplit(mine.url), urlsplit(theirs.url)
+        assert (mine.method, one.path, mine.form) == (theirs.method, another.path, theirs.form)
+        assert dict(parse_qsl(one.query)) == dict(parse_qsl(another.query))
+        assert not set(mine.headers) - set(theirs.headers)

@@ -186,6 +186,27 @@ async def test_a_link_is_paid_once(provider: Provider) -> None:
     assert record.charges == 1
 
 
+async def test_a_link_of_stripe_that_was_completed_twice_is_for_a_person_to_look_at() -> None:
+    till = Till(TABLE["stripe"])
+    link = await till.opened()
+    till.hosted.limit = 2
+    for _ in range(2):
+        assert await till.pay() == "paid"
+    assert await till.inquire(link) == Unknown(reason="amount_differs")
+
+
+async def test_the_other_visits_to_a_link_of_stripe_end_when_one_is_complete() -> None:
+    """So that nobody pays a second time, whatever the limit of the link is worth."""
+    till = Till(TABLE["stripe"])
+    link = await till.opened()
+    till.hosted.limit = 2
+    pages = [hosted.begin_visit(till.hosted) for _ in range(25)]
+    await pay(till.books, till.hosted, visit=pages[7])
+    assert isinstance(await till.inquire(link), Approved)
+    assert {till.hosted.visits[page] for page in pages} == {"complete", "expired"}
+    assert await till.pay() == "closed"
+
+
 @EACH
 async def test_another_amount_or_currency_is_no_approval(provider: Provider) -> None:
     for card in ("partial", "too_much", "other_currency"):
