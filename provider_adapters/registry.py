@@ -147,6 +147,15 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             test_host="api.sandbox.checkout.com",
             test_card=TestCard("4242424242424242", code="100"),
         ),
+        # Takes no card: its row is for payment links and refunds.
+        "square": Row(
+            "Square",
+            "Square",
+            needs={"merchant_account": "the location ID"},
+            url="https://connect.squareup.com",
+            test_url="https://connect.squareupsandbox.com",
+            links="SquareLinks",
+        ),
         "fiserv": Row(
             "Fiserv",
             "Fiserv Commerce Hub",

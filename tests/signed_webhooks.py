@@ -87,6 +87,22 @@ def govuk_pay(kind: str = "card_payment_succeeded") -> Signed:
     )  # fmt: skip
 
 
+SQUARE_KEY = "signature-key-of-a-test"
+SQUARE_URL = "https://hooks.example.com:8443/webhooks/square"
+
+
+def square(kind: str = "payment", **object_: Any) -> Signed:
+    """An event of Square's, signed as its public texts say."""
+    found = {"id": "p-1", "status": "COMPLETED", "order_id": "order-1"} | object_
+    event = {
+        "merchant_id": "M", "type": f"{kind}.updated", "event_id": "e-1",
+        "created_at": "2027-01-15T08:00:00Z", "data": {"type": kind, "id": "p-1", "object": {kind: found}},
+    }  # fmt: skip
+    body = json.dumps(event).encode()
+    digest = hmac.new(SQUARE_KEY.encode(), SQUARE_URL.encode() + body, hashlib.sha256).digest()
+    return Signed({"x-square-hmacsha256-signature": base64.b64encode(digest).decode()}, body)
+
+
 def gateway() -> braintree.BraintreeGateway:
     """Braintree's own library, which signs samples."""
     return braintree.BraintreeGateway(
@@ -135,5 +151,6 @@ ROWS: Mapping[str, Row] = {
     "braintree": Row(BRAINTREE_SECRET, braintree_sample),
     "checkout": Row(TEXT_SECRET, checkout),
     "govuk_pay": Row(TEXT_SECRET, govuk_pay),
+    "square": Row(f"{SQUARE_URL}|{SQUARE_KEY}", square),
     "stripe": Row(TEXT_SECRET, stripe_event),
 }

@@ -130,9 +130,9 @@ class HostedLink:
     """A payment link with a page of its own. `key`: our idempotency key; `expires_at`: seconds
     since the epoch, infinite where it ends only when it is closed. `visits`: "open", "complete" or
     "expired", by their ids; `visits_outlive`: a page that a customer has open can be paid after the
-    link is closed. `paid`: the references of what was paid; `limit`: how often it can be;
-    `takes_parts`: another amount or currency than was asked for can be paid; `prefix`: of the
-    payments' references. `asked`: the request."""
+    link is closed. `paid`: the references of what was paid; `failed`: how many other tries there
+    were; `limit`: how often it can be paid; `takes_parts`: another amount or currency than was
+    asked for can be paid; `prefix`: of the references. `asked`: the request."""
 
     id: str
     url: str
@@ -144,7 +144,9 @@ class HostedLink:
     operation: Literal["charge", "authorise"] = "charge"
     expires_at: float = math.inf
     is_closed: bool = False
+    is_deleted: bool = False
     is_busy: bool = False
+    failed: int = 0
     visits: dict[str, str] = field(default_factory=dict)
     visits_outlive: bool = False
     paid: list[str] = field(default_factory=list)

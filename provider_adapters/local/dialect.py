@@ -31,6 +31,7 @@ DIALECTS: Mapping[str, str] = MappingProxyType(
         "payu": "LocalPayu",
         "checkout": "LocalCheckout",
         "fiserv": "LocalFiserv",
+        "square": "LocalSquare",
     }
 )
 """The class in the module of that name in this package, by adapter."""
@@ -43,6 +44,7 @@ ACCOUNTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "fiserv": {"api_user": "local-test-user", "merchant_account": "100008000003683/10000001"},
         "pay_connector": {"api_user": "tonewall"},
         "payu": {"api_user": "145227"},
+        "square": {"merchant_account": "LOCALSQUARE"},
         "worldpay": {
             "api_user": "local-test-user",
             "merchant_account": "default",

@@ -86,6 +86,7 @@ async def pay(books: Books, link: HostedLink, visit_id: str, number: str, expiry
     finally:
         link.is_busy = False
     if record.state != "approved":
+        link.failed += 1
         return "declined"
     link.paid.append(record.reference)
     link.visits[visit_id] = "complete"

@@ -54,7 +54,7 @@ class Scheme(Protocol):
 SCHEMES: Mapping[str, str] = MappingProxyType(
     {
         name: f"provider_adapters.webhook.{name}"
-        for name in ("adyen", "braintree", "checkout", "govuk_pay", "stripe")
+        for name in ("adyen", "braintree", "checkout", "govuk_pay", "square", "stripe")
     }
 )
 """The module by adapter. An adapter that is not here has no webhooks with us."""

@@ -20,6 +20,7 @@ from provider_adapters.payment import Charge, Operation
 from tests.contract.described import ByPath, Described, JsonSchema, OpenApi
 from tests.contract.described_checkout import Search
 from tests.contract.described_graphql import GraphQl
+from tests.contract.described_square import Square
 from tests.contract.described_stripe import Stripe
 from tests.contract.playing import make_charge
 
@@ -30,7 +31,8 @@ class Provider:
     the account needs beside URL and key. `currency`: what is charged in; `names_currency` and
     `names_amount`: whether its answers say what they approved. `reasons`: by card, the word of its
     decline where that is not the card's own, because the provider says less. `spoilt`: a body that
-    the description refuses; an empty one, unless nothing is required there."""
+    the description refuses; an empty one, unless nothing is required there.
+    `links_authorise`: whether what is paid by link can be captured later."""
 
     adapter: str
     described: Described | None
@@ -40,6 +42,7 @@ class Provider:
     names_amount: bool = True
     reasons: Mapping[str, str] = field(default_factory=dict)
     spoilt: Mapping[str, Any] = field(default_factory=dict)
+    links_authorise: bool = True
 
     def charge(self, key: str = "k-1", **changes: Any) -> Charge:
         """A charge of 19.98 in the provider's currency."""
@@ -170,6 +173,12 @@ TABLE: Mapping[str, Provider] = MappingProxyType(
                 "checkout",
                 ByPath({"/payments?": Search(_CHECKOUT), "/payments": _CHECKOUT}),
                 account={"merchant_account": "pc_local"},
+            ),
+            Provider(
+                "square",
+                Square(),
+                account={"merchant_account": "LOCALSQUARE"},
+                links_authorise=False,
             ),
             Provider(
                 "fiserv",

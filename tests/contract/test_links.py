@@ -23,7 +23,7 @@ from provider_adapters.payment import (
     Unknown,
 )
 from tests.contract.linking import HOUR, Till, pay
-from tests.contract.playing import Exchange, play
+from tests.contract.playing import Exchange, make_card, make_charge, play
 from tests.contract.providers import LINK_MAKERS, TABLE, Provider
 
 EACH = pytest.mark.parametrize("provider", LINK_MAKERS, ids=lambda row: row.adapter)
@@ -76,7 +76,7 @@ STORIES: list[Callable[[Till], Coroutine[Any, Any, None]]] = [paid, closed, expi
 
 
 async def every_exchange(provider: Provider) -> AsyncIterator[tuple[str, Exchange]]:
-    for story in STORIES:
+    for story in STORIES if provider.links_authorise else (paid, closed, expired, unknown):
         till = Till(
             provider,
             operation="authorise" if story is authorised else "charge",
@@ -184,6 +184,40 @@ async def test_a_link_is_paid_once(provider: Provider) -> None:
     record = till.books.find("k-1")
     assert record is not None
     assert record.charges == 1
+
+
+async def test_a_link_of_square_whose_order_stays_open_is_not_called_closed() -> None:
+    """Square deletes the link of an order for which a payment failed, and leaves the order to be
+    paid."""
+    till = Till(TABLE["square"])
+    link = await till.opened()
+    await till.pay("declined")
+    assert await till.close(link) == link
+    assert till.hosted.is_deleted
+    assert await till.pay() == "paid"
+    found = await till.close(link)
+    assert isinstance(found, Approved)
+    assert found.reference == till.hosted.paid[0]
+
+
+async def test_an_order_of_square_that_was_paid_twice_is_for_a_person_to_look_at() -> None:
+    till = Till(TABLE["square"])
+    link = await till.opened()
+    till.hosted.limit = 2
+    for _ in range(2):
+        assert await till.pay() == "paid"
+    assert await till.inquire(link) == Unknown(reason="amount_differs")
+
+
+async def test_square_takes_no_card() -> None:
+    flow = TABLE["square"].flow()
+    for flowing in (flow.charge(make_charge(), make_card()), flow.charge_saved(make_charge(), "t")):
+        with pytest.raises(StopIteration) as end:
+            next(flowing)
+        assert end.value.value == Failed(reason="not_supported")
+    till = Till(TABLE["square"], operation="authorise")
+    assert await till.open() == Failed(reason="not_supported")
+    assert till.exchanges == []
 
 
 async def test_a_link_of_stripe_that_was_completed_twice_is_for_a_person_to_look_at() -> None:

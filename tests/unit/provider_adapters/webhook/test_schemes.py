@@ -18,6 +18,8 @@ from tests.signed_webhooks import (
     BRAINTREE_SECRET,
     NOW,
     ROWS,
+    SQUARE_KEY,
+    SQUARE_URL,
     TEXT_SECRET,
     Signed,
     adyen,
@@ -28,6 +30,7 @@ from tests.signed_webhooks import (
     gateway,
     govuk_pay,
     of_body,
+    square,
     stripe_event,
 )
 
@@ -71,6 +74,7 @@ def test_another_secret_fits_nothing(name: str) -> None:
     other = {
         "adyen": "00" * 32,
         "braintree": BRAINTREE_SECRET[:-1] + ("0" if BRAINTREE_SECRET[-1] != "0" else "1"),
+        "square": f"{SQUARE_URL}|another-key-of-a-test",
     }.get(name, "whsec_fedcba9876543210")
     assert load_scheme(name).check_secret(other) == ""
     with pytest.raises(BadSignature):
@@ -341,6 +345,34 @@ def test_braintrees_order_is_our_key_and_its_time_the_notices() -> None:
 def test_a_document_with_a_type_an_entity_or_no_end_is_not_read(document: str) -> None:
     with pytest.raises(Unreadable):
         braintree_scheme.read_texts(document.encode())
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "claim", "about"),
+    [
+        ("payment", "COMPLETED", Approved(reference="p-1"), "charge"),
+        ("payment", "FAILED", Declined(reason="declined", reference="p-1"), "charge"),
+        ("payment", "CANCELED", Declined(reason="declined", reference="p-1"), "charge"),
+        ("payment", "PENDING", None, "charge"),
+        ("refund", "COMPLETED", Approved(reference="p-1"), "refund"),
+        ("refund", "REJECTED", Failed(reason="request_refused", code="REJECTED"), "refund"),
+        ("refund", "PENDING", None, "refund"),
+    ],
+)
+def test_squares_payments_are_known_by_their_order(kind: str, status: str, claim: object, about: str) -> None:
+    (notice,) = read("square", square(kind, status=status))
+    assert (notice.claim, notice.about) == (claim, about)
+    assert notice.reference == ("order-1" if kind == "payment" else "p-1")
+    assert read("square", square("dispute")) == ()
+
+
+def test_squares_signature_is_of_one_url() -> None:
+    signed = square()
+    scheme = load_scheme("square")
+    with pytest.raises(BadSignature):
+        scheme.read(signed.headers, signed.body, f"{SQUARE_URL}/|{SQUARE_KEY}", NOW)
+    for unfit in (SQUARE_KEY, f"http://x.example|{SQUARE_KEY}", f"{SQUARE_URL}|short"):
+        assert scheme.check_secret(unfit)
 
 
 def test_secrets_stand_for_no_account() -> None:
