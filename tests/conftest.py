@@ -33,6 +33,7 @@ SLOW = (
     "property/media/core/test_core_masks_audio_like_the_reference.py",
     "property/media/core/test_odd_senders.py",
     "property/provider_adapters/test_random_faults.py",
+    "property/provider_adapters/test_random_link_faults.py",
     "sanitize",
     "unit/b2bua/commands/test_cli.py",
     "unit/b2bua/commands/test_cli_terminal.py",

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from tests.benchmark import calling, capacity, leaking, paying, relaying, soaking
 from tests.benchmark.machine import ROOT, BenchmarkError, awake, description
 from tests.benchmark.rows import Result, table, write
-from tests.contract.providers import TABLE
+from tests.contract.providers import CARD_TAKERS
 
 _PROGRAMS = 2
 # One takes as long as all others; one is a second look at a figure.
@@ -88,7 +88,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
         ),
         "payments": Benchmark(
             ("payments_runs", "payments_charges", "payments_doubles", "payments_unknown"),
-            len(TABLE),
+            len(CARD_TAKERS),
             lambda say: paying.measure(fault, say=say),
         ),
         "soak": Benchmark(("soak_idle_call_kb",), 1, lambda say: soaking.measure(soak, say=say)),

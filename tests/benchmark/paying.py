@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tests.benchmark.rows import Result, Row
 from tests.contract.faults import run_towns
-from tests.contract.providers import TABLE
+from tests.contract.providers import CARD_TAKERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ def measure(plan: FaultPlan, *, say: Callable[[str], None]) -> Result:
     # What the faults log is not for the reader of figures.
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
-        for adapter, provider in TABLE.items():
+        for provider in CARD_TAKERS:
+            adapter = provider.adapter
             say(f"charging through faults at {adapter}")
             with tempfile.TemporaryDirectory() as directory:
                 seen = run_towns(provider, Path(directory), range(plan.runs))
