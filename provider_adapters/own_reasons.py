@@ -179,6 +179,10 @@ OWN_REASONS: Mapping[str, Reason] = MappingProxyType(
             "The process that speaks with the provider ended.",
             "Proces łączący się z operatorem zakończył się.",
         ),
+        "settled_by_person": Reason(
+            "Somebody looked it up at the provider, and settled it here.",
+            "Ktoś sprawdził to u operatora i rozliczył tutaj.",
+        ),
         "timeout": Reason("The provider did not answer in time.", "Operator nie odpowiedział na czas."),
         "tls_failed": Reason(
             "No protected connection to the provider could be made, so nothing was sent.",

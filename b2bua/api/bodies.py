@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, field_validator
 from pydantic import Field as Described
 
-from b2bua.call.order import Order, SavedCard
+from b2bua.call.order import Order, SavedCard, Settlement
 from media.events import Field
 from provider_adapters.currency import MINOR_UNITS
 from provider_adapters.payment import TokenType
@@ -231,6 +231,58 @@ class FollowUpBody(_Body):
             description="In the minor unit of the payment's currency; without it, all that is left.",
         ),
     ] = None
+
+
+class SettlementBody(_Body):
+    """What the provider's own tools show of a payment."""
+
+    model_config = ConfigDict(
+        title="Settlement", json_schema_extra={"examples": [{"outcome": "approved", "reference": "ch_7f3a"}]}
+    )
+
+    follow_up: Annotated[
+        str,
+        Described(max_length=128, description="The key of a capture, void or refund, in its place."),
+    ] = ""
+    outcome: Annotated[
+        Literal["approved", "declined", "failed"],
+        Described(description="`failed`: the provider has no such payment. Then it may be charged anew."),
+    ]
+    amount: Annotated[
+        int | None,
+        Described(
+            ge=1,
+            le=MAX_AMOUNT,
+            description="What was approved, where that is less than was asked for, in the minor unit.",
+        ),
+    ] = None
+    reference: Annotated[
+        str,
+        Described(
+            max_length=128,
+            validate_default=True,
+            description="The provider's own; of a payment that was approved, a refund needs it.",
+        ),
+        AfterValidator(_reference),
+    ] = ""
+
+    @field_validator("amount")
+    @classmethod
+    def _is_of_an_approval(cls, amount: int | None, info: ValidationInfo) -> int | None:
+        if amount is not None and (info.data.get("outcome") != "approved" or info.data.get("follow_up")):
+            raise ValueError("goes with a payment that was approved")
+        return amount
+
+    @field_validator("reference")
+    @classmethod
+    def _names_an_approval(cls, reference: str, info: ValidationInfo) -> str:
+        if info.data.get("outcome") == "approved" and not info.data.get("follow_up") and not reference:
+            raise ValueError("is missing: a refund of the payment needs the provider's own reference")
+        return reference
+
+    def to_settlement(self) -> Settlement:
+        """The person's word as the desk takes it."""
+        return Settlement(**self.model_dump())
 
 
 class ReconcileBody(_Body):

@@ -25,6 +25,7 @@ from b2bua.api.payments import payment_routes
 from b2bua.api.problems import add_problem_handlers
 from b2bua.api.saved_routes import saved_routes
 from b2bua.api.schema import describe_api, form_answer, problem_answers, trunks_answer
+from b2bua.api.settlement_routes import settlement_routes
 from b2bua.api.stream import Streams
 from b2bua.call.view import CallDesk
 from b2bua.ladder.ladders import Ladders
@@ -85,6 +86,7 @@ def create_app(
     app.include_router(mask_routes(desk))
     app.include_router(payment_routes(desk))
     app.include_router(saved_routes(desk))
+    app.include_router(settlement_routes(desk))
     app.include_router(follow_up_routes(desk))
     app.include_router(ladder_routes(ladders or Ladders()))
     app.include_router(demo_routes(demo))

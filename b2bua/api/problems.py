@@ -47,7 +47,7 @@ _OURS: Final = frozenset(
         "saved_from",
         "token",
     }
-    | {"provider", "payments", "outcome", "since"}
+    | {"provider", "payments", "outcome", "since", "reference", "follow_up"}
 )
 _WORDS: Final = {
     "missing": "is missing",

@@ -43,7 +43,7 @@ class FollowUpView(msgspec.Struct, frozen=True, kw_only=True):
 
     `outcome`: None while it is under way; `accepted` where the provider decides later. `at`, `by`:
     when and by which agent it was requested; `decided_at`, `decided_by`: when the last outcome
-    came, and who found it where that is not the sender."""
+    came, and who found it where that is not the sender; `settled_by`: which agent."""
 
     key: str
     kind: Kind
@@ -53,6 +53,7 @@ class FollowUpView(msgspec.Struct, frozen=True, kw_only=True):
     by: str = ""
     decided_at: str | None = None
     decided_by: str | None = None
+    settled_by: str | None = None
 
     @property
     def is_done(self) -> bool:

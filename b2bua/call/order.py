@@ -1,4 +1,5 @@
-"""Describes what is to be paid, by which saved card, and under which name a request is repeated."""
+"""Describes what is to be paid, by which saved card, under which name a request is repeated, and
+how a person settles it."""
 
 from __future__ import annotations
 
@@ -58,3 +59,14 @@ class RequestName(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
     key: str
     digest: bytes
+
+
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says of a payment, or of what was done about it under the key `follow_up`.
+    `reference`: the provider's; `amount`: what was approved, where that is not all, in the
+    payment's minor unit."""
+
+    outcome: Literal["approved", "declined", "failed"]
+    reference: str = ""
+    amount: int | None = None
+    follow_up: str = ""

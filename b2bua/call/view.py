@@ -15,7 +15,7 @@ import msgspec
 
 from b2bua.call.deafness import LineFault
 from b2bua.call.follow_up import KINDS, Balance, FollowUpView, Kind
-from b2bua.call.order import Order, RequestName, SavedCard
+from b2bua.call.order import Order, RequestName, SavedCard, Settlement
 from media.events import Field, FieldProgress
 from provider_adapters.payment import Operation, Outcome, Unknown
 
@@ -75,8 +75,9 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     `call` is empty where the card was saved before, by the payment `saved_from` or elsewhere.
     Times are RFC 3339, UTC. `repeats`: earlier payments with the same reference over which it was
     asked for expressly. `decided_at`, `decided_by`: when and by whom an outcome that was unknown
-    was found: "reconciler", "webhook" or "person". `captured`, `refunded` and `voided` follow from
-    the rest: what the provider has done, or has accepted to do, in the order's minor unit.
+    was found: "reconciler", "webhook" or "person"; `settled_by`: which agent. `captured`,
+    `refunded` and `voided` follow from the rest: what the provider has done, or has accepted to do,
+    in the order's minor unit.
     `offers`: what the provider that took it can do about it, and with its card where that is saved;
     None where that is not known. `left`: how much may still be captured, voided or refunded there.
     """
@@ -99,6 +100,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     repeats: tuple[str, ...] = ()
     decided_at: str | None = None
     decided_by: str | None = None
+    settled_by: str | None = None
     follow_ups: tuple[FollowUpView, ...] = ()
     captured: int = 0
     refunded: int = 0
@@ -293,6 +295,11 @@ class CallDesk(Protocol):
     ) -> PaymentView:
         """Capture, void or refund: all that is left, or `amount` of it. The answer is kept under
         `name` before anything is sent. Raises NoSuchPayment and NotOffered, too."""
+        ...
+
+    async def settle_payment(self, payment_id: str, said: Settlement, agent: str) -> PaymentView:
+        """Note what the agent says of a payment, or of what was done about it, whose outcome nobody
+        knows. Raises NoSuchPayment, and NotYours while another agent's mask of it is on."""
         ...
 
     async def charge_saved(

@@ -1,5 +1,5 @@
-"""`tonewall payments`: lists, shows and refunds payments, and has unknown ones asked about, over
-the API of the running Tonewall."""
+"""`tonewall payments`: lists, shows, refunds and settles payments, and has unknown ones asked
+about, over the API of the running Tonewall."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import quote, urlencode
 
 import typer
@@ -28,13 +28,16 @@ from provider_adapters.own_reasons import ALL_REASONS, explain
 from provider_adapters.payment import Accepted, Approved, FollowUpOutcome, Outcome, PartiallyApproved, Unknown
 
 app = typer.Typer(
-    help="Payments: list, show, reconcile, refund, export.", no_args_is_help=True, rich_markup_mode=None
+    help="Payments: list, show, reconcile, settle, refund, export.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 NOT_DONE: Final = 1
 NOT_KNOWN: Final = 3
 _LOOK_EVERY = 0.5  # seconds between two looks at what became of a request
 Url = Annotated[str, typer.Option(help="Where the API is; else the Tonewall of this machine.")]
 Wait = Annotated[float, typer.Option(min=0, help="Seconds to wait for what comes of it.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 PaymentId = Annotated[str, typer.Argument(metavar="ID", help="The payment's id.")]
 
 
@@ -94,13 +97,43 @@ def reconcile_command(
         raise typer.Exit(NOT_KNOWN)
 
 
+@app.command("settle")
+def settle_command(
+    payment: PaymentId,
+    outcome: Annotated[
+        Literal["approved", "declined", "failed"],
+        typer.Option(help="What the provider's own tools show; failed: it has no such payment."),
+    ],
+    reference: Annotated[str, typer.Option(help="The provider's reference; a refund needs it.")] = "",
+    amount: Annotated[
+        str, typer.Option(help="How much was approved, such as 9.90, where that is not all.")
+    ] = "",
+    follow_up: Annotated[
+        str, typer.Option(help="The key of a capture, void or refund, in the payment's place.")
+    ] = "",
+    yes: Yes = False,
+    config: ConfigFile = None,
+    url: Url = "",
+) -> None:
+    """Settle by hand what nobody can find out about a payment. Nobody asks about it any more."""
+    api = ApiClient.for_config(config, url)
+    view = _fetch(api, payment)
+    body: dict[str, object] = {"outcome": outcome, "reference": reference, "follow_up": follow_up}
+    if amount:
+        body["amount"] = _minor(amount, view.order.currency)
+    what = f"what was done about {{}} under the key {follow_up}" if follow_up else "{}"
+    reference = _printable(what.format(view.order.transaction_id))
+    _confirm(f"Settle {reference} as {outcome}? It cannot be changed later.", yes=yes)
+    _print_payment(api.send(f"{_path(payment)}/settlement", body, PaymentView))
+
+
 @app.command("refund")
 def refund_command(
     payment: PaymentId,
     amount: Annotated[
         str, typer.Option(help="How much, such as 9.90, in the payment's currency; else all that is left.")
     ] = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     config: ConfigFile = None,
     wait: Wait = 60.0,
     url: Url = "",
@@ -114,12 +147,8 @@ def refund_command(
         give_up("the provider of this payment refunds nothing from here")
     if not wanted:
         give_up("nothing of this payment can be refunded; `tonewall payments show` says why")
-    if not yes:
-        if not sys.stdin.isatty():
-            give_up("nobody can be asked here: say --yes")
-        before = f", of which {_money(view.refunded, view)} was refunded before" if view.refunded else ""
-        reference = _printable(view.order.transaction_id)
-        typer.confirm(f"Refund {_money(wanted, view)} of {reference}{before}?", abort=True, err=True)
+    before = f", of which {_money(view.refunded, view)} was refunded before" if view.refunded else ""
+    _confirm(f"Refund {_money(wanted, view)} of {_printable(view.order.transaction_id)}{before}?", yes=yes)
     begun = api.send(f"{_path(payment)}/refunds", {"amount": wanted}, PaymentView).follow_ups[-1]
     last = begun
 
@@ -201,6 +230,15 @@ def _await(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
+def _confirm(question: str, *, yes: bool) -> None:
+    """Ask whoever sits there, unless they said yes before."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        give_up("nobody can be asked here: say --yes")
+    typer.confirm(question, abort=True, err=True)
+
+
 def _minor(text: str, currency: str) -> int:
     """An amount as a person writes it, in the currency's minor unit."""
     decimals = MINOR_UNITS.get(currency, 2)
@@ -274,7 +312,7 @@ def _print_payment(payment: PaymentView) -> None:
         "outcome": _in_words(outcome) if outcome is not None else payment.reason,
         "provider's reference": getattr(outcome, "reference", None),
         "provider": getattr(outcome, "provider", None),
-        "found": f"{payment.decided_at} by {payment.decided_by}" if payment.decided_at else None,
+        "found": _found(payment),
         "captured": _money(payment.captured, payment) if payment.captured else None,
         "refunded": _money(payment.refunded, payment) if payment.refunded else None,
         "voided": _money(payment.voided, payment) if payment.voided else None,
@@ -284,6 +322,13 @@ def _print_payment(payment: PaymentView) -> None:
     lines += [(each.kind, _follow_up(each, payment)) for each in payment.follow_ups]
     for name, text in lines:
         print(f"{name:<21}{_printable(text)}")
+
+
+def _found(each: PaymentView | FollowUpView) -> str:
+    """When and by whom its outcome was found, where that was not the sender."""
+    if not each.decided_at or not each.decided_by:
+        return ""
+    return f"{each.decided_at} by {each.decided_by}{f' {each.settled_by}' if each.settled_by else ''}"
 
 
 def _follow_up(each: FollowUpView, payment: PaymentView) -> str:

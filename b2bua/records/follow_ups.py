@@ -2,7 +2,8 @@
 
 Rule 1: whether something may be done, that it begins, and what its request is answered, is one
         transaction: no request that is sent again does it twice.
-Rule 2: an outcome that is final is not overwritten.
+Rule 2: an outcome that is final is not overwritten; one that stays unknown, by a person's word
+        alone.
 """
 
 from __future__ import annotations
@@ -67,16 +68,20 @@ class FollowUpTable:
             remember(after)
         return after
 
-    def settle(self, key: str, outcome: FollowUpOutcome, at: str, by: str) -> str | None:
-        """Write what became of one. `by`: who found it, where that is not the sender. The id of its
-        payment; None where nothing has changed."""
+    def settle(self, key: str, outcome: FollowUpOutcome, at: str, by: str, who: str) -> str | None:
+        """Write what became of one. `by`: who found it, where that is not the sender; `who`: which
+        person. The id of its payment; None where nothing has changed."""
         with self._transaction():
-            query = "SELECT payment, view FROM follow_ups WHERE key = ? AND is_open"
+            query = "SELECT payment, view, is_open FROM follow_ups WHERE key = ?"
             row = self._database.execute(query, (key,)).fetchone()
             before = _VIEW.decode(row[1]) if row else None
             if before is None or before.outcome == outcome:
                 return None
-            view = msgspec.structs.replace(before, outcome=outcome, decided_at=at, decided_by=by or None)
+            if not row[2] and not (by == "person" and isinstance(before.outcome, Unknown)):
+                return None
+            view = msgspec.structs.replace(
+                before, outcome=outcome, decided_at=at, decided_by=by or None, settled_by=who or None
+            )
             self._database.execute(
                 "UPDATE follow_ups SET is_open = ?, view = ? WHERE key = ?",
                 (is_open(outcome), msgspec.json.encode(view), key),

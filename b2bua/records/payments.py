@@ -169,9 +169,11 @@ class PaymentTable:
 
         return answer(self.follow_ups.begin(payment_id, self.find, plan, remember))
 
-    def settle_follow_up(self, key: str, outcome: FollowUpOutcome, at: str, by: str) -> PaymentView | None:
+    def settle_follow_up(
+        self, key: str, outcome: FollowUpOutcome, at: str, by: str, who: str = ""
+    ) -> PaymentView | None:
         """Write what became of one; its payment, where that has changed."""
-        payment_id = self.follow_ups.settle(key, outcome, at, by)
+        payment_id = self.follow_ups.settle(key, outcome, at, by, who)
         return None if payment_id is None else self.find(payment_id)
 
     def remember(self, name: RequestName, answer: bytes, now: float) -> None:

@@ -31,7 +31,7 @@ from provider_adapters.payment import (
     PartiallyApproved,
     Unknown,
 )
-from provider_adapters.reconciler.messages import GONE
+from provider_adapters.reconciler.messages import GONE, Settled
 from tonewall.log import get_logger
 from tonewall.tokens import token
 
@@ -81,7 +81,7 @@ class FollowUps:
             payment = await self._storage.run(table.find, payment_id)
             if payment is not None and view.key not in self._open:
                 begun_at = datetime.fromisoformat(view.at).timestamp()
-                request, provider = _request(payment, view), provider_of(payment)
+                request, provider = request_of(payment, view), provider_of(payment)
                 self._open[view.key] = _Open(request, provider, begun_at, view.outcome)
 
     async def begin(
@@ -112,7 +112,7 @@ class FollowUps:
         begin = self._storage.table.begin_follow_up
         view = await self._storage.ask(begin, payment_id, plan, name, now, answer)
         begun = view.follow_ups[-1]
-        each = self._open[begun.key] = _Open(_request(view, begun), provider_of(view), now, asking=True)
+        each = self._open[begun.key] = _Open(request_of(view, begun), provider_of(view), now, asking=True)
         self._publish(view)
         log.info("follow_up", kind=kind, agent=agent, idempotency_key=begun.key, reference=payment_id)
         self._storage.tasks.start(self._hand_over(reconciler, each), "follow-up")
@@ -138,6 +138,22 @@ class FollowUps:
             each.next_at, each.pause = 0.0, _MIN_PAUSE
         return len(chosen)
 
+    async def settle(self, payment: PaymentView, key: str, settled: Settled) -> PaymentView:
+        """Write what stands of a request since a person spoke: its payment then. Raises NotWell."""
+        outcome, at = settled.outcome, _timestamp(self._clock())
+        assert outcome is not None
+        assert not isinstance(outcome, PartiallyApproved)
+        settle = self._storage.table.settle_follow_up
+        view = await self._storage.ask(settle, key, outcome, at, settled.by, settled.who)
+        each = self._open.get(key)
+        if each is not None and is_open(outcome):
+            each.outcome = outcome
+        elif each is not None:
+            del self._open[key]
+        if view is not None:
+            self._publish(view)
+        return view or payment
+
     def health(self) -> dict[str, int | bool]:
         """For the health check: how many requests may have been carried out or not."""
         unknown = [each for each in self._open.values() if not isinstance(each.outcome, Accepted)]
@@ -151,7 +167,7 @@ class FollowUps:
             log.warning("follow_up_not_answered", hint="it is asked for", idempotency_key=each.request.key)
             each.asking = False
             return
-        await self._settle(each, outcome, "")
+        await self._settle(each, outcome, "", "")
 
     async def _resolve(self, reconciler: Reconciler, each: _Open) -> None:
         # The journal may have been rotated since it was answered, and is silent then.
@@ -168,17 +184,17 @@ class FollowUps:
             or found == each.outcome
         ):
             if now - each.begun_at > _LIFE:
-                del self._open[each.request.key]
+                self._open.pop(each.request.key, None)
             each.asking = False
             return
-        await self._settle(each, found, result.by)
+        await self._settle(each, found, result.by, result.who)
 
-    async def _settle(self, each: _Open, outcome: FollowUpOutcome, by: str) -> None:
-        key, pause = each.request.key, 1.0
+    async def _settle(self, each: _Open, outcome: FollowUpOutcome, by: str, who: str) -> None:
+        key, pause, settle = each.request.key, 1.0, self._storage.table.settle_follow_up
         while True:
             at = _timestamp(self._clock())
             try:
-                view = await self._storage.run(self._storage.table.settle_follow_up, key, outcome, at, by)
+                view = await self._storage.run(settle, key, outcome, at, by, who)
                 break
             except sqlite3.Error as error:
                 log.error(
@@ -190,7 +206,7 @@ class FollowUps:
         log.info("follow_up_decided", kind=each.request.kind, outcome=kind, idempotency_key=key)
         each.outcome, each.asking = outcome, False
         if not is_open(outcome):
-            del self._open[key]
+            self._open.pop(key, None)
         if view is not None:
             self._publish(view)
 
@@ -216,7 +232,8 @@ def _plan(
     return FollowUpView(key=token(16), kind=kind, amount=wanted, at=at, by=agent)
 
 
-def _request(payment: PaymentView, view: FollowUpView) -> FollowUp:
+def request_of(payment: PaymentView, view: FollowUpView) -> FollowUp:
+    """The request, as the reconciler gets it."""
     outcome = payment.outcome
     assert isinstance(outcome, Approved | PartiallyApproved)
     return FollowUp(

@@ -17,7 +17,7 @@ from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import HopView
 from media.events import AnyCommand, Side
 from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Operation, Outcome
-from provider_adapters.reconciler.messages import LaterResult
+from provider_adapters.reconciler.messages import LaterResult, Settled
 
 
 class Engine(Protocol):
@@ -111,6 +111,18 @@ class Reconciler(Protocol):
     ) -> LaterResult | None:
         """What became of a request; where it was handed over then (seconds since the epoch) and
         never noted, it never will be sent. None where the reconciler is away."""
+        ...
+
+    async def settle(
+        self,
+        charge: Charge,
+        follow_up: FollowUp | None,
+        outcome: FollowUpOutcome | Outcome,
+        who: str,
+        provider: str = "",
+    ) -> Settled | None:
+        """Note what the person `who` says of a charge, or of what was done about it. None where the
+        reconciler is away, or went."""
         ...
 
 

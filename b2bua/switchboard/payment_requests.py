@@ -14,7 +14,7 @@ from collections.abc import Callable
 from b2bua.call.call import Call
 from b2bua.call.command import CallCommand
 from b2bua.call.follow_up import Kind
-from b2bua.call.order import Order, RequestName, SavedCard
+from b2bua.call.order import Order, RequestName, SavedCard, Settlement
 from b2bua.call.view import CallView, NoSuchCall, NotNow, NotOffered, NotWell, PaymentView, Repeated, Stops
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
@@ -23,6 +23,7 @@ from b2bua.switchboard.faults import Faults
 from b2bua.switchboard.follow_ups import AWAY
 from b2bua.switchboard.payment_provider import with_offers
 from b2bua.switchboard.saved_charges import SavedCharges
+from b2bua.switchboard.settlements import Settlements
 from media.events import Field
 from provider_adapters.payment import Operation
 from tonewall.log import get_logger
@@ -147,6 +148,16 @@ class PaymentRequests:
         """See CallDesk."""
         follow_ups, reconciler = self._context.payments.follow_ups, self._context.reconciler
         return await follow_ups.begin(reconciler, payment_id, kind, amount, agent, name)
+
+    async def settle_payment(self, payment_id: str, said: Settlement, agent: str) -> PaymentView:
+        """See CallDesk."""
+        context = self._context
+        found = await context.payments.find(payment_id)
+        entry = context.registry.get(found.call)
+        capture = None if entry is None else entry.call.payment.view
+        if entry is not None and capture is not None and capture.id == payment_id:
+            entry.call.payment.check_agent(agent)
+        return await Settlements(context.payments, context.reconciler).settle(payment_id, said, agent)
 
     async def charge_saved(
         self,

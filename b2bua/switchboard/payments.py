@@ -240,22 +240,23 @@ class Payments:
 
     async def find(self, payment_id: str) -> PaymentView:
         """The payment with this id. Raises NoSuchPayment, NotWell."""
-        found = self._open.get(payment_id)
-        view = (
-            found.view if found is not None else await self._storage.ask(self._storage.table.find, payment_id)
-        )
+        if (found := self._open.get(payment_id)) is not None:
+            return found.view
+        view = await self._storage.ask(self._storage.table.find, payment_id)
         if view is None:
             raise NoSuchPayment
         return view
 
+    def is_written(self, payment_id: str) -> bool:
+        """Whether a payment that is over is final on disk, too."""
+        return payment_id not in self._open
+
     async def newest(
         self, transaction_id: str | None, most: int, outcome: str | None = None
     ) -> list[PaymentView]:
-        """The newest payments, of one order, with one outcome, or all, at most so many. Raises
-        NotWell."""
-        return self._as_open(
-            await self._storage.ask(self._storage.table.newest, transaction_id, most, outcome)
-        )
+        """See CallDesk. Raises NotWell."""
+        found = await self._storage.ask(self._storage.table.newest, transaction_id, most, outcome)
+        return self._as_open(found)
 
     async def since(self, since: float, after: str | None, most: int) -> list[PaymentView]:
         """See CallDesk. Raises NotWell."""

@@ -18,8 +18,8 @@ import msgspec
 from b2bua.call.view import PaymentView
 from b2bua.switchboard.interfaces import Reconciler
 from b2bua.switchboard.payment_storage import PaymentStorage
-from provider_adapters.payment import FINAL_REASONS, Outcome, Unknown
-from provider_adapters.reconciler.messages import Findings
+from provider_adapters.payment import FINAL_REASONS, Accepted, Outcome, Unknown, outcome_type
+from provider_adapters.reconciler.messages import Findings, Settled
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -93,13 +93,28 @@ class Reconciliation:
             if isinstance(finding.outcome, Unknown) and finding.outcome.reason not in FINAL_REASONS:
                 continue
             each.writing = True
-            self._storage.tasks.start(self._settle(each, finding.outcome, finding.by), "reconciliation")
+            view = self._decided(each.view, finding.outcome, finding.by, finding.who)
+            self._storage.tasks.start(self._settle(view), "reconciliation")
 
-    async def _settle(self, each: _Unknown, outcome: Outcome, by: str) -> None:
+    async def settle(self, payment: PaymentView, settled: Settled) -> PaymentView:
+        """Write what stands of a payment since a person spoke: the payment then. Raises NotWell; it
+        is written later then."""
+        assert settled.outcome is not None
+        assert not isinstance(settled.outcome, Accepted)
+        # Followed again, where nobody asked any more: should the write fail, the journal tells it.
+        each = self._unknown.setdefault(payment.id, _Unknown(payment))
+        view = self._decided(each.view, settled.outcome, settled.by, settled.who)
+        await self._storage.ask(self._storage.table.put, view)
+        self._note_decided(view)
+        return msgspec.structs.replace(view, follow_ups=payment.follow_ups)
+
+    def _decided(self, view: PaymentView, outcome: Outcome, by: str, who: str) -> PaymentView:
         at = datetime.fromtimestamp(self._clock(), UTC).isoformat(timespec="milliseconds")
-        view = msgspec.structs.replace(
-            each.view, outcome=outcome, decided_at=at, decided_by=by or "reconciler"
+        return msgspec.structs.replace(
+            view, outcome=outcome, decided_at=at, decided_by=by or "reconciler", settled_by=who or None
         )
+
+    async def _settle(self, view: PaymentView) -> None:
         pause = 1.0
         while True:
             try:
@@ -110,8 +125,13 @@ class Reconciliation:
                 log.error("payment_not_written", hint=hint, idempotency_key=view.id, exc_info=error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MAX_PAUSE)
-        del self._unknown[view.id]
-        kind = str(type(outcome).__struct_config__.tag)
+        self._note_decided(view)
+
+    def _note_decided(self, view: PaymentView) -> None:
+        if self._unknown.pop(view.id, None) is None:
+            return  # both the journal and a person's request brought it
+        assert view.outcome is not None
+        kind = outcome_type(view.outcome)
         self.decided[kind] = self.decided.get(kind, 0) + 1
         log.info("payment_decided", outcome=kind, idempotency_key=view.id)
         self._publish(view)

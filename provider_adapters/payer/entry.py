@@ -19,7 +19,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     journal, the time counts. `step` names one request of several, `notes` what an inquiry must know
     of it, `provider` to whom it goes. `kind`: what it is where no card is keyed for it; of what is
     done later `of` is the key of its charge and `reference` the provider's. `by`: who found an
-    outcome that is not the sender's."""
+    outcome that is not the sender's; `who`: which person."""
 
     at: str
     key: str = ""
@@ -38,6 +38,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     step: str = ""
     notes: dict[str, str] = {}
     by: Decider = ""
+    who: str = ""
 
     @property
     def is_open(self) -> bool:

@@ -33,6 +33,8 @@ from provider_adapters.reconciler.messages import (
     LaterRequest,
     LaterResult,
     LinkClosing,
+    Settle,
+    Settled,
 )
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.log import get_logger
@@ -48,6 +50,7 @@ class ReconcilerClient:
         self._path, self._on_findings = path, on_findings
         self._connection: FrameConnection[FromReconciler] | None = None
         self._waiting: dict[int, asyncio.Future[LaterResult]] = {}
+        self._settling: dict[int, asyncio.Future[Settled | None]] = {}
         self._number = 0
         self._operations: dict[str, frozenset[Operation]] = {}
 
@@ -110,6 +113,33 @@ class ReconcilerClient:
         message = LinkClosing(number=self._next_number(), key=key, provider=provider)
         return cast("Outcome", (await self._ask(message)).outcome)
 
+    async def settle(
+        self,
+        charge: Charge,
+        follow_up: FollowUp | None,
+        outcome: FollowUpOutcome | Outcome,
+        who: str,
+        provider: str = "",
+    ) -> Settled | None:
+        """Note what a person says; see Settle. None where the reconciler is away: it may have noted
+        it."""
+        if self._connection is None:
+            return None
+        number = self._next_number()
+        result: asyncio.Future[Settled | None] = asyncio.get_running_loop().create_future()
+        self._settling[number] = result
+        self._connection.send(
+            Settle(
+                number=number,
+                charge=charge,
+                follow_up=follow_up,
+                outcome=outcome,
+                provider=provider,
+                who=who,
+            )
+        )
+        return await result
+
     def _next_number(self) -> int:
         self._number += 1
         return self._number
@@ -152,6 +182,10 @@ class ReconcilerClient:
                     if not result.done():
                         result.set_result(LaterResult(number=number, outcome=Unknown(reason=GONE)))
                 self._waiting.clear()
+                for settled in self._settling.values():
+                    if not settled.done():
+                        settled.set_result(None)
+                self._settling.clear()
 
     def _received(self, message: FromReconciler) -> None:
         if isinstance(message, Hello):
@@ -159,6 +193,11 @@ class ReconcilerClient:
             return
         if isinstance(message, Findings):
             self._on_findings(message)
+            return
+        if isinstance(message, Settled):
+            settled = self._settling.pop(message.number, None)
+            if settled is not None and not settled.done():
+                settled.set_result(message)
             return
         assert isinstance(message, LaterResult)
         result = self._waiting.pop(message.number, None)

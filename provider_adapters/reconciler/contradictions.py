@@ -47,8 +47,12 @@ class Contradictions:
         if outcome is not None and found is not None and is_approval(found) == is_approval(outcome):
             log.warning("claim_disproved", outcome=stands, what=claimed, idempotency_key=entry.key)
             return
+        self.report(entry.key, stands, claimed, notice.about, notice.provider)
+
+    def report(self, key: str, stands: str, claimed: str, kind: str, provider: str) -> None:
+        """Report that something else is claimed than stands."""
         self.count += 1
         log.error(
-            "outcome_contradicted", outcome=stands, what=claimed, kind=notice.about, key=notice.provider,
-            idempotency_key=entry.key, hint="look it up at the provider, and settle it there by hand",
+            "outcome_contradicted", outcome=stands, what=claimed, kind=kind, key=provider,
+            idempotency_key=key, hint="look it up at the provider, and settle it there by hand",
         )  # fmt: skip

@@ -41,6 +41,10 @@ class LaterRequests:
         finally:
             self._sending.discard(key)
 
+    def is_sending(self, key: str) -> bool:
+        """Whether the request with this key is under way here."""
+        return key in self._sending
+
     def observe(self, entry: Entry) -> None:
         """Follow one line of the journal."""
         if entry.kind in ("capture", "void", "refund"):
@@ -62,27 +66,27 @@ class LaterRequests:
     def resolve(self, inquiry: LaterInquiry) -> LaterResult:
         """What became of a request."""
         outcome: FollowUpOutcome | None = None
-        by = ""
-        if inquiry.follow_up.key not in self._sending:
+        by = who = ""
+        if not self.is_sending(inquiry.follow_up.key):
             try:
                 provider = inquiry.provider or self._taken_by(inquiry.follow_up.charge.idempotency_key)
-                outcome, by = self._find(inquiry.follow_up, provider, inquiry.handed_at)
+                outcome, by, who = self._find(inquiry.follow_up, provider, inquiry.handed_at)
             except OSError as error:
                 log.error("journal_failed", key="[provider] journal", exc_info=error)
-        return LaterResult(number=inquiry.number, outcome=outcome, by=by)
+        return LaterResult(number=inquiry.number, outcome=outcome, by=by, who=who)
 
     def _find(
         self, request: FollowUp, provider: str, handed_at: float | None
-    ) -> tuple[FollowUpOutcome | None, str]:
+    ) -> tuple[FollowUpOutcome | None, str, str]:
         if handed_at is None:
             entry = self._newest.get(request.key) or self._journal.lookup(request.key)
         else:
             entry = self._journal.lookup_or_close(_closed(request, provider), handed_at)
         if entry is None:
-            return (None if handed_at is None else Unknown(reason="journal_too_young")), ""
+            return (None if handed_at is None else Unknown(reason="journal_too_young")), "", ""
         if entry.outcome is None:
-            return Unknown(reason="outcome_not_recorded"), ""
-        return cast("FollowUpOutcome", entry.outcome), entry.by
+            return Unknown(reason="outcome_not_recorded"), "", ""
+        return cast("FollowUpOutcome", entry.outcome), entry.by, entry.who
 
 
 def _closed(request: FollowUp, provider: str) -> Entry:

@@ -8,6 +8,8 @@ socket.
     | -- LaterRequest --------------> |  a capture, void, refund, saved charge or link
     | -- LaterInquiry --------------> |  of such a request, after a restart of either
     | <---------------- LaterResult - |  to both, by the number
+    | -- Settle --------------------> |  what a person says of a charge or a later request
+    | <-------------------- Settled - |
 
     webhook                          reconciler
     | -- Noticed -------------------> |  what a provider's webhook says
@@ -39,12 +41,13 @@ class Inquiry(msgspec.Struct, frozen=True, kw_only=True, tag="inquiry"):
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one key. `by`: who found it. `next_at`: when the provider is asked next, in
-    seconds since the epoch; None where nobody asks. `link`: the payment link under that key, where
-    one was opened, also after its end."""
+    """What is known of one key. `by`: who found it; `who`: which person. `next_at`: when the
+    provider is asked next, in seconds since the epoch; None where nobody asks. `link`: the payment
+    link under that key, where one was opened, also after its end."""
 
     outcome: Outcome | None = None
     by: str = ""
+    who: str = ""
     next_at: float | None = None
     link: Link | None = None
 
@@ -99,11 +102,36 @@ class LaterInquiry(msgspec.Struct, frozen=True, kw_only=True, tag="later_inquiry
 
 
 class LaterResult(msgspec.Struct, frozen=True, kw_only=True, tag="result"):
-    """What became of a request; None while it is under way. `by`: who found it."""
+    """What became of a request; None while it is under way. `by`: who found it; `who`: which
+    person."""
 
     number: int
     outcome: FollowUpOutcome | Outcome | Link | None
     by: str = ""
+    who: str = ""
+
+
+class Settle(msgspec.Struct, frozen=True, kw_only=True, tag="settle"):
+    """The person `who` says what became of a charge, or of `follow_up` about it. `provider`: as in
+    LaterRequest; the journal's own goes before it."""
+
+    number: int
+    charge: Charge
+    follow_up: FollowUp | None = None
+    outcome: FollowUpOutcome | Outcome
+    provider: str = ""
+    who: str
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True, tag="settled"):
+    """What stands of it now, and who found it; `is_new`: by that word of the person's. None: it is
+    being sent at this moment, or the journal cannot be written; then nothing was noted."""
+
+    number: int
+    is_new: bool = False
+    outcome: FollowUpOutcome | Outcome | None = None
+    by: str = ""
+    who: str = ""
 
 
 class Noticed(msgspec.Struct, frozen=True, kw_only=True, tag="noticed"):
@@ -121,5 +149,5 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True, tag="noted"):
 GONE = "reconciler_gone"
 """The reason where the connection was lost: of an `Unknown`, it may have got the request; of a
 `Failed`, it never did."""
-ToReconciler = Inquiry | LaterRequest | LinkClosing | LaterInquiry | Noticed
-FromReconciler = Hello | Findings | LaterResult | Noted
+ToReconciler = Inquiry | LaterRequest | LinkClosing | LaterInquiry | Settle | Noticed
+FromReconciler = Hello | Findings | LaterResult | Settled | Noted

@@ -33,6 +33,7 @@ from provider_adapters.reconciler.messages import (
     LinkClosing,
     Noted,
     Noticed,
+    Settle,
     ToReconciler,
 )
 from provider_adapters.reconciler.reconciler import Reconciler
@@ -61,6 +62,8 @@ class _Server:
                 connection.send(self._reconciler.inquire(message))
             elif isinstance(message, LaterInquiry):
                 connection.send(self._reconciler.later.resolve(message))
+            elif isinstance(message, Settle):
+                connection.send(self._reconciler.settlements.settle(message))
             elif isinstance(message, Noticed):
                 connection.send(Noted(kept=self._reconciler.notice(message.notices)))
             else:

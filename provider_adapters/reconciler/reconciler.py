@@ -54,6 +54,8 @@ from provider_adapters.reconciler.messages import (
 )
 from provider_adapters.reconciler.notices import NoticeFile, Notices, can_inquire
 from provider_adapters.reconciler.reader import JournalReader
+from provider_adapters.reconciler.settlements import Settlements
+from provider_adapters.reconciler.verdict import is_approval
 from provider_adapters.reconciler.withholding import WITHHELD, withhold_card_numbers, withhold_from_notes
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
@@ -80,6 +82,9 @@ class Reconciler:
         self._reader = JournalReader(path, time.time() - limit - _DAY)
         self._tasks = BackgroundTasks()
         self.later = LaterRequests(self._journal, self._default)
+        self.settlements = Settlements(
+            self._journal, self.later.is_sending, patience(accounts), self._default
+        )
         link_flows = {each.name: registry.load_links(each) for each in accounts}
         self.links = Links(
             self._journal, self._accounts, {k: v for k, v in link_flows.items() if v is not None}, limit
@@ -161,7 +166,7 @@ class Reconciler:
             link = link if link is not None and link.url else None
             if entry is not None and entry.outcome is not None and not isinstance(entry.outcome, Accepted):
                 outcome = self._name_provider(entry.outcome, entry.provider)
-                found[key] = Finding(outcome=outcome, by=entry.by, link=link)
+                found[key] = Finding(outcome=outcome, by=entry.by, who=entry.who, link=link)
             else:
                 found[key] = Finding(next_at=waiting.get(key), link=link)
         pauses = {name: account.breaker_pause for name, account in self._accounts.items()}
@@ -277,12 +282,24 @@ class Reconciler:
             self._agenda.asked(key, now)
             return
         try:
-            self._journal.decide(key, self._name_provider(outcome, item.entry.provider), "reconciler")
+            named = self._name_provider(outcome, item.entry.provider)
+            if not self._journal.decide(key, named, "reconciler"):
+                self._compare(outcome, self._journal.lookup(key))
+                return
         except OSError as error:
             log.error("journal_failed", key="[provider] journal", exc_info=error)
             self._agenda.asked(key, now)
             return
         log.info("reconciled", outcome=_name(outcome), idempotency_key=key)
+
+    def _compare(self, found: Outcome, stands: Entry | None) -> None:
+        """Somebody was faster than an inquiry: report where the two differ."""
+        if stands is None or not stands.is_decided or isinstance(found, Unknown):
+            return
+        assert stands.outcome is not None
+        if is_approval(found) != is_approval(stands.outcome):
+            names = _name(stands.outcome), _name(found)
+            self._contradictions.report(stands.key, *names, "charge", stands.provider)
 
     async def _inquire(self, item: Item) -> Outcome | None:
         """What became of it, where the provider says so now."""

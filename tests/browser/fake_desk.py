@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from b2bua.call.follow_up import FollowUpView, Kind
-from b2bua.call.order import Order, RequestName, SavedCard
+from b2bua.call.order import Order, RequestName, SavedCard, Settlement
+from b2bua.call.settlement import find_settled, outcome_for
 from b2bua.call.view import (
     CallState,
     CallView,
@@ -204,6 +205,19 @@ class FakeDesk:
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         begun = FollowUpView(key=f"f-{len(self.asked)}", kind=kind, amount=wanted, at=now, by=agent)
         return self.tell(msgspec.structs.replace(payment, follow_ups=(*payment.follow_ups, begun)))
+
+    async def settle_payment(self, payment_id: str, said: Settlement, agent: str) -> PaymentView:
+        if self.refuses is not None:
+            raise self.refuses
+        payment = await self.payment(payment_id)
+        assert find_settled(payment, said) is None
+        outcome = outcome_for(payment, said)
+        self.asked.append(("settle", payment_id, said, agent))
+        return self.tell(
+            msgspec.structs.replace(
+                payment, outcome=outcome, decided_at=payment.started_at, decided_by="person", settled_by=agent
+            )
+        )
 
     async def charge_saved(
         self,

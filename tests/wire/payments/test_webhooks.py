@@ -3,6 +3,7 @@ webhook: over TLS, through processes of their own, before the answer and after i
 
 from __future__ import annotations
 
+import json
 import ssl
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,48 @@ async def test_a_refund_that_adyen_took_is_final_by_its_webhook(peers: Peers, tm
         await until(counted, "the health check to count it")
         assert await follow_up("approved"), "it is a person's to settle"
         await wire.hang_up()
+
+
+async def test_a_person_settles_what_nobody_knows_and_a_later_webhook_is_reported(
+    peers: Peers, tmp_path: Path
+) -> None:
+    sender = Sender(tmp_path)
+    conf = sender.conf | {"general": {"port": str(free_port())}}
+    async with line(peers, extra=conf, provider_arguments=["--adapter", "adyen"]) as wire:
+        await sender.listens()
+        call_id = await wire.dial()
+        assert (await pay(wire, call_id, "error_charged"))["type"] == "unknown"
+        key = (await wire.stack.call(call_id))["capture"]["id"]
+        url, name = f"/v1/payments/{key}/settlement", {"Idempotency-Key": "settled"}
+        answer = await wire.stack.api.post(url, json={"outcome": "failed"}, headers=name)
+        assert answer.status_code == 200, answer.text
+        assert (answer.json()["outcome"]["type"], answer.json()["settled_by"]) == ("failed", "test")
+        assert (await wire.stack.call(call_id))["capture"]["outcome"]["type"] == "failed"
+        again = await wire.stack.api.post(url, json={"outcome": "failed"}, headers=name)
+        assert again.json() == answer.json()
+        assert (await wire.stack.api.post(url, json={"outcome": "failed"})).status_code == 409
+        last = json.loads((wire.stack.directory / "journal.jsonl").read_bytes().splitlines()[-1])
+        assert (last["key"], last["by"], last["who"]) == (key, "person", "test")
+
+        await wire.hang_up()
+        await wire.no_sessions()
+        wire.stack.kill("reconciler")
+        [before] = wire.stack.kill("b2bua")
+        await wire.stack.await_restart(before)
+        expect_error("outcome_contradicted", idempotency_key=key, outcome="failed", what="approved")
+
+        async def taken() -> bool:
+            return (await sender.send(authorisation(key))).status_code == 200
+
+        await until(taken, "the reconciler to take the webhook")
+
+        async def counted() -> bool:
+            health = (await wire.stack.api.get("/healthz")).json()
+            return (health["contradicted_payments"], health["unknown_payments"]) == (1, 0)
+
+        await until(counted, "the health check to count the contradiction")
+        found = await payment(wire, key)
+        assert (found["outcome"]["type"], found["decided_by"]) == ("failed", "person"), "it stays"
 
 
 async def test_a_webhook_that_comes_before_the_answer_waits_for_it(peers: Peers, tmp_path: Path) -> None:

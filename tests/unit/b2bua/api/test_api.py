@@ -607,6 +607,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("refund_payment", "POST /v1/payments/{payment_id}/refunds"),
         ("release_mask", "POST /v1/calls/{call_id}/mask/release"),
         ("reset_fields", "POST /v1/calls/{call_id}/capture/reset"),
+        ("settle_payment", "POST /v1/payments/{payment_id}/settlement"),
         ("start_payment", "POST /v1/calls/{call_id}/capture"),
         ("submit_card", "POST /v1/calls/{call_id}/capture/submit"),
         ("take_over_payment", "POST /v1/calls/{call_id}/capture/take-over"),
@@ -629,6 +630,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/reasons", "/v1/payments/reconcile", "/v1/payments/{payment_id}/captures",
         "/v1/payments/{payment_id}/voids",
         "/v1/payments/{payment_id}/refunds",
+        "/v1/payments/{payment_id}/settlement",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert {

@@ -20,7 +20,7 @@ from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.api.server import serve
 from b2bua.call.follow_up import FollowUpView
-from b2bua.call.order import Order
+from b2bua.call.order import Order, Settlement
 from b2bua.call.view import CaptureStage, PaymentView
 from b2bua.cli import app
 from b2bua.commands import payments as cli_payments
@@ -162,6 +162,30 @@ async def test_unknown_payments_are_asked_about_until_they_are_known_or_time_is_
     assert (await shop.run("reconcile")).exit_code == 2
 
 
+async def test_what_nobody_can_find_out_is_settled_by_hand(shop: Shop) -> None:
+    nobody = await shop.run("settle", "p-2", "--outcome", "failed")
+    assert nobody.exit_code == 2
+    assert "say --yes" in nobody.output
+    assert shop.desk.asked == []
+    words = ("--outcome", "approved", "--reference", "ch_2", "--amount", "9.90", "--yes")
+    result = await shop.run("settle", "p-2", *words)
+    assert result.exit_code == 0, result.output
+    said = Settlement(outcome="approved", reference="ch_2", amount=990)
+    assert shop.desk.asked == [("settle", "p-2", said, "ann")]
+    assert "partially approved" in result.output
+    assert "by person ann" in result.output
+    again = await shop.run("settle", "p-2", *words)
+    assert again.exit_code == 2
+    assert "decided already" in again.output
+
+
+async def test_a_reference_that_is_missing_is_asked_for(shop: Shop) -> None:
+    result = await shop.run("settle", "p-2", "--outcome", "approved", "--yes")
+    assert result.exit_code == 2
+    assert "a refund of the payment needs the provider's own reference" in result.output
+    assert shop.desk.asked == []
+
+
 async def test_the_books_have_a_row_a_payment_and_one_a_refund(
     shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,5 +230,5 @@ def test_a_payment_that_was_never_submitted_is_not_in_the_books() -> None:
 
 async def test_its_help_names_what_it_does(shop: Shop) -> None:
     text = (await asyncio.to_thread(CliRunner().invoke, app, ["payments", "--help"])).output
-    for command in ("list", "show", "reconcile", "refund", "export"):
+    for command in ("list", "show", "reconcile", "settle", "refund", "export"):
         assert command in text

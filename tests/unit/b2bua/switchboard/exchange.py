@@ -36,7 +36,7 @@ from media.events import (
 )
 from media.stream_description import LocalStream
 from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Operation, Outcome
-from provider_adapters.reconciler.messages import LaterResult
+from provider_adapters.reconciler.messages import LaterResult, Settle, Settled
 from tests.call_script import THEIRS
 
 CALLER, AGENT = Side.CALLER, Side.AGENT
@@ -106,6 +106,7 @@ class PlayedReconciler:
     saved: list[tuple[Charge, str, asyncio.Future[Outcome]]] = field(default_factory=list)
     found: dict[str, LaterResult] = field(default_factory=dict)
     asked_for: list[tuple[str, float | None]] = field(default_factory=list)
+    settles: Callable[[Settle], Settled] | None = None  # what it answers to a person's word
 
     async def follow_up(self, request: FollowUp, provider: str = "") -> FollowUpOutcome:
         self.providers.append(provider)
@@ -131,6 +132,20 @@ class PlayedReconciler:
 
     def names(self) -> tuple[str, ...]:
         return tuple(self.offers)
+
+    async def settle(
+        self,
+        charge: Charge,
+        follow_up: FollowUp | None,
+        outcome: FollowUpOutcome | Outcome,
+        who: str,
+        provider: str = "",
+    ) -> Settled | None:
+        if self.settles is None:
+            return None
+        return self.settles(
+            Settle(number=1, charge=charge, follow_up=follow_up, outcome=outcome, who=who, provider=provider)
+        )
 
     def operations(self, provider: str = "") -> frozenset[Operation] | None:
         return self.offers.get(provider, self.offered)
