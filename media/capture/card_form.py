@@ -20,6 +20,8 @@ from media.events import Field, FieldReason
 
 _EXPIRY_LENGTH = form_description.EXPIRY.max_length
 _MAX_YEARS = 20  # no card is issued for longer
+_MONTHS = range(1, 13)
+_CENTURY = 20  # the first two digits of a year
 
 
 def check_number(number: Digits, *, ended: bool) -> Check:
@@ -52,13 +54,30 @@ def check_expiry(expiry: Digits, today: tuple[int, int], *, ended: bool) -> Chec
     if len(expiry) != _EXPIRY_LENGTH:
         too_long = len(expiry) > _EXPIRY_LENGTH
         return refused(FieldReason.EXPIRY_LENGTH) if ended or too_long else INCOMPLETE
-    month = (expiry[0] - ZERO) * 10 + expiry[1] - ZERO
-    if not 1 <= month <= 12:
-        return refused(FieldReason.EXPIRY_MONTH)
-    years_left = (expiry[2] - ZERO) * 10 + expiry[3] - ZERO - (today[0] - 2000)
-    if years_left < 0 or (years_left == 0 and month < today[1]):
-        return refused(FieldReason.EXPIRY_PAST)
-    return refused(FieldReason.EXPIRY_TOO_FAR) if years_left > _MAX_YEARS else COMPLETE
+    first, second = _two_digits(expiry, 0), _two_digits(expiry, 2)
+    if first not in _MONTHS:
+        slip = second in _MONTHS and _is_good(first, second, today)
+        return refused(FieldReason.EXPIRY_YEAR_FIRST if slip else FieldReason.EXPIRY_MONTH)
+    if _is_good(second, first, today):
+        return COMPLETE
+    if second > _year(today):
+        return refused(FieldReason.EXPIRY_TOO_FAR)
+    slip = second == _CENTURY
+    return refused(FieldReason.EXPIRY_LONG_YEAR if slip else FieldReason.EXPIRY_PAST)
+
+
+def _is_good(year: int, month: int, today: tuple[int, int]) -> bool:
+    """Whether a card with this expiry can be in use."""
+    years_left = year - _year(today)
+    return 0 <= years_left <= _MAX_YEARS and (years_left > 0 or month >= today[1])
+
+
+def _year(today: tuple[int, int]) -> int:
+    return today[0] - 100 * _CENTURY
+
+
+def _two_digits(digits: Digits, at: int) -> int:
+    return (digits[at] - ZERO) * 10 + digits[at + 1] - ZERO
 
 
 def check_code(code: Digits, brand: Brand | None, *, ended: bool) -> Check:

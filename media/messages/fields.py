@@ -31,6 +31,8 @@ class FieldReason(StrEnum):
     EXPIRY_MONTH = "expiry_month"
     EXPIRY_PAST = "expiry_past"
     EXPIRY_TOO_FAR = "expiry_too_far"
+    EXPIRY_YEAR_FIRST = "expiry_year_first"
+    EXPIRY_LONG_YEAR = "expiry_long_year"
     SECURITY_CODE_LENGTH = "security_code_length"
     TOO_MANY_KEYS = "too_many_keys"
     KEYS_IGNORED = "keys_ignored"
@@ -44,6 +46,8 @@ FIELD_REASONS: Final[Mapping[FieldReason, str]] = {
     FieldReason.EXPIRY_MONTH: "expiry: no such month",
     FieldReason.EXPIRY_PAST: "expiry: in the past",
     FieldReason.EXPIRY_TOO_FAR: "expiry: too far in the future",
+    FieldReason.EXPIRY_YEAR_FIRST: "expiry: the year was keyed first; month, then year",
+    FieldReason.EXPIRY_LONG_YEAR: "expiry: the year was keyed in four digits; two are needed",
     FieldReason.SECURITY_CODE_LENGTH: "security code: number of digits does not fit",
     FieldReason.TOO_MANY_KEYS: "more digits than fit were keyed without a pause: this field is to be keyed "
     "again",

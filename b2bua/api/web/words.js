@@ -119,6 +119,8 @@ const FIELD_REASONS = {
   expiry_length: "Four digits are needed, month and year",
   expiry_month: "No such month, to be keyed again",
   expiry_past: "In the past: two digits for the month, two for the year",
+  expiry_year_first: "The year came first: two digits for the month, then two for the year",
+  expiry_long_year: "The year had four digits: two for the month, two for the year",
   expiry_too_far: "Too far in the future, to be keyed again",
   security_code_length: "Too few or too many digits, to be keyed again",
   too_many_keys: "Too many digits at once, to be keyed again",

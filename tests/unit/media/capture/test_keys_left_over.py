@@ -26,7 +26,7 @@ def progress(customer: Customer, field: Field) -> tuple[int, int, FieldReason | 
 @pytest.mark.parametrize("cadence", [0.2, 0.5, 0.9, 1.5, 2.5])
 def test_a_year_of_four_digits_is_refused_once_and_the_next_try_taken(cadence: float) -> None:
     customer = Customer(cadence=cadence).keys(f"{NUMBER} (2 s) 112039")
-    assert progress(customer, Field.EXPIRY) == (1, 2, FieldReason.EXPIRY_PAST)
+    assert progress(customer, Field.EXPIRY) == (1, 2, FieldReason.EXPIRY_LONG_YEAR)
     customer.keys("(4 s) 1139 (4 s) 993").wait(2.0)
     assert customer.capture.state is READY
     assert customer.held == (NUMBER, "1139", "993")
