@@ -26,7 +26,14 @@ from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
 from b2bua.call.cdr import CallRecord
-from b2bua.config.assembly import agent_charging, build_router, build_trunks, trunk_limits, trunk_policies
+from b2bua.config.assembly import (
+    agent_charging,
+    build_forms,
+    build_router,
+    build_trunks,
+    trunk_limits,
+    trunk_policies,
+)
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import CdrSettings, SignallingSettings
 from b2bua.ladder.ladders import Ladders
@@ -37,6 +44,7 @@ from b2bua.sip.transport.tls import TlsContexts
 from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.switchboard import Switchboard
 from media.client import MediaClient
+from media.form_description import describe
 from provider_adapters.reconciler.client import ReconcilerClient
 from tonewall.ini import ConfigError
 from tonewall.log import configure_log, get_logger
@@ -102,6 +110,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         metrics=metrics,
         guarded=settings.api.guarded,
         idle_time=settings.api.idle_time,
+        forms=[describe(each) for each in build_forms(settings).values()],
     )
     await board.resume_payments()
     await engine.start()
@@ -205,6 +214,7 @@ def _build_plan(settings: SignallingSettings) -> Plan:
         ring_time=settings.general.ring_time,
         guard_time=settings.general.guard_time,
         agent_charging=agent_charging(settings),
+        forms=build_forms(settings),
     )
 
 

@@ -10,7 +10,7 @@ Rule 3: news (`CaptureChanged` and the like) carry no serial.
 
 from __future__ import annotations
 
-from media.messages import answers, base, commands, fields, news
+from media.messages import answers, base, commands, fields, forms, news
 from media.messages.answers import (
     AnyAnswer,
     ChargeResolved,
@@ -45,6 +45,7 @@ from media.messages.commands import (
     SendKey,
     SetMask,
     SetRemote,
+    SkipField,
     StartCapture,
     SubmitCapture,
     WidenSession,
@@ -56,6 +57,7 @@ from media.messages.fields import (
     FieldProgress,
     FieldReason,
 )
+from media.messages.forms import BRANDS, CardForm, EndingKey
 from media.messages.news import (
     AnyNews,
     CaptureChanged,
@@ -67,9 +69,10 @@ from media.messages.news import (
     SessionSilent,
 )
 
-MODULES = (base, fields, commands, answers, news)  # that define the names below
+MODULES = (base, fields, forms, commands, answers, news)  # that define the names below
 
 __all__ = [
+    "BRANDS",
     "FIELD_REASONS",
     "MODULES",
     "Answer",
@@ -81,6 +84,7 @@ __all__ = [
     "CaptureChanged",
     "CaptureId",
     "CaptureState",
+    "CardForm",
     "ChargeResolved",
     "CloseSession",
     "Command",
@@ -89,6 +93,7 @@ __all__ = [
     "Deaf",
     "DeafReason",
     "Done",
+    "EndingKey",
     "Field",
     "FieldProgress",
     "FieldReason",
@@ -113,6 +118,7 @@ __all__ = [
     "SetMask",
     "SetRemote",
     "Side",
+    "SkipField",
     "StartCapture",
     "SubmitCapture",
     "WidenSession",

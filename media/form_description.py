@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from media.messages.fields import Field
+from media.messages.forms import CardForm
 
 
 class FieldDescription(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,7 +19,7 @@ class FieldDescription(msgspec.Struct, frozen=True, kw_only=True):
 
     `usual_length`: that most values have, `usual_length_by_brand` those of a brand, where it has
     another. `group`: how many digits people write together; 0: all. `last_shown`: how many of its
-    last digits an agent may see once it is valid; 0: none, ever.
+    last digits an agent may see once it is valid; 0: none, ever. `optional`: the agent may skip it.
     """
 
     field: Field
@@ -28,6 +29,7 @@ class FieldDescription(msgspec.Struct, frozen=True, kw_only=True):
     usual_length_by_brand: dict[str, int] = {}
     group: int = 0
     last_shown: int = 0
+    optional: bool = False
 
     def length_of(self, brand: str | None) -> int:
         """The usual length with this brand; None: with one that is not known."""
@@ -35,10 +37,14 @@ class FieldDescription(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FormDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """A form; `fields` in the order in which they are keyed."""
+    """A form; `fields` in the order in which they are keyed. `end_key`, `clear_key`: the keys that
+    end and clear a field; empty: none does. `brands`: as in CardForm."""
 
     name: str
     fields: tuple[FieldDescription, ...]
+    end_key: str = "#"
+    clear_key: str = "*"
+    brands: tuple[str, ...] = ()
 
 
 CARD_NUMBER: Final = FieldDescription(
@@ -57,4 +63,18 @@ SECURITY_CODE: Final = FieldDescription(
     usual_length=3,
     usual_length_by_brand={"amex": 4},
 )
-CARD: Final = FormDescription(name="card", fields=(CARD_NUMBER, EXPIRY, SECURITY_CODE))
+
+
+def describe(wanted: CardForm) -> FormDescription:
+    """The form for whoever shows it."""
+    code = msgspec.structs.replace(SECURITY_CODE, optional=wanted.security_code == "optional")
+    return FormDescription(
+        name=wanted.name,
+        fields=(CARD_NUMBER, EXPIRY) if wanted.security_code == "never" else (CARD_NUMBER, EXPIRY, code),
+        end_key=wanted.end_key,
+        clear_key=wanted.clear_key,
+        brands=wanted.brands,
+    )
+
+
+CARD: Final = describe(CardForm())

@@ -12,7 +12,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo, fiel
 from pydantic import Field as Described
 
 from b2bua.call.order import Order, SavedCard, Settlement
-from media.events import Field
 from provider_adapters.currency import MINOR_UNITS
 from provider_adapters.payment import TokenType
 from tonewall.card_numbers import looks_like_card_number
@@ -55,11 +54,13 @@ def _metadata(given: dict[str, str]) -> dict[str, str]:
     return given
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What all bodies share: no unknown key, no conversion, no value in an error."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
-class OrderBody(_Body):
+class OrderBody(Body):
     """An order: amount, currency and reference."""
 
     model_config = ConfigDict(
@@ -156,6 +157,16 @@ class OrderBody(_Body):
         return Order(**self.model_dump(exclude={"allow_repeat"}))
 
 
+class CaptureBody(OrderBody):
+    """An order, and the form that the customer keys."""
+
+    form: Annotated[
+        str,
+        Described(max_length=64, description="The name of a form (`/v1/forms`); none: the usual one."),
+        AfterValidator(_reference),
+    ] = ""
+
+
 class SavedChargeBody(OrderBody):
     """An order, and the saved card that it is charged to."""
 
@@ -205,7 +216,7 @@ class SavedChargeBody(OrderBody):
         return SavedCard(saved_from=self.saved_from, token=self.token, provider=self.provider)
 
 
-class SubmitBody(_Body):
+class SubmitBody(Body):
     """Options of a charge."""
 
     model_config = ConfigDict(title="Submit", json_schema_extra={"examples": [{"allow_repeat": False}]})
@@ -218,7 +229,7 @@ class SubmitBody(_Body):
     ] = False
 
 
-class FollowUpBody(_Body):
+class FollowUpBody(Body):
     """How much of a payment to capture or refund."""
 
     model_config = ConfigDict(title="FollowUp", json_schema_extra={"examples": [{"amount": 1990}]})
@@ -233,7 +244,7 @@ class FollowUpBody(_Body):
     ] = None
 
 
-class SettlementBody(_Body):
+class SettlementBody(Body):
     """What the provider's own tools show of a payment."""
 
     model_config = ConfigDict(
@@ -285,7 +296,7 @@ class SettlementBody(_Body):
         return Settlement(**self.model_dump())
 
 
-class ReconcileBody(_Body):
+class ReconcileBody(Body):
     """The payments to ask about."""
 
     model_config = ConfigDict(title="Reconcile", json_schema_extra={"examples": [{"payments": ["p-1"]}]})
@@ -296,36 +307,7 @@ class ReconcileBody(_Body):
     ] = []
 
 
-class AskBody(_Body):
-    """The field that the customer is to key now."""
-
-    model_config = ConfigDict(
-        title="Ask", strict=False, json_schema_extra={"examples": [{"field": "expiry"}]}
-    )
-
-    field: Annotated[
-        Field | None,
-        Described(
-            description="This field is keyed alone: again, or before its turn. Without it, what was asked "
-            "for again counts as it was, and the form goes on in order."
-        ),
-    ] = None
-
-
-class ResetBody(_Body):
-    """The field that the customer is to key again."""
-
-    model_config = ConfigDict(
-        title="Reset", strict=False, json_schema_extra={"examples": [{"field": "expiry"}]}
-    )
-
-    field: Annotated[
-        Field | None,
-        Described(description="This field and all that come after it are wiped; without it, all are."),
-    ] = None
-
-
-class KeyBody(_Body):
+class KeyBody(Body):
     """The card that the demo's customer is to key."""
 
     call_id: Annotated[str, Described(max_length=128)]

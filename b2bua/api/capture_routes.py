@@ -8,8 +8,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from b2bua.api.bodies import AskBody, OrderBody, ResetBody, SubmitBody
+from b2bua.api.bodies import CaptureBody, SubmitBody
 from b2bua.api.call_routes import CallId, view_response
+from b2bua.api.field_bodies import AskBody, ResetBody, SkipBody
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests
 from b2bua.api.schema import call_answer, problem_answers
 from b2bua.call.view import CallDesk, CallView
@@ -34,7 +35,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
         },
     )
     async def start_payment(
-        request: Request, call_id: CallId, order: OrderBody, idempotency_key: IdempotencyKey = None
+        request: Request, call_id: CallId, order: CaptureBody, idempotency_key: IdempotencyKey = None
     ) -> Response:
         """Masks the call, then collects card number, expiry and security code. The customer may key
         when the stage is `collecting`, not before. 503 while no card could be charged: no payer
@@ -85,6 +86,17 @@ def capture_routes(desk: CallDesk) -> APIRouter:
         """
         _log_request(request, "ask", call_id)
         return view_response(await desk.ask_field(call_id, body.field if body else None, request.state.agent))
+
+    @router.post(
+        "/skip",
+        operation_id="skip_field",
+        summary="Go on without a field",
+        responses={200: call_answer("Without it."), **problem_answers(401, 403, 404, 409, 413, 422)},
+    )
+    async def skip_field(request: Request, call_id: CallId, body: SkipBody) -> Response:
+        """The form goes on without this field, which it does not need; what it had is wiped."""
+        _log_request(request, "skip", call_id)
+        return view_response(await desk.skip_field(call_id, body.field, request.state.agent))
 
     @router.post(
         "/submit",

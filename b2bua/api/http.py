@@ -6,6 +6,7 @@ Rule 1: nothing is decided in a route; the desk decides, and a refusal of the de
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -59,14 +60,14 @@ def create_app(
     streams: Streams | None = None,
     guarded: frozenset[str] = frozenset(),
     idle_time: float = 900.0,
-    form: FormDescription = CARD,
+    forms: Sequence[FormDescription] = (CARD,),
 ) -> FastAPI:
     """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed
     the agent's page.
 
     `guarded`: paths that need a token although they would not, /healthz and /openapi.json;
     `idle_time`: seconds without an action of the agent's after which the page signs out;
-    `form`: what customers key."""
+    `forms`: what customers key, the usual one first."""
     app = FastAPI(
         title="Tonewall",
         version=VERSION,
@@ -79,7 +80,7 @@ def create_app(
     app.add_middleware(RequireToken, tokens=tokens, guarded=guarded)
     app.add_middleware(Harden, headers=security_headers(frame_ancestors))  # added last: outermost
     add_problem_handlers(app)
-    app.include_router(service_routes(desk, idle_time, form))
+    app.include_router(service_routes(desk, idle_time, forms))
     app.include_router(metrics_routes(metrics or Metrics(), desk))
     app.include_router(call_routes(desk, app.state.streams))
     app.include_router(capture_routes(desk))
@@ -96,8 +97,8 @@ def create_app(
     return app
 
 
-def service_routes(desk: CallDesk, idle_time: float, form: FormDescription) -> APIRouter:
-    """The state of the service, its trunks, form and currencies, and the owner of a token."""
+def service_routes(desk: CallDesk, idle_time: float, forms: Sequence[FormDescription]) -> APIRouter:
+    """The state of the service, its trunks, forms and currencies, and the owner of a token."""
     router = APIRouter(tags=["service"])
 
     @router.get(
@@ -138,13 +139,23 @@ def service_routes(desk: CallDesk, idle_time: float, form: FormDescription) -> A
     @router.get(
         "/v1/form",
         operation_id="get_form",
-        summary="The fields that a customer keys",
-        responses={200: form_answer("The form."), **problem_answers(401)},
+        summary="The fields that a customer usually keys",
+        responses={200: form_answer("The usual form."), **problem_answers(401)},
     )
     async def get_form() -> Response:
         """The fields in the order in which they are keyed, with their lengths in digits, and how
         many of its last digits an agent may see of a valid one."""
-        return Response(msgspec.json.encode(form), media_type="application/json")
+        return Response(msgspec.json.encode(forms[0]), media_type="application/json")
+
+    @router.get(
+        "/v1/forms",
+        operation_id="list_forms",
+        summary="All forms that a customer may key",
+        responses={200: form_answer("The forms, the usual one first.", many=True), **problem_answers(401)},
+    )
+    async def list_forms() -> Response:
+        """Each as `/v1/form`; an order names one by its `name`."""
+        return Response(msgspec.json.encode(forms), media_type="application/json")
 
     @router.get(
         "/v1/reasons",

@@ -140,12 +140,14 @@ def trunks_answer(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
-def form_answer(description: str) -> dict[str, Any]:
-    """An answer whose body is the FormDescription."""
-    schema = {"$ref": "#/components/schemas/FormDescription"}
+def form_answer(description: str, *, many: bool = False) -> dict[str, Any]:
+    """An answer whose body is a FormDescription, or an array of some."""
+    one: dict[str, Any] = {"$ref": "#/components/schemas/FormDescription"}
+    schema = {"type": "array", "items": one} if many else one
+    example = msgspec.to_builtins([CARD] if many else CARD)
     return {
         "description": description,
-        "content": {"application/json": {"schema": schema, "example": msgspec.to_builtins(CARD)}},
+        "content": {"application/json": {"schema": schema, "example": example}},
     }
 
 

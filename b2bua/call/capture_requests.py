@@ -18,7 +18,8 @@ from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
 from b2bua.call.view import NotNow
-from media.events import AskField, Field, ResetCapture, Side
+from media.events import AskField, CardForm, Field, ResetCapture, Side, SkipField
+from media.form_description import describe
 from provider_adapters.payment import Outcome
 
 _NONE: Final = ChargeDefaults()
@@ -39,10 +40,16 @@ class CaptureRequests(ABC):
         """The commands, and whatever follows from the new state."""
 
     def start_capture(
-        self, capture: str, order: Order, now: float, agent: str = "", group: ChargeDefaults = _NONE
+        self,
+        capture: str,
+        order: Order,
+        now: float,
+        agent: str = "",
+        group: ChargeDefaults = _NONE,
+        form: CardForm | None = None,
     ) -> list[CallCommand]:
-        """`group`: what the agent's group says of charges. Raises NotNow, and NotYours while
-        another agent's mask is on."""
+        """`group`: what the agent's group says of charges; `form`: the one that the order names.
+        Raises NotNow, and NotYours while another agent's mask is on."""
         if self.loan.active or self.transfer.borrows:
             raise NotNow("The call is being joined with another one. Try again in a moment.")
         if self.bridge.state is not BridgeState.UP:
@@ -62,6 +69,7 @@ class CaptureRequests(ABC):
                 order,
                 policy.masking,
                 self._scopes(group),
+                form=form,
                 by_info=policy.keys_by_info,
                 agent=agent,
             ),
@@ -75,11 +83,21 @@ class CaptureRequests(ABC):
 
     def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
         """Raises NotNow."""
+        self._check_field(wanted)
         return self._finish(self.payment.collect(ResetCapture, wanted), now)
 
     def ask_field(self, wanted: Field | None, now: float) -> list[CallCommand]:
         """Raises NotNow."""
+        self._check_field(wanted)
         return self._finish(self.payment.collect(AskField, wanted), now)
+
+    def skip_field(self, wanted: Field, now: float) -> list[CallCommand]:
+        """Raises NotNow."""
+        self._check_field(wanted)
+        described = describe(self.payment.form).fields
+        if not any(each.optional and each.field is wanted for each in described):
+            raise NotNow(f"The {_words(wanted)} is needed in this form.")
+        return self._finish(self.payment.collect(SkipField, wanted), now)
 
     def submit_capture(self, now: float) -> list[CallCommand]:
         """Raises NotNow."""
@@ -98,7 +116,15 @@ class CaptureRequests(ABC):
         self.payment.decide(capture, outcome)
         return self._finish([], now)
 
+    def _check_field(self, wanted: Field | None) -> None:
+        if wanted not in (None, *(each.field for each in describe(self.payment.form).fields)):
+            raise NotNow(f"The form of this payment has no {_words(wanted)}.")
+
     def _scopes(self, group: ChargeDefaults) -> tuple[ChargeDefaults, ...]:
         """What completes an order of this call, the most specific first."""
         agents, customers = (self.bridge.trunks.policy(side) for side in (Side.AGENT, Side.CALLER))
         return group, self.payment.charging, agents.charging, customers.charging
+
+
+def _words(field: Field | None) -> str:
+    return str(field).replace("_", " ")

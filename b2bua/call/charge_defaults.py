@@ -1,4 +1,5 @@
-"""Defines what trunk, route and agent group say of charges: at which providers, and for whom.
+"""Defines what trunk, route and agent group say of charges: by which form, at which providers, and
+for whom.
 
 Rule: of merchant account, statement and each name of the metadata the most specific counts: order,
       agent group, route, trunk (the agents' before the customers'), the provider's account.
@@ -12,21 +13,27 @@ from dataclasses import dataclass, field
 import msgspec
 
 from b2bua.call.order import Order
+from media.events import CardForm
 
 
 @dataclass(frozen=True, slots=True)
 class ChargeDefaults:
     """`providers`: by name, tried in this order; empty: the first that there is; only a route names
-    them. The others stand where an order names none; empty: those of the next scope."""
+    them. The others stand where an order names none; empty: those of the next scope. The scope of
+    every trunk has a form."""
 
     providers: tuple[str, ...] = ()
     merchant_account: str = ""
     statement: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
+    form: CardForm | None = None
 
 
-def complete(order: Order, scopes: Iterable[ChargeDefaults]) -> Order:
-    """The order with what it does not say. `scopes`: the most specific first."""
+def complete(order: Order, scopes: Iterable[ChargeDefaults], form: CardForm | None = None) -> Order:
+    """The order with what it does not say. `scopes`: the most specific first; `form`: the one that
+    is keyed, if any."""
+    if form is not None:
+        order = msgspec.structs.replace(order, form=form.name)
     for each in scopes:
         order = msgspec.structs.replace(
             order,
@@ -35,3 +42,8 @@ def complete(order: Order, scopes: Iterable[ChargeDefaults]) -> Order:
             metadata={**each.metadata, **order.metadata},
         )
     return order
+
+
+def choose_form(wanted: CardForm | None, scopes: Iterable[ChargeDefaults]) -> CardForm:
+    """The form of an order; `wanted`: the one that it names."""
+    return wanted or next((each.form for each in scopes if each.form), CardForm())

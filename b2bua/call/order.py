@@ -11,8 +11,8 @@ from provider_adapters.payment import Charge, Operation, TokenType
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """What the customer is to pay. `amount` in minor units; `currency` ISO 4217. The rest is as in
-    `Charge`."""
+    """What the customer is to pay. `amount` in minor units; `currency` ISO 4217; `form`: the name
+    of what the customer keys. The rest is as in `Charge`."""
 
     transaction_id: str
     amount: int
@@ -24,6 +24,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     merchant_account: str = ""
     statement: str = ""
     metadata: dict[str, str] = {}
+    form: str = ""
 
     @property
     def moves_money(self) -> bool:
@@ -34,6 +35,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         """The charge of this order under that idempotency key. `amount`: where that is not the
         order's."""
         values = msgspec.structs.asdict(self)
+        del values["form"]
         return Charge(idempotency_key=key, **values if amount is None else values | {"amount": amount})
 
     def missing(self, offered: frozenset[Operation]) -> str | None:

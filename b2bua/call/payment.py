@@ -10,23 +10,24 @@ Rule 3: once submitted, only an outcome ends it; neither the agent nor a hang-up
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from b2bua.call.cdr import CaptureRecord, capture_record
-from b2bua.call.charge_defaults import ChargeDefaults, complete
+from b2bua.call.charge_defaults import ChargeDefaults, choose_form, complete
 from b2bua.call.command import CallCommand, ToMedia
 from b2bua.call.order import Order
 from b2bua.call.state import CAPTURE_TRANSITIONS, MASK_TRANSITIONS, CaptureEvent, MaskEvent, MaskState, step
 from b2bua.call.view import CaptureStage, CaptureView, MaskStage, NotNow, NotYours
 from media.events import (
-    AskField,
+    AnyCommand,
     CancelCapture,
     CaptureChanged,
     CaptureId,
     CaptureState,
+    CardForm,
     Done,
     Field,
     InfoKeyed,
@@ -34,7 +35,6 @@ from media.events import (
     KeyWithheld,
     Masking,
     Refused,
-    ResetCapture,
     SessionId,
     SetMask,
     StartCapture,
@@ -70,12 +70,12 @@ class Payment:
     requested: Order | None = None
     masking: Masking = field(default_factory=Masking)  # of the newest capture
     by_info: bool = False  # whether its keys come as SIP INFO
+    form: CardForm = field(default_factory=CardForm)
     mask: MaskState = MaskState.OPEN
     keying: bool = False  # the customer keys under a mask whose capture is over
     view: CaptureView | None = None
     records: list[CaptureRecord] = field(default_factory=list)
-    # The call is over: its mask went with the session, and nothing can be keyed any more.
-    _ended: bool = False
+    _ended: bool = False  # the mask went with the session, and nothing can be keyed any more
     # How many SetMask media has not answered; only the answer to the newest says what is.
     _unanswered: int = 0
     _deadline: float | None = None
@@ -104,17 +104,18 @@ class Payment:
 
     def start(
         self, capture: str, order: Order, masking: Masking, scopes: Sequence[ChargeDefaults] = (), *,
-        by_info: bool = False, agent: str = "",
+        form: CardForm | None = None, by_info: bool = False, agent: str = "",
     ) -> list[CallCommand]:  # fmt: skip
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
         self.check_agent(agent)  # who paid before still drives the mask that is on
         self.requested = order
-        order = complete(order, scopes)  # what is charged is what the payment shows
+        form = choose_form(form, scopes)
+        order = complete(order, scopes, form)  # what is charged is what the payment shows
         self.view = CaptureView(
             id=capture, stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent
         )
-        self.masking, self.by_info, self.keying = masking, by_info, False
+        self.form, self.masking, self.by_info, self.keying = form, masking, by_info, False
         self._mask(MaskEvent.WANTED)
         return self._ask(on=True)
 
@@ -127,7 +128,7 @@ class Payment:
             taken = (*self.view.taken_over_by, agent)[-_MAX_TAKEN_OVER:]
             order = self.view.order
             if self.requested is not None and self.view.stage not in {*FINAL, CaptureStage.CHARGING}:
-                order = complete(self.requested, scopes)
+                order = complete(self.requested, scopes, self.form)
             self.view = msgspec.structs.replace(self.view, agent=agent, taken_over_by=taken, order=order)
 
     def check_agent(self, agent: str) -> None:
@@ -135,7 +136,7 @@ class Payment:
         if self.view is not None and self.view.agent != agent and (not self.settled or self.masked):
             raise NotYours(self.view.agent)
 
-    def collect(self, how: type[ResetCapture | AskField], wanted: Field | None) -> list[CallCommand]:
+    def collect(self, how: Callable[..., AnyCommand], wanted: Field | None) -> list[CallCommand]:
         view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
         return [ToMedia(how(session=self.session, capture=CaptureId(view.id), field=wanted))]
 
@@ -176,12 +177,7 @@ class Payment:
     def stop(self, reason: str) -> list[CallCommand]:
         """The customer's keys cannot be kept from the agent any more: end what is not submitted
         yet, if there is anything."""
-        if (
-            self.view is None
-            or self._ended
-            or self.view.stage in FINAL
-            or self.view.stage is CaptureStage.CHARGING
-        ):
+        if self.view is None or self._ended or self.view.stage in {*FINAL, CaptureStage.CHARGING}:
             return []
         capture = CaptureId(self.view.id)
         return [
@@ -214,9 +210,9 @@ class Payment:
             return []
         self._mask(MaskEvent.CONFIRMED_ON)
         self._stage(CaptureEvent.MASKED)
-        return [
-            ToMedia(StartCapture(session=self.session, capture=CaptureId(self.view.id), by_info=self.by_info))
-        ]
+        capture = CaptureId(self.view.id)
+        start = StartCapture(session=self.session, capture=capture, by_info=self.by_info, form=self.form)
+        return [ToMedia(start)]
 
     def _mask_refused(self, command: SetMask, reason: str, now: float) -> list[CallCommand]:
         before = self.mask

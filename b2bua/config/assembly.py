@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.numbers import NumberPlan
@@ -16,8 +18,9 @@ from b2bua.config.trunk_settings import (
     PbxSettings,
     TrunkSettings,
 )
-from b2bua.config.values import split_list, trunk_name
-from media.events import Masking, Side
+from b2bua.config.values import form_name, split_list, trunk_name
+from media.events import CardForm, Masking, Side
+from media.form_description import CARD
 from media.stream_description import Interface
 
 
@@ -29,7 +32,9 @@ def build_trunks(settings: SignallingSettings) -> list[Trunk]:
 def build_router(settings: SignallingSettings) -> Router:
     """The router of all trunks and routes."""
     places = {trunk_name(header): _place(each) for header, each in settings.trunks.items()}
-    return Router(places, [_rule(trunk_name(header), each) for header, each in settings.routes.items()])
+    forms = build_forms(settings)
+    rules = [_rule(trunk_name(header), each, forms) for header, each in settings.routes.items()]
+    return Router(places, rules)
 
 
 def trunk_limits(settings: SignallingSettings) -> dict[str, Limit]:
@@ -41,10 +46,17 @@ def trunk_limits(settings: SignallingSettings) -> dict[str, Limit]:
 
 def trunk_policies(settings: SignallingSettings) -> dict[str, TrunkPolicy]:
     """How calls of each trunk are treated, by its name."""
-    return {trunk_name(header): _policy(each) for header, each in settings.trunks.items()}
+    forms = build_forms(settings)
+    return {trunk_name(header): _policy(each, forms) for header, each in settings.trunks.items()}
 
 
-def _policy(settings: TrunkSettings) -> TrunkPolicy:
+def build_forms(settings: SignallingSettings) -> dict[str, CardForm]:
+    """The forms by their names, the usual one first."""
+    forms = {form_name(header): each.form(form_name(header)) for header, each in settings.forms.items()}
+    return forms or {CARD.name: CardForm()}
+
+
+def _policy(settings: TrunkSettings, forms: Mapping[str, CardForm]) -> TrunkPolicy:
     carrier = settings if isinstance(settings, CarrierSettings) else None
     return TrunkPolicy(
         latch=settings.nat,
@@ -54,7 +66,7 @@ def _policy(settings: TrunkSettings) -> TrunkPolicy:
         keys_by_info=carrier is not None and carrier.info_digits,
         wants_events=isinstance(settings, PbxSettings) and settings.dtmf == "rfc4733",
         interface=Interface(address=settings.media_address, advertised=settings.media_advertised),
-        charging=_charging(settings),
+        charging=_charging(settings, forms, usual=next(iter(forms.values()))),
     )
 
 
@@ -69,15 +81,22 @@ def _masking(settings: CarrierSettings) -> Masking:
 
 def agent_charging(settings: SignallingSettings) -> dict[str, ChargeDefaults]:
     """What the agents' groups say of their charges, by the agent's name."""
+    forms = build_forms(settings)
     return {
-        agent: _charging(group)
+        agent: _charging(group, forms)
         for group in settings.agent_groups.values()
         for agent in split_list(group.agents)
     }
 
 
-def _charging(settings: ChargeSection, providers: tuple[str, ...] = ()) -> ChargeDefaults:
+def _charging(
+    settings: ChargeSection,
+    forms: Mapping[str, CardForm],
+    providers: tuple[str, ...] = (),
+    usual: CardForm | None = None,
+) -> ChargeDefaults:
     return ChargeDefaults(
+        form=forms[settings.form] if settings.form else usual,
         providers=providers,
         merchant_account=settings.merchant_account,
         statement=settings.statement,
@@ -93,7 +112,7 @@ def _place(settings: TrunkSettings) -> Place:
     return Place(side, plan)
 
 
-def _rule(name: str, settings: RouteSettings) -> Rule:
+def _rule(name: str, settings: RouteSettings, forms: Mapping[str, CardForm]) -> Rule:
     return Rule(
         name=name,
         to=split_list(settings.to),
@@ -102,7 +121,7 @@ def _rule(name: str, settings: RouteSettings) -> Rule:
         callee=Pattern.read(settings.callee, settings.callee_as),
         spread=settings.spread,
         refuse=settings.refuse,
-        charging=_charging(settings, split_list(settings.provider)),
+        charging=_charging(settings, forms, split_list(settings.provider)),
     )
 
 

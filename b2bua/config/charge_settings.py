@@ -18,6 +18,8 @@ _PAIR = re.compile(r"[A-Za-z0-9_]{1,20}=[^=]{1,80}")
 class ChargeSection(Section):
     """The keys of a section whose calls or agents charge for somebody of their own."""
 
+    form: str = Field("", description="the name of the [form] that its customers key")
+
     merchant_account: str = Field(
         "", max_length=80, description="for whom its calls are charged, where the provider asks for that"
     )

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from b2bua.call.sdp.codecs import OtherAudio
+from b2bua.config.charge_settings import ChargeSection
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import Settings, SignallingSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
-from b2bua.config.values import split_list, trunk_name
+from b2bua.config.values import form_name, split_list, trunk_name
 from b2bua.sip.hop import Transport
 from media.mask_policy import MaskPolicy
 from provider_adapters.settings import provider_name
@@ -28,6 +29,7 @@ def find_signalling_faults(own: SignallingSettings) -> list[str]:
         *_faults_of_trunks(own.trunks),
         *_faults_of_routes(own.trunks, own.routes),
         *_faults_of_agent_groups(own),
+        *_faults_of_forms(own),
     ]
 
 
@@ -198,3 +200,14 @@ def _faults_of_agent_groups(own: SignallingSettings) -> list[str]:
                     "group"
                 )
     return faults
+
+
+def _faults_of_forms(own: SignallingSettings) -> list[str]:
+    """Names of forms that there are not."""
+    known = [form_name(header) for header in own.forms] or ["card"]
+    scopes: dict[str, ChargeSection] = {**own.trunks, **own.routes, **own.agent_groups}
+    return [
+        f"[{header}] form: there is no such form; expected one of {', '.join(known)}"
+        for header, settings in scopes.items()
+        if settings.form and settings.form not in known
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.consistency import find_faults, find_signalling_faults
+from b2bua.config.form_settings import FormSettings
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import SECTIONS, SEVERAL, ApiSettings, CdrSettings, Settings, SignallingSettings
@@ -63,6 +64,9 @@ def read_signalling(sections: Sections) -> SignallingSettings:
             header: load(AgentGroupSettings, sections, header=header)
             for header in _headers(AgentGroupSettings, sections)
         },
+        forms={
+            header: load(FormSettings, sections, header=header) for header in _headers(FormSettings, sections)
+        },
     )
     if faults := find_signalling_faults(own):
         raise ConfigError("\n".join(faults))
@@ -74,5 +78,5 @@ def _headers(model: type[Section], sections: Sections) -> list[str]:
     fault says so."""
     if model.section not in SEVERAL:
         return [model.section]
-    may_be_absent = model in (RouteSettings, AgentGroupSettings)
+    may_be_absent = model in (RouteSettings, AgentGroupSettings, FormSettings)
     return headers(model.section, sections) or ([] if may_be_absent else [model.section])

@@ -14,6 +14,7 @@ from typing import ClassVar
 from pydantic import Field, SecretStr
 
 from b2bua.config.charge_settings import AgentGroupSettings
+from b2bua.config.form_settings import FormSettings
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
@@ -86,8 +87,8 @@ class ApiSettings(Section):
 
 @dataclass(frozen=True, slots=True)
 class SignallingSettings:
-    """The sections of the b2bua process. Trunks, routes and agent groups by their headers, in their
-    order."""
+    """The sections of the b2bua process. Trunks, routes, agent groups and forms by their headers,
+    in their order."""
 
     general: GeneralSettings
     trunks: Mapping[str, TrunkSettings]
@@ -95,11 +96,12 @@ class SignallingSettings:
     api: ApiSettings
     cdr: CdrSettings
     agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
+    forms: Mapping[str, FormSettings] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """These sections as environment variables, for the b2bua process. Secrets are in clear."""
         single: list[Section] = [self.general, self.api, self.cdr]
-        several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups}
+        several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups, **self.forms}
         variables = {NAMED: ",".join(several)}
         for section in single:
             variables |= to_environment(section)
@@ -156,6 +158,7 @@ SECTIONS: Mapping[str, type[Section]] = {
         MediaSettings,
         ApiSettings,
         AgentGroupSettings,
+        FormSettings,
         CdrSettings,
         ProviderSettings,
         WebhookSettings,
@@ -163,5 +166,5 @@ SECTIONS: Mapping[str, type[Section]] = {
 }
 SEVERAL = frozenset(
     {CarrierSettings.section, PbxSettings.section, RouteSettings.section}
-    | {AgentGroupSettings.section, ProviderSettings.section, WebhookSettings.section}
+    | {AgentGroupSettings.section, FormSettings.section, ProviderSettings.section, WebhookSettings.section}
 )

@@ -11,6 +11,11 @@ def trunk_name(header: str) -> str:
     return name or section
 
 
+def form_name(header: str) -> str:
+    """The name of a form: `[form shop]` is shop, `[form]` is card."""
+    return header.partition(" ")[2] or "card"
+
+
 def split_list(value: str) -> tuple[str, ...]:
     """The entries of a list separated by commas, without spaces around them."""
     return tuple(each.strip() for each in value.split(",") if each.strip())

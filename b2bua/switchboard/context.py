@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.routing.limits import Limiter
+from b2bua.call.view import NotOffered
 from b2bua.ladder.ladders import Ladders
 from b2bua.switchboard.interfaces import Engine, Media, Reconciler
 from b2bua.switchboard.payments import Payments
 from b2bua.switchboard.registry import Registry
 from b2bua.switchboard.run_queue import RunQueue
 from b2bua.switchboard.view_feed import Feed
+from media.events import CardForm
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class SwitchboardContext:
     payments: Payments
     run_queue: RunQueue
     agent_charging: Mapping[str, ChargeDefaults] = field(default_factory=dict)
+    forms: Mapping[str, CardForm] = field(default_factory=dict)
     engine: Engine | None = None
     media: Media | None = None
     reconciler: Reconciler | None = None
@@ -36,6 +39,14 @@ class SwitchboardContext:
     def charging_of(self, agent: str) -> ChargeDefaults:
         """What the agent's group says of charges; nothing where the agent is in none."""
         return self.agent_charging.get(agent, ChargeDefaults())
+
+    def find_form(self, name: str) -> CardForm | None:
+        """The form of that name; None where the order names none. Raises NotOffered."""
+        if not name:
+            return None
+        if name not in self.forms:
+            raise NotOffered("form", f"there is no such form; there are: {', '.join(self.forms)}")
+        return self.forms[name]
 
     @property
     def has_media(self) -> bool:

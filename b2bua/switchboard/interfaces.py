@@ -15,7 +15,7 @@ from b2bua.call.routing.router import Decision, Router
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import HopView
-from media.events import AnyCommand, Side
+from media.events import AnyCommand, CardForm, Side
 from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Operation, Outcome
 from provider_adapters.reconciler.messages import LaterResult, Settled
 
@@ -130,7 +130,8 @@ class Reconciler(Protocol):
 class Plan:
     """Where calls go, and how they are treated. `limits`, `policies`: of each trunk, by name;
     `other_audio`, `max_media` and `ring_time`: as in Route; `guard_time`: as in Payment;
-    `agent_charging`: what the agents' groups say of their charges, by the agent's name."""
+    `agent_charging`: what the agents' groups say of their charges, by the agent's name; `forms`: by
+    their names, the usual one first."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -140,6 +141,7 @@ class Plan:
     ring_time: float
     guard_time: float
     agent_charging: Mapping[str, ChargeDefaults] = field(default_factory=dict)
+    forms: Mapping[str, CardForm] = field(default_factory=dict)
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
         """The route of a call from the trunk `source`, which is on the side `near`."""

@@ -49,12 +49,15 @@ class PaymentRequests:
         """See CallDesk."""
         if (fault := self._faults.stopping(Stops.CALLS, Stops.PAYMENTS)) is not None:
             raise NotWell(fault.says)
+        form = self._context.find_form(order.form)
         self._check_offered(order, self._entry(call_id).call.payment.charging.providers)
         charged = await self._context.payments.charged(order.transaction_id)
         if charged and order.moves_money and not allow_repeat:
             raise Repeated(charged)
         capture, group = token(16), self._context.charging_of(agent)
-        view = self._request(call_id, lambda call, now: call.start_capture(capture, order, now, agent, group))
+        view = self._request(
+            call_id, lambda call, now: call.start_capture(capture, order, now, agent, group, form)
+        )
         try:
             await self._context.payments.begin(view, charged)
         except NotWell:
@@ -71,6 +74,11 @@ class PaymentRequests:
         """See CallDesk."""
         self._entry(call_id).call.payment.check_agent(agent)
         return self._request(call_id, lambda call, now: call.ask_field(field, now))
+
+    async def skip_field(self, call_id: str, field: Field, agent: str = "") -> CallView:
+        """See CallDesk."""
+        self._entry(call_id).call.payment.check_agent(agent)
+        return self._request(call_id, lambda call, now: call.skip_field(field, now))
 
     async def submit_capture(self, call_id: str, agent: str = "", *, allow_repeat: bool = False) -> CallView:
         """See CallDesk."""

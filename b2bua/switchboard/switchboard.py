@@ -75,6 +75,7 @@ class Switchboard(PaymentRequests):
         self._context = SwitchboardContext(
             clock, limiter, ladders, Registry(limiter, ladders), feed, all_payments, RunQueue(),
             plan.agent_charging,
+            plan.forms,
         )  # fmt: skip
         self._faults = Faults(
             lambda: self._context.has_media, records, clock, all_payments.fault,

@@ -48,6 +48,7 @@ from media.capture.messages import (
     RunEnded,
     SetAside,
     Settled,
+    Skipped,
     Spend,
     Split,
     Submitted,
@@ -56,6 +57,7 @@ from media.capture.messages import (
     Wipe,
 )
 from media.capture.state import CaptureMachine
+from media.capture.transitions import IllegalEvent
 from media.capture.vault import Key, M, Pipe, Vault
 from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
 from provider_adapters.payment import Charge, Outcome
@@ -116,6 +118,8 @@ class Capture(Generic[M]):
 
     def reset(self, field: Field | None, now: float) -> list[CaptureChanged]:
         """Clear a field, or all of them (None), to be keyed anew. Raises IllegalEvent."""
+        if field is not None and field not in self._form.fields:
+            raise IllegalEvent(f"this form has no {field.value.replace('_', ' ')}")
         return self._receive(Reset(field), now)
 
     def ask(self, field: Field | None, now: float) -> list[CaptureChanged]:
@@ -123,7 +127,15 @@ class Capture(Generic[M]):
         complete.
 
         None: no field is asked for out of order any more. Raises IllegalEvent."""
+        if field is not None and field not in self._form.fields:
+            raise IllegalEvent(f"this form has no {field.value.replace('_', ' ')}")
         return self._receive(Asked(field), now)
+
+    def skip(self, field: Field, now: float) -> list[CaptureChanged]:
+        """Go on without a field. Raises IllegalEvent where it is needed."""
+        if not any(each.field is field and each.optional for each in self._form.rules):
+            raise IllegalEvent(f"the {field.value.replace('_', ' ')} cannot be skipped in this form")
+        return self._receive(Skipped(field), now)
 
     def submit(self, now: float) -> list[CaptureChanged]:
         """Have the card charged. Raises IllegalEvent where not all fields are complete."""
@@ -227,7 +239,8 @@ class Capture(Generic[M]):
     def _check_together(self, now: float) -> list[CaptureChanged]:
         """A field was completed: others that were complete before it may not fit it, as a security
         code does not fit another brand."""
-        complete = {each.field for each in self._machine.progress.values() if each.complete}
+        progress = self._machine.progress.values()
+        complete = {each.field for each in progress if each.complete and not each.skipped}
         if complete == self._checked or self.state not in (CaptureState.COLLECTING, CaptureState.READY):
             return []
         self._checked = complete

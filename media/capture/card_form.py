@@ -15,19 +15,23 @@ from media.capture.check import (
     passes_luhn,
     refused,
 )
-from media.capture.form import FieldRules, Form
-from media.events import Field, FieldReason
+from media.capture.form import FieldRules, Form, Keyed
+from media.events import CardForm, Field, FieldReason
 
 _EXPIRY_LENGTH = form_description.EXPIRY.max_length
+_BRAND_IS_CERTAIN = 4  # digits, from which on the brand stays what it is
 _MAX_YEARS = 20  # no card is issued for longer
 _MONTHS = range(1, 13)
 _CENTURY = 20  # the first two digits of a year
 
 
-def check_number(number: Digits, *, ended: bool) -> Check:
-    """The card number as it stands, or as ended by `#`: then it is COMPLETE or INVALID."""
+def check_number(number: Digits, *, ended: bool, brands: tuple[str, ...] = ()) -> Check:
+    """The card number as it stands, or as ended by `#`: then it is COMPLETE or INVALID. `brands`:
+    those that are taken; empty: all."""
     brand = find_brand(number) or OTHER
     length = len(number)
+    if brands and length >= _BRAND_IS_CERTAIN and brand.name not in brands:
+        return refused(FieldReason.CARD_BRAND)
     longest = brand.lengths[-1]
     if length > longest or (ended and length not in brand.lengths):
         return refused(FieldReason.CARD_NUMBER_LENGTH)
@@ -94,26 +98,35 @@ def name_brand(number: Digits) -> str | None:
     return brand.name if brand else None
 
 
-CARD = Form(
-    form_description.CARD.name,
-    (
-        FieldRules.of(
-            form_description.CARD_NUMBER,
-            check=lambda keyed: check_number(keyed.digits[Field.CARD_NUMBER], ended=keyed.ended),
-            has_check_digit=True,
-            name_brand=name_brand,
+def make_form(wanted: CardForm) -> Form:
+    """The form of a card as a company wants it."""
+
+    def number(keyed: Keyed) -> Check:
+        return check_number(keyed.digits[Field.CARD_NUMBER], ended=keyed.ended, brands=wanted.brands)
+
+    described = form_description.describe(wanted)
+    rules = {
+        Field.CARD_NUMBER: lambda each: FieldRules.of(
+            each, check=number, has_check_digit=True, name_brand=name_brand
         ),
-        FieldRules.of(
-            form_description.EXPIRY,
-            check=lambda keyed: check_expiry(keyed.digits[Field.EXPIRY], keyed.today, ended=keyed.ended),
-        ),
-        FieldRules.of(
-            form_description.SECURITY_CODE,
-            check=lambda keyed: check_code(
-                keyed.digits[Field.SECURITY_CODE],
-                find_brand(keyed.digits[Field.CARD_NUMBER]),
-                ended=keyed.ended,
-            ),
-        ),
-    ),
-)
+        Field.EXPIRY: lambda each: FieldRules.of(each, check=_expiry),
+        Field.SECURITY_CODE: lambda each: FieldRules.of(each, check=_code),
+    }
+    return Form(
+        described.name,
+        tuple(rules[each.field](each) for each in described.fields),
+        ord(described.end_key) if described.end_key else None,
+        ord(described.clear_key) if described.clear_key else None,
+    )
+
+
+def _expiry(keyed: Keyed) -> Check:
+    return check_expiry(keyed.digits[Field.EXPIRY], keyed.today, ended=keyed.ended)
+
+
+def _code(keyed: Keyed) -> Check:
+    brand = find_brand(keyed.digits[Field.CARD_NUMBER])
+    return check_code(keyed.digits[Field.SECURITY_CODE], brand, ended=keyed.ended)
+
+
+CARD = make_form(CardForm())

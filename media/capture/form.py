@@ -2,14 +2,13 @@
 
 The machine, the vault and the agent's view follow it; what others may know of a field is in
 media/form_description.py. The payer has its own list of what it accepts
-(provider_adapters/card.py). A new form is a module beside card_form.py, with its names in
-media.events (Field, FieldReason).
+(provider_adapters/card.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from media.capture.check import Check, Digits
 from media.events import Field
@@ -33,7 +32,7 @@ class FieldRules:
     `max_length`: the digits that it may hold. `check`: its verdict, by its own digits and those of
     fields before it. `has_check_digit`: once complete it holds no digit too many. `last_shown`: how
     many of its last digits the agent may see once it is valid. `name_brand`: the issuer's name by
-    the first digits.
+    the first digits. `optional`: the form may be handed over without it.
     """
 
     field: Field
@@ -42,6 +41,7 @@ class FieldRules:
     has_check_digit: bool = False
     last_shown: int = 0
     name_brand: Callable[[Digits], str | None] | None = None
+    optional: bool = False
 
     @classmethod
     def of(
@@ -60,15 +60,19 @@ class FieldRules:
             has_check_digit,
             description.last_shown,
             name_brand,
+            description.optional,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """All fields, in the order in which they are keyed and handed to a payer."""
+    """All fields, in the order in which they are keyed. `end_key`, `clear_key`: the ASCII codes of
+    the keys that end and clear a field; None: no key does."""
 
     name: str
     rules: tuple[FieldRules, ...]
+    end_key: int | None = ord("#")
+    clear_key: int | None = ord("*")
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -104,7 +108,7 @@ class Form:
 
     def part(self, fields: Collection[Field]) -> Form:
         """The form of these fields alone, in its own order."""
-        return Form(self.name, tuple(each for each in self.rules if each.field in fields))
+        return replace(self, rules=tuple(each for each in self.rules if each.field in fields))
 
     def from_field(self, wanted: Field) -> tuple[Field, ...]:
         """This field and all behind it."""

@@ -179,13 +179,29 @@ class Keying:
             commands.append(Wipe(begun))
         self._go_on()
         if wanted is not None:
-            if self.progress[wanted].complete:
+            if self.progress[wanted].skipped:
+                self._clear((wanted,))
+            elif self.progress[wanted].complete:
                 self.progress.set_aside(wanted)
                 commands.append(SetAside(wanted))
             self._form = self._whole.part((wanted,))
         self._run.drain(self._limits.field_pause)
         self._enough = False
         return [*commands, Report()]
+
+    def skip(self, field: Field) -> list[Command]:
+        """The form goes on without this field."""
+        commands: list[Command] = []
+        if self._run.full and self._current() is not field:
+            commands += self._complete(self._current())
+        commands += self._end_asking(self.progress.aside is not field)
+        begun = self.field
+        wiped = (field,) if begun is None or begun is field else (begun, field)
+        self._clear(wiped)
+        self.progress.skip(field)
+        self._run.drain(self._limits.field_pause)
+        self._go_on()
+        return [*commands, *(Wipe(each) for each in wiped), Report()]
 
     def contradict(self, field: Field, check: Check) -> list[Command]:
         """A complete field does not fit what was keyed again."""

@@ -15,7 +15,8 @@ from provider_adapters.payment import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds. `total` runs anew when the agent resets or the capture returns from READY."""
+    """Seconds. `total` runs anew when the agent resets or the capture returns from READY. `tries`:
+    refusals of one field that end the capture; 0: none do."""
 
     inactivity: float = 60.0  # without a key, while collecting
     total: float = 300.0  # of collecting
@@ -26,6 +27,7 @@ class Limits:
     number_pause: float = 6.0  # without a key at the brand's usual length, taken for `#`
     field_pause: float = 1.0  # without a key, parts what was keyed for one field from the next
     refusal_pause: float = 3.0  # without a key, after which a refused field is keyed anew
+    tries: int = 0
 
 
 # --- events ---------------------------------------------------------------------------------------
@@ -90,6 +92,13 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
+class Skipped:
+    """The agent goes on without this field, which is optional."""
+
+    field: Field
+
+
+@dataclass(frozen=True, slots=True)
 class Contradicted:
     """A complete field does not pass its check any more: another one was keyed again."""
 
@@ -142,6 +151,7 @@ Event = (
     | ClearKeyed
     | Reset
     | Asked
+    | Skipped
     | Contradicted
     | Submitted
     | Settled

@@ -65,10 +65,14 @@ class FormProgress:
         """The field is whole and valid."""
         self._set(field, complete=True, reason=None)
 
+    def skip(self, field: Field) -> None:
+        """The form goes on without the field."""
+        self._set(field, count=0, complete=True, reason=None, skipped=True)
+
     def clear(self, fields: tuple[Field, ...]) -> None:
         """The fields are empty again; how often each was refused stays."""
         for field in fields:
-            self._set(field, count=0, complete=False, reason=None)
+            self._set(field, count=0, complete=False, reason=None, skipped=False)
 
     def refuse(self, field: Field, reason: FieldReason, dropped: int) -> None:
         """The field did not pass its check; `dropped` more keys were ignored."""

@@ -39,6 +39,7 @@ from media.capture.messages import (
     Reset,
     RunEnded,
     Settled,
+    Skipped,
     Spend,
     Submitted,
     TimedOut,
@@ -142,6 +143,10 @@ class CaptureMachine:
             self._enter(CaptureState.COLLECTING, now)
         return self._follow(commands, now)
 
+    def _skipped(self, event: Event, now: float) -> list[Command]:
+        assert isinstance(event, Skipped)
+        return self._follow(self._keying.skip(event.field), now)
+
     def _contradicted(self, event: Event, now: float) -> list[Command]:
         assert isinstance(event, Contradicted)
         return self._follow(self._keying.contradict(event.field, event.check), now)
@@ -180,7 +185,11 @@ class CaptureMachine:
     # --- the state's pieces ---
 
     def _follow(self, commands: list[Command], now: float) -> list[Command]:
-        """READY once all fields are complete, COLLECTING while one is not."""
+        """READY once all fields are complete, COLLECTING while one is not; ABORTED where one was
+        refused too often."""
+        tries = self.limits.tries
+        if tries and any(each.rejected >= tries for each in self.progress.values()):
+            return self._abort("a field was refused too often", now)
         state = CaptureState.READY if self._keying.field is None else CaptureState.COLLECTING
         if state is not self.state:
             self._enter(state, now)
@@ -219,6 +228,7 @@ _ACTIONS: Mapping[tuple[CaptureState, type[Event]], _Action] = {
     (_COLLECTING, ClearKeyed): CaptureMachine._clear_keyed,
     (_COLLECTING, Reset): CaptureMachine._reset,
     (_COLLECTING, Asked): CaptureMachine._asked,
+    (_COLLECTING, Skipped): CaptureMachine._skipped,
     (_COLLECTING, Contradicted): CaptureMachine._contradicted,
     (_COLLECTING, Cancelled): CaptureMachine._cancelled,
     (_COLLECTING, TimedOut): CaptureMachine._timed_out,
@@ -228,6 +238,7 @@ _ACTIONS: Mapping[tuple[CaptureState, type[Event]], _Action] = {
     (_READY, ClearKeyed): CaptureMachine._clear_keyed,
     (_READY, Reset): CaptureMachine._reset,
     (_READY, Asked): CaptureMachine._asked,
+    (_READY, Skipped): CaptureMachine._skipped,
     (_READY, Contradicted): CaptureMachine._contradicted,
     (_READY, Submitted): CaptureMachine._submitted,
     (_READY, Cancelled): CaptureMachine._cancelled,

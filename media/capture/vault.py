@@ -73,8 +73,18 @@ class Vault(Generic[M]):
     to itself."""
 
     __slots__ = (
-        "_aside", "_aside_at", "_counts", "_form", "_intake", "_intake_at", "_memory", "_pending", "_places",
-        "_spent", "_view",
+        "_aside",
+        "_aside_at",
+        "_counts",
+        "_form",
+        "_intake",
+        "_intake_at",
+        "_keys",
+        "_memory",
+        "_pending",
+        "_places",
+        "_spent",
+        "_view",
     )  # fmt: skip
 
     def __init__(self, memory: M, form: Form = CARD) -> None:
@@ -88,6 +98,7 @@ class Vault(Generic[M]):
         if len(memory) < at + _MIN_INTAKE:
             raise ValueError(f"a vault needs {SIZE} bytes, not {len(memory)}")
         self._form = form
+        self._keys = {form.end_key: Key.END, form.clear_key: Key.CLEAR}
         self._memory = memory
         self._view = memoryview(memory)
         self._intake_at, self._intake = at, self._view[at:]
@@ -106,7 +117,7 @@ class Vault(Generic[M]):
         """
         try:
             for index in range(fill(self._memory, self._intake_at)):
-                key = _kind(self._intake[index])
+                key = self._kind(self._intake[index])
                 self._pending = index if key is Key.DIGIT else None
                 yield key
                 self._intake[index] = 0
@@ -210,12 +221,16 @@ class Vault(Generic[M]):
         return self._counts[field]
 
     async def spend(self, pipe: Pipe, charge: Charge) -> Outcome:
-        """Hand the form to a payer, once; wipe, and only then await the outcome. Raises VaultEmpty,
-        and what `pipe` raises."""
-        if self._spent or not all(self._counts.values()):
+        """Hand all fields to a payer, once, in the order of Field, those empty that were not asked
+        for; wipe, and only then await the outcome. Raises VaultEmpty, and what `pipe` raises."""
+        needed = (each.field for each in self._form.rules if not each.optional)
+        if self._spent or not all(self._counts[field] for field in needed):
             raise VaultEmpty("nothing to spend")
         self._spent = True
-        digits = {field.value: self._digits(field) for field in self._form.fields}
+        digits = {
+            field.value: self._digits(field) if field in self._counts else self._view[:0].toreadonly()
+            for field in Field
+        }
         try:
             outcome = pipe.spend(charge, digits)
         finally:
@@ -229,6 +244,11 @@ class Vault(Generic[M]):
         self.wipe()
         self._spent = True
 
+    def _kind(self, key: int) -> Key:
+        if 0x30 <= key <= 0x39:
+            return Key.DIGIT
+        return self._keys.get(key, Key.OTHER)
+
     def _digits(self, field: Field) -> memoryview:
         """The digits of a field, read-only, without copying."""
         start, _ = self._places[field]
@@ -240,12 +260,6 @@ class Vault(Generic[M]):
 
     def __reduce_ex__(self, _protocol: Any) -> NoReturn:
         raise TypeError("a vault cannot be copied or pickled")
-
-
-def _kind(key: int) -> Key:
-    if 0x30 <= key <= 0x39:
-        return Key.DIGIT
-    return {0x23: Key.END, 0x2A: Key.CLEAR}.get(key, Key.OTHER)
 
 
 def _zero(area: memoryview) -> None:

@@ -7,6 +7,7 @@ import msgspec
 from media.mask_policy import MaskPolicy
 from media.messages.base import CaptureId, Command, SessionId, Side
 from media.messages.fields import Field
+from media.messages.forms import CardForm
 from media.stream_description import Interface, RemoteStream
 from provider_adapters.payment import Charge
 
@@ -75,11 +76,12 @@ class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):
     `CaptureChanged`.
 
     `by_info`: keys come as SIP INFO (`InfoKeyed`), and telephone-events are masked only: of the
-    same press one counts.
+    same press one counts. `form`: what is keyed.
     """
 
     capture: CaptureId
     by_info: bool = False
+    form: CardForm = CardForm()
 
 
 class InfoKeyed(Command, frozen=True, kw_only=True, tag="info_keyed"):
@@ -129,6 +131,13 @@ class AskField(Command, frozen=True, kw_only=True, tag="ask_field"):
     field: Field | None = None
 
 
+class SkipField(Command, frozen=True, kw_only=True, tag="skip_field"):
+    """Go on without this field, which is optional; what it had is wiped."""
+
+    capture: CaptureId
+    field: Field
+
+
 class SubmitCapture(Command, frozen=True, kw_only=True, tag="submit_capture"):
     """Spend what was captured on `charge`. Refused unless READY. The outcome comes in a
     `CaptureChanged`."""
@@ -175,6 +184,7 @@ AnyCommand = (
     | SendKey
     | ResetCapture
     | AskField
+    | SkipField
     | SubmitCapture
     | CancelCapture
     | ResolveCharge

@@ -27,6 +27,7 @@ class FieldReason(StrEnum):
 
     CARD_NUMBER_LENGTH = "card_number_length"
     CARD_NUMBER_CHECK_DIGIT = "card_number_check_digit"
+    CARD_BRAND = "card_brand"
     EXPIRY_LENGTH = "expiry_length"
     EXPIRY_MONTH = "expiry_month"
     EXPIRY_PAST = "expiry_past"
@@ -42,6 +43,7 @@ class FieldReason(StrEnum):
 FIELD_REASONS: Final[Mapping[FieldReason, str]] = {
     FieldReason.CARD_NUMBER_LENGTH: "card number: number of digits does not fit",
     FieldReason.CARD_NUMBER_CHECK_DIGIT: "card number: check digit does not match",
+    FieldReason.CARD_BRAND: "card number: of a brand that is not taken",
     FieldReason.EXPIRY_LENGTH: "expiry: needs four digits, month and year",
     FieldReason.EXPIRY_MONTH: "expiry: no such month",
     FieldReason.EXPIRY_PAST: "expiry: in the past",
@@ -60,7 +62,7 @@ class FieldProgress(msgspec.Struct, frozen=True, kw_only=True):
     """How far one field is: a count of digits, never their values. `rejected` counts clears after a
     failed check, `ignored` keys that did not count. `reason` is the newest cause of either, and
     stays until the field is complete. `kept`: it is asked for again, and what was keyed before
-    counts until this is complete."""
+    counts until this is complete. `skipped`: it is complete without a digit."""
 
     field: Field
     count: int = 0
@@ -69,6 +71,7 @@ class FieldProgress(msgspec.Struct, frozen=True, kw_only=True):
     ignored: int = 0
     reason: FieldReason | None = None
     kept: bool = False
+    skipped: bool = False
 
 
 class CaptureState(StrEnum):

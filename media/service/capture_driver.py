@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import msgspec
 
 from media._core import SecretMemory, info_key
 from media.capture.capture import Capture
+from media.capture.card_form import make_form
 from media.capture.messages import Limits
 from media.capture.transitions import IllegalEvent
 from media.capture.vault import SIZE
@@ -22,12 +23,14 @@ from media.events import (
     CaptureChanged,
     CaptureId,
     CaptureState,
+    CardForm,
     ChargeResolved,
     Field,
     Refused,
     ResetCapture,
     ResolveCharge,
     SessionId,
+    SkipField,
     SubmitCapture,
 )
 from media.service.payers import Payers
@@ -74,7 +77,9 @@ class CaptureDriver:
     def __len__(self) -> int:
         return len(self._running)
 
-    def start(self, session: SessionProtocol, capture_id: CaptureId, *, by_info: bool = False) -> str | None:
+    def start(
+        self, session: SessionProtocol, capture_id: CaptureId, form: CardForm, *, by_info: bool = False
+    ) -> str | None:
         """Begin to collect; why not, where it cannot be."""
         if not session.mask_confirmed:
             return "the session is not masked"
@@ -87,7 +92,14 @@ class CaptureDriver:
         except OSError as error:
             log.error("capture_not_started", session=session.id, exc_info=error)
             return "no locked memory could be had for the card; run `tonewall doctor`"
-        capture = Capture(capture_id, memory, today=(today.year, today.month), now=_now(), limits=self.limits)
+        capture = Capture(
+            capture_id,
+            memory,
+            today=(today.year, today.month),
+            now=_now(),
+            limits=_limits_of(form, self.limits),
+            form=make_form(form),
+        )
         self._running[session.id] = running = _Running(capture, session, by_info)
         self._after(running, [capture.changed()])
         return None
@@ -109,7 +121,9 @@ class CaptureDriver:
         running = self._running.get(session)
         return running.capture if running and running.capture.id == capture_id else None
 
-    def obey(self, command: ResetCapture | AskField | SubmitCapture | CancelCapture) -> str | None:
+    def obey(
+        self, command: ResetCapture | AskField | SkipField | SubmitCapture | CancelCapture
+    ) -> str | None:
         """Why it is not done, where it is not."""
         if self.find_capture(command.session, command.capture) is None:
             return "no such capture"
@@ -119,6 +133,8 @@ class CaptureDriver:
                     self.reset(command.session, field)
                 case AskField(field=field):
                     self.ask(command.session, field)
+                case SkipField(field=field):
+                    self.skip(command.session, field)
                 case SubmitCapture(charge=charge):
                     self.submit(command.session, charge)
                 case CancelCapture():
@@ -127,7 +143,7 @@ class CaptureDriver:
             return str(error)
         return None
 
-    # The four below raise IllegalEvent, and change nothing, where the capture's state forbids it.
+    # The five below raise IllegalEvent, and change nothing, where the capture's state forbids it.
 
     def reset(self, session: SessionId, wanted: Field | None) -> None:
         """Clear a field, or all of them (None)."""
@@ -138,6 +154,11 @@ class CaptureDriver:
         """Have one field keyed alone, or those that are missing (None)."""
         running = self._running[session]
         self._after(running, running.capture.ask(wanted, _now()))
+
+    def skip(self, session: SessionId, wanted: Field) -> None:
+        """Go on without a field."""
+        running = self._running[session]
+        self._after(running, running.capture.skip(wanted, _now()))
 
     def cancel(self, session: SessionId) -> None:
         """End the capture."""
@@ -295,6 +316,15 @@ def limits(settings: MediaSettings) -> Limits:
         number_pause=settings.number_pause,
         field_pause=settings.field_pause,
         refusal_pause=settings.refusal_pause,
+    )
+
+
+def _limits_of(form: CardForm, usual: Limits) -> Limits:
+    return replace(
+        usual,
+        inactivity=usual.inactivity if form.key_timeout is None else form.key_timeout,
+        total=usual.total if form.capture_timeout is None else form.capture_timeout,
+        tries=form.tries,
     )
 
 

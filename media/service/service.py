@@ -40,6 +40,7 @@ from media.events import (
     SetMask,
     SetRemote,
     Side,
+    SkipField,
     StartCapture,
     SubmitCapture,
     WidenSession,
@@ -223,8 +224,8 @@ class MediaService:
             case SetMask(masking=masking):
                 own(session).set_mask(False, masking)
                 self._unmasking.went_off(session.id)
-            case StartCapture(capture=capture, by_info=by_info):
-                reason = self._captures.start(session, capture, by_info=by_info)
+            case StartCapture(capture=capture, by_info=by_info, form=form):
+                reason = self._captures.start(session, capture, form, by_info=by_info)
             case InfoKeyed(body=body):
                 reason = self._captures.info_keyed(session.id, body)
             case KeyWithheld():
@@ -236,7 +237,7 @@ class MediaService:
                 came = session.came if isinstance(session, RelayedSession) else ({}, {})
                 types = {"caller_types": came[0], "agent_types": came[1]}
                 return SessionClosed(serial=command.serial, caller=caller, agent=agent, **types)
-            case ResetCapture() | AskField() | SubmitCapture() | CancelCapture():
+            case ResetCapture() | AskField() | SkipField() | SubmitCapture() | CancelCapture():
                 reason = self._captures.obey(command)
         return done if reason is None else Refused(serial=command.serial, reason=reason)
 

@@ -40,7 +40,7 @@ class Site:
         self._serving: Serving | None = None
         self._port = 0
         self.idle_time = 900.0
-        self.form = CARD
+        self.forms = [CARD]
 
     @property
     def url(self) -> str:
@@ -52,7 +52,7 @@ class Site:
             tokens=Tokens.parse(f"ann:{TOKEN}, ben:{COLLEAGUE}"),
             demo=self._customer,
             idle_time=self.idle_time,
-            form=self.form,
+            forms=self.forms,
         )
         self._serving = await serve(app, "127.0.0.1", self._port)
         self._port = self._serving.port

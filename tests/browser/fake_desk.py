@@ -122,6 +122,17 @@ class FakeDesk:
         )
         return self.publish(msgspec.structs.replace(view, capture=capture))
 
+    async def skip_field(self, call_id: str, field: Field, agent: str = "") -> CallView:
+        del agent
+        self.asked.append(("skip", call_id, field))
+        fields = tuple(
+            msgspec.structs.replace(each, complete=True, skipped=True) if each.field is field else each
+            for each in capture_of(self.find(call_id)).fields
+        )
+        ready = all(each.complete for each in fields)
+        stage = CaptureStage.READY if ready else CaptureStage.COLLECTING
+        return self.change(call_id, stage=stage, field=None, fields=fields)
+
     async def ask_field(self, call_id: str, field: Field | None = None, agent: str = "") -> CallView:
         del agent
         self.asked.append(("ask", call_id, field))

@@ -11,8 +11,8 @@ from playwright.async_api import Page, expect
 
 from b2bua.call.deafness import line_fault
 from b2bua.call.view import CaptureStage
-from media.events import Deaf, DeafReason, Field, FieldProgress, FieldReason
-from media.form_description import CARD_NUMBER, FieldDescription, FormDescription
+from media.events import CardForm, Deaf, DeafReason, Field, FieldProgress, FieldReason
+from media.form_description import CARD, CARD_NUMBER, FieldDescription, FormDescription, describe
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
 from tests.browser.page import CONTRAST, begin_keying, open_call, take
@@ -39,7 +39,7 @@ async def test_the_page_draws_the_fields_that_the_api_describes(
 ) -> None:
     postcode = cast("Field", "postcode")  # no card's: the page has no words of its own for it
     described = FieldDescription(field=postcode, min_length=4, max_length=9, usual_length=5)
-    site.form = FormDescription(name="other", fields=(described, CARD_NUMBER))
+    site.forms = [FormDescription(name="other", fields=(described, CARD_NUMBER))]
     await site.stop()
     await site.start()
     await open_call(page, site, desk)
@@ -62,3 +62,34 @@ async def test_the_cause_of_a_refused_field_is_read_beside_it(page: Page, site: 
     desk.keyed(Field.EXPIRY, 0, rejected=1, ignored=2, reason_of_field=FieldReason.EXPIRY_PAST)
     await expect(page.locator('li[data-field="expiry"]')).to_contain_text("In the past")
     assert await page.evaluate(CONTRAST) == []
+
+
+async def test_one_of_several_forms_is_chosen_and_a_field_that_is_not_needed_is_skipped(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    site.forms = [CARD, describe(CardForm(name="phone", security_code="optional", end_key="", clear_key="#"))]
+    await site.stop()
+    await site.start()
+    await open_call(page, site, desk)
+    await page.get_by_label("What is keyed").select_option("phone")
+    await page.get_by_label("Amount").fill("49.90")
+    await page.get_by_label("Payment reference").fill("INV-2041")
+    await page.get_by_role("button", name="Take card payment").click()
+    await expect(page.locator("#banner-title")).to_have_text("Securing the line")
+    assert desk.asked[-1][2].form == "phone"
+    desk.masked()
+    await expect(page.locator("#say-hint")).to_contain_text("hash key")
+    await expect(page.locator("#say-text")).to_have_text("“Please key your card number.”")
+    desk.keyed(Field.CARD_NUMBER, 16, complete=True, field=Field.EXPIRY)
+    desk.keyed(Field.EXPIRY, 4, complete=True, field=Field.SECURITY_CODE)
+    await expect(page.get_by_role("button", name="Skip: card number")).to_have_count(0)
+    await page.get_by_role("button", name="Skip: security code").click()
+    await expect(page.locator('li[data-field="security_code"] .state')).to_have_text("Skipped")
+    await expect(page.get_by_role("button", name="Ask now: security code")).to_be_enabled()
+    await expect(page.get_by_role("button", name="Charge")).to_be_enabled()
+    assert desk.asked[-1] == ("skip", "c-1", Field.SECURITY_CODE)
+
+
+async def test_with_one_form_there_is_nothing_to_choose(page: Page, site: Site, desk: FakeDesk) -> None:
+    await open_call(page, site, desk)
+    await expect(page.get_by_label("What is keyed")).to_be_hidden()

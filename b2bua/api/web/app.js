@@ -6,9 +6,9 @@ import { showCalls } from "./call_list.js";
 import { Calls } from "./calls.js";
 import { buildDemo, showDemo } from "./demo.js";
 import { follow } from "./feed.js";
-import { takeForm } from "./form.js";
+import { formNames, takeForms } from "./form.js";
 import { buildLater, chargesSaved, forgetLater, noteLater, showLater } from "./later.js";
-import { buildOrder, clearErrors, echo, fill, money, readOrder, refill, showErrors } from "./order.js";
+import { buildForms, buildOrder, clearErrors, echo, fill, money, readOrder, refill, showErrors } from "./order.js";
 import { $, announce, icon, make, write } from "./page.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
 import { takeReasons } from "./reasons.js";
@@ -62,9 +62,10 @@ async function signIn(given) {
   try {
     if (!given && away()) return signOut(AWAY);
     buildOrder(await ask("/v1/currencies"));
-    takeForm(await ask("/v1/form"));
+    takeForms(await ask("/v1/forms"));
+    buildForms(formNames());
     takeReasons(await ask("/v1/reasons"));
-    buildFields((field) => act("/ask", { body: field ? { field } : {} }));
+    buildFields((field) => act("/ask", { body: field ? { field } : {} }), (field) => act("/skip", { body: { field } }));
     me = await ask("/v1/me");
     if (!given && away()) return signOut(AWAY);
     const about = await ask("/v1/demo");
@@ -284,7 +285,7 @@ async function act(path, options, part = "capture") {
   }
   busy = false;
   if (!stop) return;
-  if (fault || path === "/ask" || part === "mask") moveFocus = false;
+  if (fault || path === "/ask" || path === "/skip" || part === "mask") moveFocus = false;
   show();
   if (!moveFocus && document.activeElement === document.body) (from.disabled ? $(`${shown.panel || "order"}-title`) : from).focus();
   if (fault?.status === 401) signOut(EXPIRED);

@@ -1,12 +1,28 @@
-// The form that the customer keys, as the API describes it: which fields there are, and how long each is.
+// The forms that customers key, as the API describes them: which fields there are, and how long each is.
 
-let fields = [];
+let forms = [];
+let form = { fields: [] };
 
-export function takeForm(form) { fields = form.fields; }
-export const formFields = () => fields;
+export function takeForms(known) {
+  forms = known;
+  form = known[0];
+}
+
+/** Show the form of this name; whether it is another than before. */
+export function useForm(name) {
+  const found = forms.find((one) => one.name === name) ?? forms[0];
+  const changed = found !== form;
+  form = found;
+  return changed;
+}
+
+export const formNames = () => forms.map(({ name }) => name);
+export const formFields = () => form.fields;
+export const endKey = () => form.end_key;
+export const clearKey = () => form.clear_key;
 
 /** How many digits a field usually has, with this brand. */
 export function usualLength(name, brand) {
-  const field = fields.find((one) => one.field === name);
+  const field = form.fields.find((one) => one.field === name);
   return field?.usual_length_by_brand[brand?.toLowerCase()] ?? field?.usual_length ?? 0;
 }

@@ -23,6 +23,12 @@ export function buildOrder(known) {
   choose.value = last in known ? last : common[0];
 }
 
+/** The forms to choose from, where there are several. */
+export function buildForms(names) {
+  $("form-choice").hidden = names.length < 2;
+  $("form").replaceChildren(...names.map((name) => make("option", { value: name, text: name })));
+}
+
 export const money = (order) => format(order.amount, decimals[order.currency] ?? 2, order.currency);
 
 /** What an agent has typed as an amount in this currency; throws Error with a sentence for the agent. */
@@ -62,7 +68,8 @@ export function readOrder() {
   if (faults.length) { showErrors(faults); return null; }
   const currency = $("currency").value;
   try { localStorage.setItem(LAST, currency); } catch { /* not remembered, then */ }
-  return { transaction_id: reference, amount, currency };
+  const form = $("form-choice").hidden ? {} : { form: $("form").value };
+  return { transaction_id: reference, amount, currency, ...form };
 }
 
 /** While the agent types: say in full what would be charged. */
@@ -86,5 +93,6 @@ export function fill({ amount = "", transaction_id = "" } = {}) {
 /** Put an order back into the form, to be tried again. */
 export function refill(order) {
   $("currency").value = order.currency;
+  if (order.form) $("form").value = order.form;
   fill({ amount: toDecimal(order.amount, decimals[order.currency] ?? 2), transaction_id: order.transaction_id });
 }

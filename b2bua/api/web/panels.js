@@ -1,22 +1,32 @@
 // The payment as it is being made: its fields as dots; and the panel at the end of it.
 
 import { $, icon, make, write } from "./page.js";
-import { formFields, usualLength } from "./form.js";
+import { formFields, useForm, usualLength } from "./form.js";
 import { askWords, brandName, fieldState, labelOf, result } from "./words.js";
 
 const rows = new Map();
+let onAsk, onSkip;
 
-/** Build a row for each field of the form. `onAsk(field)` when the agent wants one, now or again; without a field: the earlier one counts. */
-export function buildFields(onAsk) {
+/** `ask(field)` when the agent wants one, now or again; without a field: the earlier one counts. `skip(field)`: when it is not needed. */
+export function buildFields(ask, skip) {
+  [onAsk, onSkip] = [ask, skip];
+  drawRows();
+}
+
+/** A row for each field of the form. */
+function drawRows() {
   rows.clear();
   $("fields").replaceChildren();
-  for (const { field } of formFields()) {
+  for (const { field, optional } of formFields()) {
     const state = make("span", { className: "state" });
     const again = make("button", { className: "small", type: "button", text: "Ask again" });
     const dots = make("div", { className: "dots", role: "img" });
     const row = make("li", { "data-field": field }, make("div", {}, make("h3", { text: labelOf(field) }), " ", state), again, dots);
+    const skip = optional ? make("button", { className: "small", type: "button", text: "Skip", "aria-label": `Skip: ${labelOf(field).toLowerCase()}` }) : null;
+    if (skip) again.before(skip);
+    skip?.addEventListener("click", () => onSkip(field));
     again.addEventListener("click", () => onAsk(again.dataset.keeps === "yes" ? undefined : field));
-    rows.set(field, { row, state, again, dots, drawn: "" });
+    rows.set(field, { row, state, again, skip, dots, drawn: "" });
     $("fields").append(row);
   }
 }
@@ -24,11 +34,12 @@ export function buildFields(onAsk) {
 export function showCapture(capture, amount, able) {
   write($("capture-title"), amount);
   write($("capture-reference"), capture.order.transaction_id);
+  if (useForm(capture.order.form)) drawRows();
   const open = capture.stage === "collecting" || capture.stage === "ready";
   for (const described of formFields()) {
     const { field } = described;
     const progress = capture.fields.find((one) => one.field === field) ?? { field, count: 0, complete: false, rejected: 0 };
-    const { row, state, again } = rows.get(field);
+    const { row, state, again, skip } = rows.get(field);
     const now = capture.stage === "collecting" && capture.field === field;
     row.dataset.now = now ? "yes" : "no";
     row.dataset.reason = progress.reason ?? "";
@@ -45,6 +56,7 @@ export function showCapture(capture, amount, able) {
     again.setAttribute("aria-label", spoken);
     again.classList.toggle("nothing", waits);
     again.disabled = !(able && open && !waits);
+    if (skip) skip.hidden = !(able && open) || progress.complete || progress.kept;
     drawDots(rows.get(field), described, progress, capture);
   }
   const charge = $("charge");

@@ -1,25 +1,27 @@
 // What the page says: every sentence for the agent, and every sentence for the agent to say, in one place.
 
-import { usualLength } from "./form.js";
+import { clearKey, endKey, usualLength } from "./form.js";
 import { explain, language, said } from "./reasons.js";
+
+const thenEnd = () => (endKey() ? `, then ${endKey()}` : "");
 
 // Of each field: its name, and how the customer is asked for it, first and again. `digits`: how many it has.
 const codeOf = (digits) => (digits === 4 ? "four digits on the front of your card" : "three digits on the back of your card");
 const FIELD_WORDS = {
   card_number: {
     label: "Card number",
-    ask: () => "Please key your card number, then #.",
-    again: () => "That number was not quite right. Please key your card number once more, then #.",
+    ask: () => `Please key your card number${thenEnd()}.`,
+    again: () => `That number was not quite right. Please key your card number once more${thenEnd()}.`,
   },
   expiry: {
     label: "Expiry date",
-    ask: () => "Now the expiry date, please: two digits for the month, two for the year, then #.",
-    again: () => "That date was not right. Please key month and year once more, then #.",
+    ask: () => `Now the expiry date, please: two digits for the month, two for the year${thenEnd()}.`,
+    again: () => `That date was not right. Please key month and year once more${thenEnd()}.`,
   },
   security_code: {
     label: "Security code",
-    ask: (digits) => `Now the ${codeOf(digits)}, please, then #.`,
-    again: (digits) => `That code was not complete. Please key the ${codeOf(digits)} once more, then #.`,
+    ask: (digits) => `Now the ${codeOf(digits)}, please${thenEnd()}.`,
+    again: (digits) => `That code was not complete. Please key the ${codeOf(digits)} once more${thenEnd()}.`,
   },
 };
 const FINAL = new Set(["finished", "cancelled", "aborted"]);
@@ -36,8 +38,8 @@ function wordsOf(field) {
   const name = field.replaceAll("_", " ");
   return FIELD_WORDS[field] ?? {
     label: name.charAt(0).toUpperCase() + name.slice(1),
-    ask: () => `Now your ${name}, please, then #.`,
-    again: () => `That was not right. Please key your ${name} once more, then #.`,
+    ask: () => `Now your ${name}, please${thenEnd()}.`,
+    again: () => `That was not right. Please key your ${name} once more${thenEnd()}.`,
   };
 }
 
@@ -89,7 +91,7 @@ export function say(call, capture, amount, approved) {
     case "collecting": {
       const now = capture.fields.find((progress) => progress.field === capture.field);
       const again = now && now.rejected > 0 && now.count === 0;
-      const hint = "A slip? The star key (*) clears the field.";
+      const hint = { "*": "A slip? The star key (*) clears the field.", "#": "A slip? The hash key (#) clears the field." }[clearKey()] ?? "A slip? Ask for the field again.";
       if (!capture.field) return null;
       const words = wordsOf(capture.field);
       const digits = usualLength(capture.field, capture.brand);
@@ -116,6 +118,7 @@ export function say(call, capture, amount, approved) {
 const FIELD_REASONS = {
   card_number_length: "Too few or too many digits, to be keyed again",
   card_number_check_digit: "Not a card number, to be keyed again",
+  card_brand: "This brand is not taken: ask for another card",
   expiry_length: "Four digits are needed, month and year",
   expiry_month: "No such month, to be keyed again",
   expiry_past: "In the past: two digits for the month, two for the year",
@@ -132,12 +135,13 @@ const FIELD_REASONS = {
 export function askWords(progress, now) {
   const name = labelOf(progress.field).toLowerCase();
   if (now && progress.kept) return ["Keep the earlier", `Keep the earlier ${name}`];
-  if (progress.complete || progress.count > 0) return ["Ask again", `Ask again: ${name}`];
+  if (!progress.skipped && (progress.complete || progress.count > 0)) return ["Ask again", `Ask again: ${name}`];
   return ["Ask now", `Ask now: ${name}`];
 }
 
 /** One field's state, in a few words. */
 export function fieldState(progress, capture) {
+  if (progress.skipped) return "Skipped";
   if (progress.complete) return progress.ignored && progress.reason ? "Complete; a key that followed was ignored" : "Complete";
   const now = capture.stage === "collecting" && capture.field === progress.field;
   if (now && progress.reason && progress.count === 0) return FIELD_REASONS[progress.reason] ?? "Not valid, to be keyed again";

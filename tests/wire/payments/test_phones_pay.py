@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -309,6 +310,38 @@ async def test_one_field_is_keyed_again_alone_and_what_it_had_counts_until_then(
         await stack.stage(call_id, "ready")
         assert (await stack.submit(call_id))["type"] == "approved"
         assert (await charged(stack, "asked-1"))["digits_sha256"] == digits_sha256()
+        assert wire.agent.seen("dtmf") == 0
+        await wire.hang_up()
+
+
+async def test_an_order_names_its_form_whose_security_code_is_skipped(peers: Peers) -> None:
+    forms = {"form": {}, "form phone": {"security_code": "optional", "brands": "visa"}}
+    async with line(peers, extra=forms) as wire, without_complaint(wire.stack):
+        stack, call_id = wire.stack, await wire.dial()
+        assert [each["name"] for each in (await stack.api.get("/v1/forms")).json()] == ["card", "phone"]
+        path = f"/v1/calls/{call_id}/capture"
+        order = {"transaction_id": "skipped-1", "amount": 1999, "currency": "EUR"}
+        unknown = await stack.api.post(path, json={**order, "form": "fax"})
+        assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "form")
+        started = await stack.api.post(path, json={**order, "form": "phone"})
+        assert started.json()["capture"]["order"]["form"] == "phone"
+        await stack.stage(call_id, "collecting")
+        await wire.key("378282246310005#")
+        number = await progress(stack, call_id, "card_number", rejected=1)
+        assert number["reason"] == "card_brand"
+        # `*`: what follows is meant, and not left over from what was refused.
+        await wire.key(f"*{CANARY.number}#")
+        await progress(stack, call_id, "card_number", complete=True)
+        await wire.key(f"{CANARY.expiry}#")
+        await progress(stack, call_id, "expiry", complete=True)
+        number_needed = await stack.api.post(f"{path}/skip", json={"field": "card_number"})
+        assert number_needed.status_code == 409
+        assert (await stack.api.post(f"{path}/skip", json={"field": "security_code"})).status_code == 200
+        await stack.stage(call_id, "ready")
+        assert (await stack.submit(call_id))["type"] == "approved"
+        record = await charged(stack, "skipped-1")
+        keyed = hashlib.sha256(f"{CANARY.number}{CANARY.expiry}".encode()).hexdigest()
+        assert record["digits_sha256"] == keyed
         assert wire.agent.seen("dtmf") == 0
         await wire.hang_up()
 

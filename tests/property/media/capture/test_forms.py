@@ -9,9 +9,11 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from media.capture.card_form import make_form
 from media.capture.check import Verdict
 from media.capture.form import Form, Keyed
-from media.events import CaptureState, Field
+from media.capture.messages import Limits
+from media.events import CaptureState, CardForm, Field
 from tests.forms import form
 from tests.keying import TODAY, Customer
 
@@ -110,4 +112,38 @@ def test_whatever_is_asked_for_in_whatever_order_a_form_is_ready_only_with_field
         found = verdicts(customer, fields)
         for progress, verdict in zip(change.fields, found, strict=True):
             assert verdict is Verdict.COMPLETE or not progress.complete
+        assert (change.state is CaptureState.READY) == all(each.complete for each in change.fields)
+
+
+@given(
+    st.lists(
+        st.tuples(st.one_of(st.sampled_from(PIECES), st.sampled_from(["skip", None, *Field])), pauses),
+        max_size=14,
+    )
+)
+@settings(max_examples=500, deadline=None)
+def test_with_a_code_that_may_be_skipped_a_form_is_ready_only_with_fields_that_pass_or_are_skipped(
+    script: list[tuple[str | None, float]],
+) -> None:
+    fields = make_form(CardForm(security_code="optional", tries=5))
+    customer = Customer(form=fields, limits=Limits(tries=5))
+    for what, pause in script:
+        if what == "skip":
+            customer.capture.skip(Field.SECURITY_CODE, customer.now)
+            customer.wait(pause)
+        elif what is None or what in list(Field):
+            customer.capture.ask(None if what is None else Field(what), customer.now)
+            customer.wait(pause)
+        else:
+            customer.keys(what).wait(pause)
+        change = customer.capture.changed()
+        if change.state is CaptureState.ABORTED:
+            assert not any(memoryview(customer.memory))
+            return
+        for progress, verdict in zip(change.fields, verdicts(customer, fields), strict=True):
+            assert progress.rejected < 5
+            if progress.skipped:
+                assert (progress.complete, progress.count) == (True, 0)
+            else:
+                assert verdict is Verdict.COMPLETE or not progress.complete
         assert (change.state is CaptureState.READY) == all(each.complete for each in change.fields)

@@ -574,6 +574,7 @@ async def test_the_form_lists_what_is_keyed_with_lengths_and_what_may_be_seen(
     ]
     assert shown == [("card_number", 12, 19, 4), ("expiry", 4, 4, 0), ("security_code", 3, 4, 0)]
     assert form["fields"][2]["usual_length_by_brand"] == {"amex": 4}
+    assert (await agent.get("/v1/forms")).json() == [form]
 
 
 async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: httpx.AsyncClient) -> None:
@@ -599,6 +600,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("get_payment", "GET /v1/payments/{payment_id}"),
         ("list_calls", "GET /v1/calls"),
         ("list_currencies", "GET /v1/currencies"),
+        ("list_forms", "GET /v1/forms"),
         ("list_ladders", "GET /v1/ladders"),
         ("list_payments", "GET /v1/payments"),
         ("list_reasons", "GET /v1/reasons"),
@@ -608,6 +610,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("release_mask", "POST /v1/calls/{call_id}/mask/release"),
         ("reset_fields", "POST /v1/calls/{call_id}/capture/reset"),
         ("settle_payment", "POST /v1/payments/{payment_id}/settlement"),
+        ("skip_field", "POST /v1/calls/{call_id}/capture/skip"),
         ("start_payment", "POST /v1/calls/{call_id}/capture"),
         ("submit_card", "POST /v1/calls/{call_id}/capture/submit"),
         ("take_over_payment", "POST /v1/calls/{call_id}/capture/take-over"),
@@ -623,7 +626,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/calls/{call_id}",
         "/v1/feed",
         "/v1/calls/{call_id}/capture", "/v1/calls/{call_id}/capture/reset",
-        "/v1/calls/{call_id}/capture/ask",
+        "/v1/calls/{call_id}/capture/ask", "/v1/calls/{call_id}/capture/skip", "/v1/forms",
         "/v1/calls/{call_id}/capture/submit", "/v1/ladders",
         "/v1/calls/{call_id}/capture/take-over", "/v1/me", "/v1/payments", "/v1/payments/{payment_id}",
         "/v1/calls/{call_id}/mask/release", "/v1/calls/{call_id}/ladder", "/v1/calls/{call_id}/ladder.svg",
@@ -637,7 +640,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "CallView",
         "CaptureView",
         "Order",
-        "OrderBody",
+        "CaptureBody",
         "Problem",
         "Approved",
         "Unknown",

@@ -11,8 +11,10 @@ import pytest
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from b2bua.config.assembly import agent_charging, build_forms, trunk_policies
 from b2bua.config.reading import read_settings, read_signalling
 from b2bua.config.settings import SECTIONS
+from media.events import CardForm
 from tonewall.ini import ConfigError, Section, load, read_file, to_environment, variable_name
 
 EXAMPLE = Path(__file__).parents[4] / "sip.conf.example"
@@ -136,6 +138,17 @@ OTHER = {
     ("api", "openapi"): "no",
     ("api", "idle_time"): "600",
     ("api", "tokens"): f"agent:{SECRET}",
+    ("carrier", "form"): "card",
+    ("pbx", "form"): "card",
+    ("route", "form"): "card",
+    ("agent_group", "form"): "card",
+    ("form", "brands"): "visa, amex",
+    ("form", "security_code"): "optional",
+    ("form", "end_key"): "none",
+    ("form", "clear_key"): "none",
+    ("form", "tries"): "3",
+    ("form", "key_timeout"): "20",
+    ("form", "capture_timeout"): "90",
     ("agent_group", "agents"): "agent",
     ("agent_group", "merchant_account"): "Boots",
     ("agent_group", "statement"): "BOOTS LTD",
@@ -208,6 +221,12 @@ WRONG = {
     ("route", "refuse"): "200",
     ("pbx", "statement"): "A name of more than twenty-two characters",
     ("carrier", "metadata"): "city berlin",
+    ("route", "form"): "nowhere",
+    ("form", "brands"): "visa, dankort",
+    ("form", "security_code"): "perhaps",
+    ("form", "end_key"): "zero",
+    ("form", "tries"): "-1",
+    ("form", "key_timeout"): "never",
     ("agent_group", "agents"): " , ",
     ("agent_group", "statement"): "A name of more than twenty-two characters",
     ("agent_group", "metadata"): "team red",
@@ -256,7 +275,7 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def example() -> dict[str, dict[str, str]]:
     """The example, with a route that lets all calls through, and a group of its agent."""
-    more = {"route": {"to": "pbx, carrier"}, "agent_group": {"agents": "desk-1"}}
+    more = {"route": {"to": "pbx, carrier"}, "agent_group": {"agents": "desk-1"}, "form": {"tries": "0"}}
     return {**read_file(EXAMPLE), **more}
 
 
@@ -516,6 +535,11 @@ to = south, north
 [agent_group boots]
 agents = desk-1
 statement = BOOTS
+form = shop
+[form]
+[form shop]
+brands = visa
+security_code = never
 """
 
 
@@ -532,6 +556,10 @@ def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_th
     assert list(own.trunks) == ["carrier north", "carrier south", "pbx"]
     assert list(own.routes) == ["route berlin", "route"]
     assert own.agent_groups["agent_group boots"].statement == "BOOTS"
+    shop = CardForm(name="shop", brands=("visa",), security_code="never")
+    assert build_forms(own) == {"card": CardForm(), "shop": shop}
+    assert agent_charging(own)["desk-1"].form == shop
+    assert [each.charging.form for each in trunk_policies(own).values()] == [CardForm()] * 3
     assert own.trunks["carrier south"].password.get_secret_value() == SECRET
     for name, value in own.environment().items():
         monkeypatch.setenv(name, value)
@@ -565,6 +593,11 @@ def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_th
             "[agent_group x]\nagents = desk-1",
             "[agent_group x] agents: desk-1 is in [agent_group boots] already; expected each agent in one",
         ),
+        (
+            "[carrier x]\nhost = 192.0.2.9\nform = shoe",
+            "[carrier x] form: there is no such form; expected one of card, shop",
+        ),
+        ("[form x]\nend_key = star", "[form x] clear_key: expected another key than end_key"),
         ("[agent_group x]\nstatement = X", "[agent_group x] agents: expected names of [api] tokens"),
     ],
 )

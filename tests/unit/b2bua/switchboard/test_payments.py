@@ -265,7 +265,7 @@ async def test_a_card_that_was_verified_may_be_charged_for_the_order(path: Path)
         exchange.tell(call_id, CaptureState.FINISHED, outcome=Approved(reference="r"))
     with pytest.raises(Repeated) as refused:
         await exchange.board.start_capture(exchange.up("near-3"), ORDER, "ann")
-    assert [each.order for each in refused.value.payments] == [ORDER]
+    assert [each.order.amount for each in refused.value.payments] == [ORDER.amount]
 
 
 async def test_a_submission_that_cannot_be_written_sends_nothing(

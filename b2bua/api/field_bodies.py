@@ -1,0 +1,50 @@
+"""Checks the bodies of requests for one field of a form."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict
+from pydantic import Field as Described
+
+from b2bua.api.bodies import Body
+from media.events import Field
+
+
+class AskBody(Body):
+    """The field that the customer is to key now."""
+
+    model_config = ConfigDict(
+        title="Ask", strict=False, json_schema_extra={"examples": [{"field": "expiry"}]}
+    )
+
+    field: Annotated[
+        Field | None,
+        Described(
+            description="This field is keyed alone: again, or before its turn. Without it, what was asked "
+            "for again counts as it was, and the form goes on in order."
+        ),
+    ] = None
+
+
+class SkipBody(Body):
+    """The field that is not needed."""
+
+    model_config = ConfigDict(
+        title="Skip", strict=False, json_schema_extra={"examples": [{"field": "security_code"}]}
+    )
+
+    field: Annotated[Field, Described(description="The form goes on without this field.")]
+
+
+class ResetBody(Body):
+    """The field that the customer is to key again."""
+
+    model_config = ConfigDict(
+        title="Reset", strict=False, json_schema_extra={"examples": [{"field": "expiry"}]}
+    )
+
+    field: Annotated[
+        Field | None,
+        Described(description="This field and all that come after it are wiped; without it, all are."),
+    ] = None
