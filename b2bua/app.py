@@ -34,14 +34,17 @@ from b2bua.config.assembly import (
     trunk_limits,
     trunk_policies,
 )
+from b2bua.config.link_settings import LinkSettings
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import CdrSettings, SignallingSettings
 from b2bua.ladder.ladders import Ladders
+from b2bua.notify.sender import Sender
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.transport.tls import TlsContexts
 from b2bua.switchboard.interfaces import Plan, RunningEngine
+from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.switchboard import Switchboard
 from media.client import MediaClient
 from media.form_description import describe
@@ -95,8 +98,16 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         metrics.observe(record)
         records.put(record)
 
+    service = _build_service(settings.links)
+    policy = LinkPolicy(settings.links.expires, service.send if service is not None else None)
     board = Switchboard(
-        _build_plan(settings), keep_record, clock, ladders, records.fault, _open_payments(settings.cdr)
+        _build_plan(settings),
+        keep_record,
+        clock,
+        ladders,
+        records.fault,
+        _open_payments(settings.cdr),
+        policy,
     )
     engine = _build_engine(settings, board, ladders)
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
@@ -141,6 +152,8 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task
+    if service is not None:
+        await service.close()
     records.close()
     return ended == {stopping}
 
@@ -184,6 +197,17 @@ def _open_payments(settings: CdrSettings) -> PaymentTable:
         raise ConfigError(
             f"[cdr] payments: the file {settings.payments_file} cannot be used ({why})"
         ) from None
+
+
+def _build_service(settings: LinkSettings) -> Sender | None:
+    """The company's own service that takes payment links, where there is one. Raises ConfigError
+    where its certificate authorities cannot be used."""
+    if not settings.webhook_url:
+        return None
+    try:
+        return Sender(settings.webhook_url, settings.webhook_secret.get_secret_value(), settings.ca_file)
+    except OSError:  # ssl.SSLError, too
+        raise ConfigError("[links] ca_file: expected certificates, as a PEM file") from None
 
 
 async def _prune_payments(board: Switchboard, retention: float) -> None:

@@ -22,7 +22,8 @@ from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.router import Place, Router
 from b2bua.call.routing.trunk import Trunk
 from b2bua.call.sdp.codecs import OtherAudio
-from b2bua.call.view import HopView, NoSuchCall, NotNow
+from b2bua.call.trunk_view import HopView
+from b2bua.call.view import NoSuchCall, NotNow
 from b2bua.ladder.ladders import Ladders
 from b2bua.records.payments import PaymentTable
 from b2bua.sip.hop import Bind, Hop, Transport

@@ -21,7 +21,8 @@ MAX_AMOUNT: Final = 99_999_999_999
 MAX_METADATA: Final = 20
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """Free text, where it is printable and no card number. Raises ValueError."""
     if not text.isprintable():
         raise ValueError("must have printable characters only")
     if looks_like_card_number(text):
@@ -32,10 +33,11 @@ def _harmless(text: str) -> str:
     return text
 
 
-def _reference(text: str) -> str:
+def plain_reference(text: str) -> str:
+    """The same without spaces around it. Raises ValueError."""
     if text != text.strip():
         raise ValueError("must not begin or end with a space")
-    return _harmless(text)
+    return harmless(text)
 
 
 def _currency(code: str) -> str:
@@ -50,7 +52,7 @@ def _metadata(given: dict[str, str]) -> dict[str, str]:
     if not all(1 <= len(name) <= 20 and len(value) <= 80 for name, value in given.items()):
         raise ValueError("must have names of 1 to 20 characters, and values of at most 80")
     for text in itertools.chain.from_iterable(given.items()):
-        _harmless(text)
+        harmless(text)
     return given
 
 
@@ -73,7 +75,7 @@ class OrderBody(Body):
         Described(
             min_length=1, max_length=64, description="Your own reference; printable, and no card number."
         ),
-        AfterValidator(_reference),
+        AfterValidator(plain_reference),
     ]
     operation: Annotated[
         Literal["charge", "authorise", "verify"],
@@ -100,7 +102,7 @@ class OrderBody(Body):
     description: Annotated[
         str,
         Described(max_length=140, description="Handed to the provider, where it takes one."),
-        AfterValidator(_harmless),
+        AfterValidator(harmless),
     ] = ""
 
     token_type: Annotated[
@@ -113,12 +115,12 @@ class OrderBody(Body):
     customer: Annotated[
         str,
         Described(max_length=64, description="Your name of the customer for whom a card is saved."),
-        AfterValidator(_reference),
+        AfterValidator(plain_reference),
     ] = ""
     merchant_account: Annotated[
         str,
         Described(max_length=80, description="For whom is charged; without it, as in `[provider]`."),
-        AfterValidator(_reference),
+        AfterValidator(plain_reference),
     ] = ""
     statement: Annotated[
         str,
@@ -126,7 +128,7 @@ class OrderBody(Body):
             max_length=22,
             description="What stands on the cardholder's statement, where the provider takes it.",
         ),
-        AfterValidator(_harmless),
+        AfterValidator(harmless),
     ] = ""
     metadata: Annotated[
         dict[str, str],
@@ -163,7 +165,7 @@ class CaptureBody(OrderBody):
     form: Annotated[
         str,
         Described(max_length=64, description="The name of a form (`/v1/forms`); none: the usual one."),
-        AfterValidator(_reference),
+        AfterValidator(plain_reference),
     ] = ""
 
 
@@ -189,7 +191,7 @@ class SavedChargeBody(OrderBody):
             validate_default=True,
             description="Instead: the provider's own token of the card.",
         ),
-        AfterValidator(_reference),
+        AfterValidator(plain_reference),
     ] = ""
     provider: Annotated[
         str,
@@ -197,7 +199,7 @@ class SavedChargeBody(OrderBody):
             max_length=64,
             description="With `token`: the name of the provider that gave it; without it, the first.",
         ),
-        AfterValidator(_reference),
+        AfterValidator(plain_reference),
     ] = ""
 
     @field_validator("token")
@@ -274,7 +276,7 @@ class SettlementBody(Body):
             validate_default=True,
             description="The provider's own; of a payment that was approved, a refund needs it.",
         ),
-        AfterValidator(_reference),
+        AfterValidator(plain_reference),
     ] = ""
 
     @field_validator("amount")

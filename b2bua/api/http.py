@@ -20,6 +20,7 @@ from b2bua.api.demo import Demo, demo_routes
 from b2bua.api.follow_up_routes import follow_up_routes
 from b2bua.api.hardening import Harden, security_headers
 from b2bua.api.ladder import ladder_routes
+from b2bua.api.link_routes import link_routes
 from b2bua.api.metrics import Metrics, metrics_routes
 from b2bua.api.pages import add_pages
 from b2bua.api.payments import payment_routes
@@ -89,6 +90,7 @@ def create_app(
     app.include_router(saved_routes(desk))
     app.include_router(settlement_routes(desk))
     app.include_router(follow_up_routes(desk))
+    app.include_router(link_routes(desk))
     app.include_router(ladder_routes(ladders or Ladders()))
     app.include_router(demo_routes(demo))
     add_pages(app)

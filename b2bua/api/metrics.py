@@ -38,12 +38,16 @@ _GAUGES = {
     "contradicted_payments": "Claims of the provider's that contradict what was decided, since the "
     "reconciler started.",
     "open_follow_ups": "Captures, voids and refunds of which nobody knows whether they were done.",
+    "open_links": "Payment links that are open, or whose end is not known.",
+    "waiting_webhooks": "Messages to the service that takes payment links, which it has not taken.",
+    "oldest_waiting_webhook": "Seconds since the oldest of them was written.",
     "open_circuits": "Providers that are passed by, because their circuit breaker is open.",
     "descriptors": "Open file descriptors of the media process.",
 }
 _TOTALS = {
     "leaks": "Keys that got through a mask and were stopped by the canary, since the media process started.",
     "decided_payments": "Unknown payments whose outcome was found later.",
+    "given_up_webhooks": "Messages to that service that were given up, since the process started.",
     "strangers": "Requests of nobody's trunk that were refused.",
 }
 

@@ -48,6 +48,7 @@ _OURS: Final = frozenset(
         "token",
     }
     | {"provider", "payments", "outcome", "since", "reference", "follow_up"}
+    | {"phone", "email", "expires_in"}
 )
 _WORDS: Final = {
     "missing": "is missing",
@@ -65,6 +66,7 @@ _WORDS: Final = {
     "too_long": "must have at most {max_length}",
     "list_type": "must be a list",
     "float_parsing": "must be a number",
+    "float_type": "must be a number",
     "string_pattern_mismatch": "has characters that are not allowed here",
     "enum": "must be one of {expected}",
     "literal_error": "must be one of {expected}",

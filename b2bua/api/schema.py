@@ -10,7 +10,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from b2bua.api.problems import MEDIA_TYPE
-from b2bua.call.view import CallView, PaymentView, ServiceView, TrunkView
+from b2bua.call.link import LinkOffer
+from b2bua.call.trunk_view import TrunkView
+from b2bua.call.view import CallView, PaymentView, ServiceView
 from b2bua.ladder.view import LadderSummary, LadderView
 from media.form_description import CARD, FormDescription
 from tonewall.version import VERSION
@@ -134,6 +136,17 @@ def payments_answer(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
+def link_offer_answer(description: str) -> dict[str, Any]:
+    """An answer whose body is the LinkOffer."""
+    schema = {"$ref": "#/components/schemas/LinkOffer"}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def svg_answer(description: str) -> dict[str, Any]:
+    """An answer whose body is a picture."""
+    return {"description": description, "content": {"image/svg+xml": {"schema": {"type": "string"}}}}
+
+
 def trunks_answer(description: str) -> dict[str, Any]:
     """An answer whose body is a list of TrunkView."""
     schema = {"type": "array", "items": {"$ref": "#/components/schemas/TrunkView"}}
@@ -183,12 +196,14 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
             {"name": "calls", "description": "The calls that are up."},
             {"name": "capture", "description": "One payment on a call."},
             {"name": "payments", "description": "What became of each payment."},
+            {"name": "links", "description": "Payment links: a page of the provider's instead of a keypad."},
             {"name": "ladders", "description": "The messages of a call, for whoever looks for a fault."},
             {"name": "service", "description": "Whether the service is well, and what it knows."},
         ],
     )
     components = document.setdefault("components", {})
-    shapes = [CallView, PaymentView, ServiceView, TrunkView, LadderSummary, LadderView, FormDescription]
+    shapes = [CallView, PaymentView, ServiceView, TrunkView, LinkOffer]
+    shapes += [LadderSummary, LadderView, FormDescription]
     _, own = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     components["schemas"] = {
         **{

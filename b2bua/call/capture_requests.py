@@ -68,7 +68,7 @@ class CaptureRequests(ABC):
                 capture,
                 order,
                 policy.masking,
-                self._scopes(group),
+                self.charge_scopes(group),
                 form=form,
                 by_info=policy.keys_by_info,
                 agent=agent,
@@ -78,7 +78,7 @@ class CaptureRequests(ABC):
 
     def take_over_capture(self, agent: str, now: float, group: ChargeDefaults = _NONE) -> list[CallCommand]:
         """`group`: as for `start_capture`. Raises NotNow."""
-        self.payment.take_over(agent, self._scopes(group))
+        self.payment.take_over(agent, self.charge_scopes(group))
         return self._finish([], now)
 
     def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
@@ -120,8 +120,8 @@ class CaptureRequests(ABC):
         if wanted not in (None, *(each.field for each in describe(self.payment.form).fields)):
             raise NotNow(f"The form of this payment has no {_words(wanted)}.")
 
-    def _scopes(self, group: ChargeDefaults) -> tuple[ChargeDefaults, ...]:
-        """What completes an order of this call, the most specific first."""
+    def charge_scopes(self, group: ChargeDefaults) -> tuple[ChargeDefaults, ...]:
+        """What completes an order of this call, the most specific first. `group`: the agent's."""
         agents, customers = (self.bridge.trunks.policy(side) for side in (Side.AGENT, Side.CALLER))
         return group, self.payment.charging, agents.charging, customers.charging
 

@@ -1,6 +1,6 @@
-"""The tables of a call: its phases, its mask, and the stages of a payment in it.
+"""The tables of a call: its phases, its mask, the stages of a payment in it, and a payment link.
 
-Rule 1: every transition is in one of the three tables; an event without a row raises `IllegalEvent`
+Rule 1: every transition is in one of the four tables; an event without a row raises `IllegalEvent`
         and changes nothing.
 Rule 2: network noise that is to be expected is a declared row that stays where it is.
 Rule 3: a mask whose state is unknown is MASKED; only a confirmed `SetMask(on=False)` opens it.
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import TypeVar
 
+from b2bua.call.link import OVER, LinkEvent, LinkState
 from b2bua.call.view import CaptureStage
 
 
@@ -220,9 +221,42 @@ CAPTURE_TRANSITIONS: Mapping[CaptureStage, Mapping[CaptureEvent, CaptureStage]] 
         CaptureEvent.REFUSED: CaptureStage.COLLECTING,
         CaptureEvent.ABORTED: CaptureStage.ABORTED,
     },
+    # No card is keyed for it: its link has states of its own, and outlives the call.
+    CaptureStage.LINKED: {CaptureEvent.SETTLED: CaptureStage.FINISHED},
     CaptureStage.FINISHED: dict.fromkeys(_NOISE, CaptureStage.FINISHED),
     CaptureStage.CANCELLED: dict.fromkeys(_NOISE, CaptureStage.CANCELLED),
     CaptureStage.ABORTED: dict.fromkeys(_NOISE, CaptureStage.ABORTED),
+}
+
+
+# --- a payment link -------------------------------------------------------------------------------
+
+_ENDING = {
+    LinkEvent.PAID: LinkState.PAID,
+    LinkEvent.CLOSED: LinkState.CLOSED,
+    LinkEvent.EXPIRED: LinkState.EXPIRED,
+    LinkEvent.FAILED: LinkState.FAILED,
+}
+
+LINK_TRANSITIONS: Mapping[LinkState, Mapping[LinkEvent, LinkState]] = {
+    LinkState.OPENING: {
+        LinkEvent.OPENED: LinkState.OPEN,
+        LinkEvent.CLOSE_REQUESTED: LinkState.CLOSING,
+        **_ENDING,
+    },
+    LinkState.OPEN: {
+        LinkEvent.OPENED: LinkState.OPEN,
+        LinkEvent.CLOSE_REQUESTED: LinkState.CLOSING,
+        **_ENDING,
+    },
+    # It was opened, or found, after the agent closed it: then it is closed at the provider.
+    LinkState.CLOSING: {
+        LinkEvent.OPENED: LinkState.CLOSING,
+        LinkEvent.CLOSE_REQUESTED: LinkState.CLOSING,
+        **_ENDING,
+    },
+    # Two ways lead to an end, the answer to a closing and the inquiry: the first one counts.
+    **{each: dict.fromkeys((LinkEvent.OPENED, *_ENDING), each) for each in LinkState if each in OVER},
 }
 
 S = TypeVar("S", bound=StrEnum)

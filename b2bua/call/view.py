@@ -15,7 +15,9 @@ import msgspec
 
 from b2bua.call.deafness import LineFault
 from b2bua.call.follow_up import KINDS, Balance, FollowUpView, Kind
+from b2bua.call.link import LinkOffer, LinkView, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
+from b2bua.call.trunk_view import TrunkView
 from media.events import Field, FieldProgress
 from provider_adapters.payment import Operation, Outcome, Unknown
 
@@ -35,6 +37,7 @@ class CaptureStage(StrEnum):
     COLLECTING = "collecting"
     READY = "ready"
     CHARGING = "charging"
+    LINKED = "linked"  # the customer pays by a link; see `link`
     FINISHED = "finished"  # there is an outcome
     CANCELLED = "cancelled"
     ABORTED = "aborted"  # see `reason`
@@ -72,14 +75,14 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     """A payment, which outlives its call. `id` is its capture's, and its idempotency key at the
     provider.
 
-    `call` is empty where the card was saved before, by the payment `saved_from` or elsewhere.
-    Times are RFC 3339, UTC. `repeats`: earlier payments with the same reference over which it was
-    asked for expressly. `decided_at`, `decided_by`: when and by whom an outcome that was unknown
-    was found: "reconciler", "webhook" or "person"; `settled_by`: which agent. `captured`,
-    `refunded` and `voided` follow from the rest: what the provider has done, or has accepted to do,
-    in the order's minor unit.
-    `offers`: what the provider that took it can do about it, and with its card where that is saved;
-    None where that is not known. `left`: how much may still be captured, voided or refunded there.
+    `call` is empty where the card was saved before, by the payment `saved_from` or elsewhere, or
+    where a `link` was opened without a call. Times are RFC 3339, UTC. `repeats`: earlier payments
+    with the same reference over which it was asked for expressly. `decided_at`, `decided_by`: when
+    and by whom an outcome that was unknown was found: "reconciler", "webhook" or "person";
+    `settled_by`: which agent. `captured`, `refunded` and `voided` follow from the rest: what the
+    provider has done, or has accepted to do, in the order's minor unit. `offers`: what the provider
+    that took it can do about it, and with its card where that is saved; None where that is not
+    known. `left`: how much may still be captured, voided or refunded there.
     """
 
     id: str
@@ -87,6 +90,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     stage: CaptureStage
     order: Order
     saved_from: str | None = None
+    link: LinkView | None = None
     started_by: str = ""
     agent: str = ""
     taken_over_by: tuple[str, ...] = ()
@@ -136,27 +140,6 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     capture: CaptureView | None = None  # the newest capture of this call
     # Why nothing of the customer is heard, while a card is to be keyed.
     line_fault: LineFault | None = None
-
-
-class HopView(msgspec.Struct, frozen=True, kw_only=True):
-    """One address of a trunk. `usable`: whether new calls go there now."""
-
-    address: str
-    port: int
-    transport: str
-    usable: bool
-
-
-class TrunkView(msgspec.Struct, frozen=True, kw_only=True):
-    """One trunk. `calls`: its legs now; `refused`: the calls that its limits have refused since the
-    start."""
-
-    name: str
-    kind: str  # "carrier" or "pbx"
-    calls: int
-    refused: int
-    hops: tuple[HopView, ...] = ()
-    registration: str | None = None  # how far ours is there, where there is to be one
 
 
 class Stops(StrEnum):
@@ -232,6 +215,7 @@ class NoSuchPayment(Exception):
 
 _REPEATED = {
     "charging": "This order is being charged at this moment. Wait for its outcome.",
+    "linked": "A payment link for this order is open. Close the link first.",
     "charged": "This order was charged already. Nothing was charged now.",
     "unknown": "It is not known whether this order was charged already. Have it checked with the payment "
     "provider first.",
@@ -241,6 +225,8 @@ _REPEATED = {
 def _certainty(payments: tuple[PaymentView, ...]) -> str:
     if any(payment.stage is CaptureStage.CHARGING for payment in payments):
         return "charging"
+    if any(payment.stage is CaptureStage.LINKED for payment in payments):
+        return "linked"
     return "charged" if any(not isinstance(payment.outcome, Unknown) for payment in payments) else "unknown"
 
 
@@ -315,6 +301,26 @@ class CallDesk(Protocol):
         """Charge a card that the provider saved, without a call. As for `follow_up`; raises
         Repeated, too."""
         ...
+
+    async def open_link(
+        self,
+        order: Order,
+        agent: str,
+        name: RequestName | None = None,
+        *,
+        call_id: str = "",
+        provider: str = "",
+        to: Recipient | None = None,
+        expires_in: float | None = None,
+        allow_repeat: bool = False,
+    ) -> PaymentView:
+        """Open a payment link, for so many seconds, in a call or without. As for `charge_saved`."""
+
+    async def close_link(self, payment_id: str, agent: str) -> PaymentView:
+        """Close a payment link; what became of it comes later. Raises NoSuchPayment."""
+
+    def links(self) -> LinkOffer:
+        """Whether links can be opened, and for how long."""
 
     async def recall(self, name: RequestName) -> bytes | None:
         """What was answered to the request of that name. Raises KeyReused where it was another."""

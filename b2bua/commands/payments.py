@@ -18,14 +18,16 @@ from rich.table import Table
 
 from b2bua.api.payments import MAX_LISTED
 from b2bua.call.follow_up import FollowUpView
+from b2bua.call.link import LinkState
 from b2bua.call.view import PaymentView
 from b2bua.commands.api_client import ApiClient
 from b2bua.commands.configuration import ConfigFile, give_up
+from b2bua.commands.payment_words import in_words, link_facts, printable
 from b2bua.records import export as out
 from b2bua.records import payment_export
 from provider_adapters.currency import MINOR_UNITS
-from provider_adapters.own_reasons import ALL_REASONS, explain
-from provider_adapters.payment import Accepted, Approved, FollowUpOutcome, Outcome, PartiallyApproved, Unknown
+from provider_adapters.own_reasons import ALL_REASONS
+from provider_adapters.payment import Unknown
 
 app = typer.Typer(
     help="Payments: list, show, reconcile, settle, refund, export.",
@@ -122,7 +124,7 @@ def settle_command(
     if amount:
         body["amount"] = _minor(amount, view.order.currency)
     what = f"what was done about {{}} under the key {follow_up}" if follow_up else "{}"
-    reference = _printable(what.format(view.order.transaction_id))
+    reference = printable(what.format(view.order.transaction_id))
     _confirm(f"Settle {reference} as {outcome}? It cannot be changed later.", yes=yes)
     _print_payment(api.send(f"{_path(payment)}/settlement", body, PaymentView))
 
@@ -148,7 +150,7 @@ def refund_command(
     if not wanted:
         give_up("nothing of this payment can be refunded; `tonewall payments show` says why")
     before = f", of which {_money(view.refunded, view)} was refunded before" if view.refunded else ""
-    _confirm(f"Refund {_money(wanted, view)} of {_printable(view.order.transaction_id)}{before}?", yes=yes)
+    _confirm(f"Refund {_money(wanted, view)} of {printable(view.order.transaction_id)}{before}?", yes=yes)
     begun = api.send(f"{_path(payment)}/refunds", {"amount": wanted}, PaymentView).follow_ups[-1]
     last = begun
 
@@ -158,7 +160,7 @@ def refund_command(
         return last.outcome is not None
 
     _await(decided, wait)
-    print(f"{begun.key}: refund of {_money(wanted, view)}: {_in_words(last.outcome)}")
+    print(f"{begun.key}: refund of {_money(wanted, view)}: {in_words(last.outcome)}")
     if last.outcome is None or isinstance(last.outcome, Unknown):
         raise typer.Exit(NOT_KNOWN)
     if not last.is_done:
@@ -193,11 +195,6 @@ def export_command(
         raise typer.Exit(0) from None
     except OSError as error:
         give_up(f"the output cannot be written ({error.strerror})")
-
-
-def _printable(text: str) -> str:
-    """The text with nothing in it that a terminal obeys."""
-    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def _all_since(api: ApiClient, since: datetime | None) -> Iterator[PaymentView]:
@@ -257,22 +254,9 @@ def _money(amount: int, payment: PaymentView) -> str:
     return f"{payment.order.currency} {number}"
 
 
-def _in_words(outcome: Outcome | FollowUpOutcome | None) -> str:
-    """The outcome, and its reason in a sentence."""
-    match outcome:
-        case None:
-            return "under way"
-        case Approved() | PartiallyApproved():
-            return str(type(outcome).__struct_config__.tag).replace("_", " ")
-        case Accepted():
-            return "accepted; the provider decides later"
-        case _:
-            reason, code = outcome.reason, getattr(outcome, "code", "")
-            words = f"{type(outcome).__struct_config__.tag} ({reason}{', ' + code if code else ''})"
-            return _printable(f"{words}: {explain(reason)}" if explain(reason) else words)
-
-
 def _state(payment: PaymentView) -> str:
+    if payment.link is not None and payment.link.state not in (LinkState.PAID, LinkState.FAILED):
+        return f"link {payment.link.state.value}"
     if payment.outcome is None:
         return payment.stage.value
     return str(type(payment.outcome).__struct_config__.tag).replace("_", " ")
@@ -293,7 +277,7 @@ def _print_table(payments: list[PaymentView]) -> None:
             each.id, each.started_at[:19].replace("T", " "), each.order.transaction_id,
             _money(each.order.amount, each), _state(each), refunded, card,
         )  # fmt: skip
-        table.add_row(*(escape(_printable(cell)) for cell in cells))
+        table.add_row(*(escape(printable(cell)) for cell in cells))
     console.print(table)
 
 
@@ -307,9 +291,10 @@ def _print_payment(payment: PaymentView) -> None:
         "submitted": payment.submitted_at,
         "call": payment.call,
         "saved from": payment.saved_from,
+        **link_facts(payment.link),
         "card": " ".join(filter(None, (payment.brand, payment.last_four))),
         "stage": payment.stage.value,
-        "outcome": _in_words(outcome) if outcome is not None else payment.reason,
+        "outcome": in_words(outcome) if outcome is not None else payment.reason,
         "provider's reference": getattr(outcome, "reference", None),
         "provider": getattr(outcome, "provider", None),
         "found": _found(payment),
@@ -321,7 +306,7 @@ def _print_payment(payment: PaymentView) -> None:
     lines = [(name, str(value)) for name, value in facts.items() if value]
     lines += [(each.kind, _follow_up(each, payment)) for each in payment.follow_ups]
     for name, text in lines:
-        print(f"{name:<21}{_printable(text)}")
+        print(f"{name:<21}{printable(text)}")
 
 
 def _found(each: PaymentView | FollowUpView) -> str:
@@ -333,7 +318,7 @@ def _found(each: PaymentView | FollowUpView) -> str:
 
 def _follow_up(each: FollowUpView, payment: PaymentView) -> str:
     amount = _money(each.amount, payment)
-    return f"{amount} at {each.at} by {each.by or '-'}, key {each.key}: {_in_words(each.outcome)}"
+    return f"{amount} at {each.at} by {each.by or '-'}, key {each.key}: {in_words(each.outcome)}"
 
 
 def _to_do(payment: PaymentView) -> str:

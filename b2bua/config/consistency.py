@@ -30,6 +30,7 @@ def find_signalling_faults(own: SignallingSettings) -> list[str]:
         *_faults_of_routes(own.trunks, own.routes),
         *_faults_of_agent_groups(own),
         *_faults_of_forms(own),
+        *own.links.faults(),
     ]
 
 

@@ -8,6 +8,7 @@ from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.consistency import find_faults, find_signalling_faults
 from b2bua.config.form_settings import FormSettings
 from b2bua.config.general_settings import GeneralSettings
+from b2bua.config.link_settings import LinkSettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import SECTIONS, SEVERAL, ApiSettings, CdrSettings, Settings, SignallingSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings
@@ -67,6 +68,7 @@ def read_signalling(sections: Sections) -> SignallingSettings:
         forms={
             header: load(FormSettings, sections, header=header) for header in _headers(FormSettings, sections)
         },
+        links=load(LinkSettings, sections),
     )
     if faults := find_signalling_faults(own):
         raise ConfigError("\n".join(faults))

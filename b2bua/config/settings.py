@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr
 from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.form_settings import FormSettings
 from b2bua.config.general_settings import GeneralSettings
+from b2bua.config.link_settings import LinkSettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from b2bua.config.values import split_list
@@ -95,12 +96,13 @@ class SignallingSettings:
     routes: Mapping[str, RouteSettings]
     api: ApiSettings
     cdr: CdrSettings
+    links: LinkSettings
     agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
     forms: Mapping[str, FormSettings] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """These sections as environment variables, for the b2bua process. Secrets are in clear."""
-        single: list[Section] = [self.general, self.api, self.cdr]
+        single: list[Section] = [self.general, self.api, self.cdr, self.links]
         several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups, **self.forms}
         variables = {NAMED: ",".join(several)}
         for section in single:
@@ -160,6 +162,7 @@ SECTIONS: Mapping[str, type[Section]] = {
         AgentGroupSettings,
         FormSettings,
         CdrSettings,
+        LinkSettings,
         ProviderSettings,
         WebhookSettings,
     )

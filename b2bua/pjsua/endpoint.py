@@ -19,7 +19,7 @@ import msgspec
 from b2bua.call.leg import LegEvent, LegFailed, LegHungUp, LegId
 from b2bua.call.leg_command import HangUpLeg, InviteLeg, LegCommand
 from b2bua.call.routing.trunk import Trunk
-from b2bua.call.view import HopView
+from b2bua.call.trunk_view import HopView
 from b2bua.pjsua.front import Front
 from b2bua.pjsua.leg import PjsuaLeg, PjsuaLegState
 from b2bua.pjsua.stack import SOCKETS, PjsipStack, StackEvent

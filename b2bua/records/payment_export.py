@@ -12,17 +12,22 @@ from provider_adapters.payment import FollowUpOutcome, Outcome
 COLUMNS: Final = (
     "at", "kind", "payment", "key", "transaction_id", "currency", "amount", "settled", "outcome", "reference",
     "reason", "code", "provider", "merchant_account", "customer", "brand", "last_four", "call", "saved_from",
-    "agent", "decided_by",
+    "agent", "decided_by", "link",
 )  # fmt: skip
-"""`at`: when it was submitted; `key`: the idempotency key at the provider; `amount`: what was asked
-for, `settled`: what the provider did or accepted of it, both in the currency's minor unit."""
+"""`at`: when it was submitted, or its link ended; `key`: the idempotency key at the provider;
+`amount`: what was asked for, `settled`: what the provider did or accepted of it, both in the
+currency's minor unit; `link`: the state of its payment link."""
 
 
 def rows(payment: PaymentView, since: datetime | None = None) -> Iterator[dict[str, Any]]:
-    """What of a payment was submitted since then, oldest first."""
-    if payment.submitted_at is not None and _is_within(payment.submitted_at, since):
+    """What of a payment was submitted since then, oldest first. One by a link counts from its
+    end on."""
+    at = payment.submitted_at
+    if payment.link is not None:
+        at = payment.settled_at or at
+    if at is not None and _is_within(at, since):
         approved = payment.balance.approved
-        yield _row(payment, payment.submitted_at, payment.outcome, settled=approved) | {
+        yield _row(payment, at, payment.outcome, settled=approved) | {
             "kind": payment.order.operation,
             "key": payment.id,
             "amount": payment.order.amount,
@@ -67,4 +72,5 @@ def _row(
         "last_four": payment.last_four,
         "call": payment.call or None,
         "saved_from": payment.saved_from,
+        "link": payment.link.state.value if payment.link is not None else None,
     }

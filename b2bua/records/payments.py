@@ -22,10 +22,12 @@ import msgspec
 
 from b2bua.call.cdr import CallRecord
 from b2bua.call.follow_up import FollowUpView
+from b2bua.call.link import Recipient
 from b2bua.call.order import RequestName
 from b2bua.call.view import KeyReused, PaymentView
 from b2bua.records.decoding import decode_record
 from b2bua.records.follow_ups import FollowUpTable
+from b2bua.records.links import LinkTable
 from provider_adapters.payment import FollowUpOutcome, outcome_type
 from tonewall.disk import check_space
 from tonewall.log import get_logger
@@ -33,7 +35,7 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 IN_MEMORY = Path(":memory:")
 _FINAL = "('finished', 'cancelled', 'aborted')"
-_CHARGED = "(stage = 'charging' OR outcome IN ('approved', 'partially_approved', 'unknown'))"
+_CHARGED = "(stage IN ('charging', 'linked') OR outcome IN ('approved', 'partially_approved', 'unknown'))"
 _MAX_SHOWN = 10  # earlier payments of an order in one answer
 _KEY_LIFE = 86_400.0  # seconds that an Idempotency-Key is known
 _MAX_KEYS = 10_000
@@ -71,6 +73,7 @@ class PaymentTable:
         self._database.execute("PRAGMA synchronous=FULL")
         self._database.executescript(_TABLES)
         self.follow_ups = FollowUpTable(self._database, self._transaction)
+        self.links = LinkTable(self._database, self._transaction, self.find, self.put)
         if path != IN_MEMORY:
             directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             os.fsync(directory)
@@ -129,14 +132,17 @@ class PaymentTable:
         return charged
 
     def submit_saved(
-        self, payment: PaymentView, name: RequestName | None, now: float
+        self, payment: PaymentView, name: RequestName | None, now: float, to: Recipient | None = None
     ) -> tuple[PaymentView, ...]:
-        """Note a payment whose saved card is about to be charged, and what its request is answered;
-        nothing, where others charged the order but for those that it repeats: those."""
+        """Note a payment whose saved card is about to be charged, or whose link is about to be
+        opened, and what its request is answered; nothing, where others charged the order but for
+        those that it repeats: those. `to`: for whom the link is."""
         with self._transaction():
             charged = self._charged(payment.order.transaction_id, (*payment.repeats, payment.id))
             if not charged:
                 self.put(payment)
+                if payment.link is not None:
+                    self.links.begin(payment.id, to or Recipient())
                 if name is not None:
                     self._remember(name, msgspec.json.encode(payment), now)
         return charged
@@ -207,6 +213,7 @@ class PaymentTable:
         query = f"DELETE FROM payments WHERE started_at < ? AND stage IN {_FINAL}"  # noqa: S608
         deleted = self._database.execute(query, (before,)).rowcount
         self.follow_ups.prune()
+        self.links.prune()
         return deleted
 
     # --- reading ----------------------------------------------------------------------------------
@@ -250,15 +257,16 @@ class PaymentTable:
         return self.follow_ups.attach([_VIEW.decode(view) for (view,) in rows])
 
     def since(self, since: float, after: str | None, most: int) -> list[PaymentView]:
-        """Those that were started since then, or about which something was done; the oldest first,
-        behind the payment `after`."""
+        """Those that were started since then, or about which something was done, or whose link
+        ended; the oldest first, behind the payment `after`."""
         query = """
             SELECT view FROM payments
-            WHERE (started_at >= ? OR id IN (SELECT payment FROM follow_ups WHERE at >= ?))
+            WHERE (started_at >= ? OR id IN (SELECT payment FROM follow_ups WHERE at >= ?)
+                OR id IN (SELECT payment FROM links WHERE ended_at >= ?))
             AND (? IS NULL OR (started_at, rowid) > (SELECT started_at, rowid FROM payments WHERE id = ?))
             ORDER BY started_at, rowid LIMIT ?
         """
-        rows = self._database.execute(query, (since, since, after, after, most))
+        rows = self._database.execute(query, (since, since, since, after, after, most))
         return self.follow_ups.attach([_VIEW.decode(view) for (view,) in rows])
 
     def charged(self, transaction_id: str) -> tuple[PaymentView, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from b2bua.call.leg import LegEvent, LegId
 from b2bua.call.leg_command import LegCommand
 from b2bua.call.routing.trunk import Trunk
-from b2bua.call.view import HopView
+from b2bua.call.trunk_view import HopView
 from b2bua.ladder.ladders import Ladders
 from b2bua.sip.hop import Address, Bind, Hop
 from b2bua.sip.signalling import Signalling, new_leg

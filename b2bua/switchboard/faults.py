@@ -27,7 +27,7 @@ _NO_PAYER = {
 class Faults:
     """What is known of the parts. `connected`: whether media is; `records`: what is wrong with the
     call records; `payments`: why none can be noted down; `passed_by`: the providers whose circuit
-    breaker is open.
+    breaker is open; `links`: why the service that takes payment links does not.
 
     `clock` gives seconds and never runs backwards."""
 
@@ -38,9 +38,10 @@ class Faults:
         clock: Callable[[], float],
         payments: Callable[[], str | None] = lambda: None,
         passed_by: Callable[[], tuple[str, ...]] = lambda: (),
+        links: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._connected, self._records, self._clock, self._payments = connected, records, clock, payments
-        self._passed_by = passed_by
+        self._passed_by, self._links = passed_by, links
         self._counted: Counted | None = None
         self._payer_seen = float("-inf")  # when one waited last
 
@@ -57,7 +58,14 @@ class Faults:
 
     def all(self) -> tuple[Fault, ...]:
         """Those that there are now, the worst first."""
-        found = (self._media(), self._payers(), self._table(), self._providers(), self._call_records())
+        found = (
+            self._media(),
+            self._payers(),
+            self._table(),
+            self._providers(),
+            self._service(),
+            self._call_records(),
+        )
         return tuple(fault for fault in found if fault is not None)
 
     def stopping(self, *what: Stops) -> Fault | None:
@@ -102,6 +110,16 @@ class Faults:
             "have us, several times in a row. See [provider] breaker_pause, and the log of the payers."
         )
         return Fault(what="provider", says=says, stops=None)
+
+    def _service(self) -> Fault | None:
+        why = self._links()
+        if why is None:
+            return None
+        says = (
+            f"Payment links are not handed over: the service at [links] webhook_url does not take them "
+            f"({why}). They are tried again."
+        )
+        return Fault(what="links", says=says, stops=None)
 
     def _call_records(self) -> Fault | None:
         fault = self._records()

@@ -14,9 +14,17 @@ from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Decision, Router
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.trunk_policy import TrunkPolicy
-from b2bua.call.view import HopView
+from b2bua.call.trunk_view import HopView
 from media.events import AnyCommand, CardForm, Side
-from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Operation, Outcome
+from provider_adapters.payment import (
+    Charge,
+    FollowUp,
+    FollowUpOutcome,
+    LinkOutcome,
+    LinkRequest,
+    Operation,
+    Outcome,
+)
 from provider_adapters.reconciler.messages import LaterResult, Settled
 
 
@@ -104,6 +112,14 @@ class Reconciler(Protocol):
     ) -> Outcome:
         """Charge a card that the provider saved, by the payment `saved_from` where that is of
         ours."""
+        ...
+
+    async def open_link(self, request: LinkRequest, provider: str = "") -> LinkOutcome:
+        """Open a payment link."""
+        ...
+
+    async def close_link(self, key: str, provider: str = "") -> Outcome:
+        """Close a payment link; what was paid before it closed."""
         ...
 
     async def resolve(

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from b2bua.call.call import Call
 from b2bua.call.command import CallCommand
 from b2bua.call.follow_up import Kind
+from b2bua.call.link import LinkOffer, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
 from b2bua.call.view import CallView, NoSuchCall, NotNow, NotOffered, NotWell, PaymentView, Repeated, Stops
 from b2bua.switchboard.context import SwitchboardContext
@@ -21,6 +22,7 @@ from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.faults import Faults
 from b2bua.switchboard.follow_ups import AWAY
+from b2bua.switchboard.link_requests import LinkRequests, LinkWish
 from b2bua.switchboard.payment_provider import with_offers
 from b2bua.switchboard.saved_charges import SavedCharges
 from b2bua.switchboard.settlements import Settlements
@@ -143,9 +145,10 @@ class PaymentRequests:
         named = [await payments.find(each) for each in payment_ids]
         unknown = payments.reconciliation.hurry(payment_ids)
         follow_ups = payments.follow_ups.hurry(payment_ids)
-        if unknown:
+        asked = [*unknown, *payments.links.hurry(payment_ids)]
+        if asked:
             # None named: all that the reconciler has.
-            reconciler.inquire(tuple(each.id for each in unknown) if payment_ids else (), now=True)
+            reconciler.inquire(tuple(each.id for each in asked) if payment_ids else (), now=True)
         if follow_ups:
             payments.follow_ups.ask(reconciler)
         return [self._with_offers(each) for each in named or unknown]
@@ -180,6 +183,34 @@ class PaymentRequests:
         context = self._context
         saved = SavedCharges(context.payments, context.reconciler, context.charging_of(agent))
         return await saved.charge(order, card, agent, name, context.clock(), allow_repeat=allow_repeat)
+
+    async def open_link(
+        self,
+        order: Order,
+        agent: str,
+        name: RequestName | None = None,
+        *,
+        call_id: str = "",
+        provider: str = "",
+        to: Recipient | None = None,
+        expires_in: float | None = None,
+        allow_repeat: bool = False,
+    ) -> PaymentView:
+        """See CallDesk."""
+        wish = LinkWish(order, to or Recipient(), provider, expires_in, allow_repeat)
+        call = self._entry(call_id).call if call_id else None
+        context = self._context
+        links = LinkRequests(context.payments, context.reconciler, context.charging_of(agent))
+        return await links.open(wish, call, agent, name, context.clock())
+
+    async def close_link(self, payment_id: str, agent: str) -> PaymentView:
+        """See CallDesk."""
+        links = self._context.payments.links
+        return await links.close(self._context.reconciler, payment_id, agent)
+
+    def links(self) -> LinkOffer:
+        """See CallDesk."""
+        return LinkRequests(self._context.payments, self._context.reconciler).offer()
 
     async def recall(self, name: RequestName) -> bytes | None:
         """See CallDesk."""

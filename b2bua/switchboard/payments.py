@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Coroutine, Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -21,12 +21,15 @@ import msgspec
 from b2bua.call.cdr import CallRecord
 from b2bua.call.order import RequestName
 from b2bua.call.payment import FINAL
-from b2bua.call.view import CallView, CaptureStage, CaptureView, NoSuchPayment, NotNow, PaymentView, Repeated
+from b2bua.call.view import CallView, CaptureStage, NoSuchPayment, NotNow, PaymentView, Repeated
 from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.deferred_records import DeferredRecords
 from b2bua.switchboard.follow_ups import FollowUps
+from b2bua.switchboard.link_service import LinkPolicy, LinkService
+from b2bua.switchboard.links import Links
 from b2bua.switchboard.open_payments import OpenPayment, ask_for_all, given_up, questions
 from b2bua.switchboard.payment_storage import PaymentStorage
+from b2bua.switchboard.payment_views import known_ids, payment_view, shared_fields, timestamp
 from b2bua.switchboard.reconciliation import Reconciliation
 from media.events import CaptureChanged, CaptureId, CaptureState, ResolveCharge, SessionId
 from provider_adapters.payment import Outcome, Unknown
@@ -47,12 +50,16 @@ class Payments:
         clock: Callable[[], float],
         publish: Callable[[PaymentView], None],
         record: Callable[[CallRecord], None],
+        links: LinkPolicy | None = None,
     ) -> None:
         self._clock, self._publish = clock, publish
         self._storage = PaymentStorage(table)
         self._records = DeferredRecords(self._storage, record)
         self.reconciliation = Reconciliation(self._storage, clock, publish)
         self.follow_ups = FollowUps(self._storage, clock, publish)
+        self.link_policy = links or LinkPolicy()
+        self.link_service = LinkService(self._storage, clock, publish, self.link_policy.send)
+        self.links = Links(self._storage, clock, publish, self.link_service)
         self._open: dict[str, OpenPayment] = {}
         self._submitting: set[str] = set()
 
@@ -60,8 +67,9 @@ class Payments:
         """Go on with payments that an earlier process left open. Raises sqlite3.Error."""
         await self.reconciliation.resume()
         await self.follow_ups.resume()
+        await self.links.resume()
         for view in await self._storage.run(self._storage.table.open):
-            if view.id in self._open:
+            if view.id in self._open or view.stage is CaptureStage.LINKED:
                 continue
             if view.stage is CaptureStage.CHARGING:
                 submitted_at = datetime.fromisoformat(view.submitted_at or view.started_at).timestamp()
@@ -80,7 +88,9 @@ class Payments:
         """Go on with the payment of a restored call, which the table has."""
         capture = call.capture
         if capture is not None and capture.stage not in FINAL:
-            self._open[capture.id] = OpenPayment(self._view(call, capture), submitted_at=self._clock())
+            self._open[capture.id] = OpenPayment(
+                payment_view(call, capture, self._clock()), submitted_at=self._clock()
+            )
 
     async def close(self) -> None:
         """Write what is left, for a moment at most. The next process asks for outcomes that come
@@ -101,12 +111,17 @@ class Payments:
         """The payments that charged this order, or may have. Raises NotWell."""
         return await self._storage.ask(self._storage.table.charged, transaction_id)
 
+    async def repeating(self, view: PaymentView) -> PaymentView:
+        """The payment with those that it repeats. Raises NotWell."""
+        charged = await self.charged(view.order.transaction_id)
+        return msgspec.structs.replace(view, repeats=known_ids(charged))
+
     async def begin(self, call: CallView, repeats: tuple[PaymentView, ...]) -> None:
         """Write the payment that has begun in a call. Raises NotWell where that is impossible."""
         capture = call.capture
         assert capture is not None
-        ids = _known(repeats)
-        view = msgspec.structs.replace(self._view(call, capture), repeats=ids)
+        ids = known_ids(repeats)
+        view = msgspec.structs.replace(payment_view(call, capture, self._clock()), repeats=ids)
         self._open[view.id] = OpenPayment(view, repeats=ids)
         self._publish(view)
         await self._storage.ask(self._storage.table.put, view)
@@ -128,12 +143,12 @@ class Payments:
         found = self._open[payment_id]
         if allow_repeat:
             charged = await self.charged(found.view.order.transaction_id)
-            found.repeats = tuple({*found.repeats, *_known(charged)})
+            found.repeats = tuple({*found.repeats, *known_ids(charged)})
             if found.view.stage in FINAL:  # meanwhile
                 raise NotNow("The payment is over.")
         now = self._clock()
         view = msgspec.structs.replace(
-            found.view, stage=CaptureStage.CHARGING, submitted_at=_timestamp(now), repeats=found.repeats
+            found.view, stage=CaptureStage.CHARGING, submitted_at=timestamp(now), repeats=found.repeats
         )
         charged = await self._storage.ask(self._storage.table.submit, view, record, found.repeats)
         if charged:
@@ -153,7 +168,7 @@ class Payments:
         """Follow a call's changes of its payment."""
         capture = call.capture
         if capture is not None and capture.id in self._open:
-            self._change(capture.id, **_shared(capture))
+            self._change(capture.id, **shared_fields(capture))
 
     async def begin_saved(
         self, view: PaymentView, name: RequestName | None, *, allow_repeat: bool
@@ -161,8 +176,7 @@ class Payments:
         """Write a payment whose card was saved, as one that is being charged; on disk when this
         returns it. Raises Repeated and NotWell; then nothing may be sent."""
         if allow_repeat:
-            charged = await self.charged(view.order.transaction_id)
-            view = msgspec.structs.replace(view, repeats=_known(charged))
+            view = await self.repeating(view)
         now = self._clock()
         charged = await self._storage.ask(self._storage.table.submit_saved, view, name, now)
         if charged:
@@ -279,17 +293,6 @@ class Payments:
 
     # --- inside -----------------------------------------------------------------------------------
 
-    def _view(self, call: CallView, capture: CaptureView) -> PaymentView:
-        view = PaymentView(
-            id=capture.id,
-            call=call.id,
-            stage=capture.stage,
-            order=capture.order,
-            started_by=capture.started_by,
-            started_at=_timestamp(self._clock()),
-        )
-        return msgspec.structs.replace(view, **_shared(capture))
-
     def _change(self, payment_id: str, **changes: object) -> None:
         found = self._open[payment_id]
         before, after = found.view, msgspec.structs.replace(found.view, **changes)
@@ -300,7 +303,7 @@ class Payments:
             # Media refused the submission: nothing was sent.
             after = msgspec.structs.replace(after, submitted_at=None)
         if after.stage in FINAL:
-            after = msgspec.structs.replace(after, settled_at=_timestamp(self._clock()))
+            after = msgspec.structs.replace(after, settled_at=timestamp(self._clock()))
         found.view = after
         if (before.stage, before.agent) != (after.stage, after.agent):
             self._publish(after)
@@ -332,19 +335,3 @@ class Payments:
                 self._open.pop(view.id, None)
                 self.reconciliation.add(view)
             return
-
-
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-
-
-def _shared(capture: CaptureView) -> dict[str, object]:
-    """The fields that a payment shares with its capture."""
-    names = ("stage", "order", "agent", "taken_over_by", "brand", "last_four", "outcome", "reason")
-    return {name: getattr(capture, name) for name in names}
-
-
-def _known(charged: Iterable[PaymentView]) -> tuple[str, ...]:
-    """The payments whose outcome an agent knows when repeating the order; of one that is being
-    charged, nobody does."""
-    return tuple(each.id for each in charged if each.outcome is not None)

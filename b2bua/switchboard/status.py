@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from b2bua.call.routing.limits import Limiter
 from b2bua.call.routing.router import Router
-from b2bua.call.view import TrunkView
+from b2bua.call.trunk_view import TrunkView
 from b2bua.switchboard.interfaces import Engine, Media
 from media.events import Counted, Side
 

@@ -19,7 +19,8 @@ from b2bua.call.command import CallCommand
 from b2bua.call.leg import LegEvent, LegFailed, LegHungUp, LegId, LegInvited, LegReferred
 from b2bua.call.leg_command import RejectLeg
 from b2bua.call.routing.limits import Limiter
-from b2bua.call.view import CallView, Fault, PaymentView, ServiceView, TrunkView
+from b2bua.call.trunk_view import TrunkView
+from b2bua.call.view import CallView, Fault, PaymentView, ServiceView
 from b2bua.ladder.ladders import Ladders
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordsFault
@@ -28,6 +29,7 @@ from b2bua.switchboard.entry import Entry, restore_entries, snapshot_entries
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.faults import Faults
 from b2bua.switchboard.interfaces import Engine, Media, Plan, Reconciler
+from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.payment_provider import with_offers
 from b2bua.switchboard.payment_requests import PaymentRequests
 from b2bua.switchboard.payments import Payments
@@ -66,12 +68,14 @@ class Switchboard(PaymentRequests):
         ladders: Ladders | None = None,
         records: Callable[[], RecordsFault | None] = lambda: None,
         payments: PaymentTable | None = None,
+        links: LinkPolicy | None = None,
     ) -> None:
-        """`record` stores a call record; `records` reports what is wrong with them; `clock` gives
-        seconds since the epoch and never runs backwards."""
+        """`record` stores a call record; `records` reports what is wrong with them; `links`: how
+        payment links are opened and handed over; `clock` gives seconds since the epoch and never
+        runs backwards."""
         self._plan = plan
         feed, limiter, ladders = Feed(), Limiter(plan.limits), ladders or Ladders()
-        all_payments = Payments(payments or PaymentTable(), clock, self._publish_payment, record)
+        all_payments = Payments(payments or PaymentTable(), clock, self._publish_payment, record, links)
         self._context = SwitchboardContext(
             clock, limiter, ladders, Registry(limiter, ladders), feed, all_payments, RunQueue(),
             plan.agent_charging,
@@ -79,7 +83,7 @@ class Switchboard(PaymentRequests):
         )  # fmt: skip
         self._faults = Faults(
             lambda: self._context.has_media, records, clock, all_payments.fault,
-            lambda: all_payments.reconciliation.passed_by,
+            lambda: all_payments.reconciliation.passed_by, all_payments.link_service.fault,
         )  # fmt: skip
         self._executor = Executor(self._context)
         self._counted: Counted | None = None
@@ -230,15 +234,18 @@ class Switchboard(PaymentRequests):
     def on_findings(self, findings: Findings) -> None:
         """Take what the reconciler found of unknown payments."""
         self._context.payments.reconciliation.learn(findings)
+        self._context.payments.links.learn(findings)
 
     def ask_reconciler(self) -> None:
-        """Ask what became of unknown payments, and of what was done about payments, every second or
-        so."""
-        keys = self._context.payments.reconciliation.due()
+        """Ask what became of unknown payments, of links, and of what was done about payments, every
+        second or so."""
+        payments = self._context.payments
+        keys = (*payments.reconciliation.due(), *payments.links.due())
         if self._context.reconciler is not None:
             # Without any as well: its answer has counts for the health check.
             self._context.reconciler.inquire(keys)
-            self._context.payments.follow_ups.ask(self._context.reconciler)
+            payments.follow_ups.ask(self._context.reconciler)
+            payments.links.ask(self._context.reconciler)
 
     def _publish_payment(self, view: PaymentView) -> None:
         self._context.feed.publish_payment(with_offers(self._context.reconciler, view))
@@ -322,7 +329,8 @@ class Switchboard(PaymentRequests):
         calls = len(self._context.registry)
         found = health(calls, self._context.engine, self._context.media, self._counted)
         payments = self._context.payments
-        return found | payments.reconciliation.health(self._context.reconciler) | payments.follow_ups.health()
+        found |= payments.reconciliation.health(self._context.reconciler)
+        return found | payments.follow_ups.health() | payments.links.health()
 
     def faults(self) -> tuple[Fault, ...]:
         """See CallDesk."""

@@ -170,6 +170,7 @@ def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
         {"b2bua.api", "b2bua.pjsua"},
         {"b2bua.switchboard", "b2bua.config"},
         {"b2bua.sip", "b2bua.records"},
+        {"b2bua.notify"},
         {"b2bua.ladder"},
         {"b2bua.call"},
     ]

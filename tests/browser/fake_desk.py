@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from b2bua.call.follow_up import FollowUpView, Kind
+from b2bua.call.link import LinkOffer, LinkState, LinkView, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
 from b2bua.call.settlement import find_settled, outcome_for
+from b2bua.call.trunk_view import TrunkView
 from b2bua.call.view import (
     CallState,
     CallView,
@@ -26,7 +28,6 @@ from b2bua.call.view import (
     PaymentView,
     Repeated,
     ServiceView,
-    TrunkView,
 )
 from b2bua.switchboard.view_feed import Feed, Follower
 from media.events import Field, FieldProgress
@@ -60,7 +61,7 @@ def payment_of(view: CallView, capture: CaptureView) -> PaymentView:
 
 def is_charged(payment: PaymentView) -> bool:
     charged = isinstance(payment.outcome, Approved | PartiallyApproved | Unknown)
-    return charged or payment.stage is CaptureStage.CHARGING
+    return charged or payment.stage in (CaptureStage.CHARGING, CaptureStage.LINKED)
 
 
 class FakeDesk:
@@ -77,6 +78,7 @@ class FakeDesk:
         self.paid: dict[str, PaymentView] = {}
         self.offers: tuple[Operation, ...] | None = None  # what the provider can do; None: not known
         self.keys: dict[tuple[str, str], tuple[bytes, bytes]] = {}
+        self.offers_links = LinkOffer(offered=True, hand_over=True, expires=86_400.0)
 
     # --- the protocol ---
 
@@ -254,6 +256,60 @@ class FakeDesk:
                 started_at=now, submitted_at=now, saved_from=card.saved_from or None,
             )
         )  # fmt: skip
+
+    async def open_link(
+        self,
+        order: Order,
+        agent: str,
+        name: RequestName | None = None,
+        *,
+        call_id: str = "",
+        provider: str = "",
+        to: Recipient | None = None,
+        expires_in: float | None = None,
+        allow_repeat: bool = False,
+    ) -> PaymentView:
+        if self.refuses is not None:
+            raise self.refuses
+        charged = tuple(each for each in await self.payments(order.transaction_id, 9) if is_charged(each))
+        if charged and not allow_repeat:
+            raise Repeated(charged)
+        if call_id and (capture := self.find(call_id).capture) is not None and capture.stage not in FINAL:
+            raise NotNow("A card payment is under way in this call. Cancel it first.")
+        self.asked.append(("link", call_id, order, to, expires_in, provider, agent))
+        now = datetime.now(UTC)
+        until = now + timedelta(seconds=expires_in or self.offers_links.expires)
+        at = now.isoformat(timespec="milliseconds")
+        return self.tell(
+            PaymentView(
+                id=f"l-{len(self.asked)}", call=call_id, stage=CaptureStage.LINKED, order=order,
+                started_by=agent, agent=agent, started_at=at, submitted_at=at,
+                link=LinkView(expires_at=until.isoformat(timespec="milliseconds")),
+            )
+        )  # fmt: skip
+
+    async def close_link(self, payment_id: str, agent: str) -> PaymentView:
+        if self.refuses is not None:
+            raise self.refuses
+        payment = await self.payment(payment_id)
+        if payment.link is None or payment.link.is_over:
+            raise NotNow("This payment link is over: look at what became of it.")
+        self.asked.append(("close link", payment_id, agent))
+        return self.link(payment_id, state=LinkState.CLOSING)
+
+    def links(self) -> LinkOffer:
+        return self.offers_links
+
+    def link(self, payment_id: str, outcome: Outcome | None = None, **changes: Any) -> PaymentView:
+        """The link of a payment has changed; with an outcome, it is over."""
+        payment = self.paid[payment_id]
+        assert payment.link is not None
+        payment = msgspec.structs.replace(payment, link=msgspec.structs.replace(payment.link, **changes))
+        if outcome is not None:
+            payment = msgspec.structs.replace(
+                payment, stage=CaptureStage.FINISHED, outcome=outcome, settled_at=payment.started_at
+            )
+        return self.tell(payment)
 
     def decide(self, payment_id: str, outcome: FollowUpOutcome) -> PaymentView:
         """What became of the newest that was done about a payment."""

@@ -8,6 +8,7 @@ import { buildDemo, showDemo } from "./demo.js";
 import { follow } from "./feed.js";
 import { formNames, takeForms } from "./form.js";
 import { buildLater, chargesSaved, forgetLater, noteLater, showLater } from "./later.js";
+import { buildLinks, forgetLinks, linksOffered, showLink, showLinkForm, takeOffer, wantLink, wantsLink, withRecipient } from "./links.js";
 import { buildForms, buildOrder, clearErrors, echo, fill, money, readOrder, refill, showErrors } from "./order.js";
 import { $, announce, icon, make, write } from "./page.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
@@ -44,6 +45,7 @@ function signOut(message = "") {
   shown = { panel: "", key: "" };
   calls.clear();
   forgetLater();
+  forgetLinks();
   token.set(null);
   fill();
   trouble("");
@@ -65,6 +67,7 @@ async function signIn(given) {
     takeForms(await ask("/v1/forms"));
     buildForms(formNames());
     takeReasons(await ask("/v1/reasons"));
+    takeOffer(await ask("/v1/links"));
     buildFields((field) => act("/ask", { body: field ? { field } : {} }), (field) => act("/skip", { body: { field } }));
     me = await ask("/v1/me");
     if (!given && away()) return signOut(AWAY);
@@ -162,17 +165,21 @@ function show() {
 
 function showPanel(call, capture, amount, approved, theirs) {
   const over = capture && (isFinal(capture) || capture.saved_from); // a saved card is not keyed
-  const panel = over ? "result" : capture ? "capture" : call.state === "up" ? "order" : "";
+  const panel = over ? "result" : capture?.link ? "link" : capture ? "capture" : call.state === "up" ? "order" : "";
   const key = `${call.id} ${panel} ${capture?.id ?? ""} ${over ? capture.stage : ""}`;
   const able = live && !busy && !theirs;
   const focused = document.activeElement;
-  for (const id of ["order", "capture", "result"]) $(id).hidden = id !== panel;
+  for (const id of ["order", "capture", "result", "link"]) $(id).hidden = id !== panel;
   $("take").disabled = !able || !fit;
-  const card = panel === "order" && chargesSaved(call.capture) ? savedCard(call) : "";
+  showLinkForm(able);
+  const card = panel === "order" && !wantsLink() && chargesSaved(call.capture) ? savedCard(call) : "";
   $("take-saved").hidden = !card;
   $("take-saved").disabled = !able;
   if (card) write($("take-saved"), savedArmed ? `Yes, charge ${card} now` : `Charge ${card} again`);
   if (panel === "capture") showCapture(capture, amount, able);
+  $("link-instead").hidden = !linksOffered() || $("cancel").hidden;
+  $("link-instead").disabled = !able;
+  if (panel === "link") showLink(capture, amount, live && !busy);
   if (panel === "result") {
     const words = showResult(capture, amount, approved);
     $("again").hidden ||= call.state !== "up" || theirs;
@@ -192,7 +199,7 @@ function showPanel(call, capture, amount, approved, theirs) {
 /** Whose payment it is; returns whether it is another agent's. `capture`: the payment that is shown; `driven`: the one that
  *  has the mask, too. */
 function showOwner(capture, driven, call) {
-  const theirs = Boolean(driven) && driven.agent !== "" && driven.agent !== me.agent;
+  const theirs = Boolean(driven) && !driven.link && driven.agent !== "" && driven.agent !== me.agent;
   const words = capture || theirs ? owner(driven, me.agent) : "";
   $("owner").hidden = !words;
   write($("owner"), words);
@@ -312,7 +319,8 @@ $("sign-in").addEventListener("submit", (event) => {
 $("order").addEventListener("submit", (event) => {
   event.preventDefault();
   const order = readOrder();
-  if (order) act("", { body: order });
+  if (order && wantsLink()) openLink(order);
+  else if (order) act("", { body: order });
 });
 $("order").addEventListener("input", (event) => {
   if (event.target.getAttribute("aria-invalid")) clearErrors();
@@ -328,11 +336,27 @@ $("take-saved").addEventListener("click", () => {
   if (savedArmed) return show();
   act("/v1/payments", { body: { saved_from: from, ...order }, taken: (call, payment) => calls.charge(call, payment) });
 });
+
+function openLink(order) {
+  const path = `/v1/calls/${encodeURIComponent(calls.current.id)}/links`;
+  act(path, { body: withRecipient(order), taken: (call, payment) => { calls.charge(call, payment); wantLink(false); } });
+}
+
+$("link-instead").addEventListener("click", async () => {
+  const { order } = calls.current.capture;
+  await act("", { method: "DELETE", taken: () => { calls.dismiss(); refill(order); wantLink(true); } });
+  if (wantsLink()) $("link-open").focus();
+});
+$("link-close").addEventListener("click", () => {
+  const { id } = calls.capture(calls.current);
+  act(`/v1/payments/${encodeURIComponent(id)}/link/close`);
+});
+$("link-leave").addEventListener("click", () => next(null));
 $("sign-out").addEventListener("click", () => signOut());
 $("charge").addEventListener("click", () => act("/submit"));
 $("cancel").addEventListener("click", () => act("", { method: "DELETE" }));
 $("release").addEventListener("click", () => act("/release", {}, "mask"));
-$("again").addEventListener("click", () => next(calls.current.capture.order));
+$("again").addEventListener("click", () => next(calls.capture(calls.current).order));
 $("repeat-order").addEventListener("click", () => again?.());
 $("repeat-leave").addEventListener("click", () => showRepeat(null));
 $("take-over").addEventListener("click", () => {
@@ -344,6 +368,7 @@ $("take-over").addEventListener("click", () => {
 });
 $("done").addEventListener("click", () => next(null));
 buildLater(() => show());
+buildLinks(() => show());
 for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, touch, { passive: true });
 setInterval(tick, 1000);
 

@@ -10,7 +10,7 @@ export class Calls {
   #views = new Map(); // id → view, oldest first
   #dismissed = new Set(); // captures whose end the agent has seen
   #chosen = null;
-  #saved = new Map(); // call → its newest payment by a saved card, where that is newer than its capture
+  #saved = new Map(); // call → its newest payment by a saved card or a link, where that is newer than its capture
   #awaited = new Set(); // calls that the feed has named, but not shown yet
 
   get size() { return this.#views.size; }
@@ -31,9 +31,10 @@ export class Calls {
     return newest && !this.#dismissed.has(newest.id) ? newest : null;
   }
 
-  /** A saved card is being charged in a call. */
+  /** A saved card is being charged in a call, or a link was opened. */
   charge(view, payment) {
-    this.#saved.set(view.id, payment);
+    // What the feed has said of it meanwhile is newer than the answer.
+    if (this.#saved.get(view.id)?.id !== payment.id) this.#saved.set(view.id, payment);
   }
 
   #newest(view) {
@@ -64,6 +65,10 @@ export class Calls {
     }
     const view = this.#views.get(payment.call);
     const capture = view?.capture;
+    if (view && payment.link && !isFinal(payment) && (!capture || isFinal(capture))) {
+      this.#saved.set(view.id, payment); // opened elsewhere, or before this page was loaded
+      return view;
+    }
     const decided = payment.decided_at && capture?.outcome?.type === "unknown";
     if (capture?.id !== payment.id || view.state !== "ended" || (isFinal(capture) && !capture.lost && !decided)) return undefined;
     const { stage, outcome, reason, brand, last_four } = payment;

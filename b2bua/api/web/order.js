@@ -5,7 +5,7 @@ import { format, looksLikeCard, toDecimal, toMinor } from "./money.js";
 
 const LAST = "tonewall-currency";
 const COMMON = ["EUR", "USD", "GBP", "CHF", "PLN", "SEK", "NOK", "DKK", "CZK", "JPY", "CAD", "AUD"];
-const INPUTS = ["amount", "currency", "transaction_id"];
+const INPUTS = ["amount", "currency", "transaction_id", "phone", "email"];
 let decimals = {};
 
 /** `known`: decimals of each currency, as the service counts them. */

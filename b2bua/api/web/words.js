@@ -49,7 +49,7 @@ export const labelOf = (field) => wordsOf(field).label;
 export function banner(call, capture) {
   if (call.state === "ended") return { tone: "calm", icon: "phone", title: "The call has ended", text: "" };
   if (call.state === "ringing") return { tone: "calm", icon: "phone", title: "Ringing", text: "The call has not been answered yet." };
-  const running = capture && !isFinal(capture);
+  const running = capture && !isFinal(capture) && !capture.link;
   if (running && capture.stage === "starting") {
     return { tone: "wait", icon: "wait", title: "Securing the line", text: "One moment: the customer must not key anything yet." };
   }
@@ -101,7 +101,11 @@ export function say(call, capture, amount, approved) {
       return { text: `Thank you. Shall I charge ${amount}${card ? ` to your ${card}` : ""} now?`, hint: "Charge only when the customer agrees." };
     case "charging":
       return { text: "One moment, please. The bank is answering." };
+    case "linked":
+      if (capture.link.state !== "open") return null;
+      return { text: `You get a link. Please open it and pay ${amount} there.`, hint: "Nobody on the telephone needs the card." };
     case "finished":
+      if (capture.link && capture.outcome?.type === "failed") return { text: "The link is closed, and nothing was charged. How would you like to pay?" };
       switch (capture.outcome?.type) {
         case "approved": return { text: capture.order.operation === "verify" ? "Thank you. Your card was checked." : `Thank you. Your payment of ${amount} went through.` };
         case "partially_approved": return { text: `Your bank allowed ${approved} of ${amount} only. How would you like to pay the rest?` };
@@ -179,6 +183,28 @@ export function laterState(each, amount) {
   }
 }
 
+/** A payment link that is not over, in words. */
+export function linkState(link, amount) {
+  switch (link.state) {
+    case "opening": return { icon: "wait", title: "Opening the link…", text: "The payment provider is asked for it." };
+    case "closing": return { icon: "wait", title: "Closing the link…", text: "The provider says whether it was paid before." };
+    default:
+      if (Date.parse(link.expires_at) < Date.now()) return { icon: "wait", title: "The link has expired", text: "The provider says whether it was paid before." };
+      return { icon: "wait", title: `Waiting for ${amount}`, text: "The customer pays by the link. You see here when it is paid." };
+  }
+}
+
+/** How a link reached the service that sends it; "" where there is none. */
+export function handOver(given) {
+  switch (given?.state) {
+    case "waiting": return "The link is on its way to your SMS and e-mail service.";
+    case "delivered": return "Your SMS and e-mail service has the link.";
+    case "failing": return `Your SMS and e-mail service does not take the link (${given.reason}). It is tried again; copy the link meanwhile.`;
+    case "given_up": return `Your SMS and e-mail service did not take the link (${given.reason}).`;
+    default: return "";
+  }
+}
+
 /** The panel at the end: what came of it, and whether it may be tried again. `approved`: as in `say`. `lang` of the text,
  *  and of a fact as its third part, where that is not the page's. */
 export function result(capture, amount, approved) {
@@ -201,6 +227,10 @@ export function result(capture, amount, approved) {
   }
   if (capture.stage === "charging") return { tone: "warn", icon: "wait", title: "Charging…", text: "The bank is answering.", facts: own };
   const outcome = capture.outcome;
+  if (outcome?.type === "failed" && ["closed", "expired"].includes(capture.link?.state)) {
+    const ended = capture.link.state === "closed" ? "Link closed" : "Link expired";
+    return { tone: "bad", icon: "stop", title: ended, text: "Nobody paid by it. Nothing was charged.", facts: own, again: "Start again" };
+  }
   const [title, what] = approvedAs(order, amount);
   switch (outcome?.type) {
     case "approved":
@@ -264,17 +294,20 @@ export function owner(capture, me) {
 /** The order was charged already, or may have been. `amount`: of the newest of the payments. */
 export function repeated(problem, amount) {
   const newest = problem.payments[0];
-  const outcome = newest.outcome?.type ?? "charging";
-  const what = { approved: "approved", partially_approved: "approved in part", unknown: "not known", charging: "being charged" }[outcome] ?? outcome;
+  const outcome = newest.outcome?.type ?? (newest.link ? "linked" : "charging");
+  const what = {
+    approved: "approved", partially_approved: "approved in part", unknown: "not known", charging: "being charged", linked: "link open",
+  }[outcome] ?? outcome;
+  const titles = { unknown: "Perhaps charged already", charging: "Being charged now", linked: "A payment link is open" };
   return {
-    title: outcome === "unknown" ? "Perhaps charged already" : outcome === "charging" ? "Being charged now" : "Charged already",
+    title: titles[outcome] ?? "Charged already",
     text: problem.message,
     facts: [
       ["Your reference", newest.order.transaction_id], ["Amount", amount], ["Outcome", what],
       ["When", newest.submitted_at ? new Date(newest.submitted_at).toLocaleString() : ""], ["By", newest.started_by],
       ["Provider's reference", newest.outcome?.reference],
     ],
-    again: outcome === "charging" ? "" : "Charge it again: the customer pays once more",
+    again: outcome === "charging" || outcome === "linked" ? "" : "Charge it again: the customer pays once more",
   };
 }
 

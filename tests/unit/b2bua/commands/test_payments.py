@@ -20,12 +20,13 @@ from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.api.server import serve
 from b2bua.call.follow_up import FollowUpView
+from b2bua.call.link import HandOver, LinkState, LinkView
 from b2bua.call.order import Order, Settlement
 from b2bua.call.view import CaptureStage, PaymentView
 from b2bua.cli import app
 from b2bua.commands import payments as cli_payments
 from b2bua.records import payment_export
-from provider_adapters.payment import Accepted, Approved, Declined, FollowUpOutcome, Unknown
+from provider_adapters.payment import Accepted, Approved, Declined, Failed, FollowUpOutcome, Unknown
 from tests.browser.fake_desk import FakeDesk
 from tests.stack import until
 
@@ -232,3 +233,42 @@ async def test_its_help_names_what_it_does(shop: Shop) -> None:
     text = (await asyncio.to_thread(CliRunner().invoke, app, ["payments", "--help"])).output
     for command in ("list", "show", "reconcile", "settle", "refund", "export"):
         assert command in text
+
+
+# --- payment links --------------------------------------------------------------------------------
+
+LINKED = PaymentView(
+    id="p-9", stage=CaptureStage.LINKED, order=PAID.order, started_by="ann", agent="ann",
+    started_at=PAID.started_at, submitted_at=PAID.started_at,
+    link=LinkView(
+        state=LinkState.OPEN, url="https://pay.example/9", expires_at="2026-12-01T10:00:00.000+00:00",
+        hand_over=HandOver(
+            event="payment_link.opened", state="failing", reason="http_503", at="2026-11-30T10:02:00Z"
+        ),
+    ),
+)  # fmt: skip
+
+
+async def test_a_link_is_listed_and_shown_with_its_state(shop: Shop) -> None:
+    shop.desk.tell(LINKED)
+    assert "link open" in (await shop.run("list")).output
+    shown = (await shop.run("show", "p-9")).output
+    for words in ("open; its time ends 2026-12-01", "https://pay.example/9", "opened: failing (http_503)"):
+        assert words in shown
+    expired = msgspec.structs.replace(
+        LINKED, stage=CaptureStage.FINISHED, outcome=Failed(reason="link_expired"),
+        link=msgspec.structs.replace(LINKED.link, state=LinkState.EXPIRED),  # type: ignore[type-var]
+    )  # fmt: skip
+    shop.desk.tell(expired)
+    assert "link expired" in (await shop.run("list")).output
+
+
+def test_a_payment_by_a_link_is_in_the_books_when_it_was_paid() -> None:
+    paid = msgspec.structs.replace(
+        LINKED, stage=CaptureStage.FINISHED, outcome=Approved(reference="ch_9"),
+        settled_at="2026-12-01T09:00:00.000+00:00",
+        link=msgspec.structs.replace(LINKED.link, state=LinkState.PAID),  # type: ignore[type-var]
+    )  # fmt: skip
+    [row] = payment_export.rows(paid, datetime(2026, 12, 1, tzinfo=UTC))
+    assert (row["at"], row["link"], row["settled"]) == (paid.settled_at, "paid", 4990)
+    assert list(payment_export.rows(LINKED, datetime(2026, 12, 1, tzinfo=UTC))) == []

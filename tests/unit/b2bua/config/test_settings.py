@@ -12,12 +12,14 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from b2bua.config.assembly import agent_charging, build_forms, trunk_policies
+from b2bua.config.link_settings import LinkSettings
 from b2bua.config.reading import read_settings, read_signalling
 from b2bua.config.settings import SECTIONS
 from media.events import CardForm
 from tonewall.ini import ConfigError, Section, load, read_file, to_environment, variable_name
 
 EXAMPLE = Path(__file__).parents[4] / "sip.conf.example"
+WEBHOOK_SECRET = Path(__file__).parents[3] / "fixtures" / "webhook-secret"
 KEY_FILE = Path(__file__).parents[3] / "fixtures" / "provider-key"
 SECRET = "sk-live-7c4fe1-aaaaaaaaaaaa"
 # A value for every key that is not its default.
@@ -35,6 +37,11 @@ OTHER = {
     ("cdr", "spool"): "/tmp/other.spool",
     ("cdr", "retention"): "30",
     ("cdr", "payments"): "/tmp/other.sqlite",
+    ("links", "expires"): "3600",
+    ("links", "webhook_url"): "https://links.example/hook",
+    ("links", "webhook_secret"): WEBHOOK_SECRET.read_text().strip(),
+    ("links", "webhook_secret_file"): str(WEBHOOK_SECRET),
+    ("links", "ca_file"): str(EXAMPLE),
     ("general", "ring_time"): "30",
     ("general", "ladders"): "50",
     ("general", "guard_time"): "2.5",
@@ -256,6 +263,11 @@ WRONG = {
     ("provider", "ready"): "0",
     ("provider", "breaker_failures"): "-1",
     ("provider", "breaker_pause"): "0",
+    ("links", "expires"): "299",
+    ("links", "webhook_url"): "http://links.example/hook",
+    ("links", "webhook_secret"): "whsec_c2hvcnQ=",
+    ("links", "webhook_secret_file"): "/nowhere/secret",
+    ("links", "ca_file"): "/nowhere/ca.pem",
     ("webhooks", "port"): "65536",
     ("webhooks", "address"): "localhost",
     ("webhooks", "tls_certificate"): "/nowhere/hooks.pem",
@@ -694,3 +706,21 @@ def test_the_example_names_the_keys_of_a_carrier_that_a_pbx_does_not_have():
     comment = EXAMPLE.read_text().partition("; The side on which agents are")[2].partition("[pbx]")[0]
     for key in SECTIONS["carrier"].model_fields:
         assert (key in re.findall(r"[a-z_]+", comment)) == (key not in SECTIONS["pbx"].model_fields), key
+
+
+# --- payment links --------------------------------------------------------------------------------
+
+
+def test_a_service_for_links_needs_a_secret(tmp_path: Path) -> None:
+    own = {"webhook_url": "https://links.example/hook"}
+    assert load(LinkSettings, {"links": own}, {}).faults() == [
+        "[links] webhook_secret: expected whsec_ and base64, since webhook_url is given"
+    ]
+    file = {"webhook_secret_file": str(WEBHOOK_SECRET)}
+    settings = load(LinkSettings, {"links": own | file}, {})
+    assert settings.faults() == []
+    assert settings.webhook_secret.get_secret_value() == WEBHOOK_SECRET.read_text().strip()
+    (tmp_path / "secret").write_text("not-a-secret\n")
+    with pytest.raises(ConfigError, match="whsec_") as refused:
+        load(LinkSettings, {"links": own | {"webhook_secret_file": str(tmp_path / "secret")}}, {})
+    assert "not-a-secret" not in str(refused.value)

@@ -15,6 +15,7 @@ from b2bua.call.routing.router import Place, Router, Rule
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.interfaces import Plan
+from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.switchboard import Switchboard
 from media.events import (
     AnyAnswer,
@@ -35,7 +36,15 @@ from media.events import (
     Side,
 )
 from media.stream_description import LocalStream
-from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Operation, Outcome
+from provider_adapters.payment import (
+    Charge,
+    FollowUp,
+    FollowUpOutcome,
+    LinkOutcome,
+    LinkRequest,
+    Operation,
+    Outcome,
+)
 from provider_adapters.reconciler.messages import LaterResult, Settle, Settled
 from tests.call_script import THEIRS
 
@@ -92,9 +101,9 @@ class Wire:
 @dataclass
 class PlayedReconciler:
     """The reconciler as a switchboard sees it. `offered`: what it has said of the provider;
-    `handed` and `saved`: each request that it got, with its answer to come; `found`: what it says
-    of their keys, None where it does not know; `asked_for`: the keys that it was asked for, each
-    with when it was handed over."""
+    `handed`, `saved`, `opening` and `closing`: each request that it got, with its answer to come;
+    `found`: what it says of their keys, None where it does not know; `asked_for`: the keys that it
+    was asked for, each with when it was handed over."""
 
     offered: frozenset[Operation] | None = frozenset(Operation)
     offers: dict[str, frozenset[Operation]] = field(default_factory=dict)  # of named providers
@@ -107,6 +116,20 @@ class PlayedReconciler:
     found: dict[str, LaterResult] = field(default_factory=dict)
     asked_for: list[tuple[str, float | None]] = field(default_factory=list)
     settles: Callable[[Settle], Settled] | None = None  # what it answers to a person's word
+    opening: list[tuple[LinkRequest, asyncio.Future[LinkOutcome]]] = field(default_factory=list)
+    closing: list[tuple[str, asyncio.Future[Outcome]]] = field(default_factory=list)
+
+    async def open_link(self, request: LinkRequest, provider: str = "") -> LinkOutcome:
+        self.providers.append(provider)
+        answer: asyncio.Future[LinkOutcome] = asyncio.get_running_loop().create_future()
+        self.opening.append((request, answer))
+        return await answer
+
+    async def close_link(self, key: str, provider: str = "") -> Outcome:
+        self.providers.append(provider)
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.closing.append((key, answer))
+        return await answer
 
     async def follow_up(self, request: FollowUp, provider: str = "") -> FollowUpOutcome:
         self.providers.append(provider)
@@ -171,6 +194,7 @@ class Exchange:
         limits: Mapping[str, tuple[int, float]] | None = None,
         payments: PaymentTable | None = None,
         agent_charging: Mapping[str, ChargeDefaults] | None = None,
+        links: LinkPolicy | None = None,
     ) -> None:
         self.wire = Wire()
         self.records: list[CallRecord] = []
@@ -187,7 +211,7 @@ class Exchange:
         self.passed = 0.0  # seconds that a test lets pass at once
         loop = asyncio.get_running_loop()
         self.board = Switchboard(
-            plan, self.records.append, lambda: loop.time() + self.passed, payments=payments
+            plan, self.records.append, lambda: loop.time() + self.passed, payments=payments, links=links
         )
         self.reconciler = PlayedReconciler()
         self.board.connect(self.wire, self.wire, self.reconciler)

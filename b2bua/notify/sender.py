@@ -1,0 +1,78 @@
+"""Posts a message to a service over HTTPS, and says whether it was taken.
+
+Rule 1: taken is an answer of 2xx, whatever its body: no answer is read beyond its headers.
+Rule 2: TLS 1.2 or newer, certificate and host name verified. Plain HTTP goes to loopback alone.
+Rule 3: no proxy and no setting from the environment, no redirect; no URL, header or body in a log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from typing import Final
+
+import certifi
+import httpx
+
+from b2bua.notify.address import check_url
+from b2bua.notify.message import Message
+from b2bua.notify.signature import decode_secret, sign
+from tonewall.version import VERSION
+
+_PATIENCE: Final = 15.0  # seconds for one attempt, all of it
+_AT_ONCE: Final = 8  # connections
+for _name in ("httpx", "httpcore"):
+    # httpx logs URLs, httpcore at debug level every header: the signature.
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
+    logging.getLogger(_name).propagate = False
+
+
+class Sender:
+    """One service. Raises ValueError where URL or secret are none, and OSError or ssl.SSLError
+    where `ca_file` holds no certificates."""
+
+    def __init__(self, url: str, secret: str, ca_file: str = "", patience: float = _PATIENCE) -> None:
+        """`patience`: seconds for one attempt."""
+        self._url, self._key, self._patience = check_url(url), decode_secret(secret), patience
+        # Not ssl.create_default_context: that would write session keys to where SSLKEYLOGFILE says.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(cafile=ca_file or certifi.where())
+        self._client = httpx.AsyncClient(
+            verify=context,
+            trust_env=False,
+            follow_redirects=False,
+            timeout=patience,
+            # A new connection for each: an old one may be closed as it is used.
+            limits=httpx.Limits(max_connections=_AT_ONCE, max_keepalive_connections=0),
+            headers={"User-Agent": f"Tonewall/{VERSION}", "Accept-Encoding": "identity"},
+        )
+
+    async def send(self, message: Message, now: float) -> str:
+        """Send it once. Empty where it was taken, else a word that says why not. `now`: seconds
+        since the epoch."""
+        headers = sign(self._key, message.id, int(now), message.body)
+        headers["Content-Type"] = "application/json"
+        post = self._client.stream("POST", self._url, content=message.body, headers=headers)
+        try:
+            async with asyncio.timeout(self._patience), post as answer:
+                return "" if answer.is_success else f"http_{answer.status_code}"
+        except (TimeoutError, httpx.TimeoutException):
+            return "timeout"
+        except httpx.ConnectError as error:
+            return "certificate_not_trusted" if _is_untrusted(error) else "unreachable"
+        except (httpx.HTTPError, OSError):
+            return "connection_lost"
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._client.aclose()
+
+
+def _is_untrusted(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

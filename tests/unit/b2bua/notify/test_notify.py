@@ -1,0 +1,213 @@
+"""Messages to a service: signed, to HTTPS alone, in order, and tried until they are taken."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+
+import pytest
+
+from b2bua.notify.address import check_url
+from b2bua.notify.deliveries import Deliveries, Result
+from b2bua.notify.message import Message
+from b2bua.notify.signature import decode_secret, sign
+from tests.stack import until
+from tonewall.tasks import BackgroundTasks
+
+SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
+
+
+def message(number: int, subject: str = "p-1", *, life: float = 1000.0) -> Message:
+    return Message(id=f"msg_{number}", subject=subject, kind="test", body=b"{}", created_at=0.0, until=life)
+
+
+# --- signatures -----------------------------------------------------------------------------------
+
+
+def test_a_signature_is_that_of_the_specification() -> None:
+    # https://github.com/standard-webhooks/standard-webhooks: the example of its libraries.
+    key = decode_secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    headers = sign(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    assert headers == {
+        "webhook-id": "msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp": "1614265330",
+        "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    }
+
+
+def test_another_time_id_or_body_has_another_signature() -> None:
+    key = decode_secret(SECRET)
+    found = {
+        sign(key, *values)["webhook-signature"]
+        for values in (("a", 1, b"x"), ("a", 2, b"x"), ("b", 1, b"x"), ("a", 1, b"y"))
+    }
+    assert len(found) == 4
+    wanted = base64.b64encode(hmac.new(bytes(range(32)), b"a.1.x", hashlib.sha256).digest()).decode()
+    assert f"v1,{wanted}" in found
+
+
+@pytest.mark.parametrize(
+    "secret",
+    ["", "whsec_", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_x!", "whsec_c2hvcnQ=", "whsec_" + "A" * 100],
+)
+def test_a_secret_that_is_none_is_refused_without_being_quoted(secret: str) -> None:
+    with pytest.raises(ValueError, match="expected whsec_") as refused:
+        decode_secret(secret)
+    assert not secret or secret == "whsec_" or secret not in str(refused.value)
+
+
+# --- addresses ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/hook?x=1",
+        "https://a.example:8443/",
+        "http://127.0.0.1:8/",
+        "http://[::1]/",
+        "http://localhost/x",
+    ],
+)
+def test_messages_go_to_https_and_in_clear_to_this_machine(url: str) -> None:
+    assert check_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "", "a.example", "http://a.example/", "ftp://a.example/", "https://", "https:///x", "https://u@a.example/",
+        "https://a.example/ x", "https://a.example:x/", "https://a.example/#f", "http://127.0.0.1.example/",
+        "https://ä.example/",
+    ],
+)  # fmt: skip
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="expected https://"):
+        check_url(url)
+
+
+# --- deliveries -----------------------------------------------------------------------------------
+
+
+class Line:
+    """A service that answers as the test says, and what was noted."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.refuses = ""
+        self.sent: list[str] = []
+        self.noted: list[tuple[str, Result, str]] = []
+        self.held: asyncio.Event | None = None
+        self.at_once = 0
+        self.most = 0
+        self.tasks = BackgroundTasks()
+        self.deliveries = Deliveries(self.send, self.note, lambda: self.now, self.tasks)
+
+    async def send(self, each: Message, now: float) -> str:
+        self.sent.append(each.id)
+        self.at_once += 1
+        self.most = max(self.most, self.at_once)
+        if self.held is not None:
+            await self.held.wait()
+        self.at_once -= 1
+        return self.refuses
+
+    async def note(self, each: Message, result: Result, reason: str) -> None:
+        self.noted.append((each.id, result, reason))
+
+    async def idle(self) -> None:
+        await until(lambda: not len(self.tasks), "the attempts to end")
+
+    def after(self, seconds: float) -> None:
+        self.now += seconds
+        self.deliveries.look()
+
+
+async def test_of_one_subject_each_waits_for_the_one_before_and_others_do_not() -> None:
+    line = Line()
+    line.refuses = "http_500"
+    line.deliveries.add(message(1))
+    line.deliveries.add(message(2))
+    await line.idle()
+    assert line.sent == ["msg_1"]
+    line.deliveries.add(message(3, "p-2"))
+    await line.idle()
+    assert line.sent == ["msg_1", "msg_3"]
+    line.refuses = ""
+    line.after(2)
+    await line.idle()
+    assert line.sent == ["msg_1", "msg_3", "msg_1", "msg_3", "msg_2"]
+    assert line.deliveries.health()["waiting_webhooks"] == 0
+    assert line.deliveries.reason == ""
+
+
+async def test_pauses_grow_to_five_minutes() -> None:
+    line = Line()
+    line.refuses = "timeout"
+    line.deliveries.add(message(1, life=1e9))
+    await line.idle()
+    pauses = []
+    for _ in range(10):
+        before = len(line.sent)
+        passed = 0.0
+        while len(line.sent) == before:
+            line.after(1)
+            passed += 1
+            await line.idle()
+        pauses.append(passed)
+    assert pauses == [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+    assert line.noted[-1] == ("msg_1", "failing", "timeout")
+    assert line.deliveries.health()["oldest_waiting_webhook"] == line.now
+
+
+async def test_at_its_time_it_is_given_up_and_the_next_is_sent() -> None:
+    line = Line()
+    line.refuses = "unreachable"
+    line.deliveries.add(message(1, life=3.0))
+    line.deliveries.add(message(2))
+    await line.idle()
+    line.after(3)
+    await line.idle()
+    assert line.noted[1:] == [("msg_1", "given_up", "unreachable"), ("msg_2", "failing", "unreachable")]
+    assert line.deliveries.health()["given_up_webhooks"] == 1
+
+
+async def test_what_is_superseded_is_not_sent_again() -> None:
+    line = Line()
+    line.refuses = "http_503"
+    line.deliveries.add(message(1))
+    await line.idle()
+    line.refuses = ""
+    line.deliveries.add(message(2), only=True)
+    await line.idle()
+    assert line.sent == ["msg_1", "msg_2"]
+
+
+@pytest.mark.parametrize(("answer", "result"), [("", "delivered"), ("http_503", "given_up")])
+async def test_what_is_superseded_on_its_way_ends_before_the_next(answer: str, result: Result) -> None:
+    line = Line()
+    line.held = asyncio.Event()
+    line.deliveries.add(message(1))
+    await until(lambda: line.sent, "the attempt")
+    line.deliveries.add(message(2), only=True)
+    line.after(1)
+    assert line.sent == ["msg_1"]
+    line.refuses = answer
+    held, line.held = line.held, None
+    held.set()
+    await line.idle()
+    assert line.sent == ["msg_1", "msg_2"]
+    assert line.noted[0] == ("msg_1", result, answer)
+
+
+async def test_eight_are_sent_at_once() -> None:
+    line = Line()
+    line.held = asyncio.Event()
+    for number in range(20):
+        line.deliveries.add(message(number, f"p-{number}"))
+    await until(lambda: line.at_once == 8, "eight attempts")
+    line.held.set()
+    await line.idle()
+    assert (line.most, len(set(line.sent)), len(line.sent)) == (8, 20, 20)
