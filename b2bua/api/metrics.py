@@ -1,9 +1,10 @@
 """Counts calls, payments, packets and voice quality for Prometheus.
 
-Rule 1: the values of every label are in this file or in an enumeration. None comes from a call, so
-        that none can hold a digit of a card or anybody's number.
-Rule 2: calls that ended are counted from their records, as the database gets them; gauges come from
-        the desk.
+Rule 1: the values of every label are in this file, in an enumeration, or names of sections of
+        sip.conf. None comes from a call or a stranger, so that none can hold a digit of a card or
+        anybody's number, and there are few.
+Rule 2: calls that ended are counted from their records, as the database gets them; gauges, and what
+        has no call, come from the desk.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from b2bua.api.schema import problem_answers
 from b2bua.call.cdr import CallRecord, LegRecord
+from b2bua.call.tallies import Tallies
 from b2bua.call.view import CallDesk, CaptureStage, Fault, Stops
 from provider_adapters.payment import DIFFERENCES
+from provider_adapters.reconciler.messages import WebhookRefusal
 
 _DIRECTIONS = frozenset({"inbound", "outbound"})
 _OUTCOMES = frozenset({"approved", "partially_approved", "declined", "failed", "unknown", *CaptureStage})
@@ -57,6 +60,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
+        self._seen: dict[tuple[str, str], int] = {}  # of the tallies, at the last scrape
         self._calls = Counter(
             "tonewall_calls_ended", "Calls that ended.", ["direction", "answered"], registry=registry
         )
@@ -127,18 +131,35 @@ class Metrics:
             if score is not None:
                 histogram.labels(side).observe(score)
 
-    def render(self, health: Mapping[str, int | bool], faults: Sequence[Fault] = ()) -> bytes:
-        """In Prometheus' text format. `health` and `faults`: those of `CallDesk`."""
+    def _observe_saved(self, tallies: Tallies) -> None:
+        """Add the charges of saved cards that ended since the last scrape."""
+        for name, counter, counts in (
+            ("saved", self._payments, tallies.saved),
+            ("differences", self._differences, tallies.differences),
+        ):
+            for word, count in counts.items():
+                counter.labels(word).inc(count - self._seen.get((name, word), 0))
+                self._seen[name, word] = count
+
+    def render(
+        self,
+        health: Mapping[str, int | bool],
+        faults: Sequence[Fault] = (),
+        tallies: Tallies | None = None,
+    ) -> bytes:
+        """In Prometheus' text format. `health`, `faults` and `tallies`: those of `CallDesk`."""
+        tallies = tallies or Tallies()
+        self._observe_saved(tallies)
         now = CollectorRegistry()
-        now.register(_Gauges(health, faults))
+        now.register(_Gauges(health, faults, tallies))
         return generate_latest(self._registry) + generate_latest(now)
 
 
 class _Gauges:
     """The state of the desk at this moment, as a collector of Prometheus."""
 
-    def __init__(self, health: Mapping[str, int | bool], faults: Sequence[Fault]) -> None:
-        self._health, self._faults = health, faults
+    def __init__(self, health: Mapping[str, int | bool], faults: Sequence[Fault], tallies: Tallies) -> None:
+        self._health, self._faults, self._tallies = health, faults, tallies
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
@@ -153,6 +174,15 @@ class _Gauges:
         for what in Stops:
             faulty.add_metric([what], int(what in stopped))
         yield faulty
+        refused = CounterMetricFamily(
+            "tonewall_refused_webhooks",
+            "Webhooks that were refused, since the reconciler started.",
+            labels=["provider", "reason"],
+        )
+        for provider, counts in self._tallies.refused_webhooks.items():
+            for reason in WebhookRefusal:
+                refused.add_metric([provider, reason], counts.get(reason, 0))
+        yield refused
         for name, text in _TOTALS.items():
             yield CounterMetricFamily(f"tonewall_{name}", text, int(self._health.get(name, 0)))
 
@@ -173,6 +203,8 @@ def metrics_routes(metrics: Metrics, desk: CallDesk) -> APIRouter:
     )
     async def scrape() -> Response:
         """In Prometheus' text format. No label holds anything of a call."""
-        return Response(metrics.render(desk.health(), desk.faults()), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return Response(
+            metrics.render(desk.health(), desk.faults(), desk.tallies()), media_type=CONTENT_TYPE_PLAIN_0_0_4
+        )
 
     return router

@@ -17,6 +17,7 @@ from b2bua.call.deafness import LineFault
 from b2bua.call.follow_up import KINDS, Balance, FollowUpView, Kind
 from b2bua.call.link import LinkOffer, LinkView, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
+from b2bua.call.tallies import Tallied
 from b2bua.call.trunk_view import TrunkView
 from media.events import Field, FieldProgress
 from provider_adapters.payment import Operation, Outcome, Unknown
@@ -80,9 +81,8 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     with the same reference over which it was asked for expressly. `decided_at`, `decided_by`: when
     and by whom an outcome that was unknown was found: "reconciler", "webhook" or "person";
     `settled_by`: which agent. `captured`, `refunded` and `voided` follow from the rest: what the
-    provider has done, or has accepted to do, in the order's minor unit. `offers`: what the provider
-    that took it can do about it, and with its card where that is saved; None where that is not
-    known. `left`: how much may still be captured, voided or refunded there.
+    provider has done, or has accepted to do, in the order's minor unit. `offers`: what its
+    provider can do about it; None: not known. `left`: how much may still be captured, … there.
     """
 
     id: str
@@ -230,7 +230,7 @@ def _certainty(payments: tuple[PaymentView, ...]) -> str:
     return "charged" if any(not isinstance(payment.outcome, Unknown) for payment in payments) else "unknown"
 
 
-class CallDesk(Protocol):
+class CallDesk(Tallied, Protocol):
     """The calls, as the API sees them. Every method raises NoSuchCall, NotNow or NotWell, and
     nothing else of its own."""
 

@@ -16,6 +16,7 @@ from b2bua.call.command import CallCommand
 from b2bua.call.follow_up import Kind
 from b2bua.call.link import LinkOffer, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
+from b2bua.call.tallies import Tallies
 from b2bua.call.view import CallView, NoSuchCall, NotNow, NotOffered, NotWell, PaymentView, Repeated, Stops
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
@@ -219,6 +220,10 @@ class PaymentRequests:
     async def remember(self, name: RequestName, answer: bytes) -> None:
         """See CallDesk."""
         await self._context.payments.remember(name, answer)
+
+    def tallies(self) -> Tallies:
+        """See CallDesk."""
+        return self._context.payments.reconciliation.tallies
 
     # --- inside -----------------------------------------------------------------------------------
 

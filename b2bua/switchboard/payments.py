@@ -333,5 +333,5 @@ class Payments:
                 continue
             if view.stage in FINAL:
                 self._open.pop(view.id, None)
-                self.reconciliation.add(view)
+                self.reconciliation.note_end(view)
             return

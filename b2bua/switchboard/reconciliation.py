@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from b2bua.call.tallies import Tallies
 from b2bua.call.view import PaymentView
 from b2bua.switchboard.interfaces import Reconciler
 from b2bua.switchboard.payment_storage import PaymentStorage
@@ -48,6 +49,7 @@ class Reconciliation:
         self.passed_by: tuple[str, ...] = ()
         """The providers whose circuit breaker is not closed."""
         self._contradicted = 0
+        self.tallies = Tallies()
         self.decided: dict[str, int] = {}
         """How many were decided, by outcome."""
 
@@ -64,6 +66,12 @@ class Reconciliation:
         outcome = view.outcome
         if isinstance(outcome, Unknown) and outcome.reason not in FINAL_REASONS:
             self._unknown[view.id] = _Unknown(view)
+
+    def note_end(self, view: PaymentView) -> None:
+        """Count a payment that is over where no call record does, and follow it as `add` does."""
+        if not view.call and view.outcome is not None:
+            self.tallies.count_saved(view.outcome)
+        self.add(view)
 
     def due(self) -> tuple[str, ...]:
         """The payments to ask about now."""
@@ -85,6 +93,7 @@ class Reconciliation:
     def learn(self, findings: Findings) -> None:
         """Settle what was found."""
         self._contradicted = findings.contradicted
+        self.tallies.refused_webhooks = findings.refused
         self.passed_by = tuple(name for name, state in findings.circuits.items() if state != "closed")
         for key, finding in findings.found.items():
             each = self._unknown.get(key)
@@ -139,7 +148,8 @@ class Reconciliation:
     def health(self, reconciler: Reconciler | None) -> dict[str, int | bool]:
         """For the health check: whether the reconciler is connected, how many payments are unknown,
         for how many seconds the oldest of them is, how many were decided, how many claims of
-        providers contradict what was decided, and how many providers are passed by."""
+        providers contradict what was decided, how many providers are passed by, and how many
+        webhooks were refused."""
         started = [
             datetime.fromisoformat(each.view.started_at).timestamp() for each in self._unknown.values()
         ]
@@ -150,4 +160,5 @@ class Reconciliation:
             "decided_payments": sum(self.decided.values()),
             "contradicted_payments": self._contradicted,
             "open_circuits": len(self.passed_by),
+            "refused_webhooks": self.tallies.all_refused_webhooks,
         }

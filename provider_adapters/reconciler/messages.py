@@ -14,16 +14,33 @@ socket.
     webhook                          reconciler
     | -- Noticed -------------------> |  what a provider's webhook says
     | <---------------------- Noted - |  it is on disk: the provider need not send it again
+    | -- Refused -------------------> |  how many requests it refused; answered by Noted
 
 Rule: no message can hold a digit of a card.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from provider_adapters.notice import Notice
 from provider_adapters.payment import Charge, FollowUp, FollowUpOutcome, Link, LinkRequest, Operation, Outcome
+
+
+class WebhookRefusal(StrEnum):
+    """Why a webhook was not taken."""
+
+    BAD_SIGNATURE = "bad_signature"
+    STALE = "stale"  # sent again after too long, as a replay is
+    UNREADABLE = "unreadable"
+    UNKNOWN_PATH = "unknown_path"
+    NOT_POST = "not_post"
+    NOT_HTTP = "not_http"
+    TOO_LARGE = "too_large"
+    TOO_MANY_CONNECTIONS = "too_many_connections"
+    NOT_KEPT = "not_kept"  # by the reconciler; the provider sends it again
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
@@ -56,7 +73,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, tag="findings"):
     """What became of the keys. `unknown`: how many charges are open altogether; `oldest`: when the
     oldest of them was sent; `noticed`: how many events webhooks brought; `contradicted`: how many
     of them contradict what was decided; `circuits`: the state of each provider's circuit breaker,
-    by name."""
+    by name; `refused`: how many webhooks were refused, by the provider's name and the reason."""
 
     found: dict[str, Finding] = {}
     unknown: int = 0
@@ -64,6 +81,7 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, tag="findings"):
     noticed: int = 0
     contradicted: int = 0
     circuits: dict[str, str] = {}
+    refused: dict[str, dict[WebhookRefusal, int]] = {}
 
 
 class LaterRequest(msgspec.Struct, frozen=True, kw_only=True, tag="later"):
@@ -140,8 +158,16 @@ class Noticed(msgspec.Struct, frozen=True, kw_only=True, tag="noticed"):
     notices: tuple[Notice, ...]
 
 
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+    """How many webhooks of a provider were refused since the last such message that was noted."""
+
+    provider: str
+    counts: dict[WebhookRefusal, int]
+
+
 class Noted(msgspec.Struct, frozen=True, kw_only=True, tag="noted"):
-    """Whether the notices are on disk. One answer for each Noticed, in their order."""
+    """Whether the notices are on disk, or the counts were added. One answer for each Noticed and
+    Refused, in their order."""
 
     kept: bool
 
@@ -149,5 +175,5 @@ class Noted(msgspec.Struct, frozen=True, kw_only=True, tag="noted"):
 GONE = "reconciler_gone"
 """The reason where the connection was lost: of an `Unknown`, it may have got the request; of a
 `Failed`, it never did."""
-ToReconciler = Inquiry | LaterRequest | LinkClosing | LaterInquiry | Settle | Noticed
+ToReconciler = Inquiry | LaterRequest | LinkClosing | LaterInquiry | Settle | Noticed | Refused
 FromReconciler = Hello | Findings | LaterResult | Settled | Noted

@@ -33,6 +33,7 @@ from provider_adapters.reconciler.messages import (
     LinkClosing,
     Noted,
     Noticed,
+    Refused,
     Settle,
     ToReconciler,
 )
@@ -64,6 +65,9 @@ class _Server:
                 connection.send(self._reconciler.later.resolve(message))
             elif isinstance(message, Settle):
                 connection.send(self._reconciler.settlements.settle(message))
+            elif isinstance(message, Refused):
+                self._reconciler.add_refused(message)
+                connection.send(Noted(kept=True))
             elif isinstance(message, Noticed):
                 connection.send(Noted(kept=self._reconciler.notice(message.notices)))
             else:

@@ -51,6 +51,8 @@ from provider_adapters.reconciler.messages import (
     Inquiry,
     LaterRequest,
     LinkClosing,
+    Refused,
+    WebhookRefusal,
 )
 from provider_adapters.reconciler.notices import NoticeFile, Notices, can_inquire
 from provider_adapters.reconciler.reader import JournalReader
@@ -81,6 +83,7 @@ class Reconciler:
         self._agenda = Agenda(patience(accounts), limit)
         self._reader = JournalReader(path, time.time() - limit - _DAY)
         self._tasks = BackgroundTasks()
+        self._refused: dict[str, dict[WebhookRefusal, int]] = {}
         self.later = LaterRequests(self._journal, self._default)
         self.settlements = Settlements(
             self._journal, self.later.is_sending, patience(accounts), self._default
@@ -144,6 +147,14 @@ class Reconciler:
         self._agenda.ask_now(keys, time.time())
         self.links.ask_now(keys, time.time())
 
+    def add_refused(self, message: Refused) -> None:
+        """Count webhooks that were refused; of a provider that is configured, so that the counts
+        stay few."""
+        if message.provider in self._accounts:
+            counts = self._refused.setdefault(message.provider, {})
+            for reason, count in message.counts.items():
+                counts[reason] = counts.get(reason, 0) + count
+
     def notice(self, notices: tuple[Notice, ...]) -> bool:
         """Keep what a webhook says, and act on it; whether it is on disk."""
         self._follow()
@@ -176,6 +187,7 @@ class Reconciler:
             oldest=self._agenda.oldest(),
             noticed=self.notices.taken,
             contradicted=self._contradictions.count,
+            refused=self._refused,
             circuits={name: str(state) for name, state in self._circuits.states(time.time(), pauses).items()},
         )
 

@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 
 import h11
 
+from provider_adapters.reconciler.messages import WebhookRefusal
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 MAX_HEAD = 16 * 1024
 MAX_BODY = 64 * 1024
+_HEADERS_TOO_LARGE = 431
 _CHUNK = 16 * 1024
 _PAUSE = 0.5  # seconds after an accept that failed: for want of descriptors, as a rule
 
@@ -46,7 +48,7 @@ class Answer:
 
 
 class _Refused(Exception):
-    """The request is not read to its end."""
+    """The request is not read to its end: it is too large."""
 
     def __init__(self, status: int) -> None:
         super().__init__(status)
@@ -54,18 +56,20 @@ class _Refused(Exception):
 
 
 class Listener:
-    """Answers by `respond`. `context`: for TLS, where this end has it; `connections`: the most at
-    once; `request_time`: seconds for all of a request."""
+    """Answers by `respond`. `refused` hears of each request that does not get so far; `context`:
+    for TLS, where this end has it; `connections`: the most at once; `request_time`: seconds for all
+    of a request."""
 
     def __init__(
         self,
         respond: Callable[[HttpRequest], Awaitable[Answer]],
+        refused: Callable[[WebhookRefusal], None],
         *,
         context: ssl.SSLContext | None,
         connections: int,
         request_time: float,
     ) -> None:
-        self._respond, self._context = respond, context
+        self._respond, self._refused, self._context = respond, refused, context
         self._connections, self._request_time = connections, request_time
         self._tasks = BackgroundTasks()
 
@@ -81,7 +85,7 @@ class Listener:
                 continue
             if len(self._tasks) >= self._connections:
                 accepted.close()
-                log.warning("too_many_webhook_connections", count=self._connections)
+                self._refused(WebhookRefusal.TOO_MANY_CONNECTIONS)
                 continue
             self._tasks.start(self._converse(accepted), "webhook")
 
@@ -125,8 +129,11 @@ class Listener:
                 return
             answer = await self._respond(request)
         except h11.RemoteProtocolError as error:
+            is_long = error.error_status_hint == _HEADERS_TOO_LARGE
+            self._refused(WebhookRefusal.TOO_LARGE if is_long else WebhookRefusal.NOT_HTTP)
             answer = Answer(error.error_status_hint)
         except _Refused as error:
+            self._refused(WebhookRefusal.TOO_LARGE)
             answer = Answer(error.status)
         if connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             await _send(connection, writer, answer)

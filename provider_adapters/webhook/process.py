@@ -17,13 +17,15 @@ import signal
 import socket
 import ssl
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 from provider_adapters.payment import WRONG_CONFIGURATION
-from provider_adapters.webhook.delivery import deliver
+from provider_adapters.reconciler.messages import Refused, WebhookRefusal
+from provider_adapters.webhook.delivery import deliver, report
 from provider_adapters.webhook.listener import Listener
-from provider_adapters.webhook.reception import Reception
+from provider_adapters.webhook.reception import Reception, Refusals
 from provider_adapters.webhook.scheme import SCHEMES, load_scheme
 from provider_adapters.webhook.settings import WebhookSettings
 from tonewall.ini import ConfigError, load
@@ -32,6 +34,7 @@ from tonewall.process import end_with_parent, harden, ignore_hangup, renounce_pr
 from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
+_REPORT_EVERY = 2.0  # seconds between two reports of what was refused
 
 
 async def serve(settings: WebhookSettings, adapter: str, provider: str, path: Path) -> None:
@@ -44,8 +47,13 @@ async def serve(settings: WebhookSettings, adapter: str, provider: str, path: Pa
     reception = Reception(
         adapter, provider, load_scheme(adapter), settings.secret.get_secret_value(), partial(deliver, path)
     )
+
+    async def tell(counts: dict[WebhookRefusal, int]) -> bool:
+        return await report(path, Refused(provider=provider, counts=counts))
+
     listener = Listener(
         reception.respond,
+        reception.refusals.note,
         context=tls_context(settings),
         connections=settings.connections,
         request_time=settings.request_time,
@@ -55,10 +63,18 @@ async def serve(settings: WebhookSettings, adapter: str, provider: str, path: Pa
         tasks = BackgroundTasks()
         # Without it nobody listens: better to be started again.
         tasks.start(listener.serve(bound), "webhooks", stop.set)
+        tasks.start(_report(reception.refusals, tell), "refusals", stop.set)
         await stop.wait()
         await tasks.cancel()
     await listener.close()
+    await reception.refusals.report(tell)
     reception.refusals.close()
+
+
+async def _report(refusals: Refusals, tell: Callable[[dict[WebhookRefusal, int]], Awaitable[bool]]) -> None:
+    while True:
+        await asyncio.sleep(_REPORT_EVERY)
+        await refusals.report(tell)
 
 
 def tls_context(settings: WebhookSettings) -> ssl.SSLContext | None:

@@ -2,7 +2,7 @@
 
 Rule 1: a provider hears that an event was taken only when the reconciler has it on disk; else it
         sends it again.
-Rule 2: of what is refused nothing is logged but its kind and how often it came.
+Rule 2: of what is refused nothing is logged or counted but its kind and how often it came.
 """
 
 from __future__ import annotations
@@ -14,28 +14,43 @@ from dataclasses import dataclass, field
 import msgspec
 
 from provider_adapters.notice import Notice
+from provider_adapters.reconciler.messages import WebhookRefusal
 from provider_adapters.webhook.listener import Answer, HttpRequest
 from provider_adapters.webhook.scheme import BadSignature, Scheme, Stale, Unreadable
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _LOG_EVERY = 10.0  # seconds between two lines about refusals of one kind
-_REFUSALS = {BadSignature: (401, "bad_signature"), Stale: (400, "stale"), Unreadable: (400, "unreadable")}
+_REFUSALS = {
+    BadSignature: (401, WebhookRefusal.BAD_SIGNATURE),
+    Stale: (400, WebhookRefusal.STALE),
+    Unreadable: (400, WebhookRefusal.UNREADABLE),
+}
 
 
 @dataclass(slots=True)
 class Refusals:
     """How often what was refused, with a line in the log now and then."""
 
-    counts: dict[str, int] = field(default_factory=dict)
-    _logged: dict[str, float] = field(default_factory=dict)
+    counts: dict[WebhookRefusal, int] = field(default_factory=dict)
+    _reported: dict[WebhookRefusal, int] = field(default_factory=dict)
+    _logged: dict[WebhookRefusal, float] = field(default_factory=dict)
 
-    def note(self, reason: str, now: float) -> None:
+    def note(self, reason: WebhookRefusal, now: float | None = None) -> None:
         """Count one. `now`: seconds of a monotonic clock."""
+        now = time.monotonic() if now is None else now
         self.counts[reason] = self.counts.get(reason, 0) + 1
         if now - self._logged.get(reason, -_LOG_EVERY) >= _LOG_EVERY:
             self._logged[reason] = now
             log.warning("webhook_refused", reason=reason, count=self.counts[reason])
+
+    async def report(self, tell: Callable[[dict[WebhookRefusal, int]], Awaitable[bool]]) -> None:
+        """Tell what was counted since the last time that it was taken."""
+        now = dict(self.counts)
+        new = {reason: count - self._reported.get(reason, 0) for reason, count in now.items()}
+        new = {reason: count for reason, count in new.items() if count}
+        if new and await tell(new):
+            self._reported = now
 
     def close(self) -> None:
         """Log what was counted in all."""
@@ -62,9 +77,9 @@ class Reception:
     async def respond(self, request: HttpRequest) -> Answer:
         """The answer to one request."""
         if request.path != self._path:
-            return self._refuse(404, "unknown_path")
+            return self._refuse(404, WebhookRefusal.UNKNOWN_PATH)
         if request.method != "POST":
-            return self._refuse(405, "not_post")
+            return self._refuse(405, WebhookRefusal.NOT_POST)
         try:
             notices = self._scheme.read(request.headers, request.body, self._secret, time.time())
         except (BadSignature, Stale, Unreadable) as error:
@@ -74,12 +89,12 @@ class Reception:
             msgspec.structs.replace(each, provider=name, event=f"{name}:{each.event}") for each in notices
         ]
         if named and not await self._deliver(tuple(named)):
-            return self._refuse(503, "not_kept")
+            return self._refuse(503, WebhookRefusal.NOT_KEPT)
         log.debug("webhook_taken", count=len(notices))
         return Answer(200, self._scheme.ANSWER)
 
-    def _refuse(self, status: int, reason: str) -> Answer:
-        self.refusals.note(reason, time.monotonic())
+    def _refuse(self, status: int, reason: WebhookRefusal) -> Answer:
+        self.refusals.note(reason)
         return Answer(status)
 
 

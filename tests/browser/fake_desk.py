@@ -11,6 +11,7 @@ from b2bua.call.follow_up import FollowUpView, Kind
 from b2bua.call.link import LinkOffer, LinkState, LinkView, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
 from b2bua.call.settlement import find_settled, outcome_for
+from b2bua.call.tallies import Tallies
 from b2bua.call.trunk_view import TrunkView
 from b2bua.call.view import (
     CallState,
@@ -72,6 +73,7 @@ class FakeDesk:
         self.asked: list[tuple[Any, ...]] = []
         self.kept: dict[Field, int] = {}
         self.media = True
+        self.counted = Tallies()
         self.wrong: tuple[Fault, ...] = ()
         self.refuses: Exception | None = None  # what the next start is refused with
         self._captures = 0
@@ -93,6 +95,9 @@ class FakeDesk:
 
     def health(self) -> dict[str, int | bool]:
         return {"media": self.media, "calls": len(self.calls()), "payers": 1}
+
+    def tallies(self) -> Tallies:
+        return self.counted
 
     def faults(self) -> tuple[Fault, ...]:
         return self.wrong

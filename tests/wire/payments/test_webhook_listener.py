@@ -336,6 +336,39 @@ async def test_what_adyen_accepted_becomes_final_for_who_asks(hooks: Starting, t
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_what_is_refused_is_counted_by_the_reconciler_also_from_before_it_came(hooks: Starting) -> None:
+    running = hooks()
+    await running.ready()
+    assert (await running.send(Signed({}, b""))).status_code == 401
+    await running.converse(b"garbage\r\n\r\n")
+    running.start_reconciler()
+    findings: list[Findings] = []
+    client = ReconcilerClient(running.socket, findings.append)
+    task = asyncio.create_task(client.run())
+
+    def counted(**expected: int) -> Callable[[], bool]:
+        def asked() -> bool:
+            client.inquire(())
+            return bool(findings) and findings[-1].refused == {"default": expected}
+
+        return asked
+
+    try:
+        await until(counted(bad_signature=1, not_http=1), "the counts of before")
+        for signed, path, method in (
+            (Signed({}, b""), PATH, "POST"),
+            (Signed({}, b""), "/elsewhere", "POST"),
+            (Signed({}, b""), PATH, "PUT"),
+            (Signed({}, b"x" * (MAX_BODY + 1)), PATH, "POST"),
+        ):
+            await running.send(signed, path, method)
+        expected = {"bad_signature": 2, "not_http": 1, "unknown_path": 1, "not_post": 1, "too_large": 1}
+        await until(counted(**expected), "the counts, each once")
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_a_notice_waits_over_the_death_of_the_reconciler(hooks: Starting) -> None:
     running = hooks()
     journal = running.journal

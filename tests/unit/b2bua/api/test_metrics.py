@@ -9,7 +9,10 @@ from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
 from b2bua.call.cdr import CallRecord, CaptureRecord, LegRecord
+from b2bua.call.tallies import Tallies
 from media.events import LegCounters
+from provider_adapters.payment import Approved, Declined, Unknown
+from provider_adapters.reconciler.messages import WebhookRefusal
 from tests.browser.fake_desk import FakeDesk
 from tests.canary import CANARY, find_in_text
 
@@ -72,6 +75,33 @@ def test_what_ended_is_counted_by_words_of_a_fixed_list():
     assert (seen[("tonewall_leaks_total",)], seen[("tonewall_strangers_total",)]) == (1, 7)
     assert NUMBER.encode() not in text
     assert find_in_text(text.decode()) == []
+
+
+def test_charges_of_saved_cards_are_counted_once_beside_those_of_calls():
+    metrics, tallies = Metrics(), Tallies()
+    paid = CaptureRecord(transaction_id="t", amount=1, currency="EUR", stage="finished", outcome="approved")
+    metrics.observe(record(captures=(paid,)))
+    tallies.count_saved(Approved(reference="ch_1"))
+    tallies.count_saved(Unknown(reason="amount_differs"))
+    metrics.render(HEALTH, (), tallies)
+    tallies.count_saved(Declined(reason="stolen"))
+    seen = samples(metrics.render(HEALTH, (), tallies))
+    assert [seen["tonewall_payments_total", word] for word in ("approved", "unknown", "declined")] == [
+        2,
+        1,
+        1,
+    ]
+    assert seen["tonewall_payment_differences_total", "amount_differs"] == 1
+
+
+def test_refused_webhooks_are_counted_by_provider_and_reason():
+    refused = {"north": {WebhookRefusal.BAD_SIGNATURE: 3, WebhookRefusal.TOO_LARGE: 1}}
+    tallies = Tallies(refused_webhooks=refused)
+    seen = samples(Metrics().render(HEALTH, (), tallies))
+    assert seen["tonewall_refused_webhooks_total", "bad_signature", "north"] == 3
+    assert seen["tonewall_refused_webhooks_total", "north", "too_large"] == 1
+    assert seen["tonewall_refused_webhooks_total", "north", "stale"] == 0, "an alarm needs the zero before"
+    assert tallies.all_refused_webhooks == 4
 
 
 async def test_a_scrape_needs_a_token_and_gets_text():

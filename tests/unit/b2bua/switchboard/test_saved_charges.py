@@ -18,7 +18,7 @@ from b2bua.call.view import CaptureStage, NoSuchPayment, NotNow, NotOffered, Not
 from b2bua.records.payments import PaymentTable
 from media.events import ChargeResolved, ResolveCharge
 from provider_adapters.payment import Approved, Declined, Operation, Outcome, Unknown
-from provider_adapters.reconciler.messages import Finding, Findings
+from provider_adapters.reconciler.messages import Finding, Findings, WebhookRefusal
 from tests.stack import until
 from tests.unit.b2bua.switchboard.exchange import Exchange
 
@@ -102,6 +102,29 @@ async def test_it_is_a_payment_of_its_own_on_disk_before_it_is_handed_over(path:
     assert (after.outcome, after.captured) == (Approved(reference="ch_2"), 700)
     assert [each.id for each in await exchange.board.payments("order-2", 5)] == [view.id]
     assert exchange.records == []
+
+
+async def test_it_is_counted_once_whatever_becomes_of_it(path: Path) -> None:
+    exchange = await process(path, PAID)
+    view = await charge(exchange)
+    await answer(exchange, Unknown(reason="no_answer_in_time"))
+    await settled(exchange, view.id)
+    await until(lambda: exchange.board.tallies().saved == {"unknown": 1}, "the count")
+    exchange.board.on_findings(Findings(found={view.id: Finding(outcome=Approved(reference="ch_2"))}))
+
+    async def found() -> bool:
+        return isinstance((await exchange.board.payment(view.id)).outcome, Approved)
+
+    await until(found, "the outcome")
+    assert exchange.board.tallies().saved == {"unknown": 1}
+
+
+async def test_what_the_reconciler_says_of_refused_webhooks_is_counted(path: Path) -> None:
+    exchange = await process(path)
+    refused = {"north": {WebhookRefusal.STALE: 2}}
+    exchange.board.on_findings(Findings(refused=refused))
+    assert exchange.board.tallies().refused_webhooks == refused
+    assert exchange.board.health()["refused_webhooks"] == 2
 
 
 async def test_a_token_of_elsewhere_goes_to_the_provider_that_is_named(path: Path) -> None:
