@@ -66,7 +66,7 @@ class _Server:
             elif isinstance(message, Settle):
                 connection.send(self._reconciler.settlements.settle(message))
             elif isinstance(message, Refused):
-                self._reconciler.add_refused(message)
+                self._reconciler.refusals.add(message)
                 connection.send(Noted(kept=True))
             elif isinstance(message, Noticed):
                 connection.send(Noted(kept=self._reconciler.notice(message.notices)))

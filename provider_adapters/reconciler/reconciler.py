@@ -51,11 +51,10 @@ from provider_adapters.reconciler.messages import (
     Inquiry,
     LaterRequest,
     LinkClosing,
-    Refused,
-    WebhookRefusal,
 )
 from provider_adapters.reconciler.notices import NoticeFile, Notices, can_inquire
 from provider_adapters.reconciler.reader import JournalReader
+from provider_adapters.reconciler.refusals import WebhookRefusals
 from provider_adapters.reconciler.settlements import Settlements
 from provider_adapters.reconciler.verdict import is_approval
 from provider_adapters.reconciler.withholding import WITHHELD, withhold_card_numbers, withhold_from_notes
@@ -83,7 +82,7 @@ class Reconciler:
         self._agenda = Agenda(patience(accounts), limit)
         self._reader = JournalReader(path, time.time() - limit - _DAY)
         self._tasks = BackgroundTasks()
-        self._refused: dict[str, dict[WebhookRefusal, int]] = {}
+        self.refusals = WebhookRefusals(self._accounts)
         self.later = LaterRequests(self._journal, self._default)
         self.settlements = Settlements(
             self._journal, self.later.is_sending, patience(accounts), self._default
@@ -147,14 +146,6 @@ class Reconciler:
         self._agenda.ask_now(keys, time.time())
         self.links.ask_now(keys, time.time())
 
-    def add_refused(self, message: Refused) -> None:
-        """Count webhooks that were refused; of a provider that is configured, so that the counts
-        stay few."""
-        if message.provider in self._accounts:
-            counts = self._refused.setdefault(message.provider, {})
-            for reason, count in message.counts.items():
-                counts[reason] = counts.get(reason, 0) + count
-
     def notice(self, notices: tuple[Notice, ...]) -> bool:
         """Keep what a webhook says, and act on it; whether it is on disk."""
         self._follow()
@@ -187,7 +178,7 @@ class Reconciler:
             oldest=self._agenda.oldest(),
             noticed=self.notices.taken,
             contradicted=self._contradictions.count,
-            refused=self._refused,
+            refused=self.refusals.counts,
             circuits={name: str(state) for name, state in self._circuits.states(time.time(), pauses).items()},
         )
 

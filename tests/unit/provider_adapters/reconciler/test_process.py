@@ -12,9 +12,18 @@ import pytest
 import structlog
 
 from provider_adapters.payment import FollowUp
-from provider_adapters.reconciler.messages import FromReconciler, Hello, Inquiry, LaterRequest, Noticed
+from provider_adapters.reconciler.messages import (
+    FromReconciler,
+    Hello,
+    Inquiry,
+    LaterRequest,
+    Noticed,
+    Refused,
+    WebhookRefusal,
+)
 from provider_adapters.reconciler.process import _Server
 from provider_adapters.reconciler.reconciler import Reconciler
+from provider_adapters.reconciler.refusals import WebhookRefusals
 from tests.contract.playing import make_charge
 from tonewall import unix_peer
 from tonewall.frames import Unpacker, pack
@@ -79,3 +88,10 @@ def test_credentials_are_the_kernel_s(path: Path) -> None:
     ours = unix_peer.Credentials(os.getpid(), os.geteuid(), os.getegid())
     assert unix_peer.is_our_user(ours)
     assert not unix_peer.is_our_user(ours._replace(user=os.geteuid() + 1))
+
+
+def test_refused_webhooks_are_added_up_for_providers_that_are_configured() -> None:
+    refusals = WebhookRefusals(["default"])
+    for provider in ("default", "default", "of-a-stranger"):
+        refusals.add(Refused(provider=provider, counts={WebhookRefusal.STALE: 2}))
+    assert refusals.counts == {"default": {WebhookRefusal.STALE: 4}}
