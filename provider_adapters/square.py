@@ -8,12 +8,11 @@ made once, is taken as `PENDING`, and done later: its webhook says whether.
 from __future__ import annotations
 
 from typing import ClassVar
-from urllib.parse import urlencode
 
 import msgspec
 
 from provider_adapters.account import Account
-from provider_adapters.answers.square import Money, failed, make_headers, shorten
+from provider_adapters.answers.square import Money, failed, make_headers, says_not_found, shorten
 from provider_adapters.base import Charging, Examination, FollowingUp, Inquiry, Notes, Request
 from provider_adapters.card import Card
 from provider_adapters.payment import (
@@ -50,6 +49,7 @@ class Square:
     OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(
         {Operation.LINK, Operation.REFUND, Operation.REFUND_PART}
     )
+    PROVES: ClassVar[str] = "the access token is accepted; no card is taken there, but payment links"
     ABSENT_AFTER: ClassVar[float | None] = None
 
     def __init__(self, account: Account) -> None:
@@ -105,7 +105,7 @@ class Square:
                 return Unknown(reason="answer_not_understood")
 
     def examine(self) -> Examination:
-        """List one payment of the location."""
-        query = urlencode({"location_id": self._account.merchant_account, "limit": 1})
-        response = yield Request("GET", f"/v2/payments?{query}", headers=make_headers(self._account))
-        return None if response.status == 200 else failed(response).reason
+        """Ask for a link that is not there: Square's own word for that proves the token."""
+        path = "/v2/online-checkout/payment-links/tonewall-examination"
+        response = yield Request("GET", path, headers=make_headers(self._account))
+        return None if response.status == 404 and says_not_found(response) else failed(response).reason

@@ -19,7 +19,13 @@ from tonewall.process import card_environment
 
 app = typer.Typer(help="Payment providers: test.", no_args_is_help=True, rich_markup_mode=None)
 _NOT_A_SANDBOX = 3  # as provider_adapters.payer.trial
-_COLOURS = {"approved": "green", "accepted": "green", "declined": "yellow", "unclear": "yellow"}
+_COLOURS = {
+    "approved": "green",
+    "accepted": "green",
+    "opened": "green",
+    "declined": "yellow",
+    "unclear": "yellow",
+}
 
 
 @app.callback()

@@ -25,6 +25,7 @@ class Money(msgspec.Struct):
 
 class _Error(msgspec.Struct):
     code: str = ""
+    category: str = ""
 
 
 class _Errors(msgspec.Struct):
@@ -48,6 +49,12 @@ def location(account: Account, charge: Charge) -> str:
 def shorten(key: str, most: int) -> str:
     """A key of ours, or so many signs that stand for a longer one."""
     return key if len(key) <= most else hashlib.sha256(key.encode()).hexdigest()[:most]
+
+
+def says_not_found(response: Response) -> bool:
+    """Whether it is Square itself that does not have what was asked for."""
+    errors = (response.read(_Errors) or _Errors()).errors
+    return [(each.category, each.code) for each in errors] == [("INVALID_REQUEST_ERROR", "NOT_FOUND")]
 
 
 def failed(response: Response) -> Failed | Unknown:

@@ -2,7 +2,8 @@
 `python -m provider_adapters.payer.trial`.
 
 It reads its account from TONEWALL_PROVIDER_*, asks whether the key is known, charges, asks for the
-charge where that can be done, and prints a line of JSON for each request and each result.
+charge where that can be done, opens a payment link and closes it where there are some, and prints a
+line of JSON for each request and each result.
 
 Rule 1: it charges only where no money moves (registry.Row.is_sandbox). There is no argument by
         which that could be turned off.
@@ -32,16 +33,23 @@ from provider_adapters.payer.environment import BadAccount, read_account
 from provider_adapters.payer.examine import examine
 from provider_adapters.payer.runner import Runner
 from provider_adapters.payment import (
+    LINK_CLOSED,
     WRONG_CONFIGURATION,
     Approved,
     Charge,
+    Failed,
+    Link,
+    LinkRequest,
+    Operation,
     Outcome,
+    Unknown,
     outcome_type,
 )
 from provider_adapters.reasons import REASONS
 from tonewall.log import configure_log
 
 NOT_A_SANDBOX = 3
+_LINK_LIFE = 3600.0  # seconds
 _NOT_APPROVED = 1
 
 
@@ -102,6 +110,10 @@ async def run(account: Account, amount: int, currency: str) -> Outcome:
     )
     flow, runner = registry.load(account), Runner(account)
     card = make_card(row.test_card)
+    if Operation.CHARGE not in flow.OPERATIONS:
+        await runner.close()
+        card.wipe()
+        return await _try_link(account, charge)
     try:
         await runner.open()
         outcome = discreet(
@@ -117,7 +129,41 @@ async def run(account: Account, amount: int, currency: str) -> Outcome:
     finally:
         card.wipe()
         await runner.close()
+    if Operation.LINK in flow.OPERATIONS:
+        await _try_link(account, charge)
     return outcome
+
+
+async def _try_link(account: Account, charge: Charge) -> Outcome:
+    """Open a payment link, and close it unpaid."""
+    closed: Outcome | Link | None
+    flow, runner = registry.load_links(account), Runner(account)
+    assert flow is not None
+    charge = msgspec.structs.replace(charge, idempotency_key=f"{charge.idempotency_key}-link")
+    request = LinkRequest(charge=charge, expires_at=time.time() + _LINK_LIFE)
+    try:
+        found = await runner.settle(
+            watch("link", flow.open_link(request)), lambda _: watch("link", _nothing_to_ask())
+        )
+        if not isinstance(found, Link):
+            ended: Outcome = found
+            show("link", ended)
+            return ended
+        tell(step="link", found="opened", says=found.url)
+        closed = await runner.drive(watch("link", flow.close_link(charge, found)))
+    except ProviderError as error:
+        closed = Unknown(reason=error.reason)
+    finally:
+        await runner.close()
+    if closed is None or isinstance(closed, Link):
+        closed = Unknown(reason="not_cancelled")
+    show("link", closed)
+    return closed
+
+
+def _nothing_to_ask() -> Any:
+    return None
+    yield
 
 
 async def _inquire(runner: Runner, inquiry: Inquiry) -> None:
@@ -142,8 +188,8 @@ def make_card(published: registry.TestCard) -> Card:
 
 
 def main() -> int:
-    """Charge once. Returns 0 where that was approved, 1 where not, 3 where it is no sandbox, 78
-    where the settings are wrong."""
+    """Charge once. Returns 0 where that was approved (where no card is taken: a link closed), 1
+    where not, 3 where it is no sandbox, 78 where the settings are wrong."""
     arguments = argparse.ArgumentParser(prog="provider_adapters.payer.trial", description=main.__doc__)
     arguments.add_argument("--amount", type=int, default=100, help="in the currency's minor unit")
     arguments.add_argument("--currency", default="", help="instead of the sandbox's usual one")
@@ -162,7 +208,8 @@ def main() -> int:
     except OSError as error:
         sys.stderr.write(f"ca_file: {error.strerror or 'holds no certificates'}\n")
         return WRONG_CONFIGURATION
-    return 0 if isinstance(outcome, Approved) else _NOT_APPROVED
+    as_wanted = isinstance(outcome, Approved) or outcome == Failed(reason=LINK_CLOSED)
+    return 0 if as_wanted else _NOT_APPROVED
 
 
 if __name__ == "__main__":

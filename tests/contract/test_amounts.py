@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from provider_adapters.base import Flow, Request, Response
-from provider_adapters.payment import Charge, Failed, FollowUp, FollowUpKind, Operation
+from provider_adapters.payment import Charge, Failed, FollowUp, FollowUpKind, Link, LinkRequest, Operation
 from tests.contract.playing import make_card
-from tests.contract.providers import TABLE, Provider
+from tests.contract.providers import CARD_TAKERS, LINK_MAKERS, TABLE, Provider
 
 Asking = Generator[Request, Response, Any]
 EACH = pytest.mark.parametrize("provider", TABLE.values(), ids=lambda row: row.adapter)
@@ -92,7 +92,22 @@ def test_whatever_the_amount_an_adapter_ends_with_an_outcome(provider: Provider,
                         raise AssertionError(f"{name} of {amount} {currency}, answer {answer}") from error
 
 
-@EACH
+@pytest.mark.parametrize("provider", LINK_MAKERS, ids=lambda row: row.adapter)
+@pytest.mark.parametrize("currency", CURRENCIES)
+def test_whatever_the_amount_a_link_ends_with_an_outcome(provider: Provider, currency: str) -> None:
+    flow = provider.links()
+    link = Link(url="https://pay.example.com/1", reference="l-1/o-1", expires_at=2e9)
+    for amount in AMOUNTS:
+        for operation in ("charge", "authorise", "verify"):
+            charge = provider.charge(amount=amount, currency=currency, operation=operation)
+            request = LinkRequest(charge=charge, expires_at=2e9)
+            for answer in ANSWERS:
+                drive(flow.open_link(request), answer)
+                drive(flow.inquire_link(charge, link), answer)
+                drive(flow.close_link(charge, link), answer)
+
+
+@pytest.mark.parametrize("provider", CARD_TAKERS, ids=lambda row: row.adapter)
 @pytest.mark.parametrize("currency", CURRENCIES)
 def test_an_amount_that_cannot_be_charged_is_not_sent_later_either(provider: Provider, currency: str) -> None:
     flow = provider.flow()
