@@ -27,14 +27,14 @@ from b2bua.config.reading import read_settings
 from b2bua.config.settings import Settings
 from b2bua.demo.phones import Phone
 from b2bua.supervise.supervisor import Supervisor
-from provider_adapters.local.dialect import ACCOUNTS, CURRENCIES, DIALECTS
+from provider_adapters.local.dialect import ACCOUNTS, CURRENCIES, DIALECTS, TAKES_NO_CARD
 from tonewall.log import configure_log
 
 _NETWORK = f"127.{os.getpid() // 256 % 254 + 1}.{os.getpid() % 256}"
 CUSTOMER, TONEWALL, AGENT = f"{_NETWORK}.2", f"{_NETWORK}.1", f"{_NETWORK}.3"
 _TIMEOUT = 20.0  # seconds for each step
-PLAYED = tuple(sorted(DIALECTS))
-"""The adapters whose provider can be played here."""
+PLAYED = tuple(sorted(DIALECTS.keys() - TAKES_NO_CARD))
+"""The adapters whose provider can be played here, and takes a card."""
 SAVING = frozenset(PLAYED) - {"fiserv", "govuk_pay", "payu"}
 """Those of them that return a token for later payments."""
 

@@ -36,6 +36,9 @@ DIALECTS: Mapping[str, str] = MappingProxyType(
 )
 """The class in the module of that name in this package, by adapter."""
 
+TAKES_NO_CARD = frozenset({"square"})
+"""The adapters that a card cannot be charged at."""
+
 ACCOUNTS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "adyen": {"merchant_account": "TonewallTest"},

@@ -153,3 +153,15 @@ def test_another_providers_interface_is_noticed(
     assert not said.startswith("ok")
     assert "reachable" in said
     assert "accepted" not in said
+
+
+def test_where_no_card_is_taken_the_doctor_says_so_and_a_trial_opens_a_link(tmp_path: Path) -> None:
+    row = TABLE["square"]
+    with local_provider(tmp_path, "--adapter", "square") as running:
+        config = conf(tmp_path, row, running)
+        assert "no card is taken there, but payment links" in finding(config)
+        done = tonewall("provider", "test", "-c", str(config))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "link        opened: https://" in done.stdout
+        assert "link        failed: reason link_closed" in done.stdout
+        assert running.report()["charges"] == 0
