@@ -126,12 +126,15 @@ class Journal:
     def settle(self, line: Entry, patience: float) -> tuple[Entry | None, bool]:
         """Note what a person says of a request that nobody decided: `line`, which is taken whole
         where nothing stands under its key. What stands then, and whether that is new; None while a
-        sender may still be at it, for `patience` seconds after it noted that it sends."""
+        sender may still be at it, for `patience` seconds after it noted that it sends, or a link
+        can still be paid."""
         with self._locked():
             known = self._find(line.key)
             if known is not None and known.is_decided:
                 return known, False
             if known is not None and known.state == "sending" and _age(known) < patience:
+                return None, False
+            if known is not None and known.is_open and known.link and time.time() < known.link.expires_at:
                 return None, False
             if known is not None:
                 line = msgspec.structs.replace(

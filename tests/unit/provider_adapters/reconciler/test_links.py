@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import structlog
 
@@ -293,6 +294,22 @@ async def test_a_journal_that_is_rotated_keeps_its_open_links(
     await pay(office.books, office.link)
     await office.pass_by(MIN_PAUSE)
     assert isinstance(office.find().outcome, Approved)
+
+
+async def test_no_person_settles_a_link_that_can_still_be_paid(office: Office) -> None:
+    await office.open()
+    journal = Journal(office.path)
+    entry = journal.lookup("k-1")
+    assert entry is not None
+    word = msgspec.structs.replace(entry, state="finished", outcome=Failed(reason="x"), by="person")
+    office.now += HOUR / 2
+    assert journal.settle(word, -1e9) == (None, False)
+    assert office.find().outcome is None
+    office.now += HOUR
+    _, is_new = journal.settle(word, -1e9)
+    assert is_new
+    office.reconciler._follow()
+    assert office.find().next_at is None, "nobody asks any more"
 
 
 # --- webhooks -------------------------------------------------------------------------------------
