@@ -327,7 +327,7 @@ class Call(CaptureRequests):
         gone = self._gone_side()
         if gone is not None:  # a leg that is over takes no command
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]
-        view = self.report.changed_view(self.bridge, self.payment)
+        view = self.report.changed_view(self.bridge, self.payment, now)
         if view is not None:
             commands = [*commands, Show(view)]
         closed = self.closed or not self.bridge.opened

@@ -257,6 +257,7 @@ class Payment:
             last_four=news.last_four,
             outcome=news.outcome,
             reason=news.reason,
+            unheard=news.unheard,
         )
         return self._over() if self.view.stage in FINAL else []
 

@@ -13,7 +13,7 @@ from b2bua.call.bridge import Bridge
 from b2bua.call.cdr import CallRecord, Ledger
 from b2bua.call.deafness import LineFault, line_fault
 from b2bua.call.payment import Payment
-from b2bua.call.state import BridgeState
+from b2bua.call.state import BridgeState, MaskState
 from b2bua.call.view import CallState, CallView, CaptureView, MaskStage
 from media.events import Deaf, LegCounters, SessionClosed, Side
 
@@ -31,7 +31,8 @@ class CallReport:
     """What is reported of one call. `started_at`, `ended_at`: seconds since the epoch.
 
     `counters`, `types`: media's counters and the packets received by payload type, of each side.
-    `deaf`: why media receives nothing of the customer."""
+    `deaf`: why media receives nothing of the customer; `masked_at`: when it confirmed the mask that
+    is on."""
 
     id: str
     caller: str
@@ -43,8 +44,11 @@ class CallReport:
     counters: dict[Side, LegCounters] = field(default_factory=dict)
     types: dict[Side, dict[int, int]] = field(default_factory=dict)
     deaf: Deaf | None = None
+    masked_at: float | None = None
     # What changes in a view, as it was shown last.
-    shown: tuple[CallState | None, MaskStage, bool, CaptureView | None, LineFault | None] | None = None
+    shown: (
+        tuple[CallState | None, MaskStage, bool, CaptureView | None, LineFault | None, float | None] | None
+    ) = None
 
     def session_closed(self, closed: SessionClosed) -> None:
         """Store the counters of the media session."""
@@ -62,19 +66,25 @@ class CallReport:
             started_at=_timestamp(int(self.started_at)),
             masked=payment.masked,
             mask=payment.mask_stage,
+            masked_since=None if self.masked_at is None else _timestamp(int(self.masked_at)),
             still_keying=payment.keying,
             capture=payment.view,
             line_fault=self._line_fault(bridge),
         )
 
-    def changed_view(self, bridge: Bridge, payment: Payment) -> CallView | None:
+    def changed_view(self, bridge: Bridge, payment: Payment, now: float) -> CallView | None:
         """The view, where it has changed since the last one."""
+        if payment.mask in (MaskState.OPEN, MaskState.MASKING) or self.ended_at is not None:
+            self.masked_at = None
+        elif self.masked_at is None:
+            self.masked_at = now
         changing = (
             _STATES.get(bridge.state),
             payment.mask_stage,
             payment.keying,
             payment.view,
             self._line_fault(bridge),
+            self.masked_at,
         )
         if changing == self.shown:
             return None

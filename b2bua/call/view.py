@@ -56,7 +56,7 @@ class MaskStage(StrEnum):
 
 class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
     """A payment as its call has it. `started_by` and `agent`: the names of the tokens that started
-    it, and that drive it now."""
+    it, and that drive it now. `unheard`: no key has come since the customer was asked, for long."""
 
     id: str
     stage: CaptureStage
@@ -70,6 +70,7 @@ class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
     last_four: str | None = None
     outcome: Outcome | None = None
     reason: str | None = None
+    unheard: bool = False
 
 
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +127,8 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallView(msgspec.Struct, frozen=True, kw_only=True):
+    """A call. `masked_since`: when media confirmed the mask that is on, RFC 3339, UTC."""
+
     id: str
     state: CallState
     direction: str  # "inbound": the carrier's side called; "outbound": the PBX called
@@ -134,6 +137,7 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str  # RFC 3339, UTC
     masked: bool
     mask: MaskStage = MaskStage.OFF
+    masked_since: str | None = None
     still_keying: bool = (
         False  # the customer keys though the payment is over; nothing of it reaches the agent
     )

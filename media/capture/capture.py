@@ -85,6 +85,9 @@ class Capture(Generic[M]):
         self._brand: str | None = None
         self._last_four: str | None = None
         self._reason: str | None = None
+        # When the agent is told that no key has come; None once one has, or that was told.
+        self._first_key_due: float | None = now + (limits or Limits()).first_key
+        self._unheard = False
         self._checked: set[Field] = set()  # the complete fields that fit each other
 
     @property
@@ -99,7 +102,10 @@ class Capture(Generic[M]):
 
     def deadline(self) -> float | None:
         """When to call `expire`; None: never."""
-        return self._machine.deadline()
+        due = self._machine.deadline()
+        if due is None or self._first_key_due is None or self.state is not CaptureState.COLLECTING:
+            return due
+        return min(due, self._first_key_due)
 
     def keys_waiting(self, fill: Callable[[M, int], int], now: float) -> list[CaptureChanged]:
         """Take the keys that the core kept; `fill` is its `take_digits`. What it raises comes
@@ -164,6 +170,10 @@ class Capture(Generic[M]):
 
     def expire(self, now: float) -> list[CaptureChanged]:
         """The time of `deadline()` has come; too early, it does nothing."""
+        first = self._first_key_due
+        if first is not None and now >= first and self.state is CaptureState.COLLECTING:
+            self._first_key_due, self._unheard = None, True
+            return [self.changed()]
         return self._pauses(now) or self._receive(TimedOut(), now)
 
     def changed(self) -> CaptureChanged:
@@ -179,6 +189,7 @@ class Capture(Generic[M]):
             last_four=self._last_four,
             outcome=self._machine.outcome,
             reason=self._reason,
+            unheard=self._unheard and self.state is CaptureState.COLLECTING,
         )
 
     def _pauses(self, now: float) -> list[CaptureChanged]:
@@ -192,7 +203,10 @@ class Capture(Generic[M]):
         return changes
 
     def _handle_key(self, key: Key, now: float) -> list[CaptureChanged]:
-        return self._pauses(now) + self._take_key(key, now)
+        was_unheard = self._unheard
+        self._first_key_due, self._unheard = None, False
+        changes = self._pauses(now) + self._take_key(key, now)
+        return changes or [self.changed()] * was_unheard
 
     def _take_key(self, key: Key, now: float) -> list[CaptureChanged]:
         field = self._machine.field

@@ -12,7 +12,8 @@ from provider_adapters.payment import Outcome
 
 
 class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
-    """A capture moved on: progress, completion, outcome or abort."""
+    """A capture moved on: progress, completion, outcome or abort. `unheard`: it has waited for its
+    first key for long."""
 
     session: SessionId
     capture: CaptureId
@@ -23,6 +24,7 @@ class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
     last_four: str | None = None
     outcome: Outcome | None = None
     reason: str | None = None
+    unheard: bool = False
 
 
 class KeyingChanged(Message, frozen=True, kw_only=True, tag="keying"):

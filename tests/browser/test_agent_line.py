@@ -93,3 +93,26 @@ async def test_one_of_several_forms_is_chosen_and_a_field_that_is_not_needed_is_
 async def test_with_one_form_there_is_nothing_to_choose(page: Page, site: Site, desk: FakeDesk) -> None:
     await open_call(page, site, desk)
     await expect(page.get_by_label("What is keyed")).to_be_hidden()
+
+
+async def test_the_agent_reads_that_no_key_has_come_and_since_when_the_line_is_masked(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    await begin_keying(page, site, desk)
+    desk.publish(msgspec.structs.replace(desk.find("c-1"), masked_since="2026-11-30T14:03:20+00:00"))
+    await expect(page.locator("#banner-text")).to_contain_text("Protected since 14:03")
+    desk.change("c-1", unheard=True)
+    await expect(page.locator("#banner-title")).to_have_text("No key has come from this phone yet")
+    assert await page.evaluate(CONTRAST) == []
+    desk.keyed(Field.CARD_NUMBER, 1, unheard=False)
+    await expect(page.locator("#banner-title")).to_contain_text("the digits do not reach you")
+
+
+async def test_a_customer_who_hangs_up_while_charging_does_not_call_the_charge_back(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    await begin_keying(page, site, desk)
+    desk.key_all()
+    desk.change("c-1", stage=CaptureStage.CHARGING)
+    desk.end()
+    await expect(page.locator("#banner-title")).to_have_text("The customer has hung up; the charge goes on")

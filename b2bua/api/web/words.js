@@ -45,8 +45,18 @@ function wordsOf(field) {
 
 export const labelOf = (field) => wordsOf(field).label;
 
+/** Since when, by the clock of whoever reads it; "" where it is not known. */
+function maskedSince(call) {
+  if (!call.masked_since) return "";
+  const time = new Date(call.masked_since).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  return ` Protected since ${time}.`;
+}
+
 /** The big banner: how safe the line is at this moment. */
 export function banner(call, capture) {
+  if (call.state === "ended" && capture?.stage === "charging") {
+    return { tone: "wait", icon: "wait", title: "The customer has hung up; the charge goes on", text: "Hanging up does not call it back. The outcome comes here." };
+  }
   if (call.state === "ended") return { tone: "calm", icon: "phone", title: "The call has ended", text: "" };
   if (call.state === "ringing") return { tone: "calm", icon: "phone", title: "Ringing", text: "The call has not been answered yet." };
   const running = capture && !isFinal(capture) && !capture.link;
@@ -63,8 +73,11 @@ export function banner(call, capture) {
   if (call.mask === "held") {
     return { tone: "safe", icon: "shield", title: "The line is still protected", text: "The digits do not reach you until you open the line." };
   }
+  if (call.masked && running && capture.unheard) {
+    return { tone: "wait", icon: "warn", title: "No key has come from this phone yet", text: "Ask the customer to press any key of the card number and watch for a dot. Some phones send no keys: then another phone, or another way to pay, helps." };
+  }
   if (call.masked) {
-    return { tone: "safe", icon: "shield", title: "You hear the customer; the digits do not reach you", text: "You can keep talking." };
+    return { tone: "safe", icon: "shield", title: "You hear the customer; the digits do not reach you", text: `You can keep talking.${maskedSince(call)}` };
   }
   if (running && capture.stage !== "charging") {
     return { tone: "bad", icon: "warn", title: "The line is not protected", text: "Ask the customer to stop keying, and cancel." };
