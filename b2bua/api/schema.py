@@ -11,8 +11,9 @@ from fastapi.openapi.utils import get_openapi
 
 from b2bua.api.problems import MEDIA_TYPE
 from b2bua.call.link import LinkOffer
+from b2bua.call.service_view import ServiceView
 from b2bua.call.trunk_view import TrunkView
-from b2bua.call.view import CallView, PaymentView, ServiceView
+from b2bua.call.view import CallView, PaymentView
 from b2bua.ladder.view import LadderSummary, LadderView
 from media.form_description import CARD, FormDescription
 from tonewall.version import VERSION

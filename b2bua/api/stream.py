@@ -14,7 +14,8 @@ import msgspec
 from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from b2bua.call.view import CallView, PaymentView, ServiceView
+from b2bua.call.service_view import ServiceView
+from b2bua.call.view import CallView, PaymentView
 from b2bua.switchboard.view_feed import View
 
 _NAMES: Final = {CallView: b"call", PaymentView: b"payment", ServiceView: b"service"}

@@ -17,6 +17,7 @@ from b2bua.call.deafness import LineFault
 from b2bua.call.follow_up import KINDS, Balance, FollowUpView, Kind
 from b2bua.call.link import LinkOffer, LinkView, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
+from b2bua.call.service_view import Fault, ServiceView
 from b2bua.call.tallies import Tallied
 from b2bua.call.trunk_view import TrunkView
 from media.events import Field, FieldProgress
@@ -144,29 +145,6 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     capture: CaptureView | None = None  # the newest capture of this call
     # Why nothing of the customer is heard, while a card is to be keyed.
     line_fault: LineFault | None = None
-
-
-class Stops(StrEnum):
-    """What a fault makes impossible."""
-
-    CALLS = "calls"
-    PAYMENTS = "payments"
-    RECORDS = "records"
-
-
-class Fault(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with this Tonewall now. `says`: a sentence for agents and engineers; `stops` is
-    None for a warning."""
-
-    what: str  # media, rtpengine, payers, payments, records or database
-    says: str
-    stops: Stops | None
-
-
-class ServiceView(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether this Tonewall is well; the feed tells it when it changes."""
-
-    faults: tuple[Fault, ...] = ()
 
 
 class NoSuchCall(Exception):

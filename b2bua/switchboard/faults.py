@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from b2bua.call.view import Fault, Stops
+from b2bua.call.service_view import Fault, Stops
 from b2bua.records.store import RecordsFault
 from media.events import Counted, PayerFault
 

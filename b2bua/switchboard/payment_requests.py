@@ -16,8 +16,9 @@ from b2bua.call.command import CallCommand
 from b2bua.call.follow_up import Kind
 from b2bua.call.link import LinkOffer, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
+from b2bua.call.service_view import Stops
 from b2bua.call.tallies import Tallies
-from b2bua.call.view import CallView, NoSuchCall, NotNow, NotOffered, NotWell, PaymentView, Repeated, Stops
+from b2bua.call.view import CallView, NoSuchCall, NotNow, NotOffered, NotWell, PaymentView, Repeated
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor

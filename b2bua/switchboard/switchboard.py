@@ -19,8 +19,9 @@ from b2bua.call.command import CallCommand
 from b2bua.call.leg import LegEvent, LegFailed, LegHungUp, LegId, LegInvited, LegReferred
 from b2bua.call.leg_command import RejectLeg
 from b2bua.call.routing.limits import Limiter
+from b2bua.call.service_view import Fault, ServiceView
 from b2bua.call.trunk_view import TrunkView
-from b2bua.call.view import CallView, Fault, PaymentView, ServiceView
+from b2bua.call.view import CallView, PaymentView
 from b2bua.ladder.ladders import Ladders
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordsFault

@@ -23,7 +23,8 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 
-from b2bua.call.view import CallState, CallView, CaptureStage, PaymentView, ServiceView
+from b2bua.call.service_view import ServiceView
+from b2bua.call.view import CallState, CallView, CaptureStage, PaymentView
 
 View = CallView | PaymentView | ServiceView
 

@@ -10,6 +10,7 @@ import msgspec
 from b2bua.call.follow_up import FollowUpView, Kind
 from b2bua.call.link import LinkOffer, LinkState, LinkView, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
+from b2bua.call.service_view import Fault, ServiceView
 from b2bua.call.settlement import find_settled, outcome_for
 from b2bua.call.tallies import Tallies
 from b2bua.call.trunk_view import TrunkView
@@ -18,7 +19,6 @@ from b2bua.call.view import (
     CallView,
     CaptureStage,
     CaptureView,
-    Fault,
     KeyReused,
     MaskStage,
     NoSuchCall,
@@ -28,7 +28,6 @@ from b2bua.call.view import (
     NotYours,
     PaymentView,
     Repeated,
-    ServiceView,
 )
 from b2bua.switchboard.view_feed import Feed, Follower
 from media.events import Field, FieldProgress

@@ -11,7 +11,8 @@ import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from b2bua.call.order import Order
-from b2bua.call.view import CaptureStage, Fault, Stops
+from b2bua.call.service_view import Fault, Stops
+from b2bua.call.view import CaptureStage
 from b2bua.switchboard.view_feed import Feed
 from media.events import Field
 from provider_adapters.payment import Approved, Declined, Failed, Outcome, PartiallyApproved, Unknown

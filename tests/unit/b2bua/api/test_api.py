@@ -23,7 +23,8 @@ from b2bua.api.http import create_app
 from b2bua.api.server import Serving, serve
 from b2bua.api.stream import Streams
 from b2bua.call.order import Order
-from b2bua.call.view import CallState, CallView, CaptureStage, Fault, MaskStage, NoSuchCall, NotOffered, Stops
+from b2bua.call.service_view import Fault, Stops
+from b2bua.call.view import CallState, CallView, CaptureStage, MaskStage, NoSuchCall, NotOffered
 from b2bua.switchboard.view_feed import Feed
 from media.events import Field
 from provider_adapters.currency import MINOR_UNITS

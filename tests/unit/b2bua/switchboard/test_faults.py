@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from b2bua.call.view import Fault, Stops
+from b2bua.call.service_view import Fault, Stops
 from b2bua.records.store import RecordsFault
 from b2bua.switchboard.faults import Faults
 from media.events import Counted, PayerFault

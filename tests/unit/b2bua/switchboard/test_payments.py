@@ -15,6 +15,7 @@ from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.leg import LegId
 from b2bua.call.order import RequestName
 from b2bua.call.routing.router import Rule
+from b2bua.call.service_view import Stops
 from b2bua.call.view import (
     CallState,
     CallView,
@@ -28,7 +29,6 @@ from b2bua.call.view import (
     NotYours,
     PaymentView,
     Repeated,
-    Stops,
 )
 from b2bua.records.payments import PaymentTable
 from media.events import (
