@@ -52,6 +52,11 @@ _FAULTS_OF_SERVERS = range(500, 600)  # RFC 9110 15.6
 _AT_THE_DOOR = frozenset({401, 403, 404, 407, 408, 409, 425, 429})
 T = TypeVar("T")
 
+
+class NotRepeatable(Exception):
+    """The next request may move money once more: nobody promised otherwise, so it was not sent."""
+
+
 log = get_logger(__name__)
 for _name in ("httpx", "httpcore"):
     # httpx logs URLs, httpcore at debug level every header: credentials.
@@ -74,10 +79,23 @@ class Runner:
     a fault.
 
     `note` is called before a request of a named step leaves, and has it on disk when it returns;
-    it raises OSError where that fails, and nothing is sent."""
+    it raises OSError where that fails, and nothing is sent.
 
-    def __init__(self, account: Account, note: Callable[[Request], None] | None = None) -> None:
+    `is_repetition`: what may charge was sent by an earlier runner. Only a repeatable request leaves
+    then, else NotRepeatable is raised; and a refusal at the door says nothing of the earlier
+    one."""
+
+    def __init__(
+        self,
+        account: Account,
+        note: Callable[[Request], None] | None = None,
+        *,
+        is_repetition: bool = False,
+    ) -> None:
         self._account = account
+        self._is_repetition = is_repetition
+        self.has_repeated = False
+        """Whether a repeatable request has an answer of its own."""
         self._note = note
         self._url = https_url(account.url)
         self._client = httpx.AsyncClient(
@@ -164,6 +182,8 @@ class Runner:
             flow.close()
 
     async def _send_noted(self, request: Request) -> Response:
+        if self._is_repetition and request.may_charge and not request.repeatable:
+            raise NotRepeatable
         if request.step and self._note is not None:
             try:
                 self._note(request)
@@ -181,7 +201,7 @@ class Runner:
         until = now() + self._account.inquiry_time
         if self._until is not None:
             self._until += self._account.inquiry_time
-        wait, is_open = _MIN_WAIT, False
+        wait, is_open = _MIN_WAIT, self._is_repetition
         while True:
             try:
                 response = await self._send(request)
@@ -197,6 +217,7 @@ class Runner:
                 is_late = now() + wait >= until
                 refused = response.status in _AT_THE_DOOR
                 if response.status not in _FAULTS_OF_SERVERS and not (is_open and refused):
+                    self.has_repeated |= request.may_charge
                     return response
                 reason = f"http_{response.status}"
                 if is_late and is_open and refused:

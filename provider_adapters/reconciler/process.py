@@ -62,7 +62,7 @@ class _Server:
             if isinstance(message, Inquiry):
                 connection.send(self._reconciler.inquire(message))
             elif isinstance(message, LaterInquiry):
-                connection.send(self._reconciler.later.resolve(message))
+                connection.send(self._reconciler.repetition.resolve(message))
             elif isinstance(message, Settle):
                 connection.send(self._reconciler.settlements.settle(message))
             elif isinstance(message, Refused):

@@ -55,8 +55,9 @@ from provider_adapters.reconciler.messages import (
 from provider_adapters.reconciler.notices import NoticeFile, Notices, can_inquire
 from provider_adapters.reconciler.reader import JournalReader
 from provider_adapters.reconciler.refusals import WebhookRefusals
+from provider_adapters.reconciler.repetition import Repetition
 from provider_adapters.reconciler.settlements import Settlements
-from provider_adapters.reconciler.verdict import is_approval
+from provider_adapters.reconciler.verdict import is_approval, is_charge
 from provider_adapters.reconciler.withholding import WITHHELD, withhold_card_numbers, withhold_from_notes
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
@@ -84,6 +85,7 @@ class Reconciler:
         self._tasks = BackgroundTasks()
         self.refusals = WebhookRefusals(self._accounts)
         self.later = LaterRequests(self._journal, self._default)
+        self.repetition = Repetition(self._accounts, self._flows, self.later)
         self.settlements = Settlements(
             self._journal, self.later.is_sending, patience(accounts), self._default
         )
@@ -273,7 +275,11 @@ class Reconciler:
 
     async def _ask(self, item: Item) -> None:
         key = item.entry.key
-        outcome = await self._inquire(item)
+        outcome: FollowUpOutcome | Outcome | None
+        if is_charge(item.entry):
+            outcome = await self._inquire(item)
+        else:
+            outcome = await self.repetition.repeat(item, item.entry.provider or self._default)
         now = time.time()
         if outcome is None and self._agenda.is_late(item, now):
             outcome = Unknown(reason=NOT_DECIDED)
@@ -295,19 +301,19 @@ class Reconciler:
             return
         log.info("reconciled", outcome=_name(outcome), idempotency_key=key)
 
-    def _compare(self, found: Outcome, stands: Entry | None) -> None:
+    def _compare(self, found: FollowUpOutcome | Outcome, stands: Entry | None) -> None:
         """Somebody was faster than an inquiry: report where the two differ."""
-        if stands is None or not stands.is_decided or isinstance(found, Unknown):
+        if stands is None or not stands.is_decided or isinstance(found, Unknown | Accepted):
             return
         assert stands.outcome is not None
         if is_approval(found) != is_approval(stands.outcome):
             names = _name(stands.outcome), _name(found)
-            self._contradictions.report(stands.key, *names, "charge", stands.provider)
+            self._contradictions.report(stands.key, *names, stands.kind, stands.provider)
 
     async def _inquire(self, item: Item) -> Outcome | None:
         """What became of it, where the provider says so now."""
         if item.entry.kind not in ("charge", "saved"):
-            return None  # what is done later is asked for by a person
+            return None
         name = item.entry.provider or self._default
         if name not in self._flows:
             log.warning("inquiry_failed", reason="no_such_provider", idempotency_key=item.entry.key)

@@ -74,15 +74,16 @@ class Clock:
 @dataclass(slots=True)
 class Chance:
     """Draws what happens. `rate`: of the requests that suffer a fault; `is_bad`: whether any does
-    now."""
+    now; `is_calm`: none does, whatever the time."""
 
     draw: random.Random
     clock: Clock
     rate: float
+    is_calm: bool = False
 
     @property
     def is_bad(self) -> bool:
-        return self.clock.now < START + BAD_TIMES
+        return not self.is_calm and self.clock.now < START + BAD_TIMES
 
     def fault(self) -> str:
         if not self.is_bad or self.draw.random() >= self.rate:

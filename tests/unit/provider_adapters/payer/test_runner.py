@@ -16,9 +16,10 @@ import pytest
 from provider_adapters import registry
 from provider_adapters.account import Account, https_url
 from provider_adapters.base import Notes, Request, Response
+from provider_adapters.errors import StillOpen
 from provider_adapters.payer import runner as runner_module
 from provider_adapters.payer.environment import BadAccount, read_account
-from provider_adapters.payer.runner import LARGEST_ANSWER, Runner, tls_context
+from provider_adapters.payer.runner import LARGEST_ANSWER, NotRepeatable, Runner, tls_context
 from provider_adapters.payment import Approved, Failed, Outcome, Unknown
 from provider_adapters.settings import ProviderSettings
 from tonewall.ini import ConfigError, load, to_environment
@@ -309,6 +310,40 @@ async def test_a_repetition_that_is_refused_at_the_door_says_nothing_of_the_firs
     wire = Wire(httpx.ReadTimeout(""), status, 422)
     assert await settle(wire, strict(), inquiry_time=5) == Failed(reason="refused"), "the same key was judged"
     assert await settle(Wire(status), strict()) == Failed(reason="refused"), "nothing was sent before it"
+
+
+async def repeat(wire: Wire, flow: Generator[Request, Response, Outcome]) -> tuple[Outcome, bool]:
+    """What a later runner gets for a request that an earlier one sent; whether it has an answer."""
+    runner = Runner(account(inquiry_time=0.3), is_repetition=True)
+    runner._client._transport = wire
+    try:
+        return await runner.drive(flow), runner.has_repeated
+    finally:
+        await runner.close()
+
+
+async def test_a_later_runner_repeats_only_what_was_promised_to_be_done_once() -> None:
+    wire = Wire(200)
+    with pytest.raises(NotRepeatable):
+        await repeat(wire, charging())
+    assert wire.methods == []
+    assert await repeat(wire, repeating()) == (Approved(reference="r"), True)
+
+
+@pytest.mark.parametrize("status", [401, 403, 409, 429])
+async def test_a_refusal_at_the_door_says_nothing_to_a_later_runner(status: int) -> None:
+    with pytest.raises(StillOpen):
+        await repeat(Wire(*[status] * 50), repeating())
+    assert await repeat(Wire(status, 200), repeating()) == (Approved(reference="r"), True)
+
+
+async def test_a_failure_before_the_repetition_is_none_of_its_answers() -> None:
+    def two_steps() -> Generator[Request, Response, Outcome]:
+        response = yield Request("POST", "/token", body={})
+        return Failed(reason=f"http_{response.status}")
+
+    assert await repeat(Wire(401), two_steps()) == (Failed(reason="http_401"), False)
+    assert await repeat(Wire(*[500] * 50), repeating()) == (Unknown(reason="http_500"), False)
 
 
 async def test_a_step_is_noted_before_it_leaves_and_its_notes_reach_the_inquiry() -> None:
