@@ -334,7 +334,8 @@ $("take-saved").addEventListener("click", () => {
   if (!order || !from) return;
   savedArmed = !savedArmed;
   if (savedArmed) return show();
-  act("/v1/payments", { body: { saved_from: from, ...order }, taken: (call, payment) => calls.charge(call, payment) });
+  const { form: _, ...plain } = order; // nothing is keyed
+  act("/v1/payments", { body: { saved_from: from, ...plain }, taken: (call, payment) => calls.charge(call, payment) });
 });
 
 function openLink(order) {
