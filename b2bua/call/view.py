@@ -84,7 +84,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     and by whom an outcome that was unknown was found: "reconciler", "webhook" or "person";
     `settled_by`: which agent. `captured`, `refunded` and `voided` follow from the rest: what the
     provider has done, or has accepted to do, in the order's minor unit. `offers`: what its
-    provider can do about it; None: not known. `left`: how much may still be captured, … there.
+    provider can do about it; None: not known. `left`: how much may still be done there, by kind.
     """
 
     id: str

@@ -9,16 +9,21 @@ too: what is done later about that payment is then done in the provider's own to
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
 from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
 
+from provider_adapters.notice import Notice
 from provider_adapters.payment import FollowUpOutcome, Outcome
 from provider_adapters.readings import readings
 from tonewall.card_numbers import looks_like_card_number
 
 WITHHELD = "withheld"
+_KEY = re.compile(r"[0-9a-f]{32}")  # tonewall.tokens
 # Texts for people, which an agent does without: `reason` has a sentence of ours.
 _FOR_PEOPLE = "message"
 # A code is optional; the others are identifiers, whose absence the reader should see.
@@ -41,6 +46,28 @@ def withhold_card_numbers(outcome: T) -> T:
 def withhold_from_notes(notes: Mapping[str, str]) -> dict[str, str]:
     """Notes of a request, for the journal."""
     return {name: WITHHELD if _holds_card_number(value) else value for name, value in notes.items()}
+
+
+def withhold_from_notice(notice: Notice, secret: str) -> Notice:
+    """What a webhook says, as it may be kept. An id that is withheld stays one of its own, by an
+    HMAC under the webhook's secret: of a card number, a plain digest could be found by trying."""
+    event = notice.event
+    if _holds_card_number(event):
+        event = hmac.new(secret.encode(), event.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
+    return msgspec.structs.replace(
+        notice,
+        event=event,
+        key=notice.key if _is_ours(notice.key) or not _holds_card_number(notice.key) else "",
+        reference="" if _holds_card_number(notice.reference) else notice.reference,
+        currency="" if _holds_card_number(notice.currency) else notice.currency,
+        claim=None if notice.claim is None else withhold_card_numbers(notice.claim),
+    )
+
+
+def _is_ours(key: str) -> bool:
+    """Whether a key has the shape of ours, in which one of 200 has a row of digits that passes for
+    a card number; digits alone are none of ours, but may be a card number in hexadecimal."""
+    return _KEY.fullmatch(key) is not None and not key.isdecimal()
 
 
 def _holds_card_number(text: str) -> bool:

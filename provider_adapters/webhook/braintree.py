@@ -2,9 +2,11 @@
 digits over the payload, which is XML in base64.
 
 Source: Braintree's Python library. The HMAC's key is the SHA-1 of the private key. That digest is
-the secret here, beside the public key, so that this process cannot speak for the account. The
-signature has no time in it, and the notification no id: what is played again is known by the digest
-of its payload, and is a hint to look at most.
+the secret here, beside the public key, so that this process cannot speak for the account. Where
+the URL is entered, a GET brings a challenge, which is signed by the same key: of hexadecimal digits
+alone, so that the answer is no signature of any payload that can be read. The signature has no time
+in it, and the notification no id: what is played again is known by the digest of its payload, and
+is a hint to look at most.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from provider_adapters.webhook.scheme import BadSignature, Unreadable, same
 
 ANSWER = b"{}"
 _SECRET = re.compile(r"[a-z0-9]{8,64}\|[0-9a-f]{40}")
+_CHALLENGE = re.compile(r"[a-f0-9]{20,32}")
 _PAYLOAD = re.compile(r"[A-Za-z0-9+/=\n]+")
 _MAX_FIELDS, _MAX_SIGNATURES, _MAX_DEPTH = 8, 8, 32
 _TRANSACTION = ("notification", "subject", "transaction")
@@ -68,16 +71,29 @@ def read(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> tu
     )
 
 
+def answer_challenge(query: str, secret: str) -> bytes | None:
+    """See Challenged."""
+    try:
+        challenge = dict(parse_qsl(query, max_num_fields=_MAX_FIELDS)).get("bt_challenge", "")
+    except ValueError:
+        return None
+    if not _CHALLENGE.fullmatch(challenge):
+        return None
+    public, _, digest = secret.partition("|")
+    return f"{public}|{_sign(digest, challenge)}".encode()
+
+
+def _sign(digest: str, text: str) -> str:
+    return hmac.new(bytes.fromhex(digest), text.encode(), hashlib.sha1).hexdigest()
+
+
 def _check(header: str, payload: str, secret: str) -> None:
     public, _, digest = secret.partition("|")
     if not _PAYLOAD.fullmatch(payload):
         raise BadSignature
     pairs = [each.partition("|") for each in header.split("&")][:_MAX_SIGNATURES]
     given = [signature for name, _, signature in pairs if name == public]
-    right = [
-        hmac.new(bytes.fromhex(digest), signed.encode(), hashlib.sha1).hexdigest()
-        for signed in (payload, payload + "\n")
-    ]
+    right = [_sign(digest, signed) for signed in (payload, payload + "\n")]
     if not any(same(each, fit) for each in given for fit in right):
         raise BadSignature
 

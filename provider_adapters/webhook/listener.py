@@ -31,12 +31,14 @@ _PAUSE = 0.5  # seconds after an accept that failed: for want of descriptors, as
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One request, whole. `headers`: names in lower case; `path` without its query."""
+    """One request, whole. `headers`: names in lower case; `path` without its query, which is
+    `query`."""
 
     method: str
     path: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
+    query: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +165,8 @@ async def _receive(
                 raise _Refused(413)
         elif isinstance(event, h11.EndOfMessage) and head is not None:
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.headers}
-            path = head.target.decode("latin-1").partition("?")[0]
-            return HttpRequest(head.method.decode("latin-1"), path, headers, bytes(body))
+            path, _, query = head.target.decode("latin-1").partition("?")
+            return HttpRequest(head.method.decode("latin-1"), path, headers, bytes(body), query)
         else:
             return None
 

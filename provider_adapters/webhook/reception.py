@@ -2,7 +2,8 @@
 
 Rule 1: a provider hears that an event was taken only when the reconciler has it on disk; else it
         sends it again.
-Rule 2: of what is refused nothing is logged or counted but its kind and how often it came.
+Rule 2: what looks like a card number goes no further, whoever signed it.
+Rule 3: of what is refused nothing is logged or counted but its kind and how often it came.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import msgspec
 
 from provider_adapters.notice import Notice
 from provider_adapters.reconciler.messages import WebhookRefusal
+from provider_adapters.reconciler.withholding import withhold_from_notice
 from provider_adapters.webhook.listener import Answer, HttpRequest
-from provider_adapters.webhook.scheme import BadSignature, Scheme, Stale, Unreadable
+from provider_adapters.webhook.scheme import BadSignature, Challenged, Scheme, Stale, Unreadable
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -78,6 +80,9 @@ class Reception:
         """The answer to one request."""
         if request.path != self._path:
             return self._refuse(404, WebhookRefusal.UNKNOWN_PATH)
+        if request.method == "GET" and isinstance(self._scheme, Challenged):
+            proof = self._scheme.answer_challenge(request.query, self._secret)
+            return self._refuse(400, WebhookRefusal.UNREADABLE) if proof is None else Answer(200, proof)
         if request.method != "POST":
             return self._refuse(405, WebhookRefusal.NOT_POST)
         try:
@@ -86,7 +91,8 @@ class Reception:
             return self._refuse(*_REFUSALS[type(error)])
         name = self._provider
         named = [
-            msgspec.structs.replace(each, provider=name, event=f"{name}:{each.event}") for each in notices
+            msgspec.structs.replace(each, provider=name, event=f"{name}:{each.event}")
+            for each in (withhold_from_notice(each, self._secret) for each in notices)
         ]
         if named and not await self._deliver(tuple(named)):
             return self._refuse(503, WebhookRefusal.NOT_KEPT)

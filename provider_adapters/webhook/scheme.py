@@ -14,7 +14,7 @@ import hmac
 import importlib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -48,6 +48,15 @@ class Scheme(Protocol):
         """The notices in a request. `headers`: names in lower case; `now`: seconds since the epoch.
 
         Raises BadSignature, Stale, Unreadable."""
+        ...
+
+
+@runtime_checkable
+class Challenged(Protocol):
+    """A scheme whose provider asks, when the URL is entered, whether we know the secret."""
+
+    def answer_challenge(self, query: str, secret: str) -> bytes | None:
+        """What proves that we do, to a GET with that query; None where it is no challenge."""
         ...
 
 

@@ -10,16 +10,23 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+import structlog
 
 from provider_adapters.account import Account
+from provider_adapters.notice import Notice
 from provider_adapters.payer import runner as runners
 from provider_adapters.payer.journal import Journal
 from provider_adapters.payment import Approved, Declined, Failed, Unknown
 from provider_adapters.reconciler.messages import Inquiry, LaterRequest
 from provider_adapters.reconciler.reconciler import Reconciler
-from provider_adapters.reconciler.withholding import withhold_card_numbers
+from provider_adapters.reconciler.withholding import withhold_card_numbers, withhold_from_notice
+from provider_adapters.webhook.listener import HttpRequest
+from provider_adapters.webhook.reception import Reception
+from provider_adapters.webhook.scheme import load_scheme
 from tests.contract.playing import make_charge
+from tests.signed_webhooks import ADYEN_KEY, adyen, adyen_item
 
 CARD = "4111111111111111"
 ENCODED = base64.b64encode(CARD.encode()).decode()
@@ -94,3 +101,58 @@ def test_what_a_person_reads_is_ours_alone_and_identifiers_stay() -> None:
     kept = Approved(reference="M5N7TQ4TG5PFWR50", token="tok_reusable_898b923113ae", provider="backup")
     assert withhold_card_numbers(kept) == kept
     assert withhold_card_numbers(Failed(reason="no_such_charge")) == Failed(reason="no_such_charge")
+
+
+@pytest.mark.parametrize("quote", QUOTES)
+async def test_a_webhook_that_quotes_the_card_tells_nobody(tmp_path: Path, quote: str) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    journal.begin(make_charge(), "default")
+    journal.finish(make_charge(), Unknown(reason="connection_lost"), "default")
+    # Of a pay connector nobody can be asked: the claim itself is believed.
+    account = Account(
+        adapter="pay_connector", name="default", url="https://pay.example", api_key="k", journal=str(path),
+        timeout=1.0, inquiry_time=0.0, token_type="none",
+    )  # fmt: skip
+    reconciler = Reconciler([account])
+    reconciler.notices.open(time.time())
+    heard: list[Notice] = []
+
+    async def hand_on(notices: tuple[Notice, ...]) -> bool:
+        heard.extend(notices)
+        return reconciler.notice(notices)
+
+    reception = Reception("adyen", "default", load_scheme("adyen"), ADYEN_KEY, hand_on)
+    right = adyen_item(merchantReference="k-1", pspReference=quote, amount={"currency": "EUR", "value": 1998})
+    stranger = adyen_item(
+        eventCode="CAPTURE",
+        merchantReference=quote,
+        pspReference=quote,
+        reason=quote,
+        originalReference=quote,
+    )
+    with structlog.testing.capture_logs() as lines:
+        for signed in (adyen(right), adyen(stranger), adyen(right)):
+            assert (
+                await reception.respond(HttpRequest("POST", "/webhooks/adyen", {}, signed.body))
+            ).status == 200
+    found = reconciler.inquire(Inquiry(keys=("k-1",)))
+    assert found.found["k-1"].outcome == Approved(reference="withheld", provider="default")
+    assert found.noticed == 2, "the same event is known by its id when it comes again"
+    kept = [each.read_text() for each in (path, path.with_name("journal.notices"))]
+    for said in (*kept, repr(found), repr(heard), repr(lines), repr(reception.refusals)):
+        assert quote not in said
+        assert CARD not in said.replace(" ", "").replace("-", "")
+    await reconciler.close()
+
+
+def test_a_notice_of_ours_is_kept_as_it_is() -> None:
+    ours = Notice(
+        event="QFQTPCQ8HXSKGK82:AUTHORISATION:true", key="ab4111111111111111cd0123456789ef",
+        reference="QFQTPCQ8HXSKGK82", claim=Approved(reference="QFQTPCQ8HXSKGK82"), currency="EUR",
+    )  # fmt: skip
+    assert withhold_from_notice(ours, "secret") == ours
+    quoted = msgspec.structs.replace(ours, key=CARD.encode().hex(), event=CARD)
+    kept = withhold_from_notice(quoted, "secret")
+    assert kept.key == ""
+    assert kept.event != withhold_from_notice(quoted, "another").event, "nobody finds it by trying"
