@@ -143,6 +143,28 @@ async def test_a_refund_whose_reconciler_is_killed_is_made_once_and_not_called_d
         assert (found["refunded"], found["moves"]) == (4000, 1)
 
 
+async def test_where_the_key_makes_it_safe_the_next_reconciler_repeats_it_and_it_is_made_once(
+    peers: Peers,
+) -> None:
+    extra = {"provider": {"adapter": "stripe", "timeout": "5", "inquiry_time": "1"}}
+    async with line(peers, extra=extra, provider_arguments=["--adapter", "stripe", "--hold", "2"]) as wire:
+        payment_id = await paid(wire)
+        await post(wire, f"{payment_id}/refunds", 4000)
+        await refunded_there(wire, payment_id)
+        wire.stack.kill("reconciler")
+        lost = (await decided(wire, payment_id))["follow_ups"][0]
+        assert lost["outcome"] == {"type": "unknown", "reason": "outcome_not_recorded"}
+
+        async def approved() -> dict[str, Any] | None:
+            found = (await wire.stack.api.get(f"/v1/payments/{payment_id}")).json()
+            return found if found["follow_ups"][0]["outcome"]["type"] == "approved" else None
+
+        after = await until(approved, "the repeated request to be answered")
+        assert (after["follow_ups"][0]["decided_by"], after["refunded"]) == ("reconciler", 4000)
+        found = await record(wire, payment_id)
+        assert (found["refunded"], found["moves"]) == (4000, 1)
+
+
 async def test_a_refund_that_no_reconciler_took_up_is_not_sent_after_all(peers: Peers) -> None:
     async with line(peers, extra=slow()) as wire:
         payment_id = await paid(wire)
