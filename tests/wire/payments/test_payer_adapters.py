@@ -13,14 +13,14 @@ import pytest
 from provider_adapters import registry
 from provider_adapters.payer.journal import Journal
 from provider_adapters.payment import Approved, Declined, Failed, Operation, Unknown
-from tests.contract.providers import TABLE, Provider
+from tests.contract.providers import CARD_TAKERS, TABLE, Provider
 from tests.wire.payments.till import LocalProvider, Till, local_provider, spend, watched_till
 
 AFTER_A_BREAK = {"connector": Approved, "pay_connector": Unknown}
 """What becomes of a charge whose answer was cut short; the others find out, or say Unknown."""
 
 
-@pytest.fixture(scope="module", params=sorted(TABLE))
+@pytest.fixture(scope="module", params=sorted(row.adapter for row in CARD_TAKERS))
 def playing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     directory = tmp_path_factory.mktemp(request.param)
     with local_provider(directory, "--adapter", request.param) as running:

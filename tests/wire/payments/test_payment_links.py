@@ -24,7 +24,9 @@ from provider_adapters.reconciler.messages import Finding, Findings
 from tests.complaints import COMPLAINTS
 from tests.contract.playing import CARDS
 from tests.contract.providers import LINK_MAKERS, TABLE, Provider
-from tests.stack import until
+from tests.stack import free_port, until
+from tests.wire.conftest import Peers
+from tests.wire.line import line
 from tests.wire.payments.till import ROOT, LocalProvider, local_provider
 from tonewall.process import plain_environment
 
@@ -105,19 +107,19 @@ async def ended(desk: Desk, client: ReconcilerClient, key: str = "k-1") -> Any:
 class Browser:
     """What a customer does with a link."""
 
-    def __init__(self, desk: Desk, link: Link) -> None:
-        self._client = httpx.AsyncClient(verify=tls_context(desk.provider.ca_file), trust_env=False)
-        self._url, self._visit = link.url, ""
+    def __init__(self, ca_file: str, url: str) -> None:
+        self._client = httpx.AsyncClient(verify=tls_context(ca_file), trust_env=False)
+        self.url, self._visit = url, ""
 
     async def open(self) -> tuple[str, str]:
         """What the page shows, and its text."""
-        return self._read(await self._client.get(self._url))
+        return self._read(await self._client.get(self.url))
 
     async def pay(self, card: str = "approved") -> str:
         """What the page shows when the form was sent."""
         number = CARDS[card]
         form = {"visit": self._visit, "number": number, "expiry": "0330", "code": "123"}
-        return self._read(await self._client.post(self._url, data=form))[0]
+        return self._read(await self._client.post(self.url, data=form))[0]
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -141,7 +143,7 @@ async def opened(desk: Desk, client: ReconcilerClient, life: float = 600.0) -> L
 async def test_a_customer_pays_on_the_providers_page_while_the_reconciler_is_killed(desk: Desk) -> None:
     async with connected(desk) as client:
         link = await opened(desk, client)
-        browser = Browser(desk, link)
+        browser = Browser(desk.provider.ca_file, link.url)
         state, page = await browser.open()
         assert state == "open"
         assert "19.98 EUR" in page
@@ -169,7 +171,7 @@ async def test_a_customer_pays_on_the_providers_page_while_the_reconciler_is_kil
 
 async def test_a_link_is_closed_under_the_customers_hands(desk: Desk) -> None:
     async with connected(desk) as client:
-        browser = Browser(desk, await opened(desk, client))
+        browser = Browser(desk.provider.ca_file, (await opened(desk, client)).url)
         assert (await browser.open())[0] == "open"
         assert await client.close_link("k-1") == Failed(reason=LINK_CLOSED)
         assert await browser.pay() == "closed"
@@ -183,7 +185,48 @@ async def test_a_link_is_closed_under_the_customers_hands(desk: Desk) -> None:
 @pytest.mark.parametrize("desk", [TABLE["stripe"]], indirect=True, ids=["stripe"])
 async def test_a_link_of_stripe_expires(desk: Desk) -> None:
     async with connected(desk) as client:
-        browser = Browser(desk, await opened(desk, client, life=1.0))
+        link = await opened(desk, client, life=1.0)
+        browser = Browser(desk.provider.ca_file, link.url)
         assert await ended(desk, client) == Failed(reason=LINK_EXPIRED)
         assert (await browser.open())[0] == "closed"
+        await browser.close()
+
+
+async def test_a_link_that_is_asked_for_over_the_api_is_paid_over_the_death_of_both_processes(
+    peers: Peers,
+) -> None:
+    extra = {
+        "provider": {"adapter": "stripe", "inquiry_time": "1", "timeout": "5"},
+        "general": {"port": str(free_port())},
+    }
+    async with line(peers, extra=extra, provider_arguments=["--adapter", "stripe"]) as wire:
+        order = {"transaction_id": "INV-2043", "amount": 4990, "currency": "EUR"}
+        answer = await wire.stack.api.post("/v1/links", json=order)
+        assert answer.status_code == 202, answer.text
+        payment = answer.json()["id"]
+
+        async def look() -> Any:
+            return (await wire.stack.api.get(f"/v1/payments/{payment}")).json()
+
+        async def url() -> str:
+            return str((await look())["link"]["url"])
+
+        browser = Browser(wire.stack.provider["ca_file"], await until(url, "the link"))
+        state, page = await browser.open()
+        assert state == "open"
+        assert "49.90 EUR" in page
+        assert await browser.pay("declined") == "declined"
+        wire.stack.kill("reconciler")
+        [before] = wire.stack.kill("b2bua")
+        await wire.stack.await_restart(before)
+        assert (await url()) == browser.url
+        assert await browser.pay() == "paid"
+
+        async def paid() -> bool:
+            outcome = (await look())["outcome"]
+            return outcome is not None and outcome["type"] == "approved"
+
+        await until(paid, "the payment")
+        health = (await wire.stack.api.get("/healthz")).json()
+        assert health["unknown_payments"] == 0
         await browser.close()
