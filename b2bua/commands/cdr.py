@@ -39,7 +39,7 @@ Day = Annotated[
 @app.command("export")
 def export_command(
     config: ConfigFile = None,
-    form: Annotated[out.Format, typer.Option("--format", help="jsonl or csv.")] = out.Format.JSONL,
+    form: Annotated[out.Format, typer.Option("--format", help="jsonl, json or csv.")] = out.Format.JSONL,
     since: Day = None,
     until: Day = None,
     output: Annotated[
@@ -56,7 +56,7 @@ def export_command(
         if output is None:
             sys.stdout.writelines(found)
         else:
-            expected = total + (form is out.Format.CSV)
+            expected = total + form.frame
             with output.open("w", encoding="utf-8", newline="") as file:
                 file.writelines(
                     track(found, "exporting", expected, console=Console(stderr=True), transient=True)

@@ -170,7 +170,7 @@ def refund_command(
 @app.command("export")
 def export_command(
     config: ConfigFile = None,
-    form: Annotated[out.Format, typer.Option("--format", help="jsonl or csv.")] = out.Format.CSV,
+    form: Annotated[out.Format, typer.Option("--format", help="jsonl, json or csv.")] = out.Format.CSV,
     since: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="What was submitted from then on."),

@@ -1,6 +1,7 @@
-"""Getting call detail records out of the database: JSON lines for programs, CSV for spreadsheets.
+"""Getting call detail records out of the database: JSON lines or one array of JSON for programs,
+CSV for spreadsheets.
 
-Rule 1: both have the columns of the table, in its order; times are RFC 3339 in UTC.
+Rule 1: all have the columns of the table, in its order; times are RFC 3339 in UTC.
 Rule 2: text that a spreadsheet would take for a formula is made inert, wherever in a cell it could
         begin one: callers choose their own names.
 Rule 3: no control character (C0, C1, of direction) leaves: terminals obey them.
@@ -34,7 +35,13 @@ class Format(StrEnum):
     """What an export looks like."""
 
     JSONL = "jsonl"
+    JSON = "json"
     CSV = "csv"
+
+    @property
+    def frame(self) -> int:
+        """How many lines stand around the rows."""
+        return {Format.JSONL: 0, Format.JSON: 2, Format.CSV: 1}[self]
 
 
 def count(engine: sqlalchemy.Engine, since: datetime | None = None, until: datetime | None = None) -> int:
@@ -61,14 +68,28 @@ def rows(
 def lines(
     found: Iterator[Mapping[str, Any]], form: Format, columns: Sequence[str] = tuple(CALLS.columns.keys())
 ) -> Iterator[str]:
-    """The export, line by line, each with its end; CSV begins with the names of the columns."""
-    if form is Format.JSONL:
-        for row in found:
-            yield msgspec.json.encode(_printable(row)).decode() + "\n"
+    """The export, line by line, each with its end; CSV begins with the names of the columns, and of
+    an array each row is a line."""
+    if form is not Format.CSV:
+        yield from _json(found, is_array=form is Format.JSON)
         return
     yield _csv(list(columns))
     for row in found:
         yield _csv([_cell(value) for value in row.values()])
+
+
+def _json(found: Iterator[Mapping[str, Any]], *, is_array: bool) -> Iterator[str]:
+    if is_array:
+        yield "[\n"
+    before = None
+    for row in found:
+        if before is not None:
+            yield before + (",\n" if is_array else "\n")
+        before = msgspec.json.encode(_printable(row)).decode()
+    if before is not None:
+        yield before + "\n"
+    if is_array:
+        yield "]\n"
 
 
 def _within(

@@ -25,7 +25,7 @@ from b2bua.call.order import Order, Settlement
 from b2bua.call.view import CaptureStage, PaymentView
 from b2bua.cli import app
 from b2bua.commands import payments as cli_payments
-from b2bua.records import payment_export
+from b2bua.records import export, payment_export
 from provider_adapters.payment import Accepted, Approved, Declined, Failed, FollowUpOutcome, Unknown
 from tests.browser.fake_desk import FakeDesk
 from tests.stack import until
@@ -185,6 +185,16 @@ async def test_a_reference_that_is_missing_is_asked_for(shop: Shop) -> None:
     assert result.exit_code == 2
     assert "a refund of the payment needs the provider's own reference" in result.output
     assert shop.desk.asked == []
+
+
+async def test_the_books_come_as_one_array_also_where_there_are_none(shop: Shop) -> None:
+    lines = (await shop.run("export", "--format", "jsonl")).stdout.splitlines()
+    array = (await shop.run("export", "--format", "json")).stdout
+    assert json.loads(array) == [json.loads(line) for line in lines]
+    assert len(lines) > 0
+    assert len(array.splitlines()) == len(lines) + export.Format.JSON.frame
+    none = (await shop.run("export", "--format", "json", "--since", "2099-01-01")).stdout
+    assert json.loads(none) == []
 
 
 async def test_the_books_have_a_row_a_payment_and_one_a_refund(
