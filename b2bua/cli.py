@@ -17,6 +17,7 @@ from rich.table import Table
 from b2bua.api.auth import first_clear_token
 from b2bua.commands import cdr as cli_cdr
 from b2bua.commands import ladder as cli_ladder
+from b2bua.commands import mcp as cli_mcp
 from b2bua.commands import payments as cli_payments
 from b2bua.commands import provider as cli_provider
 from b2bua.commands import route as cli_route
@@ -45,6 +46,7 @@ app.add_typer(cli_payments.app, name="payments")
 app.add_typer(cli_provider.app, name="provider")
 app.command()(cli_route.route)
 app.command()(cli_ladder.ladder)
+app.command()(cli_mcp.mcp)
 _MARKS = {
     Level.GOOD: "[green]ok[/]",
     Level.WARNING: "[yellow]warning[/]",

@@ -1,0 +1,1 @@
+"""Lets a voice bot take payments: tools of the Model Context Protocol over the HTTP API."""

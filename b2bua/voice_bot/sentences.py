@@ -1,0 +1,65 @@
+"""Puts a payment into words for a voice bot: what is going on, and what to say to the customer.
+
+Rule 1: of the card there are counts, brand, last four and an outcome, as in `CaptureView`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from b2bua.call.view import CaptureStage, CaptureView
+from media.events import Field, FieldProgress
+from provider_adapters.payment import Approved, Declined, Failed, PartiallyApproved, Unknown
+
+_ASK: Final[Mapping[Field, str]] = {
+    Field.CARD_NUMBER: "Please key your card number on your phone{end}.",
+    Field.EXPIRY: "Now the expiry date, please: two digits for the month, two for the year{end}.",
+    Field.SECURITY_CODE: "Now the security code of your card, please{end}.",
+}
+_AGAIN: Final[Mapping[Field, str]] = {
+    Field.CARD_NUMBER: "That number was not quite right. Please key your card number once more{end}.",
+    Field.EXPIRY: "That date was not right. Please key month and year once more{end}.",
+    Field.SECURITY_CODE: "That code was not right. Please key the security code once more{end}.",
+}
+
+
+def say(capture: CaptureView | None, *, end_key: str = "#") -> str:
+    """What the bot says to the customer now; empty where it waits. `end_key`: as in
+    FormDescription."""
+    if capture is None:
+        return ""
+    end = {"#": ", then the hash key", "*": ", then the star key"}.get(end_key, "")
+    match capture.stage:
+        case CaptureStage.COLLECTING if capture.field is not None:
+            progress = _of(capture, capture.field)
+            again = progress.rejected > 0 and progress.count == 0
+            return (_AGAIN if again else _ASK)[capture.field].format(end=end)
+        case CaptureStage.READY:
+            return "Thank you. Shall I charge it now?"
+        case CaptureStage.CHARGING:
+            return "One moment, please. The bank is answering."
+        case CaptureStage.FINISHED:
+            return _say_outcome(capture)
+        case _:
+            return ""
+
+
+def _say_outcome(capture: CaptureView) -> str:
+    match capture.outcome:
+        case Approved():
+            return "Thank you. Your payment went through."
+        case PartiallyApproved():
+            return "Your bank allowed a part of the amount only."
+        case Declined():
+            return "Your bank did not accept this card, and nothing was charged."
+        case Failed():
+            return "That did not go through, and nothing was charged."
+        case Unknown():
+            return "The bank has not confirmed the payment yet. Please do not pay again."
+        case _:
+            return ""
+
+
+def _of(capture: CaptureView, field: Field) -> FieldProgress:
+    return next((each for each in capture.fields if each.field is field), FieldProgress(field=field))
