@@ -112,13 +112,13 @@ class Payment(msgspec.Struct, rename="camel"):
 
 
 class _Payments(msgspec.Struct):
-    payments: list[Payment] = []
+    payments: list[Payment]
 
 
 class PaymentList(msgspec.Struct):
-    """What Payment Queries found."""
+    """What Payment Queries found: an empty list where that is nothing."""
 
-    embedded: _Payments = msgspec.field(name="_embedded", default_factory=_Payments)
+    embedded: _Payments = msgspec.field(name="_embedded")
 
 
 class Queried(msgspec.Struct):

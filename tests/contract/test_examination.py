@@ -9,24 +9,11 @@ import pytest
 
 from provider_adapters.base import Request, Response
 from provider_adapters.payer.examine import judge
+from tests.contract.anybody import OF_ANYBODY, PAGE
 from tests.contract.playing import ask, play
 from tests.contract.providers import TABLE, Provider
 
 EACH = pytest.mark.parametrize("provider", TABLE.values(), ids=lambda row: row.adapter)
-PAGE = b"<!doctype html><html><body><h1>Welcome</h1><p>Please sign in.</p></body></html>"
-OF_ANYBODY = {
-    f"{status} {name}": Response(status, body)
-    for status in (200, 201, 204, 302, 400, 401, 403, 404, 405, 408, 422, 429, 500, 502, 503)
-    for name, body in {
-        "empty": b"",
-        "page": PAGE,
-        "garbage": b"\xff\x00{",
-        "object": b"{}",
-        "list": b"[{}]",
-        "null": b"null",
-        "other": b'{"status": "ok", "message": "not found", "error": "not_found", "code": "404"}',
-    }.items()
-}
 
 
 async def examined(provider: Provider, answer: Response, good: int) -> tuple[Any, list[Request]]:

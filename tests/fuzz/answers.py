@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 
 from pydantic import ValidationError
 
-from b2bua.api.bodies import OrderBody, ResetBody
+from b2bua.api.bodies import OrderBody
+from b2bua.api.field_bodies import ResetBody
 from media.rtpengine import ng
 from provider_adapters.account import Account
 from provider_adapters.base import Response
