@@ -218,7 +218,9 @@ class Reconciler:
                 key, about = charge.idempotency_key, charge
         except OSError as error:
             log.error("journal_failed", key="[provider] journal", exc_info=error)
-            return Failed(reason="journal_failed")
+            # A link may be open under its key from an earlier request.
+            kind = Failed if request.link is None else Unknown
+            return kind(reason="journal_failed")
         if known is not None:
             return known
         with self.later.sending(key):

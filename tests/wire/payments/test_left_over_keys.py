@@ -32,7 +32,7 @@ async def test_keys_left_over_are_told_and_never_charged(tmp_path: Path) -> None
         await asyncio.sleep(float(pauses["refusal_pause"]))
         await at.customer.key("112039")
         await until(lambda: ignored(1, 3), "the two digits left over to be reported")
-        assert (await _field(at, 1))["reason"] == "expiry_past"
+        assert (await _field(at, 1))["reason"] == "expiry_long_year"
         # What a customer waits, whom the agent asks to key it anew.
         await asyncio.sleep(float(pauses["refusal_pause"]) + 0.5)
         await at.customer.key(f"{CARD.expiry}#{CARD.code}")

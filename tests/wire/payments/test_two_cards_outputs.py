@@ -31,7 +31,7 @@ _OTHERWISE = {
     "idempotency_key", "payment", "transaction_id", "reference",
 }  # fmt: skip
 _EITHER = re.compile(r"branch=[^;\r]*|tag=[^;\r]*|(?<=Call-ID: ).*|o=.*|:\d{4,5}|m=audio \d+|Date: .*")
-_MEASURED = re.compile(r"_at$|_ms$|jitter|mos|loss|talk_seconds|score")
+_MEASURED = re.compile(r"_at$|_since$|_ms$|jitter|mos|loss|talk_seconds|score")
 
 
 @dataclass

@@ -115,6 +115,20 @@ def office(tmp_path: Path, end: Played, monkeypatch: pytest.MonkeyPatch) -> Iter
     made.reconciler._reader.close()
 
 
+async def test_a_journal_that_fails_says_nothing_of_a_link_that_may_be_open(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = await office.open()
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Journal, "begin_link", full)
+        assert await office.open() == Unknown(reason="journal_failed")
+    assert await office.open() == link
+
+
 async def test_a_link_is_followed_at_once_and_known_as_paid_while_the_call_lasts(office: Office) -> None:
     link = await office.open()
     assert isinstance(link, Link)
