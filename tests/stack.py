@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -41,16 +42,35 @@ async def until(condition: Callable[[], Any], what: str, patience: float = PATIE
         await asyncio.sleep(0.02)
 
 
+FREE_PORTS = 1000  # of each worker
+_NUMBERS = itertools.count(os.getpid())
+
+
 def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.1") -> int:
-    """A port that was free a moment ago."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((host, 0))
-        return probe.getsockname()[1]
+    """A port that was free a moment ago, and that no other worker of this test run asks for. Below
+    Linux's ephemeral ports, so that no connection takes it before it is used."""
+    for _ in range(FREE_PORTS):
+        port = _lowest_port() + next(_NUMBERS) % FREE_PORTS
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError(f"no free port on {host}")
+
+
+def _lowest_port() -> int:
+    return 10000 + _worker() * FREE_PORTS
+
+
+def _worker() -> int:
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 def media_ports(pairs: int) -> str:
     """A range for `[media] ports` that no other worker of this test run uses."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    worker = _worker()
     # Below Linux's ephemeral ports, so that nothing else takes them by chance.
     low = 20000 + worker * 1200
     return f"{low}-{low + 2 * pairs - 1}"

@@ -109,9 +109,17 @@ async def test_media_killed_while_charging_ends_with_the_outcome_that_the_payer_
         wire.stack.kill("media")
         view = await final(wire, payment)
         assert view["outcome"]["type"] == "approved"
-        last = [view for view in feed.all_views() if view["capture"] and view["capture"]["id"] == payment][-1]
-        assert (last["state"], last["capture"]["outcome"]["type"]) == ("ended", "approved")
-        assert [each["stage"] for each in feed.all_views("payment")][-1] == "finished"
+
+        def last() -> dict[str, Any]:
+            """The newest view of the call on the feed."""
+            shown = [
+                view for view in feed.all_views() if view["capture"] and view["capture"]["id"] == payment
+            ]
+            return shown[-1]
+
+        await until(lambda: last()["capture"]["outcome"], "the outcome on the feed")
+        assert (last()["state"], last()["capture"]["outcome"]["type"]) == ("ended", "approved")
+        await until(lambda: feed.all_views("payment")[-1]["stage"] == "finished", "the payment on the feed")
         [record] = await until(wire.stack.records, "the call's record")
         assert [each["outcome"] for each in record["captures"]] == ["approved"]
         assert await wire.stack.calls() == []
