@@ -139,7 +139,7 @@ async def test_baresip_behind_the_pbx_hears_each_key_once(peers: Peers) -> None:
                         )
                         await carrier.hear("200")
                     await until(lambda: agent.seen("CALL_DTMF_START") == 5, "baresip to hear five keys")
-                await until(lambda: agent.seen("CALL_DTMF_END") == 5, "baresip to hear their ends")
+                await until(lambda: agent.seen("CALL_DTMF_END") >= 5, "baresip to hear their ends")
                 assert agent.keys == "907*#"
                 carrier.send(carrier.request("BYE", call=near, cseq=9))
                 await carrier.hear("200")
