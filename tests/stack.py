@@ -46,18 +46,23 @@ FREE_PORTS = 1000  # of each worker
 _NUMBERS = itertools.count(os.getpid())
 
 
-def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM, host: str = "127.0.0.1") -> int:
-    """A port that was free a moment ago, and that no other worker of this test run asks for. Below
-    Linux's ephemeral ports, so that no connection takes it before it is used."""
+def free_port() -> int:
+    """A port of UDP and TCP that was free a moment ago, and that no other worker of this test run
+    asks for. Below Linux's ephemeral ports, so that no connection takes it before it is used."""
     for _ in range(FREE_PORTS):
         port = _lowest_port() + next(_NUMBERS) % FREE_PORTS
-        with socket.socket(socket.AF_INET, kind) as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
+        if all(_is_free(kind, port) for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM)):
             return port
-    raise RuntimeError(f"no free port on {host}")
+    raise RuntimeError("no free port")
+
+
+def _is_free(kind: socket.SocketKind, port: int) -> bool:
+    with socket.socket(socket.AF_INET, kind) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _lowest_port() -> int:

@@ -106,7 +106,7 @@ class StreamCarrier(StreamPeer):
 
     def __init__(self, transport: str, folder: Path) -> None:
         super().__init__(HOST, transport == "tls")
-        self._listening = free_port(socket.SOCK_STREAM)
+        self._listening = free_port()
         self._context: ssl.SSLContext | None = None
         self.general = {"listen": f"udp:{HOST}:0, {transport}:{HOST}:{self._listening}"}
         self.keys = {"transport": transport}

@@ -3,8 +3,6 @@ some faults nobody waits for the first."""
 
 from __future__ import annotations
 
-import socket
-
 from tests.complaints import expect_error
 from tests.stack import free_port, until
 from tests.wire.conftest import Peers
@@ -13,7 +11,7 @@ from tests.wire.line import line
 
 
 async def test_a_provider_that_is_gone_is_passed_by_and_the_next_charges(peers: Peers) -> None:
-    gone = free_port(socket.SOCK_STREAM)
+    gone = free_port()
     extra = {
         "provider gone": {
             "url": f"https://127.0.0.1:{gone}",

@@ -85,7 +85,7 @@ async def test_keepalives_of_a_peers_are_counted_and_not_answered():
 
 
 async def test_peers_are_told_the_advertised_addresses_and_reach_us_there(tmp_path: Path) -> None:
-    carrier, pbx, port = SipPeer(CARRIER), SipPeer(PBX), free_port(host="0.0.0.0")
+    carrier, pbx, port = SipPeer(CARRIER), SipPeer(PBX), free_port()
     extra = {
         "general": {"bind": "0.0.0.0", "port": str(port), "advertised": OUTSIDE},
         "media": {"advertised": OUTSIDE},

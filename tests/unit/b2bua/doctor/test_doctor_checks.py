@@ -30,7 +30,7 @@ def conf(folder: Path, **sections: dict[str, str]) -> Path:
         "carrier": {"host": "192.0.2.1"},
         "pbx": {"host": "192.0.2.3"},
         "media": {},
-        "api": {"tokens": f"desk:{GOOD_TOKEN}", "port": str(free_port(socket.SOCK_STREAM))},
+        "api": {"tokens": f"desk:{GOOD_TOKEN}", "port": str(free_port())},
         "cdr": {"url": f"sqlite:///{folder / 'cdr.sqlite'}", "spool": str(folder / "cdr.spool")},
         "provider": {
             "url": "https://payments.example", "api_key": "k-4412-aa",
@@ -353,7 +353,7 @@ async def test_beside_a_running_tonewall_its_ports_are_no_fault(tmp_path: Path) 
     from b2bua.doctor.examination import examine
     from tests.stack import Stack, running
 
-    ports = {"general": {"port": str(free_port())}, "api": {"port": str(free_port(socket.SOCK_STREAM))}}
+    ports = {"general": {"port": str(free_port())}, "api": {"port": str(free_port())}}
     async with running(Stack(tmp_path, free_port(), free_port(), extra=ports)) as stack:
         found = {each.what: each for each in await examine(stack.conf)}
         for what in ("SIP over UDP", "SIP over TCP", "API port"):
