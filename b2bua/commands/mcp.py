@@ -9,6 +9,8 @@ import typer
 
 from b2bua.commands.configuration import give_up
 
+_CONNECTIONS = 256  # at once; more get 503
+
 
 def mcp(
     api: Annotated[
@@ -27,4 +29,7 @@ def mcp(
 
     host = f"[{address}]" if ":" in address else address
     typer.echo(f"tools at http://{host}:{port}{PATH}, over the API at {api}")
-    uvicorn.run(build_app(api), host=address, port=port, log_level="warning", server_header=False)
+    uvicorn.run(
+        build_app(api), host=address, port=port, log_level="warning", server_header=False,
+        limit_concurrency=_CONNECTIONS,
+    )  # fmt: skip

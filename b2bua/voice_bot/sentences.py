@@ -24,7 +24,7 @@ _AGAIN: Final[Mapping[Field, str]] = {
 }
 
 
-def say(capture: CaptureView | None, *, end_key: str = "#") -> str:
+def say(capture: CaptureView | None, end_key: str) -> str:
     """What the bot says to the customer now; empty where it waits. `end_key`: as in
     FormDescription."""
     if capture is None:

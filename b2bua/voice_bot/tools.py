@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 
 from b2bua.call.view import CallView, CaptureStage, PaymentView
 from b2bua.voice_bot.sentences import say
+from media.form_description import FormDescription
 from provider_adapters.currency import MINOR_UNITS
 
 LONGEST_WAIT: Final = 25.0  # seconds that payment_status waits for a change
@@ -85,6 +86,7 @@ class Tools:
     def __init__(self, url: str, token: Callable[[], str]) -> None:
         self._client = httpx.AsyncClient(base_url=url, timeout=10.0, trust_env=False)
         self._token = token
+        self._end_keys: dict[str, str] = {}  # of each form, by its name
 
     @property
     def all(self) -> tuple[Callable[..., Awaitable[BaseModel]], ...]:
@@ -107,31 +109,33 @@ class Tools:
         none of the keys. Wait with payment_status until the stage is collecting before you ask for
         the card."""
         order = _order(amount, currency, reference) | ({"form": form} if form else {})
-        return _progress(await self._fetch("POST", _capture(call), CallView, order))
+        return await self._progress(await self._fetch("POST", _capture(call), CallView, order))
 
     async def payment_status(self, call: CallName, wait: float = 0.0) -> Progress:
         """How the payment of a call stands, and what to say. With `wait`: once that has changed, or
         after so many seconds, 25 at most."""
         before = now = await self._call(call)
-        left = min(max(wait, 0.0), LONGEST_WAIT)
-        while left > 0 and now.capture == before.capture and not _is_over(now):
+        clock = asyncio.get_running_loop().time
+        until = clock() + min(max(wait, 0.0), LONGEST_WAIT)
+        while clock() < until and now.capture == before.capture and not _is_over(now):
             await asyncio.sleep(_LOOK_EVERY)
-            left -= _LOOK_EVERY
             now = await self._call(call)
-        return _progress(now)
+        return await self._progress(now)
 
     async def ask_again(self, call: CallName, field: str) -> Progress:
         """Have one field keyed again: card_number, expiry or security_code. The others stay."""
-        return _progress(await self._fetch("POST", f"{_capture(call)}/ask", CallView, {"field": field}))
+        return await self._progress(
+            await self._fetch("POST", f"{_capture(call)}/ask", CallView, {"field": field})
+        )
 
     async def charge(self, call: CallName) -> Progress:
         """Charge the card, once the stage is ready and the customer has agreed. The outcome comes
         with payment_status."""
-        return _progress(await self._fetch("POST", f"{_capture(call)}/submit", CallView, {}))
+        return await self._progress(await self._fetch("POST", f"{_capture(call)}/submit", CallView, {}))
 
     async def cancel(self, call: CallName) -> Progress:
         """Cancel the payment. What was keyed is wiped, and nothing is charged."""
-        return _progress(await self._fetch("DELETE", _capture(call), CallView))
+        return await self._progress(await self._fetch("DELETE", _capture(call), CallView))
 
     async def send_link(
         self, call: CallName, amount: Amount, currency: Currency, reference: Reference, phone: str = "",
@@ -147,6 +151,14 @@ class Tools:
     async def _call(self, call: str) -> CallView:
         view: CallView = await self._fetch("GET", f"/v1/calls/{quote(call, safe='')}", CallView)
         return view
+
+    async def _progress(self, view: CallView) -> Progress:
+        form = view.capture.order.form if view.capture else ""
+        if form not in self._end_keys:
+            forms = await self._fetch("GET", "/v1/forms", list[FormDescription])
+            self._end_keys = {"": forms[0].end_key} | {each.name: each.end_key for each in forms}
+        # Of a form that was renamed since, nobody says a wrong key.
+        return _progress(view, self._end_keys.get(form, ""))
 
     async def _fetch(self, method: str, path: str, kind: Any, body: dict[str, object] | None = None) -> Any:
         """Raises ToolError with a sentence."""
@@ -212,7 +224,7 @@ def _is_over(view: CallView) -> bool:
     return view.capture is None or view.capture.stage in _FINAL or view.state == "ended"
 
 
-def _progress(view: CallView) -> Progress:
+def _progress(view: CallView, end_key: str) -> Progress:
     capture = view.capture
     if capture is None:
         return Progress(call=view.id, stage="none", over=view.state == "ended")
@@ -221,7 +233,7 @@ def _progress(view: CallView) -> Progress:
     return Progress(
         call=view.id,
         stage=capture.stage,
-        say=say(capture),
+        say=say(capture, end_key),
         field=capture.field or "",
         keyed=now.count if now else 0,
         missing=[each.field for each in capture.fields if not each.complete],

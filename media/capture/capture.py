@@ -255,9 +255,10 @@ class Capture(Generic[M]):
         code does not fit another brand."""
         progress = self._machine.progress.values()
         complete = {each.field for each in progress if each.complete and not each.skipped}
-        if complete == self._checked or self.state not in (CaptureState.COLLECTING, CaptureState.READY):
+        new, self._checked = complete - self._checked, complete
+        # Nothing new: a field that others are judged by may be set aside.
+        if not new or self.state not in (CaptureState.COLLECTING, CaptureState.READY):
             return []
-        self._checked = complete
         changes = []
         for field in self._form.fields:
             if field in complete:

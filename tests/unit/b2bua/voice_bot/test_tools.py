@@ -20,7 +20,8 @@ from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.api.server import serve
 from b2bua.voice_bot.server import PATH, build_app
-from media.events import Field, FieldReason
+from media.events import CardForm, Field, FieldReason
+from media.form_description import describe
 from provider_adapters.payment import Approved, Declined
 from tests.browser.fake_desk import FakeDesk
 from tests.stack import free_port
@@ -122,6 +123,17 @@ async def test_a_payment_goes_from_call_to_outcome(url: str, desk: FakeDesk) -> 
     done = await ask(url, "payment_status", call="c-1", wait=20)
     assert (done["outcome"], done["reference"], done["over"]) == ("approved", "ch_1", True)
     assert "tok_1" not in json.dumps(done)
+
+
+async def test_the_sentence_names_the_key_that_ends_a_field_in_this_form(desk: FakeDesk) -> None:
+    forms = [describe(CardForm(name="card", end_key="*", clear_key="#"))]
+    serving = await serve(create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}"), forms=forms))
+    async with served(serving.url) as url:
+        desk.up()
+        await ask(url, "take_payment", call="c-1", **ORDER)
+        desk.masked()
+        assert (await ask(url, "payment_status", call="c-1"))["say"].endswith(", then the star key.")
+    await serving.close()
 
 
 async def test_a_decline_says_why(url: str, desk: FakeDesk) -> None:

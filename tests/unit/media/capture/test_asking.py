@@ -114,6 +114,18 @@ def test_a_security_code_of_another_brand_is_refused() -> None:
     assert customer.held == (AMEX, EXPIRY, "1234")
 
 
+@pytest.mark.parametrize("again", ["", "3", "34", "4111", AMEX])
+def test_a_code_of_four_digits_stays_while_its_number_is_asked_for_again(again: str) -> None:
+    customer = ask(keyed(f"{AMEX}# {EXPIRY}# 1234#"), NUMBER_).keys(again).wait(0.3)
+    assert customer.held[1:] == (EXPIRY, "1234")
+    if again != AMEX:
+        ask(customer, None)
+    customer.wait(2.0)
+    assert customer.capture.state is CaptureState.READY
+    assert customer.held == (AMEX, EXPIRY, "1234")
+    assert not customer.warned
+
+
 def test_a_code_keyed_first_is_refused_by_the_brand_that_comes() -> None:
     customer = ask(Customer(), CODE_).keys(CODE).wait(2.0).keys(f"{AMEX}#").wait(2.0)
     assert of(customer, CODE_).reason is FieldReason.SECURITY_CODE_LENGTH
