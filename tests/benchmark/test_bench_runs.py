@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmark import capacity, leaking, machine, packets, relaying, relays, rows, soaking
+from tests.benchmark import capacity, leaking, machine, packets, relaying, relays, rows, showing, soaking
 from tests.leak.report import ALONE, OTHERS, REQUIRED, SHOWN
 
 
@@ -136,3 +136,12 @@ def test_the_most_calls_are_those_of_the_last_step_that_was_carried(monkeypatch:
     assert len(result.runs) == 3 + 2 + 2 + 2  # a step that fails is tried again
     lost = {"latency_p99_us": 50.0, "lost": 1, "sent": 100}
     assert not capacity.carries(lost)
+
+
+@pytest.mark.timeout(120)
+def test_each_key_of_a_number_has_its_dot_on_the_page_later() -> None:
+    result = showing.measure(showing.ShowPlan(rounds=1))
+    assert [row.name for row in result.rows] == ["key_to_dot_p50_ms", "key_to_dot_p99_ms"]
+    [run] = result.runs
+    assert len(run["delays_ms"]) == 15
+    assert all(delay > 0 for delay in run["delays_ms"])
