@@ -67,7 +67,7 @@ class CaptureRequests(ABC):
             self.payment.start(
                 capture,
                 order,
-                policy.masking,
+                self.bridge.trunks.masking(),
                 self.charge_scopes(group),
                 form=form,
                 by_info=policy.keys_by_info,

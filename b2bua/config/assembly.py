@@ -122,6 +122,7 @@ def _rule(name: str, settings: RouteSettings, forms: Mapping[str, CardForm]) -> 
         spread=settings.spread,
         refuse=settings.refuse,
         charging=_charging(settings, forms, split_list(settings.provider)),
+        mask=settings.mask or None,
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from b2bua.call.routing.router import Pattern, PatternError
 from b2bua.config.charge_settings import ChargeSection
 from b2bua.config.values import split_list
+from media.mask_policy import MaskPolicy
 
 
 class RouteSettings(ChargeSection):
@@ -37,6 +38,11 @@ class RouteSettings(ChargeSection):
         "",
         description="the providers that its calls are charged at, by name (default is the one without), the "
         "next only where the one before certainly did not charge",
+    )
+    mask: MaskPolicy | Literal[""] = Field(
+        "",
+        description="mask, mute-on-key or mute: what the agents' side hears of its callers while a card is "
+        "keyed; empty: as the carrier says",
     )
     refuse: int = Field(0, description="answer its calls with this code, 400 to 699, instead; 0: they go on")
 

@@ -171,4 +171,5 @@ class Plan:
             code=decision.code,
             ring_time=self.ring_time,
             charging=decision.charging,
+            mask=decision.mask,
         )

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.routing.router import Destination
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.sdp.description import MAX_MEDIA
 from b2bua.call.trunk_policy import TrunkPolicy
-from media.events import Side
+from media.events import Masking, Side
+from media.mask_policy import MaskPolicy
 from media.stream_description import Interface
 
 # Another trunk may do better after these: no answer, or no answer now.
@@ -24,7 +27,8 @@ class Route:
     `destinations`: tried one after another; where there is none the call is refused with `code`.
     `policies`: of all trunks, by name, because a leg of another trunk may join the call.
     `max_media`: m-lines that get ports. `ring_time`: seconds; RFC 3261 section 16.6 (timer C) asks
-    for more than three minutes of a proxy.
+    for more than three minutes of a proxy. `mask`: how its customer is masked; None: as the
+    customer's trunk says.
     """
 
     near: Side
@@ -36,6 +40,7 @@ class Route:
     code: int = 404
     ring_time: float = 180.0
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
+    mask: MaskPolicy | None = None
 
 
 @dataclass(slots=True)
@@ -65,6 +70,12 @@ class LegTrunks:
     def policy(self, side: Side) -> TrunkPolicy:
         """How calls of a side's trunk are treated."""
         return self.route.policies.get(self.trunk(side), TrunkPolicy())
+
+    def masking(self) -> Masking:
+        """How the customer is masked."""
+        of_trunk = self.policy(Side.CALLER).masking
+        wanted = self.route.mask
+        return of_trunk if wanted is None else msgspec.structs.replace(of_trunk, policy=wanted)
 
     def interfaces(self) -> tuple[Interface, Interface]:
         """Where RTP of the caller's trunk and of the agent's is received."""

@@ -20,6 +20,7 @@ from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.leg import LegInvited, Party
 from b2bua.call.routing.numbers import NumberPlan
 from media.events import Side
+from media.mask_policy import MaskPolicy
 
 MAX_LENGTH = 64  # characters of a user part that a regular expression is tried on
 _QUIET = re2.Options()  # faults are raised, not printed
@@ -86,7 +87,7 @@ class Pattern:
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One route. `sources` empty: of all trunks. `refuse`: the code that answers its calls, 0 where
-    they go on.
+    they go on. `mask`: how its customers are masked; None: as their trunk says.
 
     `spread`: the trunks take turns by chance, instead of one after another.
     """
@@ -99,6 +100,7 @@ class Rule:
     spread: bool = False
     refuse: int = 0
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
+    mask: MaskPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +135,13 @@ class Destination:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What becomes of a call. `rule`: the route that decided, "" where there is none. Without
-    destinations it is refused with `code`."""
+    destinations it is refused with `code`. `mask`: as in `Rule`."""
 
     rule: str
     destinations: tuple[Destination, ...] = ()
     code: int = 404
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
+    mask: MaskPolicy | None = None
 
 
 def _context(parameters: str) -> str:
@@ -182,7 +185,8 @@ class Router:
                 to.sort(key=lambda _: draw())
             if rule.refuse:
                 return Decision(rule.name, (), rule.refuse)
-            return replace(self._decision(rule.name, to, invited, by, into), charging=rule.charging)
+            decided = self._decision(rule.name, to, invited, by, into)
+            return replace(decided, charging=rule.charging, mask=rule.mask)
         return Decision("")
 
     def _decision(

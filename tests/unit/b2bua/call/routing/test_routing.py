@@ -17,6 +17,7 @@ from b2bua.call.routing.numbers import Form, NumberPlan
 from b2bua.call.routing.router import Decision, Pattern, PatternError, Place, Router, Rule
 from b2bua.call.trunk_policy import TrunkPolicy
 from media.events import CloseSession, OpenSession, Side
+from media.mask_policy import MaskPolicy
 from media.stream_description import Interface
 from tests.call_script import SESSION, THEIRS, Script
 
@@ -274,3 +275,12 @@ def test_a_call_without_destination_is_refused_and_recorded():
     assert not [each for each in said(script.first) if isinstance(each, OpenSession | CloseSession)]
     assert leg_command.RejectLeg(404, "") in said(script.first)
     assert script.records[0].code == 404
+
+
+def test_the_deciding_route_says_how_its_customers_are_masked() -> None:
+    rules = (
+        Rule("bots", to=("berlin",), callee=Pattern.read("+4930123", ""), mask=MaskPolicy.MUTE),
+        Rule("people", to=("berlin",)),
+    )
+    assert decide("north", "030123", *rules).mask is MaskPolicy.MUTE
+    assert decide("north", "030124", *rules).mask is None
