@@ -112,6 +112,7 @@ OTHER = {
     ("route", "caller"): "+49, +43",
     ("route", "to"): "pbx",
     ("route", "spread"): "yes",
+    ("route", "mask"): "mute",
     ("route", "callee_as"): "9",
     ("route", "provider"): "default, backup",
     ("route", "merchant_account"): "Shoes",
