@@ -14,6 +14,11 @@ AGENT: Final = 1
 KEYED: Final = 1  # digits wait for `take_digits`
 OVERFLOW: Final = 2  # a digit could not be kept: its capture must end
 LEAKED: Final = 3  # a key was about to leave for the agent: nothing leaves until the mask goes off
+PLAYED: Final = 4  # what was played into a leg has ended: see `Relay.played`
+# How a play ended.
+DONE: Final = 1  # all of it was sent
+KEY: Final = 2  # the customer pressed a key
+STOPPED: Final = 3
 GUARD: Final = 24  # the default guard of a mask: blocks of 5 ms
 
 Arrived = tuple[int, tuple[str, int] | None, dict[int, int]]
@@ -188,6 +193,70 @@ class Relay:
         """Send the key of a SIP INFO's body to the agent's peer as telephone-event
         (media/reference/event_sender.py). `clock` in Hz. False while masked, and where too many
         wait. Raises ValueError where the body is no key."""
+
+    # --- prompts ------------------------------------------------------------------------------
+
+    def play(
+        self,
+        stream: int,
+        leg: int,
+        number: int,
+        payload_type: int,
+        recordings: Sequence[Recording],
+        ducks: bool = False,
+        barge_in: bool = False,
+    ) -> None:
+        """Play recordings, 64 at most and all of one coding, into a leg, under a number; what was
+        played there before is over without an event. `ducks`: the other side goes on below them,
+        12 dB softer, in G.711; else they stand in its place. `barge_in`: a key of the customer's
+        ends it. The end is announced as PLAYED. Raises ValueError, OSError."""
+
+    def stop_play(self, stream: int, leg: int) -> bool:
+        """End what is played into a leg; whether anything was."""
+
+    def played(self, stream: int, leg: int) -> tuple[int, int] | None:
+        """The number of the newest play of a leg, and how it ended; None while it runs, and where
+        there was none."""
+
+    def barge_in(self, stream: int) -> None:
+        """The customer pressed a key that did not come as RTP."""
+
+    def departed_type(self, stream: int, leg: int) -> int | None:
+        """The payload type of the newest packet of audio that left for a leg's peer."""
+
+@final
+class Recording:
+    """Audio of a prompt, read by all threads. It cannot be pickled or copied."""
+
+    def __init__(self, octets: bytes, coding: int) -> None:
+        """`coding`: media.formats.coding.Coding; 8 octets a millisecond. Raises ValueError where
+        there are none, or the coding is unknown."""
+
+    def __len__(self) -> int: ...
+
+@final
+class Player:
+    """What is played into one leg, for tests: as the relay plays it
+    (media/core/prompt/player.h)."""
+
+    def __init__(self) -> None: ...
+    def begin(
+        self, payload_type: int, recordings: Sequence[Recording], ducks: bool, own: int, due_ms: int, /
+    ) -> None:
+        """Begin to play; `own`: the SSRC where nothing has left."""
+
+    def end(self, now_ms: int, /) -> bool:
+        """End the play; whether one ran."""
+
+    def admit(self, packet: bytes, coding: int, is_event: bool, now_ms: int, /) -> bytes | None:
+        """The packet of the other side as it leaves; None: it does not. `coding` -1: it is no audio
+        that the core reads."""
+
+    def next(self, now_ms: int, /) -> bytes | None:
+        """The packet of our own that is due; None: none is."""
+
+    def report(self, packet: bytes, /) -> bytes:
+        """The other side's RTCP as it leaves."""
 
 @final
 class Feed:

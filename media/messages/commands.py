@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from media.mask_policy import MaskPolicy
@@ -163,6 +165,38 @@ class ResolveCharge(Command, frozen=True, kw_only=True, tag="resolve_charge"):
     submitted_at: float
 
 
+class Over(StrEnum):
+    """How a prompt meets what the other side says."""
+
+    REPLACE = "replace"  # nothing of it is heard
+    DUCK = "duck"  # it goes on below the prompt, 12 dB softer; in G.711 alone, else as REPLACE
+
+
+class PlayPrompt(Command, frozen=True, kw_only=True, tag="play_prompt"):
+    """Play prompts, one after another, into the leg of `side`; what plays there ends. Answered by
+    `Done`; exactly one `PromptEnded` says when they are over, unless the session ends before. Where
+    they are refused it comes first.
+
+    `play`: b2bua's number for it. `prompts`: names, each of them the most special one that there
+    may be (media/prompts/names.py), of the set `prompt_set` in `language`. `barge_in`: any key of
+    the customer's ends it.
+    """
+
+    play: int
+    side: Side = Side.CALLER
+    prompts: tuple[str, ...]
+    over: Over = Over.REPLACE
+    barge_in: bool = True
+    language: str = "en"
+    prompt_set: str = ""
+
+
+class StopPrompt(Command, frozen=True, kw_only=True, tag="stop_prompt"):
+    """End what is played under this number. Answered by `Done`, also where it has ended."""
+
+    play: int
+
+
 class CloseSession(Command, frozen=True, kw_only=True, tag="close"):
     """Wipe, unbind, forget. Answered by `SessionClosed` with the final counters."""
 
@@ -188,6 +222,8 @@ AnyCommand = (
     | SubmitCapture
     | CancelCapture
     | ResolveCharge
+    | PlayPrompt
+    | StopPrompt
     | CloseSession
     | CountSessions
 )

@@ -60,6 +60,26 @@ class LineChanged(Message, frozen=True, kw_only=True, tag="line"):
     deaf: Deaf | None = None
 
 
+class PromptEnd(StrEnum):
+    """Why a prompt is over."""
+
+    DONE = "done"  # it was played to its end
+    KEY = "key"  # the customer pressed a key
+    STOPPED = "stopped"  # by command, or by another prompt into the same leg
+    # It was not played: no such prompt, or the leg has a codec into which none is played.
+    REFUSED = "refused"
+
+
+class PromptEnded(Message, frozen=True, kw_only=True, tag="prompt_ended"):
+    """What `PlayPrompt` asked for under this number is over. `reason`: why it was refused, fit for
+    a log."""
+
+    session: SessionId
+    play: int
+    cause: PromptEnd
+    reason: str | None = None
+
+
 class SessionSilent(Message, frozen=True, kw_only=True, tag="silent"):
     """No packet was accepted from either side for `seconds`. Said again each time that so long has
     passed."""
@@ -74,4 +94,4 @@ class SessionLost(Message, frozen=True, kw_only=True, tag="session_lost"):
     session: SessionId
 
 
-AnyNews = CaptureChanged | KeyingChanged | LineChanged | SessionSilent | SessionLost
+AnyNews = CaptureChanged | KeyingChanged | LineChanged | PromptEnded | SessionSilent | SessionLost

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import uvloop
 
+from media.prompts.shelf import PromptShelf
 from media.rtpengine.service import DistributedMedia
 from media.service.payers import Payers
 from media.service.service import MediaService
@@ -35,7 +36,11 @@ def engine(settings: MediaSettings) -> type[MediaService]:
 
 
 async def run(
-    settings: MediaSettings, times: MaskTimes, path: Path, payers_channel: socket.socket | None
+    settings: MediaSettings,
+    times: MaskTimes,
+    path: Path,
+    payers_channel: socket.socket | None,
+    prompts: Path | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT. Raises OSError where the socket cannot be made."""
     stop = asyncio.Event()
@@ -43,7 +48,7 @@ async def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     payers = Payers()
-    service = engine(settings)(settings, payers, times)
+    service = engine(settings)(settings, payers, times, PromptShelf(prompts))
     await service.start()
     tasks = BackgroundTasks()
     tasks.start(service.end_quiet_orphans(), "orphans")
@@ -75,6 +80,7 @@ def main() -> None:
     parser.add_argument(
         "--payers", type=int, help="the inherited channel on which the supervisor hands over payers"
     )
+    parser.add_argument("--prompts", type=Path, help="the directory of prompts, as they are prepared")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     arguments = parser.parse_args()
     configure_log("media", arguments.log_level)
@@ -93,7 +99,7 @@ def main() -> None:
         if faults := settings.faults():
             raise ConfigError("\n".join(faults))
         channel = socket.socket(fileno=arguments.payers) if arguments.payers is not None else None
-        uvloop.run(run(settings, times, arguments.socket, channel))
+        uvloop.run(run(settings, times, arguments.socket, channel, arguments.prompts))
     except ConfigError as error:
         raise SystemExit(str(error)) from None
 

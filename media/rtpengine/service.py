@@ -32,6 +32,7 @@ from media.events import (
     StartCapture,
     WidenSession,
 )
+from media.prompts.shelf import PromptShelf
 from media.rtpengine.digit_socket import DigitSocket
 from media.rtpengine.ng import NgError
 from media.rtpengine.sdp import NotDescribed
@@ -53,9 +54,15 @@ _ROUND = 30  # pings in which each session is looked at once
 class DistributedMedia(MediaService):
     """The media process over rtpengine servers. The digits come to this process, as ever."""
 
-    def __init__(self, settings: MediaSettings, payers: Payers, times: MaskTimes | None = None) -> None:
+    def __init__(
+        self,
+        settings: MediaSettings,
+        payers: Payers,
+        times: MaskTimes | None = None,
+        shelf: PromptShelf | None = None,
+    ) -> None:
         """Raises OSError where the digit socket cannot be bound."""
-        super().__init__(settings, payers, times)
+        super().__init__(settings, payers, times, shelf)
         addresses = settings.servers()
         self._here = settings.address
         self._digits = DigitSocket(

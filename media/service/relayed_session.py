@@ -120,6 +120,8 @@ class RelayedSession:
         self.relay = relay
         self._interfaces, self._numbers = interfaces, numbers
         self._types: list[_Types] = []
+        # What each leg's peer is, as last said.
+        self.remotes: dict[Side, tuple[RemoteStream, ...]] = {}
         self._capturing: list[int] = []
         self._hears_tones = False
         # Once closed: packets of each payload type in the first stream.
@@ -161,6 +163,7 @@ class RelayedSession:
 
     def set_remote(self, side: Side, remotes: tuple[RemoteStream, ...]) -> None:
         """Where one leg's peer is. Streams that the leg did not describe pass nothing."""
+        self.remotes[side] = remotes
         for index, number in enumerate(self.streams):
             if index >= len(remotes) or remotes[index].port == 0:
                 self.relay.set_peer(number, _LEGS[side], _NOWHERE, 0, _NOWHERE, 0, False)

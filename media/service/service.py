@@ -15,7 +15,7 @@ import itertools
 import os
 from typing import cast
 
-from media._core import KEYED, LEAKED, OVERFLOW, Relay
+from media._core import KEYED, LEAKED, OVERFLOW, PLAYED, Relay
 from media.events import (
     AnyAnswer,
     AnyCommand,
@@ -30,6 +30,7 @@ from media.events import (
     KeyWithheld,
     LegCounters,
     OpenSession,
+    PlayPrompt,
     Refused,
     ResetCapture,
     ResolveCharge,
@@ -42,14 +43,17 @@ from media.events import (
     Side,
     SkipField,
     StartCapture,
+    StopPrompt,
     SubmitCapture,
     WidenSession,
 )
 from media.peer import Peer
+from media.prompts.shelf import PromptShelf
 from media.service.capture_driver import CaptureDriver, limits
 from media.service.line_watch import LOOK, Watch
 from media.service.orphans import Orphans
 from media.service.payers import Payers
+from media.service.playback import Playback
 from media.service.ports import NoPorts, PortPairs
 from media.service.relayed_session import RelayedSession, own, send_key
 from media.service.session_protocol import SessionProtocol
@@ -66,7 +70,13 @@ log = get_logger(__name__)
 class MediaService:
     """Everything of the media process but its sockets to others."""
 
-    def __init__(self, settings: MediaSettings, payers: Payers, times: MaskTimes | None = None) -> None:
+    def __init__(
+        self,
+        settings: MediaSettings,
+        payers: Payers,
+        times: MaskTimes | None = None,
+        shelf: PromptShelf | None = None,
+    ) -> None:
         self._threads = MediaThreads(settings.threads)
         self._realtime = settings.realtime
         self._coalescing, self._masked_coalescing = settings.coalescing, settings.masked_coalescing
@@ -86,6 +96,7 @@ class MediaService:
             take_off=self._take_off,
             tell=self._tell,
         )
+        self._playback = Playback(shelf or PromptShelf(), self._tell)
         self._of_stream: dict[int, SessionProtocol] = {}
         self._numbers = itertools.count(1).__next__
         self._leaks = 0  # that the canary stopped
@@ -227,9 +238,13 @@ class MediaService:
             case StartCapture(capture=capture, by_info=by_info, form=form):
                 reason = self._captures.start(session, capture, form, by_info=by_info)
             case InfoKeyed(body=body):
+                self._playback.key_came(session)
                 reason = self._captures.info_keyed(session.id, body)
             case KeyWithheld():
+                self._playback.key_came(session)
                 self._unmasking.key_came(session.id)
+            case PlayPrompt() | StopPrompt():
+                self._playback.obey(session, command)
             case SendKey():
                 reason = send_key(session, command)
             case CloseSession():
@@ -278,6 +293,7 @@ class MediaService:
         session = self._sessions.pop(session_id)
         self._captures.call_gone(session_id)
         self._unmasking.went_off(session_id)
+        self._playback.session_gone(session_id)
         for stream in session.streams:
             self._of_stream.pop(stream, None)
         if isinstance(session, RelayedSession):
@@ -316,6 +332,8 @@ class MediaService:
             self._captures.keys_waiting(session.id, stream)
         elif kind == OVERFLOW:
             self._captures.key_lost(session.id)
+        elif kind == PLAYED:
+            self._playback.ended(session)
         elif kind == LEAKED:
             self._leaks += 1
             log.error(

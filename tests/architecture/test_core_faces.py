@@ -7,7 +7,7 @@ import ast
 
 from tests.architecture.source import Module, every_module
 
-FOR_TESTS = {"Mask", "constants"}
+FOR_TESTS = {"Mask", "Player", "constants"}
 
 
 @every_module

@@ -5,8 +5,15 @@
 #include <stdint.h>
 
 /* KEYED: digits wait. OVERFLOW: a digit could not be kept, and its capture must end. LEAKED: a key
- * was found in a packet that was to leave, and nothing leaves until the mask goes off. */
-enum notice_kind { NOTICE_KEYED = 1, NOTICE_OVERFLOW = 2, NOTICE_LEAKED = 3, NOTICE_KINDS = 4 };
+ * was found in a packet that was to leave, and nothing leaves until the mask goes off. PLAYED: what
+ * was played into a leg has ended. */
+enum notice_kind {
+    NOTICE_KEYED = 1,
+    NOTICE_OVERFLOW = 2,
+    NOTICE_LEAKED = 3,
+    NOTICE_PLAYED = 4,
+    NOTICE_KINDS = 5
+};
 
 struct notice {
     int64_t stream;

@@ -9,6 +9,7 @@
 #include "python/constants.h"
 #include "python/info_function.h"
 #include "python/python.h"
+#include "python/recording_type.h"
 #include "python/secret_type.h"
 #include "relay/relay_api.h"
 #include "relay/srtp.h"
@@ -53,8 +54,11 @@ static int add_type(PyObject *core, PyType_Spec *spec, PyTypeObject **kept) {
 
 static int add_types(PyObject *core) {
     static PyType_Spec *const specs[] = {&relay_spec,   &mask_spec,     &canary_spec,
-                                         &hearing_spec, &arrivals_spec, &digit_socket_spec};
+                                         &hearing_spec, &arrivals_spec, &digit_socket_spec,
+                                         &player_spec};
     int failed = add_type(core, &secret_spec, &py_secret_type);
+    if (failed == 0)
+        failed = add_type(core, &recording_spec, &py_recording_type);
     for (size_t i = 0; i < sizeof specs / sizeof *specs && failed == 0; i++)
         failed = add_type(core, specs[i], NULL);
     return failed;
@@ -66,7 +70,9 @@ static int add_constants(PyObject *core) {
         int value;
     } constants[] = {{"CALLER", CALLER},        {"AGENT", AGENT},
                      {"KEYED", NOTICE_KEYED},   {"OVERFLOW", NOTICE_OVERFLOW},
-                     {"LEAKED", NOTICE_LEAKED}, {"GUARD", GUARD}};
+                     {"LEAKED", NOTICE_LEAKED}, {"PLAYED", NOTICE_PLAYED},
+                     {"DONE", PLAY_DONE},       {"KEY", PLAY_KEY},
+                     {"STOPPED", PLAY_STOPPED}, {"GUARD", GUARD}};
     int failed = 0;
     for (size_t i = 0; i < sizeof constants / sizeof *constants && failed == 0; i++)
         failed = PyModule_AddIntConstant(core, constants[i].name, constants[i].value);

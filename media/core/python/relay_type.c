@@ -3,6 +3,7 @@
 #include "python/python.h"
 #include "python/relay_figures.h"
 #include "python/relay_object.h"
+#include "python/relay_playing.h"
 #include "relay/relay_api.h"
 #include "rtp/source.h"
 
@@ -217,6 +218,11 @@ static PyMethodDef relay_methods[] = {
     {"set_decoder", py_relay_set_decoder, METH_O, NULL},
     {"has_decoder", py_relay_has_decoder, METH_NOARGS, NULL},
     {"send_key", WITH_KEYWORDS(py_relay_send_key)},
+    {"play", WITH_KEYWORDS(py_relay_play)},
+    {"stop_play", WITH_KEYWORDS(py_relay_stop_play)},
+    {"played", WITH_KEYWORDS(py_relay_played)},
+    {"barge_in", WITH_KEYWORDS(py_relay_barge_in)},
+    {"departed_type", WITH_KEYWORDS(py_relay_departed_type)},
     {"take_digits", WITH_KEYWORDS(py_relay_take_digits)},
     {"take_events", py_relay_take_events, METH_NOARGS, NULL},
     {"counters", WITH_KEYWORDS(py_relay_counters)},

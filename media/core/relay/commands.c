@@ -6,6 +6,7 @@
 #include "relay/lock.h"
 #include "relay/masking.h"
 #include "relay/notices.h"
+#include "relay/playing.h"
 #include "relay/relay_api.h"
 #include "relay/streams.h"
 #include "relay/table.h"
@@ -93,6 +94,22 @@ static int send_key(struct relay *relay, struct stream *stream, const struct com
     return is_sent;
 }
 
+/* How the newest play of a leg ended; PLAY_RUNS: none has. */
+static int played(const struct stream *stream, struct command *command) {
+    const struct player *player = stream->players[command->leg];
+    command->played = player == NULL ? 0 : player->play.number;
+    return player == NULL ? PLAY_RUNS : player->end;
+}
+
+static int departed_type(const struct stream *stream, int leg) {
+    return stream->departed[leg].used ? stream->departed[leg].type : PAYLOAD_TYPES;
+}
+
+static int barge_in(struct relay *relay, struct stream *stream, int64_t now_ms) {
+    relay_barge_in(relay, stream, now_ms);
+    return 0;
+}
+
 static int copy_counters(const struct stream *stream, struct counters out[LEGS]) {
     memcpy(out, stream->counters, sizeof stream->counters);
     for (int leg = CALLER; leg <= AGENT; leg++) {
@@ -137,6 +154,16 @@ static int apply_to_stream(struct relay *relay, struct command *command) {
         return set_capture(relay, stream, command->on);
     case COMMAND_SEND_KEY:
         return send_key(relay, stream, command, now_ms);
+    case COMMAND_PLAY:
+        return relay_play(relay, stream, command, now_ms);
+    case COMMAND_STOP_PLAY:
+        return relay_stop_play(relay, stream, command->leg, now_ms);
+    case COMMAND_PLAYED:
+        return played(stream, command);
+    case COMMAND_BARGE_IN:
+        return barge_in(relay, stream, now_ms);
+    case COMMAND_DEPARTED_TYPE:
+        return departed_type(stream, command->leg);
     case COMMAND_TAKE_DIGITS:
         return take_digits(relay, stream, command, now_ms);
     case COMMAND_COUNTERS:
@@ -169,9 +196,10 @@ static __attribute__((noinline)) int apply_command(struct relay *relay, struct c
 
 void relay_run(struct relay *relay, struct command *command) {
     relay_lock(relay);
-    int64_t due_ms = relay->due_ms;
+    int64_t due_ms = relay->due_ms, play_due_ms = relay->play_due_ms;
     command->result = relay->running ? apply_command(relay, command) : -ESHUTDOWN;
-    bool is_sooner = relay->due_ms < due_ms, stack_is_secret = relay->stack_is_secret;
+    bool is_sooner = relay->due_ms < due_ms || relay->play_due_ms < play_due_ms,
+         stack_is_secret = relay->stack_is_secret;
     relay->stack_is_secret = false;
     relay_unlock(relay);
     if (stack_is_secret)

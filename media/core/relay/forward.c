@@ -34,6 +34,7 @@
 #include "mask/mask.h"
 #include "relay/decoder.h"
 #include "relay/notices.h"
+#include "relay/playing.h"
 #include "relay/send.h"
 #include "relay/table.h"
 #include "rtp/rtcp.h"
@@ -160,6 +161,8 @@ static void decide_packet(struct relay *relay, struct packet *packet) {
     struct mask *mask = &packet->stream->mask;
     struct decision *decision = relay->decision;
     const struct rtp *rtp = packet->is_parsed ? &packet->rtp : NULL;
+    if (!packet->is_rtp)
+        relay_correct_rtcp(packet->stream, packet->leg, packet->bytes, packet->length);
     if (is_caller_rtp(packet))
         mask_rtp(mask, packet->bytes, packet->length, rtp, packet->now_ms, decision);
     else if (packet->leg == CALLER)
@@ -170,6 +173,8 @@ static void decide_packet(struct relay *relay, struct packet *packet) {
         decision->verdict = VERDICT_MALFORMED;
     else if (is_unwanted_event(packet))
         decision->verdict = VERDICT_WITHHOLD;
+    if (decision->count > 0)
+        relay_barge_in(relay, packet->stream, packet->now_ms);
     if (decision->count > 0 && packet->stream->capture)
         keep_keys(relay, packet->stream, packet->now_ms);
 }

@@ -52,7 +52,7 @@ struct relay *relay_new(void) {
     if (relay == NULL)
         return NULL;
     init_locks(relay);
-    relay->due_ms = INT64_MAX;
+    relay->due_ms = relay->play_due_ms = INT64_MAX;
     relay->keys = KEYS_POOL;
     relay->holds = HOLDS_POOL;
     relay->queues = QUEUES_POOL;

@@ -7,6 +7,7 @@
 #include "dtmf/notice.h"
 #include "mask/hold.h"
 #include "mask/payload_types.h"
+#include "prompt/player.h"
 #include "relay/srtp.h"
 
 #include <stdbool.h>
@@ -44,6 +45,11 @@ enum command_kind {
     COMMAND_SEND_KEY,
     COMMAND_SET_DECODER,
     COMMAND_HAS_DECODER,
+    COMMAND_PLAY,
+    COMMAND_STOP_PLAY,
+    COMMAND_PLAYED,
+    COMMAND_BARGE_IN,
+    COMMAND_DEPARTED_TYPE,
     COMMAND_TAKE_DIGITS,
     COMMAND_COUNTERS,
     COMMAND_ARRIVED,
@@ -66,6 +72,8 @@ struct command {
     struct outgoing_key key;
     int clock, quiet_ms;
     struct crypto_keys keys; /* `suite` NULL: in clear */
+    const struct play *play; /* whose recordings become the relay's where the command succeeds */
+    int64_t played; /* the number of the newest play */
     uint8_t *into; /* secret memory */
     size_t room;
     struct counters counters[LEGS];

@@ -21,7 +21,7 @@ bool relay_may_leave(struct relay *relay, struct stream *stream, const uint8_t *
     return !stream->mask.shut;
 }
 
-bool relay_send(struct stream *stream, int index, uint8_t *packet, size_t length) {
+static bool send_packet(struct stream *stream, int index, uint8_t *packet, size_t length) {
     int leg = socket_leg(index);
     bool is_rtp = socket_is_rtp(index);
     const struct endpoint *to = &stream->endpoints[socket_of(leg, is_rtp || stream->muxed[leg])];
@@ -31,6 +31,44 @@ bool relay_send(struct stream *stream, int index, uint8_t *packet, size_t length
         return false;
     return sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)peer,
                   source_length(peer)) >= 0;
+}
+
+/* Notes what leaves for a leg, so that what is played into it can follow. */
+static void note_departed(struct stream *stream, int leg, const struct rtp *rtp) {
+    enum type_kind kind = stream->mask.types.kinds[rtp->type];
+    size_t octets = rtp->end - rtp->start;
+    if (kind == TYPE_EVENT)
+        return;
+    stream->departed[leg] = (struct departed){
+        .used = true,
+        .type = rtp->type,
+        .seq = rtp->seq,
+        .ssrc = rtp->ssrc,
+        .timestamp = rtp->timestamp,
+        .duration = payload_types_is_read(kind) ? (uint32_t)octets : PLAYER_OCTETS,
+        .at_ms = clock_ms(),
+    };
+}
+
+bool relay_send_own(struct stream *stream, int leg, uint8_t *packet, size_t length) {
+    struct rtp rtp;
+    if (rtp_parse(packet, length, &rtp))
+        note_departed(stream, leg, &rtp);
+    return send_packet(stream, socket_of(leg, true), packet, length);
+}
+
+bool relay_send(struct stream *stream, int index, uint8_t *packet, size_t length) {
+    int leg = socket_leg(index);
+    struct player *player = stream->players[leg];
+    struct rtp rtp;
+    if (!socket_is_rtp(index) || !rtp_parse(packet, length, &rtp) || rtp_is_rtcp(&rtp))
+        return send_packet(stream, index, packet, length);
+    enum type_kind kind = stream->mask.types.kinds[rtp.type];
+    int coding = payload_types_is_read(kind) ? (int)payload_types_coding(kind) : -1;
+    if (player != NULL && !player_admit(player, packet, length, coding, kind == TYPE_EVENT, clock_ms()))
+        return false;
+    note_departed(stream, leg, &rtp);
+    return send_packet(stream, index, packet, length);
 }
 
 static void send_to_agent(struct stream *stream, uint8_t *packet, size_t length) {

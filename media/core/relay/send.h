@@ -14,6 +14,8 @@ bool relay_may_leave(struct relay *relay, struct stream *stream, const uint8_t *
 /* Sends a packet to the peer behind a socket. It is in our buffer, with SRTP_ROOM octets behind it.
  * False: it did not leave. */
 bool relay_send(struct stream *stream, int index, uint8_t *packet, size_t length);
+/* The same for a packet of RTP that we have made ourselves. */
+bool relay_send_own(struct stream *stream, int leg, uint8_t *packet, size_t length);
 /* Sends all packets of a stream that wait and whose time has come; `all_of_it`: those in the hold,
  * too. */
 void relay_release(struct relay *relay, struct stream *stream, bool all_of_it);

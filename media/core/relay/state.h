@@ -8,6 +8,7 @@
 #include "mask/state.h"
 #include "memory/pool.h"
 #include "memory/secret.h"
+#include "prompt/player.h"
 #include "relay/relay_api.h"
 #include "relay/srtp.h"
 #include "rtp/quality.h"
@@ -53,6 +54,10 @@ struct stream {
     int64_t decoder_shut_ms; /* until then that process's answers do not open: the window of an event */
     struct queue *queue; /* while masked, of codecs that the core does not decode; NULL: nothing came */
     bool capture, announced; /* keys are kept; KEYED was notified */
+    struct departed departed[LEGS]; /* RTP for each */
+    struct player *players[LEGS]; /* owned; NULL: nothing was ever played into that leg */
+    bool plays; /* listed with `next_playing` */
+    struct stream *next_playing;
     struct stream *next; /* in its bucket, or among the closed */
     bool noticed[NOTICE_KINDS]; /* guarded by `notices_lock`, as is all below */
     bool listed;
@@ -71,6 +76,8 @@ struct relay {
     pthread_mutex_t notices_lock; /* guards the notices alone; may be taken with `lock`, never before it */
     bool running;
     int64_t due_ms; /* when `relay_timers` has work; INT64_MAX: never */
+    int64_t play_due_ms; /* the same of `relay_play_due` */
+    struct stream *playing; /* the first of those into which something is played */
     struct stream *buckets[BUCKETS];
     struct stream *closed; /* wiped, but epoll may still have named them to the thread */
     int closed_count;

@@ -4,6 +4,7 @@
 #include "relay/decoder.h"
 #include "relay/eventfd.h"
 #include "relay/notices.h"
+#include "relay/playing.h"
 #include "relay/table.h"
 
 #include <errno.h>
@@ -54,6 +55,7 @@ void relay_close_stream(struct relay *relay, struct stream **at) {
         close(stream->endpoints[i].fd);
     }
     relay_stop_capture(stream);
+    relay_drop_players(relay, stream);
     pool_give_back(&relay->keys, stream->keys);
     if (stream->mask.hold != NULL)
         pool_give_back(&relay->holds, stream->mask.hold);

@@ -14,6 +14,7 @@
 #include "relay/eventfd.h"
 #include "relay/forward.h"
 #include "relay/lock.h"
+#include "relay/playing.h"
 #include "relay/state.h"
 #include "relay/table.h"
 #include "relay/timers.h"
@@ -114,8 +115,11 @@ static __attribute__((noinline)) bool relay_turn(struct thread *thread, int coun
         relay_masked(thread);
     if (now_ms >= relay->due_ms)
         relay_timers(relay, now_ms);
+    if (now_ms >= relay->play_due_ms)
+        relay_play_due(relay, now_ms);
     relay_free_closed(relay); /* neither epoll nor `ready` names them any more */
-    thread->due_us = relay->due_ms == INT64_MAX ? INT64_MAX : relay->due_ms * 1000;
+    int64_t due_ms = relay->due_ms < relay->play_due_ms ? relay->due_ms : relay->play_due_ms;
+    thread->due_us = due_ms == INT64_MAX ? INT64_MAX : due_ms * 1000;
     thread->go_on = relay->running;
     bool stack_is_secret = relay->stack_is_secret;
     relay->stack_is_secret = false;

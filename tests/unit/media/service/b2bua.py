@@ -8,7 +8,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from media.events import AnyAnswer, AnyCommand, AnyNews, CaptureChanged, KeyingChanged, SessionId, SessionLost
+from media.events import (
+    AnyAnswer,
+    AnyCommand,
+    AnyNews,
+    CaptureChanged,
+    KeyingChanged,
+    PromptEnded,
+    SessionId,
+    SessionLost,
+)
 from tonewall.frames import Unpacker, pack
 
 
@@ -20,6 +29,7 @@ class B2bua:
         self.news: list[CaptureChanged] = []
         self.lost: list[SessionId] = []
         self.keying: list[bool] = []
+        self.prompts: list[PromptEnded] = []
         self._unpacker = Unpacker(AnyAnswer | AnyNews)  # type: ignore[arg-type]
         self._came: deque[AnyAnswer | AnyNews] = deque()
 
@@ -35,6 +45,8 @@ class B2bua:
                 self.news.append(message)
             elif isinstance(message, KeyingChanged):
                 self.keying.append(message.keying)
+            elif isinstance(message, PromptEnded):
+                self.prompts.append(message)
             elif isinstance(message, SessionLost):
                 self.lost.append(message.session)
             else:

@@ -1,0 +1,1 @@
+"""Prompts: their names, and their recordings as the core plays them."""
