@@ -3,8 +3,7 @@ all calls.
 
 Rule 1: each recording stands once in memory for each coding; those that were not played for the
         longest time make room for others.
-Rule 2: nothing is decoded here. What prepares the files (media/prompts/process.py) has read the
-        company's own, and never holds a card.
+Rule 2: nothing is decoded here. The files are prepared by a process that never holds a card.
 """
 
 from __future__ import annotations
