@@ -15,6 +15,8 @@ from tonewall.version import VERSION
 
 PATH: Final = "/mcp"
 _SCHEME = "bearer "
+# What the API answers where a token is wrong, or too many of them came.
+_REFUSALS = (401, 429)
 _token: ContextVar[str] = ContextVar("token", default="")
 
 
@@ -29,7 +31,8 @@ def build_app(url: str) -> ASGIApp:
             "customer has agreed."
         ),
     )
-    for tool in Tools(url, _token.get).all:
+    tools = Tools(url, _token.get)
+    for tool in tools.all:
         server.add_tool(tool)
     # Programs send the token by themselves, not browsers: a page that was tricked has none.
     app = server.streamable_http_app(
@@ -39,22 +42,37 @@ def build_app(url: str) -> ASGIApp:
         max_request_body_size=65_536,
         transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
     )
-    return RequireBearer(app)
+    return RequireBearer(app, tools)
 
 
 class RequireBearer:
-    """Refuses requests without a bearer token, and keeps that of each for its tools."""
+    """Refuses requests without a bearer token that the API knows, and keeps that of each for its
+    tools. Where the API does not answer, the tools say so."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, tools: Tools) -> None:
         self._app = app
+        self._tools = tools
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             given = dict(scope["headers"]).get(b"authorization", b"").decode("latin-1")
-            if not given.lower().startswith(_SCHEME):
-                refusal = PlainTextResponse("a token of the API is needed", 401)
-                refusal.headers["WWW-Authenticate"] = "Bearer"
+            refusal = await self._refusal(given)
+            if refusal is not None:
                 await refusal(scope, receive, send)
                 return
             _token.set(given[len(_SCHEME) :].strip())
         await self._app(scope, receive, send)
+
+    async def _refusal(self, credentials: str) -> PlainTextResponse | None:
+        """The answer to a request that may not come in."""
+        if not credentials.lower().startswith(_SCHEME):
+            return PlainTextResponse("a token of the API is needed", 401, {"WWW-Authenticate": "Bearer"})
+        answer = await self._tools.present(credentials)
+        if answer is None or answer.status_code not in _REFUSALS:
+            return None
+        headers = {
+            name: answer.headers[name]
+            for name in ("WWW-Authenticate", "Retry-After")
+            if name in answer.headers
+        }
+        return PlainTextResponse("the API does not know this token", answer.status_code, headers)

@@ -96,6 +96,15 @@ class Tools:
             self.cancel, self.send_link,
         )  # fmt: skip
 
+    async def present(self, credentials: str) -> httpx.Response | None:
+        """What the API answers to whoever has these credentials; None where it does not answer."""
+        try:
+            # In octets, as they came: not all of them are ASCII.
+            headers = {b"Authorization": credentials.encode("latin-1")}
+            return await self._client.get("/v1/me", headers=headers)
+        except httpx.HTTPError:
+            return None
+
     async def find_call(self, number: str = "") -> Calls:
         """Find calls, all or those from or to a number. A number is compared by its last digits."""
         views = await self._fetch("GET", "/v1/calls", list[CallView])

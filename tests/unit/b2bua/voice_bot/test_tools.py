@@ -27,6 +27,7 @@ from tests.browser.fake_desk import FakeDesk
 from tests.stack import free_port
 
 TOKEN = "a-token-for-the-tests"
+COLLEAGUE = "another-token-of-the-tests"
 ORDER = {"amount": "49.90", "currency": "EUR", "reference": "INV-2041"}
 TOOLS = {"find_call", "take_payment", "payment_status", "ask_again", "charge", "cancel", "send_link"}
 
@@ -63,7 +64,7 @@ def desk() -> FakeDesk:
 
 @pytest_asyncio.fixture
 async def api(desk: FakeDesk) -> AsyncIterator[str]:
-    serving = await serve(create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}")))
+    serving = await serve(create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}, ben:{COLLEAGUE}")))
     yield serving.url
     await serving.close()
 
@@ -186,25 +187,38 @@ async def test_what_is_wrong_is_said_in_a_sentence(
     assert not any(what[0] == "start" for what in desk.asked)
 
 
-async def test_a_wrong_token_is_told_by_the_tool_and_a_missing_one_at_the_door(
-    url: str, desk: FakeDesk
+@pytest.mark.parametrize(
+    ("credentials", "challenge"),
+    [
+        ("", "Bearer"),
+        (f"Basic {TOKEN}", "Bearer"),
+        ("Bearer another-token-altogether", 'error="invalid_token"'),
+        ("Bearer \xe9", 'error="invalid_token"'),
+    ],
+)
+async def test_a_request_without_a_token_of_the_api_does_not_reach_the_tools(
+    url: str, credentials: str, challenge: str
 ) -> None:
-    desk.up()
-    assert "does not know this token" in await refused(url, "find_call", "another-token-altogether")
+    headers = {b"authorization": credentials.encode("latin-1")} if credentials else {}
     async with httpx.AsyncClient(trust_env=False) as http:
-        answer = await http.post(url, json={})
-    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        answer = await http.post(url, json={}, headers=headers)
+    assert answer.status_code == 401
+    assert challenge in answer.headers["www-authenticate"]
 
 
 async def test_two_bots_act_each_with_its_own_token(url: str, desk: FakeDesk) -> None:
     desk.up()
-    async with connected(url) as bot, connected(url, "another-token-altogether") as other:
-        good, bad = await asyncio.gather(
-            asyncio.gather(*(bot.call_tool("find_call", {}) for _ in range(10))),
-            asyncio.gather(*(other.call_tool("find_call", {}) for _ in range(10))),
+    desk.up("c-2")
+    async with connected(url) as bot, connected(url, COLLEAGUE) as other:
+        answers = await asyncio.gather(
+            bot.call_tool("take_payment", {"call": "c-1", **ORDER}),
+            other.call_tool("take_payment", {"call": "c-2", **ORDER}),
         )
-    assert not any(each.is_error for each in good)
-    assert all(each.is_error for each in bad)
+    assert not any(each.is_error for each in answers)
+    captures = {view.id: view.capture for view in desk.calls()}
+    assert captures["c-1"] is not None
+    assert captures["c-2"] is not None
+    assert (captures["c-1"].agent, captures["c-2"].agent) == ("ann", "ben")
 
 
 async def test_without_the_api_the_bot_is_told(desk: FakeDesk) -> None:
