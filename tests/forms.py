@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from media.capture.card_form import CARD
 from media.capture.check import COMPLETE, INCOMPLETE, Check, refused
 from media.capture.form import FieldRules, Form, Keyed
+from media.capture.form_rules import CARD
 from media.events import Field, FieldReason
 
 

@@ -4,16 +4,17 @@ capture between."""
 from __future__ import annotations
 
 import re
+from datetime import date
 
 from media._core import SecretMemory
 from media.capture.capture import Capture
-from media.capture.card_form import CARD
 from media.capture.form import Form
+from media.capture.form_rules import CARD
 from media.capture.messages import Limits
 from media.capture.vault import SIZE
 from media.events import CaptureChanged, CaptureId
 
-TODAY = (2026, 11)
+TODAY = date(2026, 11, 30)
 _ALIGNMENT = 16  # bytes: where a field may begin in the vault
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import ConfigDict
+from pydantic import AfterValidator, ConfigDict
 from pydantic import Field as Described
 
-from b2bua.api.bodies import Body
-from media.events import Field
+from b2bua.api.bodies import Body, harmless
+from media.events import FieldName
+
+Wanted = Annotated[FieldName, Described(max_length=64, pattern="^[a-z][a-z0-9_]*$"), AfterValidator(harmless)]
 
 
 class AskBody(Body):
@@ -19,7 +21,7 @@ class AskBody(Body):
     )
 
     field: Annotated[
-        Field | None,
+        Wanted | None,
         Described(
             description="This field is keyed alone: again, or before its turn. Without it, what was asked "
             "for again counts as it was, and the form goes on in order."
@@ -34,7 +36,7 @@ class SkipBody(Body):
         title="Skip", strict=False, json_schema_extra={"examples": [{"field": "security_code"}]}
     )
 
-    field: Annotated[Field, Described(description="The form goes on without this field.")]
+    field: Annotated[Wanted, Described(description="The form goes on without this field.")]
 
 
 class ResetBody(Body):
@@ -45,6 +47,6 @@ class ResetBody(Body):
     )
 
     field: Annotated[
-        Field | None,
+        Wanted | None,
         Described(description="This field and all that come after it are wiped; without it, all are."),
     ] = None

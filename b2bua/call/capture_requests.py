@@ -18,7 +18,7 @@ from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
 from b2bua.call.view import NotNow
-from media.events import AskField, CardForm, Field, ResetCapture, Side, SkipField
+from media.events import AskField, CaptureForm, FieldName, ResetCapture, Side, SkipField
 from media.form_description import describe
 from provider_adapters.payment import Outcome
 
@@ -46,7 +46,7 @@ class CaptureRequests(ABC):
         now: float,
         agent: str = "",
         group: ChargeDefaults = _NONE,
-        form: CardForm | None = None,
+        form: CaptureForm | None = None,
     ) -> list[CallCommand]:
         """`group`: what the agent's group says of charges; `form`: the one that the order names.
         Raises NotNow, and NotYours while another agent's mask is on."""
@@ -81,21 +81,21 @@ class CaptureRequests(ABC):
         self.payment.take_over(agent, self.charge_scopes(group))
         return self._finish([], now)
 
-    def reset_capture(self, wanted: Field | None, now: float) -> list[CallCommand]:
+    def reset_capture(self, wanted: FieldName | None, now: float) -> list[CallCommand]:
         """Raises NotNow."""
         self._check_field(wanted)
         return self._finish(self.payment.collect(ResetCapture, wanted), now)
 
-    def ask_field(self, wanted: Field | None, now: float) -> list[CallCommand]:
+    def ask_field(self, wanted: FieldName | None, now: float) -> list[CallCommand]:
         """Raises NotNow."""
         self._check_field(wanted)
         return self._finish(self.payment.collect(AskField, wanted), now)
 
-    def skip_field(self, wanted: Field, now: float) -> list[CallCommand]:
+    def skip_field(self, wanted: FieldName, now: float) -> list[CallCommand]:
         """Raises NotNow."""
         self._check_field(wanted)
         described = describe(self.payment.form).fields
-        if not any(each.optional and each.field is wanted for each in described):
+        if not any(each.optional and each.field == wanted for each in described):
             raise NotNow(f"The {_words(wanted)} is needed in this form.")
         return self._finish(self.payment.collect(SkipField, wanted), now)
 
@@ -116,7 +116,7 @@ class CaptureRequests(ABC):
         self.payment.decide(capture, outcome)
         return self._finish([], now)
 
-    def _check_field(self, wanted: Field | None) -> None:
+    def _check_field(self, wanted: FieldName | None) -> None:
         if wanted not in (None, *(each.field for each in describe(self.payment.form).fields)):
             raise NotNow(f"The form of this payment has no {_words(wanted)}.")
 
@@ -126,5 +126,5 @@ class CaptureRequests(ABC):
         return group, self.payment.charging, agents.charging, customers.charging
 
 
-def _words(field: Field | None) -> str:
+def _words(field: FieldName | None) -> str:
     return str(field).replace("_", " ")

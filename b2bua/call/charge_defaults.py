@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from b2bua.call.order import Order
-from media.events import CardForm
+from media.events import CaptureForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class ChargeDefaults:
     merchant_account: str = ""
     statement: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
-    form: CardForm | None = None
+    form: CaptureForm | None = None
 
 
-def complete(order: Order, scopes: Iterable[ChargeDefaults], form: CardForm | None = None) -> Order:
+def complete(order: Order, scopes: Iterable[ChargeDefaults], form: CaptureForm | None = None) -> Order:
     """The order with what it does not say. `scopes`: the most specific first; `form`: the one that
     is keyed, if any."""
     if form is not None:
@@ -44,6 +44,6 @@ def complete(order: Order, scopes: Iterable[ChargeDefaults], form: CardForm | No
     return order
 
 
-def choose_form(wanted: CardForm | None, scopes: Iterable[ChargeDefaults]) -> CardForm:
+def choose_form(wanted: CaptureForm | None, scopes: Iterable[ChargeDefaults]) -> CaptureForm:
     """The form of an order; `wanted`: the one that it names."""
-    return wanted or next((each.form for each in scopes if each.form), CardForm())
+    return wanted or next((each.form for each in scopes if each.form), CaptureForm())

@@ -25,11 +25,11 @@ from media.events import (
     AnyCommand,
     CancelCapture,
     CaptureChanged,
+    CaptureForm,
     CaptureId,
     CaptureState,
-    CardForm,
     Done,
-    Field,
+    FieldName,
     InfoKeyed,
     KeyingChanged,
     KeyWithheld,
@@ -70,7 +70,7 @@ class Payment:
     requested: Order | None = None
     masking: Masking = field(default_factory=Masking)  # of the newest capture
     by_info: bool = False  # whether its keys come as SIP INFO
-    form: CardForm = field(default_factory=CardForm)
+    form: CaptureForm = field(default_factory=CaptureForm)
     mask: MaskState = MaskState.OPEN
     keying: bool = False  # the customer keys under a mask whose capture is over
     view: CaptureView | None = None
@@ -104,7 +104,7 @@ class Payment:
 
     def start(
         self, capture: str, order: Order, masking: Masking, scopes: Sequence[ChargeDefaults] = (), *,
-        form: CardForm | None = None, by_info: bool = False, agent: str = "",
+        form: CaptureForm | None = None, by_info: bool = False, agent: str = "",
     ) -> list[CallCommand]:  # fmt: skip
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
@@ -136,7 +136,7 @@ class Payment:
         if self.view is not None and self.view.agent != agent and (not self.settled or self.masked):
             raise NotYours(self.view.agent)
 
-    def collect(self, how: Callable[..., AnyCommand], wanted: Field | None) -> list[CallCommand]:
+    def collect(self, how: Callable[..., AnyCommand], wanted: FieldName | None) -> list[CallCommand]:
         view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
         return [ToMedia(how(session=self.session, capture=CaptureId(view.id), field=wanted))]
 

@@ -20,7 +20,7 @@ from b2bua.call.order import Order, RequestName, SavedCard, Settlement
 from b2bua.call.service_view import Fault, ServiceView
 from b2bua.call.tallies import Tallied
 from b2bua.call.trunk_view import TrunkView
-from media.events import Field, FieldProgress
+from media.events import FieldName, FieldProgress
 from provider_adapters.payment import Operation, Outcome, Unknown
 
 
@@ -65,7 +65,7 @@ class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
     started_by: str = ""
     agent: str = ""
     taken_over_by: tuple[str, ...] = ()
-    field: Field | None = None  # the one being keyed now
+    field: FieldName | None = None  # the one being keyed now
     fields: tuple[FieldProgress, ...] = ()
     brand: str | None = None
     last_four: str | None = None
@@ -227,9 +227,11 @@ class CallDesk(Tallied, Protocol):
     # The next four raise NotYours where another agent drives the payment; `submit_capture`
     # Repeated, too.
 
-    async def reset_capture(self, call_id: str, field: Field | None = None, agent: str = "") -> CallView: ...
-    async def skip_field(self, call_id: str, field: Field, agent: str = "") -> CallView: ...
-    async def ask_field(self, call_id: str, field: Field | None = None, agent: str = "") -> CallView: ...
+    async def reset_capture(
+        self, call_id: str, field: FieldName | None = None, agent: str = ""
+    ) -> CallView: ...
+    async def skip_field(self, call_id: str, field: FieldName, agent: str = "") -> CallView: ...
+    async def ask_field(self, call_id: str, field: FieldName | None = None, agent: str = "") -> CallView: ...
     async def submit_capture(
         self, call_id: str, agent: str = "", *, allow_repeat: bool = False
     ) -> CallView: ...

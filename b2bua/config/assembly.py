@@ -11,6 +11,7 @@ from b2bua.call.routing.router import Pattern, Place, Router, Rule
 from b2bua.call.routing.trunk import Trunk
 from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.config.charge_settings import ChargeSection
+from b2bua.config.field_settings import known_fields
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import SignallingSettings
 from b2bua.config.trunk_settings import (
@@ -19,7 +20,7 @@ from b2bua.config.trunk_settings import (
     TrunkSettings,
 )
 from b2bua.config.values import form_name, split_list, trunk_name
-from media.events import CardForm, Masking, Side
+from media.events import CaptureForm, Masking, Side
 from media.form_description import CARD
 from media.stream_description import Interface
 
@@ -50,13 +51,16 @@ def trunk_policies(settings: SignallingSettings) -> dict[str, TrunkPolicy]:
     return {trunk_name(header): _policy(each, forms) for header, each in settings.trunks.items()}
 
 
-def build_forms(settings: SignallingSettings) -> dict[str, CardForm]:
+def build_forms(settings: SignallingSettings) -> dict[str, CaptureForm]:
     """The forms by their names, the usual one first."""
-    forms = {form_name(header): each.form(form_name(header)) for header, each in settings.forms.items()}
-    return forms or {CARD.name: CardForm()}
+    known = known_fields(settings.fields)
+    forms = {
+        form_name(header): each.form(form_name(header), known) for header, each in settings.forms.items()
+    }
+    return forms or {CARD.name: CaptureForm()}
 
 
-def _policy(settings: TrunkSettings, forms: Mapping[str, CardForm]) -> TrunkPolicy:
+def _policy(settings: TrunkSettings, forms: Mapping[str, CaptureForm]) -> TrunkPolicy:
     carrier = settings if isinstance(settings, CarrierSettings) else None
     return TrunkPolicy(
         latch=settings.nat,
@@ -91,9 +95,9 @@ def agent_charging(settings: SignallingSettings) -> dict[str, ChargeDefaults]:
 
 def _charging(
     settings: ChargeSection,
-    forms: Mapping[str, CardForm],
+    forms: Mapping[str, CaptureForm],
     providers: tuple[str, ...] = (),
-    usual: CardForm | None = None,
+    usual: CaptureForm | None = None,
 ) -> ChargeDefaults:
     return ChargeDefaults(
         form=forms[settings.form] if settings.form else usual,
@@ -112,7 +116,7 @@ def _place(settings: TrunkSettings) -> Place:
     return Place(side, plan)
 
 
-def _rule(name: str, settings: RouteSettings, forms: Mapping[str, CardForm]) -> Rule:
+def _rule(name: str, settings: RouteSettings, forms: Mapping[str, CaptureForm]) -> Rule:
     return Rule(
         name=name,
         to=split_list(settings.to),

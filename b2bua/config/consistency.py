@@ -9,16 +9,20 @@ from collections.abc import Mapping
 
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.charge_settings import ChargeSection
+from b2bua.config.field_settings import KNOWN_FIELDS, field_name
+from b2bua.config.form_settings import find_form_faults
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import Settings, SignallingSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from b2bua.config.values import form_name, split_list, trunk_name
 from b2bua.sip.hop import Transport
+from media.form_description import CARD, BadForm
 from media.mask_policy import MaskPolicy
 from provider_adapters.settings import provider_name
 
 # A card is not held for longer, whatever the providers do.
 MAX_CHARGE_TIME = 540.0
+DELIVERY = "delivery"  # the adapter of a company's own service
 
 
 def find_signalling_faults(own: SignallingSettings) -> list[str]:
@@ -30,6 +34,7 @@ def find_signalling_faults(own: SignallingSettings) -> list[str]:
         *_faults_of_routes(own.trunks, own.routes),
         *_faults_of_agent_groups(own),
         *_faults_of_forms(own),
+        *_faults_of_fields(own),
         *own.links.faults(),
     ]
 
@@ -41,6 +46,7 @@ def find_faults(settings: Settings) -> list[str]:
         *_unsupported_by_rtpengine(settings),
         *_faults_of_providers(settings),
         *_faults_of_webhooks(settings),
+        *_faults_of_deliveries(settings),
     ]
 
 
@@ -205,10 +211,42 @@ def _faults_of_agent_groups(own: SignallingSettings) -> list[str]:
 
 def _faults_of_forms(own: SignallingSettings) -> list[str]:
     """Names of forms that there are not."""
-    known = [form_name(header) for header in own.forms] or ["card"]
+    known = [form_name(header) for header in own.forms] or [CARD.name]
     scopes: dict[str, ChargeSection] = {**own.trunks, **own.routes, **own.agent_groups}
     return [
         f"[{header}] form: there is no such form; expected one of {', '.join(known)}"
         for header, settings in scopes.items()
         if settings.form and settings.form not in known
+    ]
+
+
+def _faults_of_fields(own: SignallingSettings) -> list[str]:
+    """Fields that cannot be keyed, and forms that ask for what does not go together."""
+    faults = []
+    known = dict(KNOWN_FIELDS)
+    for header, settings in own.fields.items():
+        name = field_name(header)
+        try:
+            known[name] = settings.field(name)
+        except BadForm as error:
+            faults.append(f"[{header}] {error}")
+    for header, form in own.forms.items():
+        try:
+            made = form.form(form_name(header), known)
+        except BadForm as error:
+            faults.append(f"[{header}] {error}")
+        else:
+            faults += [f"[{header}] {fault}" for fault in find_form_faults(made)]
+    return faults
+
+
+def _faults_of_deliveries(settings: Settings) -> list[str]:
+    """Forms that are delivered to nobody."""
+    targets = [
+        provider_name(header) for header, each in settings.providers.items() if each.adapter == DELIVERY
+    ]
+    return [
+        f"[{header}] deliver_to: expected the name of a [provider] section with adapter = {DELIVERY}"
+        for header, form in settings.signalling.forms.items()
+        if form.deliver_to and form.deliver_to not in targets
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.consistency import find_faults, find_signalling_faults
+from b2bua.config.field_settings import FieldSettings
 from b2bua.config.form_settings import FormSettings
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.link_settings import LinkSettings
@@ -68,6 +69,10 @@ def read_signalling(sections: Sections) -> SignallingSettings:
         forms={
             header: load(FormSettings, sections, header=header) for header in _headers(FormSettings, sections)
         },
+        fields={
+            header: load(FieldSettings, sections, header=header)
+            for header in _headers(FieldSettings, sections)
+        },
         links=load(LinkSettings, sections),
     )
     if faults := find_signalling_faults(own):
@@ -80,5 +85,5 @@ def _headers(model: type[Section], sections: Sections) -> list[str]:
     fault says so."""
     if model.section not in SEVERAL:
         return [model.section]
-    may_be_absent = model in (RouteSettings, AgentGroupSettings, FormSettings)
+    may_be_absent = model in (RouteSettings, AgentGroupSettings, FormSettings, FieldSettings)
     return headers(model.section, sections) or ([] if may_be_absent else [model.section])

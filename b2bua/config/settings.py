@@ -14,6 +14,7 @@ from typing import ClassVar
 from pydantic import Field, SecretStr
 
 from b2bua.config.charge_settings import AgentGroupSettings
+from b2bua.config.field_settings import FieldSettings
 from b2bua.config.form_settings import FormSettings
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.link_settings import LinkSettings
@@ -88,8 +89,8 @@ class ApiSettings(Section):
 
 @dataclass(frozen=True, slots=True)
 class SignallingSettings:
-    """The sections of the b2bua process. Trunks, routes, agent groups and forms by their headers,
-    in their order."""
+    """The sections of the b2bua process. Trunks, routes, agent groups, forms and fields by their
+    headers, in their order."""
 
     general: GeneralSettings
     trunks: Mapping[str, TrunkSettings]
@@ -99,11 +100,13 @@ class SignallingSettings:
     links: LinkSettings
     agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
     forms: Mapping[str, FormSettings] = field(default_factory=dict)
+    fields: Mapping[str, FieldSettings] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """These sections as environment variables, for the b2bua process. Secrets are in clear."""
         single: list[Section] = [self.general, self.api, self.cdr, self.links]
-        several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups, **self.forms}
+        several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups}
+        several |= {**self.forms, **self.fields}
         variables = {NAMED: ",".join(several)}
         for section in single:
             variables |= to_environment(section)
@@ -161,6 +164,7 @@ SECTIONS: Mapping[str, type[Section]] = {
         ApiSettings,
         AgentGroupSettings,
         FormSettings,
+        FieldSettings,
         CdrSettings,
         LinkSettings,
         ProviderSettings,
@@ -169,5 +173,6 @@ SECTIONS: Mapping[str, type[Section]] = {
 }
 SEVERAL = frozenset(
     {CarrierSettings.section, PbxSettings.section, RouteSettings.section}
-    | {AgentGroupSettings.section, FormSettings.section, ProviderSettings.section, WebhookSettings.section}
+    | {AgentGroupSettings.section, FormSettings.section, FieldSettings.section}
+    | {ProviderSettings.section, WebhookSettings.section}
 )

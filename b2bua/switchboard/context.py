@@ -15,7 +15,7 @@ from b2bua.switchboard.payments import Payments
 from b2bua.switchboard.registry import Registry
 from b2bua.switchboard.run_queue import RunQueue
 from b2bua.switchboard.view_feed import Feed
-from media.events import CardForm
+from media.events import CaptureForm
 
 
 @dataclass(slots=True)
@@ -31,7 +31,7 @@ class SwitchboardContext:
     payments: Payments
     run_queue: RunQueue
     agent_charging: Mapping[str, ChargeDefaults] = field(default_factory=dict)
-    forms: Mapping[str, CardForm] = field(default_factory=dict)
+    forms: Mapping[str, CaptureForm] = field(default_factory=dict)
     engine: Engine | None = None
     media: Media | None = None
     reconciler: Reconciler | None = None
@@ -40,7 +40,7 @@ class SwitchboardContext:
         """What the agent's group says of charges; nothing where the agent is in none."""
         return self.agent_charging.get(agent, ChargeDefaults())
 
-    def find_form(self, name: str) -> CardForm | None:
+    def find_form(self, name: str) -> CaptureForm | None:
         """The form of that name; None where the order names none. Raises NotOffered."""
         if not name:
             return None

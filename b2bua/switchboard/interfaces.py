@@ -15,7 +15,7 @@ from b2bua.call.routing.router import Decision, Router
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.trunk_view import HopView
-from media.events import AnyCommand, CardForm, Side
+from media.events import AnyCommand, CaptureForm, Side
 from provider_adapters.payment import (
     Charge,
     FollowUp,
@@ -157,7 +157,7 @@ class Plan:
     ring_time: float
     guard_time: float
     agent_charging: Mapping[str, ChargeDefaults] = field(default_factory=dict)
-    forms: Mapping[str, CardForm] = field(default_factory=dict)
+    forms: Mapping[str, CaptureForm] = field(default_factory=dict)
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
         """The route of a call from the trunk `source`, which is on the side `near`."""

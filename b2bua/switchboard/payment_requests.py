@@ -28,7 +28,7 @@ from b2bua.switchboard.link_requests import LinkRequests, LinkWish
 from b2bua.switchboard.payment_provider import with_offers
 from b2bua.switchboard.saved_charges import SavedCharges
 from b2bua.switchboard.settlements import Settlements
-from media.events import Field
+from media.events import FieldName
 from provider_adapters.payment import Operation
 from tonewall.log import get_logger
 from tonewall.tokens import token
@@ -69,17 +69,17 @@ class PaymentRequests:
             raise
         return view
 
-    async def reset_capture(self, call_id: str, field: Field | None = None, agent: str = "") -> CallView:
+    async def reset_capture(self, call_id: str, field: FieldName | None = None, agent: str = "") -> CallView:
         """See CallDesk."""
         self._entry(call_id).call.payment.check_agent(agent)
         return self._request(call_id, lambda call, now: call.reset_capture(field, now))
 
-    async def ask_field(self, call_id: str, field: Field | None = None, agent: str = "") -> CallView:
+    async def ask_field(self, call_id: str, field: FieldName | None = None, agent: str = "") -> CallView:
         """See CallDesk."""
         self._entry(call_id).call.payment.check_agent(agent)
         return self._request(call_id, lambda call, now: call.ask_field(field, now))
 
-    async def skip_field(self, call_id: str, field: Field, agent: str = "") -> CallView:
+    async def skip_field(self, call_id: str, field: FieldName, agent: str = "") -> CallView:
         """See CallDesk."""
         self._entry(call_id).call.payment.check_agent(agent)
         return self._request(call_id, lambda call, now: call.skip_field(field, now))

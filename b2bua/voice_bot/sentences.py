@@ -9,19 +9,23 @@ from collections.abc import Mapping
 from typing import Final
 
 from b2bua.call.view import CaptureStage, CaptureView
-from media.events import Field, FieldProgress
+from media.events import Field, FieldName, FieldProgress
 from provider_adapters.payment import Approved, Declined, Failed, PartiallyApproved, Unknown
 
-_ASK: Final[Mapping[Field, str]] = {
+_ASK: Final[Mapping[FieldName, str]] = {
     Field.CARD_NUMBER: "Please key your card number on your phone{end}.",
     Field.EXPIRY: "Now the expiry date, please: two digits for the month, two for the year{end}.",
     Field.SECURITY_CODE: "Now the security code of your card, please{end}.",
 }
-_AGAIN: Final[Mapping[Field, str]] = {
+_AGAIN: Final[Mapping[FieldName, str]] = {
     Field.CARD_NUMBER: "That number was not quite right. Please key your card number once more{end}.",
     Field.EXPIRY: "That date was not right. Please key month and year once more{end}.",
     Field.SECURITY_CODE: "That code was not right. Please key the security code once more{end}.",
 }
+
+# Of a field that is no card's, by its name.
+_OTHER: Final = "Now your {field}, please{end}."
+_OTHER_AGAIN: Final = "That was not right. Please key your {field} once more{end}."
 
 
 def say(capture: CaptureView | None, end_key: str) -> str:
@@ -34,7 +38,8 @@ def say(capture: CaptureView | None, end_key: str) -> str:
         case CaptureStage.COLLECTING if capture.field is not None:
             progress = _of(capture, capture.field)
             again = progress.rejected > 0 and progress.count == 0
-            return (_AGAIN if again else _ASK)[capture.field].format(end=end)
+            words = (_AGAIN if again else _ASK).get(capture.field, _OTHER_AGAIN if again else _OTHER)
+            return words.format(end=end, field=capture.field.replace("_", " "))
         case CaptureStage.READY:
             return "Thank you. Shall I charge it now?"
         case CaptureStage.CHARGING:
@@ -61,5 +66,5 @@ def _say_outcome(capture: CaptureView) -> str:
             return ""
 
 
-def _of(capture: CaptureView, field: Field) -> FieldProgress:
-    return next((each for each in capture.fields if each.field is field), FieldProgress(field=field))
+def _of(capture: CaptureView, field: FieldName) -> FieldProgress:
+    return next((each for each in capture.fields if each.field == field), FieldProgress(field=field))

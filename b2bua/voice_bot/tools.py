@@ -237,7 +237,7 @@ def _progress(view: CallView, end_key: str) -> Progress:
     capture = view.capture
     if capture is None:
         return Progress(call=view.id, stage="none", over=view.state == "ended")
-    now = next((each for each in capture.fields if each.field is capture.field), None)
+    now = next((each for each in capture.fields if each.field == capture.field), None)
     outcome = msgspec.to_builtins(capture.outcome) if capture.outcome is not None else {}
     return Progress(
         call=view.id,

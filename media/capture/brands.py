@@ -16,6 +16,11 @@ class Brand:
     lengths: tuple[int, ...]
     usual: int | None = None
 
+    @property
+    def is_known(self) -> bool:
+        """Whether its ranges are listed here."""
+        return self is not OTHER
+
 
 _VISA = Brand("visa", (13, 16, 19), usual=16)
 _MASTERCARD = Brand("mastercard", (16,))

@@ -3,7 +3,7 @@
 Its driver (media/service/capture_driver.py) has the clock, the sockets and the payers. `now` is in
 seconds of a steady clock:
 
-    capture = Capture(capture_id, SecretMemory(SIZE), today=(2026, 11), now=now)
+    capture = Capture(capture_id, SecretMemory(SIZE), today=date(2026, 11, 30), now=now)
     capture.keys_waiting(lambda memory, at: relay.take_digits(stream, memory, at), now)  # KEYED
     capture.reset(field, now)  # or ask, cancel, submit, lost, call_gone
     capture.expire(now)  # at capture.deadline()
@@ -23,11 +23,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
+from datetime import date
 from typing import Generic
 
-from media.capture.card_form import CARD
 from media.capture.check import INCOMPLETE, Verdict
 from media.capture.form import Form
+from media.capture.form_rules import CARD
 from media.capture.messages import (
     Asked,
     CallGone,
@@ -59,20 +60,19 @@ from media.capture.messages import (
 from media.capture.state import CaptureMachine
 from media.capture.transitions import IllegalEvent
 from media.capture.vault import Key, M, Pipe, Vault
-from media.events import CaptureChanged, CaptureId, CaptureState, Field, SessionId
+from media.events import CaptureChanged, CaptureId, CaptureState, FieldName, SessionId
 from provider_adapters.payment import Charge, Outcome
 
 
 class Capture(Generic[M]):
-    """One card being keyed into `memory`, which is this capture's alone. `today` is (year,
-    month)."""
+    """One form being keyed into `memory`, which is this capture's alone."""
 
     def __init__(
         self,
         capture_id: CaptureId,
         memory: M,
         *,
-        today: tuple[int, int],
+        today: date,
         now: float,
         limits: Limits | None = None,
         form: Form = CARD,
@@ -88,7 +88,7 @@ class Capture(Generic[M]):
         # When the agent is told that no key has come; None once one has, or that was told.
         self._first_key_due: float | None = now + (limits or Limits()).first_key
         self._unheard = False
-        self._checked: set[Field] = set()  # the complete fields that fit each other
+        self._checked: set[FieldName] = set()  # the complete fields that fit each other
 
     @property
     def state(self) -> CaptureState:
@@ -122,25 +122,25 @@ class Capture(Generic[M]):
             raise
         return changes
 
-    def reset(self, field: Field | None, now: float) -> list[CaptureChanged]:
+    def reset(self, field: FieldName | None, now: float) -> list[CaptureChanged]:
         """Clear a field, or all of them (None), to be keyed anew. Raises IllegalEvent."""
         if field is not None and field not in self._form.fields:
-            raise IllegalEvent(f"this form has no {field.value.replace('_', ' ')}")
+            raise IllegalEvent(f"this form has no {field.replace('_', ' ')}")
         return self._receive(Reset(field), now)
 
-    def ask(self, field: Field | None, now: float) -> list[CaptureChanged]:
+    def ask(self, field: FieldName | None, now: float) -> list[CaptureChanged]:
         """Have one field keyed, alone; the others stay, and what it had counts until it is
         complete.
 
         None: no field is asked for out of order any more. Raises IllegalEvent."""
         if field is not None and field not in self._form.fields:
-            raise IllegalEvent(f"this form has no {field.value.replace('_', ' ')}")
+            raise IllegalEvent(f"this form has no {field.replace('_', ' ')}")
         return self._receive(Asked(field), now)
 
-    def skip(self, field: Field, now: float) -> list[CaptureChanged]:
+    def skip(self, field: FieldName, now: float) -> list[CaptureChanged]:
         """Go on without a field. Raises IllegalEvent where it is needed."""
-        if not any(each.field is field and each.optional for each in self._form.rules):
-            raise IllegalEvent(f"the {field.value.replace('_', ' ')} cannot be skipped in this form")
+        if not any(each.field == field and each.optional for each in self._form.rules):
+            raise IllegalEvent(f"the {field.replace('_', ' ')} cannot be skipped in this form")
         return self._receive(Skipped(field), now)
 
     def submit(self, now: float) -> list[CaptureChanged]:
@@ -230,7 +230,7 @@ class Capture(Generic[M]):
             match command:
                 case Wipe(field=None):
                     self._vault.close()
-                case Wipe(field=Field() as field):
+                case Wipe(field=str() as field):
                     self._vault.clear(field)
                 case Split(field=field, length=length, into=into):
                     self._vault.split(field, length, into)

@@ -1,6 +1,8 @@
-"""Defines the card form: number, expiry and security code, and the check of each."""
+"""Checks the fields of a card: number, expiry and security code."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from media import form_description
 from media.capture.brands import OTHER, Brand, find_brand
@@ -15,8 +17,9 @@ from media.capture.check import (
     passes_luhn,
     refused,
 )
-from media.capture.form import FieldRules, Form, Keyed
-from media.events import CardForm, Field, FieldReason
+from media.capture.form import Keyed
+from media.events import CaptureForm, Field, FieldReason, FormField
+from media.form_description import FieldDescription
 
 _EXPIRY_LENGTH = form_description.EXPIRY.max_length
 _BRAND_IS_CERTAIN = 4  # digits, from which on the brand stays what it is
@@ -98,35 +101,33 @@ def name_brand(number: Digits) -> str | None:
     return brand.name if brand else None
 
 
-def make_form(wanted: CardForm) -> Form:
-    """The form of a card as a company wants it."""
+def number_check(
+    _field: FormField, _described: FieldDescription, form: CaptureForm
+) -> Callable[[Keyed], Check]:
+    """The check of a card number as the form takes it."""
 
-    def number(keyed: Keyed) -> Check:
-        return check_number(keyed.digits[Field.CARD_NUMBER], ended=keyed.ended, brands=wanted.brands)
+    def check(keyed: Keyed) -> Check:
+        return check_number(keyed.digits[Field.CARD_NUMBER], ended=keyed.ended, brands=form.brands)
 
-    described = form_description.describe(wanted)
-    rules = {
-        Field.CARD_NUMBER: lambda each: FieldRules.of(
-            each, check=number, has_check_digit=True, name_brand=name_brand
-        ),
-        Field.EXPIRY: lambda each: FieldRules.of(each, check=_expiry),
-        Field.SECURITY_CODE: lambda each: FieldRules.of(each, check=_code),
-    }
-    return Form(
-        described.name,
-        tuple(rules[each.field](each) for each in described.fields),
-        ord(described.end_key) if described.end_key else None,
-        ord(described.clear_key) if described.clear_key else None,
-    )
+    return check
+
+
+def expiry_check(*_: object) -> Callable[[Keyed], Check]:
+    """The check of an expiry, the same in all forms."""
+    return _expiry
+
+
+def code_check(*_: object) -> Callable[[Keyed], Check]:
+    """The check of a security code, the same in all forms."""
+    return _code
 
 
 def _expiry(keyed: Keyed) -> Check:
-    return check_expiry(keyed.digits[Field.EXPIRY], keyed.today, ended=keyed.ended)
+    today = keyed.today.year, keyed.today.month
+    return check_expiry(keyed.digits[Field.EXPIRY], today, ended=keyed.ended)
 
 
 def _code(keyed: Keyed) -> Check:
-    brand = find_brand(keyed.digits[Field.CARD_NUMBER])
+    number = keyed.digits.get(Field.CARD_NUMBER)
+    brand = None if number is None else find_brand(number)
     return check_code(keyed.digits[Field.SECURITY_CODE], brand, ended=keyed.ended)
-
-
-CARD = make_form(CardForm())

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from media.capture.messages import Limits
-from media.events import Field
+from media.events import FieldName
 
 
 @dataclass(slots=True)
@@ -26,8 +26,8 @@ class KeyRun:
 
     limits: Limits
     digits: int = 0  # keyed one after the other in this run
-    ended: Field | None = None
-    proven: Field | None = None
+    ended: FieldName | None = None
+    proven: FieldName | None = None
     full: bool = False
     starred: bool = False  # the newest key was `*`
     _last_key: float | None = None
@@ -61,7 +61,7 @@ class KeyRun:
         self.settle()
         self._drains = pause
 
-    def end_field(self, field: Field, *, is_proven: bool) -> None:
+    def end_field(self, field: FieldName, *, is_proven: bool) -> None:
         """A field ended by itself. `is_proven`: its check digit says that no digit is too many."""
         if is_proven and (self.ended is None or self.proven is not None):
             self.proven = field

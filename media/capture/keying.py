@@ -33,7 +33,7 @@ from media.capture.form import Form
 from media.capture.key_run import KeyRun
 from media.capture.messages import Command, DropAside, Limits, Report, SetAside, Split, TakeBack, Wipe
 from media.capture.progress import FormProgress
-from media.events import FIELD_REASONS, Field, FieldReason
+from media.events import FIELD_REASONS, FieldName, FieldReason
 
 
 class Keying:
@@ -52,7 +52,7 @@ class Keying:
         self._run = KeyRun(limits)
 
     @property
-    def field(self) -> Field | None:
+    def field(self) -> FieldName | None:
         """The field being keyed; None where all are complete."""
         return next((field for field in self._form.fields if not self.progress[field].complete), None)
 
@@ -139,7 +139,7 @@ class Keying:
         field = self._note_key(now, star=True)
         self._enough = False
         run.settle()
-        if first is not field and self.progress[field].count:
+        if first != field and self.progress[field].count:
             refused = self._refuse(first, FieldReason.TOO_MANY_KEYS)
             run.settle()  # `*`: the next keys are meant
             return refused
@@ -157,7 +157,7 @@ class Keying:
 
     # --- the agent --------------------------------------------------------------------------------
 
-    def reset_from(self, first: Field | None) -> list[Command]:
+    def reset_from(self, first: FieldName | None) -> list[Command]:
         """`first` and all fields behind it are to be keyed again; all where None."""
         wiped = self._whole.from_field(first or self._whole.first)
         if self.field is None or self.field in wiped:
@@ -167,7 +167,7 @@ class Keying:
         self._go_on()
         return [*commands, *(Wipe(field) for field in wiped), Report()]
 
-    def ask(self, wanted: Field | None) -> list[Command]:
+    def ask(self, wanted: FieldName | None) -> list[Command]:
         """Only this field is keyed now; None: those that are missing, in order."""
         commands: list[Command] = []
         if self._run.full:
@@ -189,21 +189,21 @@ class Keying:
         self._enough = False
         return [*commands, Report()]
 
-    def skip(self, field: Field) -> list[Command]:
+    def skip(self, field: FieldName) -> list[Command]:
         """The form goes on without this field."""
         commands: list[Command] = []
-        if self._run.full and self._current() is not field:
+        if self._run.full and self._current() != field:
             commands += self._complete(self._current())
-        commands += self._end_asking(self.progress.aside is not field)
+        commands += self._end_asking(self.progress.aside != field)
         begun = self.field
-        wiped = (field,) if begun is None or begun is field else (begun, field)
+        wiped = (field,) if begun is None or begun == field else (begun, field)
         self._clear(wiped)
         self.progress.skip(field)
         self._run.drain(self._limits.field_pause)
         self._go_on()
         return [*commands, *(Wipe(each) for each in wiped), Report()]
 
-    def contradict(self, field: Field, check: Check) -> list[Command]:
+    def contradict(self, field: FieldName, check: Check) -> list[Command]:
         """A complete field does not fit what was keyed again."""
         assert check.reason is not None
         self._clear((field,))
@@ -230,7 +230,7 @@ class Keying:
         if missing:
             self._form = self._whole if is_end else self._whole.part(missing)
 
-    def clear_from(self, first: Field) -> list[Command]:
+    def clear_from(self, first: FieldName) -> list[Command]:
         """Empty `first` and all fields behind it."""
         wiped = self._form.from_field(first)
         self._clear(wiped)
@@ -242,28 +242,28 @@ class Keying:
 
     # --- judgement --------------------------------------------------------------------------------
 
-    def _judge(self, field: Field, check: Check, *, ended: bool) -> list[Command]:
+    def _judge(self, field: FieldName, check: Check, *, ended: bool) -> list[Command]:
         """`ended`: by the customer, not by itself."""
         if check.verdict is Verdict.SPLIT and check.shorter and self._can_split(field, check.shorter):
             return self._split(field, check.shorter)
         if check.verdict in (Verdict.INVALID, Verdict.SPLIT):
             assert check.reason is not None
             first = self._on_trial(field)
-            return self._refuse(first, check.reason if first is field else FieldReason.TOO_MANY_KEYS)
+            return self._refuse(first, check.reason if first == field else FieldReason.TOO_MANY_KEYS)
         if check.verdict is not Verdict.COMPLETE:
             return [Report()]
         if ended:
             return self._complete(field)
         rules = self._form.rules_of(field)
         self._run.end_field(field, is_proven=rules.has_check_digit and check.shorter is None)
-        if field is self._form.last:
+        if field == self._form.last:
             self._run.full = True
         else:
             self.progress.complete(field)
         self._enough = False
         return [Report()]
 
-    def _complete(self, field: Field) -> list[Command]:
+    def _complete(self, field: FieldName) -> list[Command]:
         commands = self._end_asking(False)
         self.progress.complete(field)
         self._enough = False
@@ -272,14 +272,14 @@ class Keying:
             self._go_on()
         return [*commands, Report()]
 
-    def _can_split(self, field: Field, length: int) -> bool:
+    def _can_split(self, field: FieldName, length: int) -> bool:
         """Whether the digits behind these may be the beginning of the next field."""
         behind = self.progress[field].count - length
-        if field is self._form.last or self._run.digits < behind:
+        if field == self._form.last or self._run.digits < behind:
             return False
         return behind <= self._form.rules_of(self._form.after(field)).max_length
 
-    def _split(self, field: Field, length: int) -> list[Command]:
+    def _split(self, field: FieldName, length: int) -> list[Command]:
         """The field seems to have ended before: the digits behind it are on trial as the next."""
         behind = self.progress[field].count - length
         following = self._form.after(field)
@@ -289,11 +289,11 @@ class Keying:
         self._run.end_field(field, is_proven=False)
         return [Split(field, length, following)]
 
-    def _refuse_misfit(self, field: Field, *, dropped: int = 0) -> list[Command]:
+    def _refuse_misfit(self, field: FieldName, *, dropped: int = 0) -> list[Command]:
         """The keys that followed at once on a field that had ended by itself do not end where a
         field ends."""
         proven = self._run.proven
-        if proven is self._form.last:
+        if proven == self._form.last:
             self._complete(proven)
             return self._ignore(proven, dropped)
         if dropped or proven is None:
@@ -305,15 +305,15 @@ class Keying:
         self._run.settle()
         return [*(Wipe(each) for each in wiped), *self._ignore(first, ignored)]
 
-    def _on_trial(self, field: Field) -> Field:
+    def _on_trial(self, field: FieldName) -> FieldName:
         """The first field that a key too many may be in, where keys that followed at once do not
         fit; `field` where none did."""
         proven = self._run.proven
         if proven is None:
             return self._run.ended or field
-        return field if proven is self._form.last else self._form.after(proven)
+        return field if proven == self._form.last else self._form.after(proven)
 
-    def _refuse(self, first: Field, reason: FieldReason, *, dropped: int = 0) -> list[Command]:
+    def _refuse(self, first: FieldName, reason: FieldReason, *, dropped: int = 0) -> list[Command]:
         """Wipe this field and all behind it, and drain the keys that are left over of it."""
         wiped = self._form.from_field(first)
         self._clear(wiped)
@@ -321,20 +321,20 @@ class Keying:
         self._run.drain(self._limits.refusal_pause)
         return [*(Wipe(each) for each in wiped), Report(FIELD_REASONS[reason])]
 
-    def _ignore(self, field: Field, keys: int) -> list[Command]:
+    def _ignore(self, field: FieldName, keys: int) -> list[Command]:
         self.progress.ignore(field, keys)
         return [Report(FIELD_REASONS[FieldReason.KEYS_IGNORED])]
 
-    def _clear(self, wiped: tuple[Field, ...]) -> None:
+    def _clear(self, wiped: tuple[FieldName, ...]) -> None:
         self._enough = self._enough and self.field not in wiped
         self.progress.clear(wiped)
 
-    def _note_key(self, now: float, *, digit: bool = False, star: bool = False) -> Field:
+    def _note_key(self, now: float, *, digit: bool = False, star: bool = False) -> FieldName:
         self.last_key = now
         self._run.add_key(now, digit=digit, star=star)
         return self._current()
 
-    def _current(self) -> Field:
+    def _current(self) -> FieldName:
         field = self.field
         assert field is not None
         return field

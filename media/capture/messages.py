@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from media.capture.check import Check
-from media.events import Field
+from media.events import FieldName
 from provider_adapters.payment import Outcome
 
 
@@ -81,7 +81,7 @@ class ClearKeyed:
 class Reset:
     """The agent wants `field` and all that come after it keyed again; all of them where None."""
 
-    field: Field | None = None
+    field: FieldName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +89,21 @@ class Asked:
     """The agent wants `field` keyed, alone: again, or before its turn. None: what was asked for
     again counts as it was, and the form goes on in order."""
 
-    field: Field | None
+    field: FieldName | None
 
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
     """The agent goes on without this field, which is optional."""
 
-    field: Field
+    field: FieldName
 
 
 @dataclass(frozen=True, slots=True)
 class Contradicted:
     """A complete field does not pass its check any more: another one was keyed again."""
 
-    field: Field
+    field: FieldName
     check: Check
 
 
@@ -170,7 +170,7 @@ Event = (
 class Wipe:
     """Overwrite this field, or all of them where None."""
 
-    field: Field | None = None
+    field: FieldName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,30 +178,30 @@ class Split:
     """Move the digits behind the first `length` of `field` to the field `into`, which is empty;
     `DigitsMoved` answers."""
 
-    field: Field
+    field: FieldName
     length: int
-    into: Field
+    into: FieldName
 
 
 @dataclass(frozen=True, slots=True)
 class SetAside:
     """Keep the digits of this field until it is keyed again."""
 
-    field: Field
+    field: FieldName
 
 
 @dataclass(frozen=True, slots=True)
 class TakeBack:
     """Overwrite what was keyed of this field, and let the digits count that were set aside."""
 
-    field: Field
+    field: FieldName
 
 
 @dataclass(frozen=True, slots=True)
 class DropAside:
     """Overwrite the digits of this field that were set aside."""
 
-    field: Field
+    field: FieldName
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from media.capture.form import Form
-from media.events import Field, FieldProgress, FieldReason
+from media.events import FieldName, FieldProgress, FieldReason
 
 
 class FormProgress:
@@ -19,7 +19,7 @@ class FormProgress:
         self._fields = {field: FieldProgress(field=field) for field in form.fields}
         self._aside: FieldProgress | None = None
 
-    def __getitem__(self, field: Field) -> FieldProgress:
+    def __getitem__(self, field: FieldName) -> FieldProgress:
         return self._fields[field]
 
     def values(self) -> tuple[FieldProgress, ...]:
@@ -27,16 +27,16 @@ class FormProgress:
         return tuple(self._fields.values())
 
     @property
-    def missing(self) -> tuple[Field, ...]:
+    def missing(self) -> tuple[FieldName, ...]:
         """The fields that are not complete, in order."""
         return tuple(field for field, progress in self._fields.items() if not progress.complete)
 
     @property
-    def aside(self) -> Field | None:
+    def aside(self) -> FieldName | None:
         """The field that is asked for again, while its earlier digits count."""
         return self._aside.field if self._aside else None
 
-    def set_aside(self, field: Field) -> None:
+    def set_aside(self, field: FieldName) -> None:
         """A complete field is asked for again."""
         self._aside = self._fields[field]
         self._set(field, count=0, complete=False, reason=None, kept=True)
@@ -53,41 +53,41 @@ class FormProgress:
         self._set(self._aside.field, kept=False)
         self._aside = None
 
-    def add_digit(self, field: Field) -> None:
+    def add_digit(self, field: FieldName) -> None:
         """One more digit."""
         self._set(field, count=self._fields[field].count + 1)
 
-    def set_count(self, field: Field, count: int) -> None:
+    def set_count(self, field: FieldName, count: int) -> None:
         """So many digits."""
         self._set(field, count=count)
 
-    def complete(self, field: Field) -> None:
+    def complete(self, field: FieldName) -> None:
         """The field is whole and valid."""
         self._set(field, complete=True, reason=None)
 
-    def skip(self, field: Field) -> None:
+    def skip(self, field: FieldName) -> None:
         """The form goes on without the field."""
         self._set(field, count=0, complete=True, reason=None, skipped=True)
 
-    def clear(self, fields: tuple[Field, ...]) -> None:
+    def clear(self, fields: tuple[FieldName, ...]) -> None:
         """The fields are empty again; how often each was refused stays."""
         for field in fields:
             self._set(field, count=0, complete=False, reason=None, skipped=False)
 
-    def refuse(self, field: Field, reason: FieldReason, dropped: int) -> None:
+    def refuse(self, field: FieldName, reason: FieldReason, dropped: int) -> None:
         """The field did not pass its check; `dropped` more keys were ignored."""
         before = self._fields[field]
         self._set(field, rejected=before.rejected + 1, ignored=before.ignored + dropped, reason=reason)
 
-    def ignore(self, field: Field, keys: int) -> None:
+    def ignore(self, field: FieldName, keys: int) -> None:
         """So many keys did not count."""
         before = self._fields[field]
         self._set(field, ignored=before.ignored + keys, reason=before.reason or FieldReason.KEYS_IGNORED)
 
-    def explain(self, field: Field, reason: FieldReason) -> None:
+    def explain(self, field: FieldName, reason: FieldReason) -> None:
         """A reason for the agent, unless the field has one."""
         if self._fields[field].reason is None:
             self._set(field, reason=reason)
 
-    def _set(self, field: Field, **changes: int | FieldReason | None) -> None:
+    def _set(self, field: FieldName, **changes: int | FieldReason | None) -> None:
         self._fields[field] = msgspec.structs.replace(self._fields[field], **changes)

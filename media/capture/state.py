@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from media.capture.card_form import CARD
 from media.capture.form import Form
+from media.capture.form_rules import CARD
 from media.capture.keying import Keying
 from media.capture.messages import (
     Asked,
@@ -47,7 +47,7 @@ from media.capture.messages import (
 )
 from media.capture.progress import FormProgress
 from media.capture.transitions import TRANSITIONS, IllegalEvent
-from media.events import CaptureState, Field
+from media.events import CaptureState, FieldName
 from provider_adapters.payment import Outcome, Unknown
 
 
@@ -68,7 +68,7 @@ class CaptureMachine:
         return self._keying.progress
 
     @property
-    def field(self) -> Field | None:
+    def field(self) -> FieldName | None:
         """The field being keyed; None where none is."""
         return self._keying.field if self.state is CaptureState.COLLECTING else None
 

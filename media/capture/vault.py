@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import ExitStack
+from datetime import date
 from enum import Enum
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
-from media.capture.card_form import CARD
 from media.capture.check import Check, Verdict
 from media.capture.form import Form, Keyed
-from media.events import Field
+from media.capture.form_rules import CARD
+from media.events import FieldName
 from media.lock_limit import VAULT_BYTES
 from provider_adapters.payment import Charge, Outcome
 
@@ -89,7 +90,7 @@ class Vault(Generic[M]):
 
     def __init__(self, memory: M, form: Form = CARD) -> None:
         """Raises ValueError where the memory is too small for the form."""
-        self._places: dict[Field, tuple[int, int]] = {}  # offset, and the most digits
+        self._places: dict[FieldName, tuple[int, int]] = {}  # offset, and the most digits
         at = 0
         for rules in form.rules:
             self._places[rules.field] = at, rules.max_length
@@ -103,7 +104,7 @@ class Vault(Generic[M]):
         self._view = memoryview(memory)
         self._intake_at, self._intake = at, self._view[at:]
         self._counts = dict.fromkeys(form.fields, 0)
-        self._aside: dict[Field, int] = {}  # the digits that are set aside
+        self._aside: dict[FieldName, int] = {}  # the digits that are set aside
         # The place in the intake of the digit that `take_keys` has just announced.
         self._pending: int | None = None
         self._spent = False
@@ -125,7 +126,7 @@ class Vault(Generic[M]):
             self._pending = None
             _zero(self._intake)
 
-    def keep_digit(self, field: Field) -> None:
+    def keep_digit(self, field: FieldName) -> None:
         """Add the digit that `take_keys` has just announced to `field`. Raises OverflowError where
         that is full, LookupError where no digit waits."""
         count, (start, most) = self._counts[field], self._places[field]
@@ -137,7 +138,7 @@ class Vault(Generic[M]):
         self._counts[field] = count + 1
         self._pending = None
 
-    def split(self, field: Field, length: int, following: Field) -> None:
+    def split(self, field: FieldName, length: int, following: FieldName) -> None:
         """Move the digits behind the first `length` to the field `following`, which is empty.
         Raises ValueError where that cannot hold them."""
         (source, _), (target, most) = self._places[field], self._places[following]
@@ -147,7 +148,7 @@ class Vault(Generic[M]):
         self._move(source + length, target, moved)
         self._counts[field], self._counts[following] = length, moved
 
-    def set_aside(self, field: Field) -> None:
+    def set_aside(self, field: FieldName) -> None:
         """Keep the digits of a field while it is keyed again. Raises ValueError where some are
         kept."""
         if field in self._aside:
@@ -156,7 +157,7 @@ class Vault(Generic[M]):
         self._move(start, self._aside_at + start, self._counts[field])
         self._aside[field], self._counts[field] = self._counts[field], 0
 
-    def take_back(self, field: Field) -> None:
+    def take_back(self, field: FieldName) -> None:
         """Overwrite what was keyed again; the digits that were set aside count. Raises KeyError
         where none are."""
         count, (start, _) = self._aside.pop(field), self._places[field]
@@ -164,7 +165,7 @@ class Vault(Generic[M]):
         self._move(self._aside_at + start, start, count)
         self._counts[field] = count
 
-    def drop_aside(self, field: Field) -> None:
+    def drop_aside(self, field: FieldName) -> None:
         """Overwrite the digits of a field that were set aside. Raises KeyError where none are."""
         del self._aside[field]
         start, most = self._places[field]
@@ -176,7 +177,7 @@ class Vault(Generic[M]):
             self._view[target + index] = self._view[source + index]
             self._view[source + index] = 0
 
-    def clear(self, field: Field) -> None:
+    def clear(self, field: FieldName) -> None:
         """Overwrite one field."""
         start, most = self._places[field]
         self._counts[field] = 0
@@ -190,9 +191,8 @@ class Vault(Generic[M]):
         self._pending = None
         self._memory.wipe()
 
-    def check(self, field: Field, today: tuple[int, int], *, ended: bool = False) -> Check:
-        """The verdict on `field` as it stands or, where `ended`, as the customer has ended it.
-        `today`: year, month."""
+    def check(self, field: FieldName, today: date, *, ended: bool = False) -> Check:
+        """The verdict on `field` as it stands or, where `ended`, as the customer has ended it."""
         with ExitStack() as stack:
             digits = {each: stack.enter_context(self._digits(each)) for each in self._form.fields}
             return self._form.rules_of(field).check(Keyed(digits, today, ended))
@@ -206,7 +206,7 @@ class Vault(Generic[M]):
                     return rules.name_brand(digits)
         return None
 
-    def last_four(self, today: tuple[int, int]) -> str | None:
+    def last_four(self, today: date) -> str | None:
         """The last digits of the one field that may show some, where it is valid as it stands; None
         otherwise."""
         rules = self._form.shown
@@ -216,20 +216,21 @@ class Vault(Generic[M]):
             first = len(digits) - rules.last_shown
             return "".join(chr(digits[index]) for index in range(first, len(digits)))
 
-    def count(self, field: Field) -> int:
+    def count(self, field: FieldName) -> int:
         """The number of digits that `field` holds."""
         return self._counts[field]
 
     async def spend(self, pipe: Pipe, charge: Charge) -> Outcome:
-        """Hand all fields to a payer, once, in the order of Field, those empty that were not asked
-        for; wipe, and only then await the outcome. Raises VaultEmpty, and what `pipe` raises."""
-        needed = (each.field for each in self._form.rules if not each.optional)
+        """Hand all fields to a payer, once, as in `Form.handed_over`, those empty that were not
+        asked for; wipe, and only then await the outcome. Raises VaultEmpty, and what `pipe`
+        raises."""
+        needed = (each.field for each in self._form.rules if not each.optional and not each.confirms)
         if self._spent or not all(self._counts[field] for field in needed):
             raise VaultEmpty("nothing to spend")
         self._spent = True
         digits = {
-            field.value: self._digits(field) if field in self._counts else self._view[:0].toreadonly()
-            for field in Field
+            field: self._digits(field) if field in self._counts else self._view[:0].toreadonly()
+            for field in self._form.handed_over
         }
         try:
             outcome = pipe.spend(charge, digits)
@@ -249,7 +250,7 @@ class Vault(Generic[M]):
             return Key.DIGIT
         return self._keys.get(key, Key.OTHER)
 
-    def _digits(self, field: Field) -> memoryview:
+    def _digits(self, field: FieldName) -> memoryview:
         """The digits of a field, read-only, without copying."""
         start, _ = self._places[field]
         return self._view[start : start + self._counts[field]].toreadonly()

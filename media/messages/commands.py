@@ -8,8 +8,8 @@ import msgspec
 
 from media.mask_policy import MaskPolicy
 from media.messages.base import CaptureId, Command, SessionId, Side
-from media.messages.fields import Field
-from media.messages.forms import CardForm
+from media.messages.fields import FieldName
+from media.messages.forms import CaptureForm
 from media.stream_description import Interface, RemoteStream
 from provider_adapters.payment import Charge
 
@@ -83,7 +83,7 @@ class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):
 
     capture: CaptureId
     by_info: bool = False
-    form: CardForm = CardForm()
+    form: CaptureForm = CaptureForm()
 
 
 class InfoKeyed(Command, frozen=True, kw_only=True, tag="info_keyed"):
@@ -121,7 +121,7 @@ class ResetCapture(Command, frozen=True, kw_only=True, tag="reset_capture"):
     """Wipe `field` and all that come after it (all fields where None), and collect again."""
 
     capture: CaptureId
-    field: Field | None = None
+    field: FieldName | None = None
 
 
 class AskField(Command, frozen=True, kw_only=True, tag="ask_field"):
@@ -130,14 +130,14 @@ class AskField(Command, frozen=True, kw_only=True, tag="ask_field"):
     order."""
 
     capture: CaptureId
-    field: Field | None = None
+    field: FieldName | None = None
 
 
 class SkipField(Command, frozen=True, kw_only=True, tag="skip_field"):
     """Go on without this field, which is optional; what it had is wiped."""
 
     capture: CaptureId
-    field: Field
+    field: FieldName
 
 
 class SubmitCapture(Command, frozen=True, kw_only=True, tag="submit_capture"):

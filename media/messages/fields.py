@@ -12,9 +12,12 @@ from typing import Final
 
 import msgspec
 
+FieldName = str
+"""The name of a field: of a card's as in `Field`; of the others as sip.conf has it."""
+
 
 class Field(StrEnum):
-    """What is being keyed, in the order in which it is asked for."""
+    """The fields of a card, in the order in which a payer takes them."""
 
     CARD_NUMBER = "card_number"
     EXPIRY = "expiry"
@@ -35,6 +38,29 @@ class FieldReason(StrEnum):
     EXPIRY_YEAR_FIRST = "expiry_year_first"
     EXPIRY_LONG_YEAR = "expiry_long_year"
     SECURITY_CODE_LENGTH = "security_code_length"
+    DATE_LENGTH = "date_length"
+    DATE_MONTH = "date_month"
+    DATE_DAY = "date_day"
+    DATE_DAY_FIRST = "date_day_first"
+    DATE_MONTH_FIRST = "date_month_first"
+    DATE_YEAR_FIRST = "date_year_first"
+    DATE_YEAR_LAST = "date_year_last"
+    DATE_FUTURE = "date_future"
+    DATE_TOO_YOUNG = "date_too_young"
+    DATE_TOO_OLD = "date_too_old"
+    SORT_CODE_LENGTH = "sort_code_length"
+    ACCOUNT_NUMBER_LENGTH = "account_number_length"
+    ACCOUNT_NUMBER_CHECK = "account_number_check"
+    IBAN_LENGTH = "iban_length"
+    IBAN_CHECK_DIGITS = "iban_check_digits"
+    NRB_LENGTH = "nrb_length"
+    NRB_CHECK_DIGITS = "nrb_check_digits"
+    ROUTING_NUMBER_LENGTH = "routing_number_length"
+    ROUTING_NUMBER_CHECK_DIGIT = "routing_number_check_digit"
+    DIGITS_LENGTH = "digits_length"
+    DIGITS_CHECK_DIGIT = "digits_check_digit"
+    DIGITS_OF_A_CARD = "digits_of_a_card"
+    ENTRIES_DIFFER = "entries_differ"
     TOO_MANY_KEYS = "too_many_keys"
     KEYS_IGNORED = "keys_ignored"
     NOTHING_TO_CLEAR = "nothing_to_clear"
@@ -51,6 +77,29 @@ FIELD_REASONS: Final[Mapping[FieldReason, str]] = {
     FieldReason.EXPIRY_YEAR_FIRST: "expiry: the year was keyed first; month, then year",
     FieldReason.EXPIRY_LONG_YEAR: "expiry: the year was keyed in four digits; two are needed",
     FieldReason.SECURITY_CODE_LENGTH: "security code: number of digits does not fit",
+    FieldReason.DATE_LENGTH: "number of digits does not fit a date",
+    FieldReason.DATE_MONTH: "no such month",
+    FieldReason.DATE_DAY: "no such day in that month",
+    FieldReason.DATE_DAY_FIRST: "the day was keyed first",
+    FieldReason.DATE_MONTH_FIRST: "the month was keyed first",
+    FieldReason.DATE_YEAR_FIRST: "the year was keyed first",
+    FieldReason.DATE_YEAR_LAST: "the year was keyed last",
+    FieldReason.DATE_FUTURE: "not in the past",
+    FieldReason.DATE_TOO_YOUNG: "more recent than is accepted",
+    FieldReason.DATE_TOO_OLD: "longer ago than anybody lives",
+    FieldReason.SORT_CODE_LENGTH: "a sort code has six digits",
+    FieldReason.ACCOUNT_NUMBER_LENGTH: "number of digits does not fit an account",
+    FieldReason.ACCOUNT_NUMBER_CHECK: "does not fit the sort code",
+    FieldReason.IBAN_LENGTH: "number of digits does not fit the country",
+    FieldReason.IBAN_CHECK_DIGITS: "check digits do not match",
+    FieldReason.NRB_LENGTH: "an account number has 26 digits",
+    FieldReason.NRB_CHECK_DIGITS: "check digits do not match",
+    FieldReason.ROUTING_NUMBER_LENGTH: "a routing number has nine digits",
+    FieldReason.ROUTING_NUMBER_CHECK_DIGIT: "check digit does not match",
+    FieldReason.DIGITS_LENGTH: "number of digits does not fit",
+    FieldReason.DIGITS_CHECK_DIGIT: "check digit does not match",
+    FieldReason.DIGITS_OF_A_CARD: "a card number was keyed, which is not asked for here",
+    FieldReason.ENTRIES_DIFFER: "the second entry differs from the first; both are to be keyed again",
     FieldReason.TOO_MANY_KEYS: "more digits than fit were keyed without a pause: this field is to be keyed "
     "again",
     FieldReason.KEYS_IGNORED: "keys that followed at once on the field before were ignored",
@@ -64,7 +113,7 @@ class FieldProgress(msgspec.Struct, frozen=True, kw_only=True):
     stays until the field is complete. `kept`: it is asked for again, and what was keyed before
     counts until this is complete. `skipped`: it is complete without a digit."""
 
-    field: Field
+    field: FieldName
     count: int = 0
     complete: bool = False
     rejected: int = 0

@@ -7,7 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from media.messages.base import CaptureId, Message, SessionId
-from media.messages.fields import CaptureState, Field, FieldProgress
+from media.messages.fields import CaptureState, FieldName, FieldProgress
 from provider_adapters.payment import Outcome
 
 
@@ -18,7 +18,7 @@ class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
     session: SessionId
     capture: CaptureId
     state: CaptureState
-    field: Field | None = None
+    field: FieldName | None = None
     fields: tuple[FieldProgress, ...] = ()
     brand: str | None = None
     last_four: str | None = None

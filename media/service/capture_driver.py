@@ -12,7 +12,7 @@ import msgspec
 
 from media._core import SecretMemory, info_key
 from media.capture.capture import Capture
-from media.capture.card_form import make_form
+from media.capture.form_rules import make_form
 from media.capture.messages import Limits
 from media.capture.transitions import IllegalEvent
 from media.capture.vault import SIZE
@@ -21,11 +21,11 @@ from media.events import (
     AskField,
     CancelCapture,
     CaptureChanged,
+    CaptureForm,
     CaptureId,
     CaptureState,
-    CardForm,
     ChargeResolved,
-    Field,
+    FieldName,
     Refused,
     ResetCapture,
     ResolveCharge,
@@ -33,6 +33,7 @@ from media.events import (
     SkipField,
     SubmitCapture,
 )
+from media.form_description import BadForm
 from media.service.payers import Payers
 from media.service.session_protocol import SessionProtocol
 from media.settings import MediaSettings
@@ -78,27 +79,31 @@ class CaptureDriver:
         return len(self._running)
 
     def start(
-        self, session: SessionProtocol, capture_id: CaptureId, form: CardForm, *, by_info: bool = False
+        self, session: SessionProtocol, capture_id: CaptureId, form: CaptureForm, *, by_info: bool = False
     ) -> str | None:
         """Begin to collect; why not, where it cannot be."""
         if not session.mask_confirmed:
             return "the session is not masked"
         if session.id in self._running:
             return "another capture is under way in this session"
-        today = datetime.now(UTC)
+        try:
+            fields = make_form(form)
+        except BadForm as error:
+            log.error("form_refused", session=session.id, exc_info=error)
+            return f"the form cannot be keyed: {error}"
         try:
             memory = SecretMemory(SIZE)
             session.capture(not by_info)
         except OSError as error:
             log.error("capture_not_started", session=session.id, exc_info=error)
-            return "no locked memory could be had for the card; run `tonewall doctor`"
+            return "no locked memory could be had for the digits; run `tonewall doctor`"
         capture = Capture(
             capture_id,
             memory,
-            today=(today.year, today.month),
+            today=datetime.now(UTC).date(),
             now=_now(),
             limits=_limits_of(form, self.limits),
-            form=make_form(form),
+            form=fields,
         )
         self._running[session.id] = running = _Running(capture, session, by_info)
         self._after(running, [capture.changed()])
@@ -145,17 +150,17 @@ class CaptureDriver:
 
     # The five below raise IllegalEvent, and change nothing, where the capture's state forbids it.
 
-    def reset(self, session: SessionId, wanted: Field | None) -> None:
+    def reset(self, session: SessionId, wanted: FieldName | None) -> None:
         """Clear a field, or all of them (None)."""
         running = self._running[session]
         self._after(running, running.capture.reset(wanted, _now()))
 
-    def ask(self, session: SessionId, wanted: Field | None) -> None:
+    def ask(self, session: SessionId, wanted: FieldName | None) -> None:
         """Have one field keyed alone, or those that are missing (None)."""
         running = self._running[session]
         self._after(running, running.capture.ask(wanted, _now()))
 
-    def skip(self, session: SessionId, wanted: Field) -> None:
+    def skip(self, session: SessionId, wanted: FieldName) -> None:
         """Go on without a field."""
         running = self._running[session]
         self._after(running, running.capture.skip(wanted, _now()))
@@ -319,7 +324,7 @@ def limits(settings: MediaSettings) -> Limits:
     )
 
 
-def _limits_of(form: CardForm, usual: Limits) -> Limits:
+def _limits_of(form: CaptureForm, usual: Limits) -> Limits:
     return replace(
         usual,
         inactivity=usual.inactivity if form.key_timeout is None else form.key_timeout,

@@ -132,7 +132,7 @@ class FakeDesk:
         del agent
         self.asked.append(("skip", call_id, field))
         fields = tuple(
-            msgspec.structs.replace(each, complete=True, skipped=True) if each.field is field else each
+            msgspec.structs.replace(each, complete=True, skipped=True) if each.field == field else each
             for each in capture_of(self.find(call_id)).fields
         )
         ready = all(each.complete for each in fields)
@@ -152,11 +152,11 @@ class FakeDesk:
             )
             return self.change(call_id, stage=CaptureStage.READY, field=None, fields=fields)
         for each in capture.fields:
-            if each.field is field and each.complete:
+            if each.field == field and each.complete:
                 self.kept[field] = each.count
         fields = tuple(
             msgspec.structs.replace(each, complete=False, kept=each.complete, count=0)
-            if each.field is field
+            if each.field == field
             else each
             for each in capture.fields
         )
@@ -427,7 +427,7 @@ class FakeDesk:
         own = {key: changes.pop(key) for key in ("complete", "rejected", "ignored", "kept") if key in changes}
         own["reason"] = changes.pop("reason_of_field", None)
         fields = tuple(
-            msgspec.structs.replace(progress, count=count, **own) if progress.field is field else progress
+            msgspec.structs.replace(progress, count=count, **own) if progress.field == field else progress
             for progress in capture_of(self.find(call_id)).fields
         )
         return self.change(call_id, fields=fields, **changes)

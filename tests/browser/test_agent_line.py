@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 
 from b2bua.call.deafness import line_fault
 from b2bua.call.view import CaptureStage
-from media.events import CardForm, Deaf, DeafReason, Field, FieldProgress, FieldReason
+from media.events import CaptureForm, Deaf, DeafReason, Field, FieldProgress, FieldReason, card_fields
 from media.form_description import CARD, CARD_NUMBER, FieldDescription, FormDescription, describe
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
@@ -67,7 +67,10 @@ async def test_the_cause_of_a_refused_field_is_read_beside_it(page: Page, site: 
 async def test_one_of_several_forms_is_chosen_and_a_field_that_is_not_needed_is_skipped(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
-    site.forms = [CARD, describe(CardForm(name="phone", security_code="optional", end_key="", clear_key="#"))]
+    site.forms = [
+        CARD,
+        describe(CaptureForm(name="phone", fields=card_fields("optional"), end_key="", clear_key="#")),
+    ]
     await site.stop()
     await site.start()
     await open_call(page, site, desk)

@@ -21,8 +21,10 @@ export const formFields = () => form.fields;
 export const endKey = () => form.end_key;
 export const clearKey = () => form.clear_key;
 
+export const fieldOf = (name) => form.fields.find(({ field }) => field === name);
+
 /** How many digits a field usually has, with this brand. */
 export function usualLength(name, brand) {
-  const field = form.fields.find((one) => one.field === name);
+  const field = fieldOf(name);
   return field?.usual_length_by_brand[brand?.toLowerCase()] ?? field?.usual_length ?? 0;
 }

@@ -1,8 +1,9 @@
 // The payment as it is being made: its fields as dots; and the panel at the end of it.
 
 import { $, icon, make, write } from "./page.js";
+import { labelOf } from "./field_words.js";
 import { formFields, useForm, usualLength } from "./form.js";
-import { askWords, brandName, fieldState, labelOf, result } from "./words.js";
+import { askWords, brandName, fieldState, result } from "./words.js";
 
 const rows = new Map();
 let onAsk, onSkip;

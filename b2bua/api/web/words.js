@@ -1,29 +1,9 @@
 // What the page says: every sentence for the agent, and every sentence for the agent to say, in one place.
 
-import { clearKey, endKey, usualLength } from "./form.js";
+import { fieldReason, labelOf, wordsOf } from "./field_words.js";
+import { clearKey, usualLength } from "./form.js";
 import { explain, language, said } from "./reasons.js";
 
-const thenEnd = () => (endKey() ? `, then ${endKey()}` : "");
-
-// Of each field: its name, and how the customer is asked for it, first and again. `digits`: how many it has.
-const codeOf = (digits) => (digits === 4 ? "four digits on the front of your card" : "three digits on the back of your card");
-const FIELD_WORDS = {
-  card_number: {
-    label: "Card number",
-    ask: () => `Please key your card number${thenEnd()}.`,
-    again: () => `That number was not quite right. Please key your card number once more${thenEnd()}.`,
-  },
-  expiry: {
-    label: "Expiry date",
-    ask: () => `Now the expiry date, please: two digits for the month, two for the year${thenEnd()}.`,
-    again: () => `That date was not right. Please key month and year once more${thenEnd()}.`,
-  },
-  security_code: {
-    label: "Security code",
-    ask: (digits) => `Now the ${codeOf(digits)}, please${thenEnd()}.`,
-    again: (digits) => `That code was not complete. Please key the ${codeOf(digits)} once more${thenEnd()}.`,
-  },
-};
 const FINAL = new Set(["finished", "cancelled", "aborted"]);
 const BRANDS = {
   visa: "Visa", mastercard: "Mastercard", amex: "American Express", american_express: "American Express", discover: "Discover",
@@ -32,18 +12,6 @@ const BRANDS = {
 
 export const isFinal = (capture) => FINAL.has(capture.stage);
 export const brandName = (brand) => BRANDS[brand?.toLowerCase()] ?? brand ?? "";
-
-/** The words of a field; plain ones for a field that has none of its own. */
-function wordsOf(field) {
-  const name = field.replaceAll("_", " ");
-  return FIELD_WORDS[field] ?? {
-    label: name.charAt(0).toUpperCase() + name.slice(1),
-    ask: () => `Now your ${name}, please${thenEnd()}.`,
-    again: () => `That was not right. Please key your ${name} once more${thenEnd()}.`,
-  };
-}
-
-export const labelOf = (field) => wordsOf(field).label;
 
 /** Since when, by the clock of whoever reads it; "" where it is not known. */
 function maskedSince(call) {
@@ -131,23 +99,6 @@ export function say(call, capture, amount, approved) {
   }
 }
 
-// Why what was keyed for a field does not count, by the API's `reason` of that field.
-const FIELD_REASONS = {
-  card_number_length: "Too few or too many digits, to be keyed again",
-  card_number_check_digit: "Not a card number, to be keyed again",
-  card_brand: "This brand is not taken: ask for another card",
-  expiry_length: "Four digits are needed, month and year",
-  expiry_month: "No such month, to be keyed again",
-  expiry_past: "In the past: two digits for the month, two for the year",
-  expiry_year_first: "The year came first: two digits for the month, then two for the year",
-  expiry_long_year: "The year had four digits: two for the month, two for the year",
-  expiry_too_far: "Too far in the future, to be keyed again",
-  security_code_length: "Too few or too many digits, to be keyed again",
-  too_many_keys: "Too many digits at once, to be keyed again",
-  keys_ignored: "Keys that came too early were ignored; to be keyed now",
-  nothing_to_clear: "* cleared nothing; * again goes back a field",
-};
-
 /** What the button beside a field says, and what a screen reader says of it. `now`: it is being keyed. */
 export function askWords(progress, now) {
   const name = labelOf(progress.field).toLowerCase();
@@ -161,7 +112,7 @@ export function fieldState(progress, capture) {
   if (progress.skipped) return "Skipped";
   if (progress.complete) return progress.ignored && progress.reason ? "Complete; a key that followed was ignored" : "Complete";
   const now = capture.stage === "collecting" && capture.field === progress.field;
-  if (now && progress.reason && progress.count === 0) return FIELD_REASONS[progress.reason] ?? "Not valid, to be keyed again";
+  if (now && progress.reason && progress.count === 0) return fieldReason(progress.reason) ?? "Not valid, to be keyed again";
   if (now && progress.rejected > 0 && progress.count === 0) return "Not valid, to be keyed again";
   if (now && progress.kept) return progress.count ? "Being keyed again; the earlier one counts until then" : "Asked again; the earlier one counts until then";
   if (now) return progress.count ? "Being keyed" : "Waiting for the customer";

@@ -8,7 +8,7 @@ import traceback
 
 import pytest
 
-from media.capture.card_form import CARD
+from media.capture.form_rules import CARD
 from provider_adapters.card import FIELDS, BadCard, Card, CardBlock, Wiped
 
 NUMBER, EXPIRY, CODE = b"4111111111111111", b"1229", b"739"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
+from datetime import date
 from typing import Any
 
 import msgspec
@@ -24,7 +25,7 @@ from media.events import CaptureChanged, CaptureId, CaptureState, Field
 from provider_adapters.payment import Approved, Charge, Declined, Failed, Outcome, Unknown
 from tests.canary import CANARY, Card, find_in_text
 
-TODAY = (2026, 11)
+TODAY = date(2026, 11, 30)
 CHARGE = Charge(idempotency_key="k", transaction_id="t", amount=100, currency="EUR")
 OUTCOMES = (
     Approved(reference="r"),
@@ -123,9 +124,9 @@ class Captured(RuleBasedStateMachine):
         with suppress(IllegalEvent):
             self.tell(self.capture.ask(field, self.now))
             asked = self.capture.changed()
-            assert asked.field is field or field is None
+            assert asked.field == field or field is None
             for earlier, now in zip(before.fields, asked.fields, strict=True):
-                stays = now.complete or now.kept or now.field is field
+                stays = now.complete or now.kept or now.field == field
                 assert stays or not earlier.complete, "another field is as it was"
 
     @rule()
@@ -203,7 +204,7 @@ class Captured(RuleBasedStateMachine):
                 area = view[
                     AREAS[progress.field] : AREAS[progress.field]
                     + 16
-                    + 3 * (progress.field is Field.CARD_NUMBER)
+                    + 3 * (progress.field == Field.CARD_NUMBER)
                 ]
                 held = [0x30 <= key <= 0x39 for key in area]
                 aside = view[ASIDE + AREAS[progress.field] : ASIDE + AREAS[progress.field] + 16]

@@ -62,7 +62,7 @@ class Faulty(Customer):
 
     def type(self, field: Field, meant: Meant, chance: random.Random, *, faults: bool) -> None:
         digits = meant.digits(field)
-        groups = chance.random() < 0.5 and field is Field.CARD_NUMBER
+        groups = chance.random() < 0.5 and field == Field.CARD_NUMBER
         fault = chance.choice(["none", "bounce", "slip"]) if faults else "none"
         place = chance.randrange(len(digits)) if fault != "none" else -1
         for at, digit in enumerate(digits):
@@ -80,7 +80,7 @@ class Faulty(Customer):
             if fault == "bounce" and at == place:
                 self._press(digit)
                 self.wait(chance.uniform(*_AT_ONCE))
-        if (field is Field.CARD_NUMBER and needs_end(digits)) or chance.random() < 0.5:
+        if (field == Field.CARD_NUMBER and needs_end(digits)) or chance.random() < 0.5:
             self._press("#")
 
 
@@ -117,7 +117,7 @@ def test_what_is_ready_is_what_was_meant_or_the_agent_was_warned(meant: Meant, c
         customer.wait(chance.uniform(*_LATER) + _HEARS)
         now = customer.capture.changed().field
         said = {change.reason for change in customer.changes[before:]}
-        unfinished = now is field and customer.capture.changed().fields[list(Field).index(field)].count
+        unfinished = now == field and customer.capture.changed().fields[list(Field).index(field)].count
         if unfinished or FIELD_REASONS[FieldReason.NOTHING_TO_CLEAR] in said:
             customer.capture.reset(field, customer.now)  # the agent has it keyed anew
             customer.wait(_HEARS)
@@ -133,7 +133,7 @@ def test_who_keys_without_a_fault_is_never_warned(meant: Meant, chance: random.R
     customer = Faulty()
     for field in Field:
         customer.type(field, meant, chance, faults=False)
-        longest = 2.0 if field is not Field.CARD_NUMBER else 7.0
+        longest = 2.0 if field != Field.CARD_NUMBER else 7.0
         customer.wait(longest)
     assert not customer.warned
     assert customer.capture.state is CaptureState.READY

@@ -9,11 +9,11 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media.capture.card_form import make_form
 from media.capture.check import Verdict
 from media.capture.form import Form, Keyed
+from media.capture.form_rules import make_form
 from media.capture.messages import Limits
-from media.events import CaptureState, CardForm, Field
+from media.events import CaptureForm, CaptureState, Field, card_fields
 from tests.forms import form
 from tests.keying import TODAY, Customer
 
@@ -125,7 +125,7 @@ def test_whatever_is_asked_for_in_whatever_order_a_form_is_ready_only_with_field
 def test_with_a_code_that_may_be_skipped_a_form_is_ready_only_with_fields_that_pass_or_are_skipped(
     script: list[tuple[str | None, float]],
 ) -> None:
-    fields = make_form(CardForm(security_code="optional", tries=5))
+    fields = make_form(CaptureForm(fields=card_fields("optional"), tries=5))
     customer = Customer(form=fields, limits=Limits(tries=5))
     for what, pause in script:
         if what == "skip":

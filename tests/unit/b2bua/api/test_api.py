@@ -105,7 +105,7 @@ async def test_a_payment_goes_from_order_to_outcome(desk: FakeDesk, agent: httpx
     outcome = (await agent.get("/v1/calls/c-1")).json()["capture"]["outcome"]
     assert outcome == {"type": "approved", "reference": "ch_1", "token": "tok_1", "authorisation_code": None}
     assert [what[0] for what in desk.asked] == ["start", "reset", "submit"]
-    assert desk.asked[1][2] is Field.EXPIRY
+    assert desk.asked[1][2] == Field.EXPIRY
 
 
 async def test_one_field_is_asked_for_alone_and_what_it_had_is_kept(

@@ -15,7 +15,7 @@ from b2bua.config.assembly import agent_charging, build_forms, trunk_policies
 from b2bua.config.link_settings import LinkSettings
 from b2bua.config.reading import read_settings, read_signalling
 from b2bua.config.settings import SECTIONS
-from media.events import CardForm
+from media.events import CaptureForm, card_fields
 from tonewall.ini import ConfigError, Section, load, read_file, to_environment, variable_name
 
 EXAMPLE = Path(__file__).parents[4] / "sip.conf.example"
@@ -150,6 +150,21 @@ OTHER = {
     ("pbx", "form"): "card",
     ("route", "form"): "card",
     ("agent_group", "form"): "card",
+    ("form", "fields"): "card_number, expiry",
+    ("form", "optional"): "security_code",
+    ("form", "confirm"): "card_number",
+    ("form", "result"): "token",
+    ("form", "deliver_to"): "crm",
+    ("field", "kind"): "secret",
+    ("field", "label"): "Membership",
+    ("field", "min_length"): "3",
+    ("field", "max_length"): "9",
+    ("field", "check"): "luhn",
+    ("field", "last_shown"): "2",
+    ("field", "countries"): "DE, AT",
+    ("field", "date_format"): "yyyymmdd",
+    ("field", "min_age"): "18",
+    ("field", "card_numbers"): "allow",
     ("form", "brands"): "visa, amex",
     ("form", "security_code"): "optional",
     ("form", "end_key"): "none",
@@ -231,6 +246,14 @@ WRONG = {
     ("carrier", "metadata"): "city berlin",
     ("route", "form"): "nowhere",
     ("form", "brands"): "visa, dankort",
+    ("form", "fields"): "card_number, shoe_size",
+    ("form", "confirm"): "postcode",
+    ("field", "kind"): "letters",
+    ("field", "max_length"): "33",
+    ("field", "check"): "mod10",
+    ("field", "last_shown"): "5",
+    ("field", "countries"): "DE, GB",
+    ("field", "min_age"): "-1",
     ("form", "security_code"): "perhaps",
     ("form", "end_key"): "zero",
     ("form", "tries"): "-1",
@@ -289,6 +312,7 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 def example() -> dict[str, dict[str, str]]:
     """The example, with a route that lets all calls through, and a group of its agent."""
     more = {"route": {"to": "pbx, carrier"}, "agent_group": {"agents": "desk-1"}, "form": {"tries": "0"}}
+    more["field"] = {"min_length": "4", "max_length": "8"}
     return {**read_file(EXAMPLE), **more}
 
 
@@ -569,10 +593,10 @@ def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_th
     assert list(own.trunks) == ["carrier north", "carrier south", "pbx"]
     assert list(own.routes) == ["route berlin", "route"]
     assert own.agent_groups["agent_group boots"].statement == "BOOTS"
-    shop = CardForm(name="shop", brands=("visa",), security_code="never")
-    assert build_forms(own) == {"card": CardForm(), "shop": shop}
+    shop = CaptureForm(name="shop", brands=("visa",), fields=card_fields("never"))
+    assert build_forms(own) == {"card": CaptureForm(), "shop": shop}
     assert agent_charging(own)["desk-1"].form == shop
-    assert [each.charging.form for each in trunk_policies(own).values()] == [CardForm()] * 3
+    assert [each.charging.form for each in trunk_policies(own).values()] == [CaptureForm()] * 3
     assert own.trunks["carrier south"].password.get_secret_value() == SECRET
     for name, value in own.environment().items():
         monkeypatch.setenv(name, value)

@@ -20,7 +20,7 @@ from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.api.server import serve
 from b2bua.voice_bot.server import PATH, build_app
-from media.events import CardForm, Field, FieldReason
+from media.events import CaptureForm, Field, FieldReason
 from media.form_description import describe
 from provider_adapters.payment import Approved, Declined
 from tests.browser.fake_desk import FakeDesk
@@ -127,7 +127,7 @@ async def test_a_payment_goes_from_call_to_outcome(url: str, desk: FakeDesk) -> 
 
 
 async def test_the_sentence_names_the_key_that_ends_a_field_in_this_form(desk: FakeDesk) -> None:
-    forms = [describe(CardForm(name="card", end_key="*", clear_key="#"))]
+    forms = [describe(CaptureForm(name="card", end_key="*", clear_key="#"))]
     serving = await serve(create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}"), forms=forms))
     async with served(serving.url) as url:
         desk.up()

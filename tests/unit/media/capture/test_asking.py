@@ -25,7 +25,7 @@ def ask(customer: Customer, field: Field | None) -> Customer:
 
 
 def of(customer: Customer, field: Field) -> FieldProgress:
-    return next(each for each in customer.capture.changed().fields if each.field is field)
+    return next(each for each in customer.capture.changed().fields if each.field == field)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_field_is_keyed_again_and_the_others_stay(
 ) -> None:
     customer = ask(keyed(), field)
     assert customer.capture.state is CaptureState.COLLECTING
-    assert customer.capture.changed().field is field
+    assert customer.capture.changed().field == field
     assert (of(customer, field).kept, of(customer, field).count) == (True, 0)
     customer.keys(f"{again} {end}").wait(7.0)
     assert customer.capture.state is CaptureState.READY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.canary import CANARY
 
 
 def a_capture() -> Capture[SecretMemory]:
-    return Capture(CaptureId("c"), SecretMemory(SIZE), today=(2026, 11), now=0.0)
+    return Capture(CaptureId("c"), SecretMemory(SIZE), today=date(2026, 11, 30), now=0.0)
 
 
 def keys(text: str) -> Callable[[SecretMemory, int], int]:
@@ -44,7 +45,7 @@ def test_a_pause_after_sixteen_digits_stands_for_the_end_key() -> None:
     capture.keys_waiting(keys(CANARY.number), 10.0)
     assert capture.deadline() == 16.0
     (change,) = capture.expire(16.0)
-    assert change.field is Field.EXPIRY
+    assert change.field == Field.EXPIRY
     assert change.fields[0].complete
 
 

@@ -96,7 +96,7 @@ def counts(machine: CaptureMachine) -> list[tuple[int, bool, int]]:
 def test_fields_are_keyed_one_after_the_other_until_ready() -> None:
     machine = CaptureMachine(0.0)
     for field in Field:
-        assert machine.field is field
+        assert machine.field == field
         for _ in range(LENGTHS[field] - 1):
             assert machine.receive(DigitKeyed(INCOMPLETE), 0.0) == [Report()]
         assert machine.receive(DigitKeyed(COMPLETE), 0.0) == [Report()]
@@ -112,7 +112,7 @@ def test_the_end_key_ends_a_field_that_could_be_longer() -> None:
     machine = CaptureMachine(0.0)
     machine.receive(DigitKeyed(INCOMPLETE), 0.0)
     assert machine.receive(EndKeyed(COMPLETE), 0.0) == [Report()]
-    assert machine.field is Field.EXPIRY
+    assert machine.field == Field.EXPIRY
 
 
 def test_a_field_that_fails_its_check_is_wiped_and_asked_for_again() -> None:
@@ -123,7 +123,7 @@ def test_a_field_that_fails_its_check_is_wiped_and_asked_for_again() -> None:
     assert not machine.wants_digit(2.9)
     assert machine.wants_digit(3.0)
     assert machine.receive(DigitKeyed(LUHN), 3.0) == wiped
-    assert machine.field is Field.CARD_NUMBER
+    assert machine.field == Field.CARD_NUMBER
     assert counts(machine)[0] == (0, False, 2)
 
 
@@ -151,13 +151,13 @@ def test_the_clear_key_on_an_empty_field_steps_back() -> None:
     assert machine.receive(ClearKeyed(), 6.9) == [Wipe(Field.EXPIRY), Report()]
     assert machine.receive(ClearKeyed(), 8.0) == [Wipe(Field.CARD_NUMBER), Report()]
     assert machine.receive(ClearKeyed(), 9.0) == [Wipe(Field.CARD_NUMBER), Report()]
-    assert machine.field is Field.CARD_NUMBER
+    assert machine.field == Field.CARD_NUMBER
 
 
 def test_the_clear_key_when_ready_takes_back_the_security_code() -> None:
     machine = a_machine(CaptureState.READY)
     assert machine.receive(ClearKeyed(), 1.0) == [Wipe(Field.SECURITY_CODE), Report()]
-    assert machine.field is Field.SECURITY_CODE
+    assert machine.field == Field.SECURITY_CODE
 
 
 def test_digits_are_ignored_when_ready_and_that_is_reported() -> None:
@@ -181,7 +181,7 @@ def test_a_reset_of_a_later_field_leaves_the_one_being_keyed() -> None:
     machine = CaptureMachine(0.0)
     machine.receive(DigitKeyed(ENOUGH), 0.0)
     machine.receive(Reset(Field.SECURITY_CODE), 1.0)
-    assert machine.field is Field.CARD_NUMBER
+    assert machine.field == Field.CARD_NUMBER
     assert counts(machine)[0] == (1, False, 0)
     assert machine.pause_over(1.0 + machine.limits.number_pause)
 
@@ -265,7 +265,7 @@ def test_a_pause_at_the_usual_length_ends_the_card_number() -> None:
     assert not machine.pause_over(12.9)
     assert machine.pause_over(13.0)
     assert machine.receive(Paused(COMPLETE), 13.0) == [Report()]
-    assert machine.field is Field.EXPIRY
+    assert machine.field == Field.EXPIRY
     assert not machine.pause_over(1000.0)
     assert machine.deadline() == 73.0
 

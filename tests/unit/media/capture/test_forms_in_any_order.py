@@ -25,7 +25,7 @@ CODE_ONLY = form(Field.SECURITY_CODE)
 
 
 def progress(customer: Customer, field: Field) -> tuple[int, int, FieldReason | None]:
-    found = next(each for each in customer.capture.changed().fields if each.field is field)
+    found = next(each for each in customer.capture.changed().fields if each.field == field)
     return found.rejected, found.ignored, found.reason
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import closing
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from provider_adapters.payment import Approved, Charge, Outcome
 from tests.canary import CANARY, find_in_text, scan_process
 from tonewall.process import card_environment
 
-TODAY = (2026, 11)
+TODAY = date(2026, 11, 30)
 CHARGE = Charge(idempotency_key="k", transaction_id="t", amount=100, currency="EUR")
 APPROVED = Approved(reference="r")
 ROOT = Path(__file__).parents[4]
@@ -280,6 +281,7 @@ def test_no_representation_shows_a_digit() -> None:
 # input ends.
 HOLDER = """
 import asyncio, os, sys
+from datetime import date
 from media._core import SecretMemory
 from media.capture.capture import Capture
 from media.capture.vault import SIZE
@@ -288,7 +290,7 @@ from provider_adapters.payment import Approved, Charge
 from tonewall.process import harden
 harden()
 memory = SecretMemory(SIZE)
-capture = Capture(CaptureId("c"), memory, today=(2026, 11), now=0.0)
+capture = Capture(CaptureId("c"), memory, today=date(2026, 11, 30), now=0.0)
 def fill(memory, offset):
     with memoryview(memory)[offset:] as intake:
         return os.readv(0, [intake])
