@@ -239,6 +239,7 @@ def _build_plan(settings: SignallingSettings) -> Plan:
         guard_time=settings.general.guard_time,
         agent_charging=agent_charging(settings),
         forms=build_forms(settings),
+        extensions=settings.api.agent_of,
     )
 
 

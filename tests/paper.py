@@ -371,6 +371,9 @@ class World:
     def counters(self) -> dict[str, int]:
         return {}
 
+    def call_id(self, leg: LegId) -> str:
+        return self.signalling.context.legs[leg].call_id
+
     def hops(self, trunk: str) -> tuple[HopView, ...]:
         return ()
 

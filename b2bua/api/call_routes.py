@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
 from b2bua.api.problems import problem
 from b2bua.api.schema import call_answer, calls_answer, feed_answer, problem_answers
 from b2bua.api.stream import FeedResponse, Streams
-from b2bua.call.view import CallDesk, CallView, NoSuchCall
+from b2bua.call.prepared_desk import CallQuery, Desk
+from b2bua.call.view import CallView
 
-CallId = Annotated[str, Path(max_length=128, description="The call's id, from the list or the feed.")]
+CallId = Annotated[
+    str,
+    Path(
+        max_length=256,
+        description="The call's id, from the list or the feed; or the SIP Call-ID of one of its legs; or "
+        "`caller:` and the number of who called, where that is one call.",
+    ),
+]
+_Mine = Annotated[bool, Query(description="Those of your extension (`[api] extensions`).")]
+_CallId = Annotated[str, Query(max_length=256, description="Our id, or the SIP Call-ID of a leg.")]
+_Caller = Annotated[str, Query(max_length=64, description="The number of who called.")]
+_Callee = Annotated[str, Query(max_length=64, description="The number that was called.")]
+_Extension = Annotated[str, Query(max_length=64, description="The number on the agents' side.")]
+_Reference = Annotated[
+    str, Query(max_length=64, description="The reference of an order, from any of `reference_headers`.")
+]
+_MAX_HEADERS: Final = 4
+_HEADER: Final = "header."
 
 
 def view_response(view: CallView | list[CallView], status: int = 200) -> Response:
@@ -21,7 +39,7 @@ def view_response(view: CallView | list[CallView], status: int = 200) -> Respons
     return Response(msgspec.json.encode(view), status, media_type="application/json")
 
 
-def call_routes(desk: CallDesk, streams: Streams) -> APIRouter:
+def call_routes(desk: Desk, streams: Streams) -> APIRouter:
     """The list of calls, one call, and the feed."""
     router = APIRouter(tags=["calls"])
 
@@ -29,22 +47,43 @@ def call_routes(desk: CallDesk, streams: Streams) -> APIRouter:
         "/v1/calls",
         operation_id="list_calls",
         summary="List the calls",
-        responses={200: calls_answer("The calls."), **problem_answers(401)},
+        responses={200: calls_answer("The calls."), **problem_answers(401, 422)},
     )
-    async def list_calls() -> Response:
-        return view_response(desk.calls())
+    async def list_calls(
+        request: Request,
+        mine: _Mine = False,
+        call_id: _CallId = "",
+        caller: _Caller = "",
+        callee: _Callee = "",
+        extension: _Extension = "",
+        reference: _Reference = "",
+    ) -> Response:
+        """All, or those of which everything is so that is given. `header.NAME=VALUE` takes a
+        reference of one of `reference_headers` alone."""
+        given = [
+            (name.removeprefix(_HEADER).lower(), value)
+            for name, value in request.query_params.multi_items()
+            if name.startswith(_HEADER)
+        ]
+        query = CallQuery(
+            agent=request.state.agent if mine else "",
+            call_id=call_id,
+            caller=caller,
+            callee=callee,
+            extension=extension,
+            reference=reference,
+            headers=tuple(given[:_MAX_HEADERS]),
+        )
+        return view_response(desk.find_calls(query))
 
     @router.get(
         "/v1/calls/{call_id}",
         operation_id="get_call",
         summary="One call",
-        responses={200: call_answer("The call."), **problem_answers(401, 404, 422)},
+        responses={200: call_answer("The call."), **problem_answers(401, 404, 409, 422)},
     )
     async def get_call(call_id: CallId) -> Response:
-        for view in desk.calls():
-            if view.id == call_id:
-                return view_response(view)
-        raise NoSuchCall
+        return view_response(desk.find_call(call_id))
 
     @router.get(
         "/v1/feed",

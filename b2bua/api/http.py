@@ -24,12 +24,12 @@ from b2bua.api.link_routes import link_routes
 from b2bua.api.metrics import Metrics, metrics_routes
 from b2bua.api.pages import add_pages
 from b2bua.api.payments import payment_routes
+from b2bua.api.prepared_routes import prepared_routes
 from b2bua.api.problems import add_problem_handlers
-from b2bua.api.saved_routes import saved_routes
 from b2bua.api.schema import describe_api, form_answer, problem_answers, trunks_answer
 from b2bua.api.settlement_routes import settlement_routes
 from b2bua.api.stream import Streams
-from b2bua.call.view import CallDesk
+from b2bua.call.prepared_desk import Desk
 from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
 from media.form_description import CARD, FormDescription
@@ -51,7 +51,7 @@ _NO_TELEMETRY: Any = {
 
 
 def create_app(
-    desk: CallDesk,
+    desk: Desk,
     *,
     tokens: Tokens,
     demo: Demo | None = None,
@@ -87,7 +87,7 @@ def create_app(
     app.include_router(capture_routes(desk))
     app.include_router(mask_routes(desk))
     app.include_router(payment_routes(desk))
-    app.include_router(saved_routes(desk))
+    app.include_router(prepared_routes(desk))
     app.include_router(settlement_routes(desk))
     app.include_router(follow_up_routes(desk))
     app.include_router(link_routes(desk))
@@ -99,7 +99,7 @@ def create_app(
     return app
 
 
-def service_routes(desk: CallDesk, idle_time: float, forms: Sequence[FormDescription]) -> APIRouter:
+def service_routes(desk: Desk, idle_time: float, forms: Sequence[FormDescription]) -> APIRouter:
     """The state of the service, its trunks, forms and currencies, and the owner of a token."""
     router = APIRouter(tags=["service"])
 

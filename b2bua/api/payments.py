@@ -16,6 +16,7 @@ from b2bua.api.bodies import ReconcileBody
 from b2bua.api.problems import problem
 from b2bua.api.schema import payment_answer, payments_answer, problem_answers
 from b2bua.call.order import RequestName
+from b2bua.call.prepared_desk import Desk
 from b2bua.call.view import CallDesk, CallView, KeyReused, PaymentView
 from tonewall.log import get_logger
 
@@ -35,6 +36,9 @@ _Outcome = Annotated[
     Literal["approved", "partially_approved", "declined", "failed", "unknown"] | None,
     Query(description="Those with this outcome."),
 ]
+_Stage = Annotated[
+    Literal["prepared"] | None, Query(description="Those that are prepared now, for a call to come.")
+]
 _Since = Annotated[
     float | None, Query(ge=0, le=1e11, description="Seconds since the epoch; lists the oldest first.")
 ]
@@ -44,7 +48,7 @@ _After = Annotated[
 _Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="The most payments to list.")]
 
 
-def payment_routes(desk: CallDesk) -> APIRouter:
+def payment_routes(desk: Desk) -> APIRouter:
     """`GET /v1/payments/ID` and `GET /v1/payments?transaction_id=…`."""
     router = APIRouter(tags=["payments"])
 
@@ -60,11 +64,15 @@ def payment_routes(desk: CallDesk) -> APIRouter:
         outcome: _Outcome = None,
         since: _Since = None,
         after: _After = None,
+        stage: _Stage = None,
     ) -> Response:
         """Those with a reference or an outcome, or all: with what became of each, whether or not
-        its call is still there. With `since`, the oldest first: all that began from then on, or
-        about which something was done; `after` goes on behind a payment."""
-        if since is not None:
+        its call is still there. With `stage`, those that are prepared. With `since`, the oldest
+        first: all that began from then on, or about which something was done; `after` goes on
+        behind a payment."""
+        if stage is not None:
+            found = desk.prepared_payments(limit)
+        elif since is not None:
             found = await desk.payments_since(since, after, limit)
         else:
             found = await desk.payments(transaction_id, limit, outcome)

@@ -16,7 +16,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
-from b2bua.call.view import NoSuchCall, NoSuchPayment, NotNow, NotOffered, NotWell, NotYours, Repeated
+from b2bua.call.view import (
+    NoSuchCall,
+    NoSuchPayment,
+    NotNow,
+    NotOffered,
+    NotWell,
+    NotYours,
+    Repeated,
+    TooMany,
+)
 
 MEDIA_TYPE: Final = "application/problem+json"
 NO_SUCH_CALL: Final = "There is no such call, or it has ended."
@@ -48,7 +57,8 @@ _OURS: Final = frozenset(
         "token",
     }
     | {"provider", "payments", "outcome", "since", "reference", "follow_up"}
-    | {"phone", "email", "expires_in"}
+    | {"phone", "email", "expires_in", "start", "find_by"}
+    | {"caller", "callee", "extension", "agent", "code"}
 )
 _WORDS: Final = {
     "missing": "is missing",
@@ -105,6 +115,10 @@ async def _not_now(_request: Request, error: Exception) -> Response:
 
 async def _not_well(_request: Request, error: Exception) -> Response:
     return problem(503, str(error), {"Retry-After": "5"})
+
+
+async def _too_many(_request: Request, error: Exception) -> Response:
+    return problem(429, str(error), {"Retry-After": "60"})
 
 
 async def _repeated(_request: Request, error: Exception) -> Response:
@@ -170,5 +184,6 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(NotOffered, _not_offered)
     app.add_exception_handler(NoSuchPayment, _no_such_payment)
     app.add_exception_handler(NotWell, _not_well)
+    app.add_exception_handler(TooMany, _too_many)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)

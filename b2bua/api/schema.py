@@ -178,6 +178,7 @@ def problem_answers(*codes: int) -> Answers:
         404: "There is no such call, or it has ended; no such payment, or it is forgotten.",
         409: "It does not fit the state of the call or capture; `detail` says why.",
         413: "The body is too large.",
+        429: "There are too many; try again later.",
         422: "The body is not as described; `errors` says where.",
         503: "Not available now.",
     }

@@ -22,7 +22,7 @@ from b2bua.call import leg, leg_command
 from b2bua.call.bridge import Bridge
 from b2bua.call.capture_requests import CaptureRequests
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, Record, ReplaceLeg, Show, ToLeg, ToReplacement
+from b2bua.call.command import CallCommand, Record, Show, ToLeg, ToReplacement
 from b2bua.call.media_gate import MediaGate
 from b2bua.call.mid_call_requests import MidCallRequests, is_key
 from b2bua.call.payment import Payment
@@ -104,7 +104,7 @@ class Call(CaptureRequests):
             loan=LegLoan(bridge),
             report=CallReport(call_id, invited.caller.user, invited.callee.user, direction, now),
         )
-        call.report.ledger.event(route.near, invited, now)
+        call.report.event(route.near, invited, bridge.trunks, now)
         commands = call.bridge.receive_invite(invited, now)
         return call, call._finish(commands, now)
 
@@ -144,7 +144,7 @@ class Call(CaptureRequests):
             case leg.LegResponded():
                 masked = self.payment.masked
                 return self._finish(self.mid_call_requests.relay_response(side, event, masked=masked), now)
-        self.report.ledger.event(side, event, now)
+        self.report.event(side, event, self.bridge.trunks, now)
         if isinstance(event, leg.LegFailed | leg.LegHungUp):
             self.media_gate.drop_side(side)
         elif isinstance(event, leg.ReinviteCancelled):
@@ -188,11 +188,13 @@ class Call(CaptureRequests):
         """Take an INVITE with a Replaces that names this side's leg (RFC 3891)."""
         if self.loan.active:
             return [ToReplacement(leg_command.RejectLeg(491, ""))]
+        self.report.identity.joining_event(invited, self.bridge.route.policies)
         masked = self.payment.masked
         return self._finish_exchange(self.transfer.receive_replaces(side, invited, now, masked=masked), now)
 
     def replacement_event(self, event: leg.LegEvent, now: float) -> list[CallCommand]:
         """Take an event of the leg that is to replace another."""
+        self.report.identity.joining_event(event, self.bridge.route.policies)
         return self._finish_exchange(self.transfer.replacement_event(event), now)
 
     # --- two calls that a transfer joins (RFC 5589) -----------------------------------------------
@@ -320,10 +322,7 @@ class Call(CaptureRequests):
             commands = [*commands, *self.transfer.call_ended(), *self.loan.call_ended()]
         commands = [*released, *self.media_gate.hold_back(commands, now)]
         for command in commands:
-            if isinstance(command, ToLeg):
-                self.report.ledger.command(command.side, command.command, now)
-            elif isinstance(command, ReplaceLeg):
-                self.report.ledger.leg_replaced(command.side, self.bridge.trunks.trunk(command.side))
+            self.report.command(command, self.bridge.trunks, now)
         gone = self._gone_side()
         if gone is not None:  # a leg that is over takes no command
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]

@@ -9,10 +9,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from b2bua.call import leg
 from b2bua.call.bridge import Bridge
 from b2bua.call.cdr import CallRecord, Ledger
+from b2bua.call.command import CallCommand, ReplaceLeg, ToLeg, ToReplacement
 from b2bua.call.deafness import LineFault, line_fault
+from b2bua.call.identity import CallIdentity
 from b2bua.call.payment import Payment
+from b2bua.call.routing.route import LegTrunks
 from b2bua.call.state import BridgeState, MaskState
 from b2bua.call.view import CallState, CallView, CaptureView, MaskStage
 from media.events import Deaf, LegCounters, SessionClosed, Side
@@ -41,14 +45,38 @@ class CallReport:
     started_at: float
     ended_at: float | None = None
     ledger: Ledger = field(default_factory=Ledger)
+    identity: CallIdentity = field(default_factory=CallIdentity)
     counters: dict[Side, LegCounters] = field(default_factory=dict)
     types: dict[Side, dict[int, int]] = field(default_factory=dict)
     deaf: Deaf | None = None
     masked_at: float | None = None
     # What changes in a view, as it was shown last.
     shown: (
-        tuple[CallState | None, MaskStage, bool, CaptureView | None, LineFault | None, float | None] | None
+        tuple[
+            tuple[CallState | None, MaskStage, bool, CaptureView | None, LineFault | None, float | None],
+            tuple[str, str, str],
+        ]
+        | None
     ) = None
+
+    def event(self, side: Side, event: leg.LegEvent, trunks: LegTrunks, now: float) -> None:
+        """Note an event of a leg."""
+        self.ledger.event(side, event, now)
+        self.identity.event(side, event, trunks.policy(side).references)
+
+    def command(self, command: CallCommand, trunks: LegTrunks, now: float) -> None:
+        """Note a command of the call."""
+        match command:
+            case ToLeg(side, to_leg):
+                self.ledger.command(side, to_leg, now)
+                self.identity.invited(side, to_leg)
+            case ToReplacement(to_leg):
+                self.identity.joining_invited(to_leg)
+            case ReplaceLeg(side):
+                self.ledger.leg_replaced(side, trunks.trunk(side))
+                self.identity.replaced(side)
+            case _:
+                pass
 
     def session_closed(self, closed: SessionClosed) -> None:
         """Store the counters of the media session."""
@@ -57,6 +85,7 @@ class CallReport:
 
     def view(self, bridge: Bridge, payment: Payment) -> CallView:
         """The call as its agents see it."""
+        extension, agent, reference = self._linked(bridge)
         return CallView(
             id=self.id,
             state=_STATES.get(bridge.state, CallState.RINGING),
@@ -70,6 +99,9 @@ class CallReport:
             still_keying=payment.keying,
             capture=payment.view,
             line_fault=self._line_fault(bridge),
+            extension=extension,
+            agent=agent,
+            reference=reference,
         )
 
     def changed_view(self, bridge: Bridge, payment: Payment, now: float) -> CallView | None:
@@ -86,9 +118,10 @@ class CallReport:
             self._line_fault(bridge),
             self.masked_at,
         )
-        if changing == self.shown:
+        shown = changing, self._linked(bridge)
+        if shown == self.shown:
             return None
-        self.shown = changing
+        self.shown = shown
         return self.view(bridge, payment)
 
     def record(self, bridge: Bridge, payment: Payment, withheld: int, now: float) -> CallRecord:
@@ -114,6 +147,11 @@ class CallReport:
             caller_leg=caller,
             agent_leg=agent,
         )
+
+    def _linked(self, bridge: Bridge) -> tuple[str, str, str]:
+        """Extension, agent and the order's reference."""
+        references = self.identity.references
+        return *self.identity.agent(bridge.route.extensions), references[0][1] if references else ""
 
     def _line_fault(self, bridge: Bridge) -> LineFault | None:
         if self.deaf is None or self.ended_at is not None:

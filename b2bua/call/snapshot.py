@@ -14,6 +14,7 @@ from b2bua.call import (
     charge_defaults,
     deafness,
     follow_up,
+    identity,
     leg,
     leg_command,
     leg_pair,
@@ -41,7 +42,7 @@ from tonewall.snapshot import Kinds, SnapshotError, read, write
 KINDS = Kinds(
     (
         *events.MODULES, audio_codecs, bridge, call, cdr, charge_defaults, charges, codecs, deafness,
-        description, follow_up, leg,
+        description, follow_up, identity, leg,
         leg_command, leg_descriptions, leg_loan, leg_pair, link, loaned_leg, mask_policy, media_gate,
         mid_call_requests, numbers, offer_answer, order, payment, renegotiation, renegotiation_states, report,
         route, router, state, states, stream_description, transfer, trunk_policy, view,

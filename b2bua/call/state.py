@@ -1,6 +1,7 @@
-"""The tables of a call: its phases, its mask, the stages of a payment in it, and a payment link.
+"""The tables of a call: its phases, its mask, the stages of a payment in it, a payment link, and a
+payment that is prepared before its call is there.
 
-Rule 1: every transition is in one of the four tables; an event without a row raises `IllegalEvent`
+Rule 1: every transition is in one of the five tables; an event without a row raises `IllegalEvent`
         and changes nothing.
 Rule 2: network noise that is to be expected is a declared row that stays where it is.
 Rule 3: a mask whose state is unknown is MASKED; only a confirmed `SetMask(on=False)` opens it.
@@ -13,6 +14,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from b2bua.call.link import OVER, LinkEvent, LinkState
+from b2bua.call.prepared import PREPARED_OVER, PreparedEvent, PreparedState
 from b2bua.call.view import CaptureStage
 
 
@@ -162,6 +164,8 @@ MASK_TRANSITIONS: Mapping[MaskState, Mapping[MaskEvent, MaskState]] = {
 
 
 class CaptureEvent(StrEnum):
+    STARTED = "started, after it was prepared"
+    EXPIRED = "prepared for too long"
     MASKED = "mask confirmed"
     COLLECTING = "media collects"
     READY = "every field complete"
@@ -191,6 +195,12 @@ _NOISE = (
 )
 
 CAPTURE_TRANSITIONS: Mapping[CaptureStage, Mapping[CaptureEvent, CaptureStage]] = {
+    # It waits for its call, or for the agent: it has states of its own.
+    CaptureStage.PREPARED: {
+        CaptureEvent.STARTED: CaptureStage.STARTING,
+        CaptureEvent.CANCELLED: CaptureStage.CANCELLED,
+        CaptureEvent.EXPIRED: CaptureStage.ABORTED,
+    },
     CaptureStage.STARTING: {
         # The mask is on; collecting is asked for, not confirmed.
         CaptureEvent.MASKED: CaptureStage.STARTING,
@@ -257,6 +267,31 @@ LINK_TRANSITIONS: Mapping[LinkState, Mapping[LinkEvent, LinkState]] = {
     },
     # Two ways lead to an end, the answer to a closing and the inquiry: the first one counts.
     **{each: dict.fromkeys((LinkEvent.OPENED, *_ENDING), each) for each in LinkState if each in OVER},
+}
+
+# --- a prepared payment ---------------------------------------------------------------------------
+
+PREPARED_TRANSITIONS: Mapping[PreparedState, Mapping[PreparedEvent, PreparedState]] = {
+    PreparedState.WAITING: {
+        PreparedEvent.CALL_FITS: PreparedState.BOUND,
+        PreparedEvent.CANCELLED: PreparedState.CANCELLED,
+        PreparedEvent.EXPIRED: PreparedState.EXPIRED,
+    },
+    # Its time does not run out while its call is there.
+    PreparedState.BOUND: {
+        # Another one, which was answered later: it is shown, and nothing more.
+        PreparedEvent.CALL_FITS: PreparedState.BOUND,
+        PreparedEvent.CALL_LEFT: PreparedState.WAITING,
+        PreparedEvent.START: PreparedState.STARTING,
+        PreparedEvent.CANCELLED: PreparedState.CANCELLED,
+    },
+    PreparedState.STARTING: {
+        PreparedEvent.CALL_FITS: PreparedState.STARTING,
+        PreparedEvent.CALL_LEFT: PreparedState.WAITING,
+        PreparedEvent.STARTED: PreparedState.STARTED,
+        PreparedEvent.REFUSED: PreparedState.BOUND,
+    },
+    **{each: {} for each in PreparedState if each in PREPARED_OVER},
 }
 
 S = TypeVar("S", bound=StrEnum)

@@ -18,6 +18,7 @@ class TrunkPolicy:
     all. `masking`: how its customers are masked. `keys_by_info`: its customers' keys come as SIP
     INFO. `wants_events`: it gets keys that came as SIP INFO as telephone-event (RFC 4733).
     `interface`: where its RTP is received. `charging`: what it says of the charges of its calls.
+    `references`: its headers that name the order of a call, in lower case.
     """
 
     latch: bool = False
@@ -28,6 +29,7 @@ class TrunkPolicy:
     wants_events: bool = False
     interface: Interface = field(default_factory=Interface)
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
+    references: tuple[str, ...] = ()
 
     def allowed_kinds(self, other: TrunkPolicy) -> frozenset[str] | None:
         """The kinds of m-lines that a call of this trunk and another may have; None for all."""

@@ -17,6 +17,7 @@ from b2bua.call.deafness import LineFault
 from b2bua.call.follow_up import KINDS, Balance, FollowUpView, Kind
 from b2bua.call.link import LinkOffer, LinkView, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
+from b2bua.call.prepared import PreparedView
 from b2bua.call.service_view import Fault, ServiceView
 from b2bua.call.tallies import Tallied
 from b2bua.call.trunk_view import TrunkView
@@ -35,6 +36,7 @@ class CallState(StrEnum):
 class CaptureStage(StrEnum):
     """The stages of a payment as its agent sees them. The last three are final."""
 
+    PREPARED = "prepared"  # before its call is there, or until the agent starts it; see `prepared`
     STARTING = "starting"  # masking is being switched on; the customer must not key yet
     COLLECTING = "collecting"
     READY = "ready"
@@ -79,12 +81,13 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     provider.
 
     `call` is empty where the card was saved before, by the payment `saved_from` or elsewhere, or
-    where a `link` was opened without a call. Times are RFC 3339, UTC. `repeats`: earlier payments
-    with the same reference over which it was asked for expressly. `decided_at`, `decided_by`: when
-    and by whom an outcome that was unknown was found: "reconciler", "webhook" or "person";
-    `settled_by`: which agent. `captured`, `refunded` and `voided` follow from the rest: what the
-    provider has done, or has accepted to do, in the order's minor unit. `offers`: what its
-    provider can do about it; None: not known. `left`: how much may still be done there, by kind.
+    where a `link` was opened without a call, or until one fits that was `prepared`. Times are RFC
+    3339, UTC. `repeats`: earlier payments with the same reference over which it was asked for
+    expressly. `decided_at`, `decided_by`: when and by whom an outcome that was unknown was found:
+    "reconciler", "webhook" or "person"; `settled_by`: which agent. `captured`, `refunded` and
+    `voided` follow from the rest: what the provider has done, or has accepted to do, in the order's
+    minor unit. `offers`: what its provider can do about it; None: not known. `left`: how much may
+    still be done there, by kind.
     """
 
     id: str
@@ -93,6 +96,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     order: Order
     saved_from: str | None = None
     link: LinkView | None = None
+    prepared: PreparedView | None = None
     started_by: str = ""
     agent: str = ""
     taken_over_by: tuple[str, ...] = ()
@@ -128,7 +132,10 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallView(msgspec.Struct, frozen=True, kw_only=True):
-    """A call. `masked_since`: when media confirmed the mask that is on, RFC 3339, UTC."""
+    """A call. `masked_since`: when media confirmed the mask that is on, RFC 3339, UTC.
+
+    `extension`: the number on the agents' side, as far as it is known; `agent`: the name of the
+    token whose extension that is; `reference`: of an order, as PBX or carrier named it."""
 
     id: str
     state: CallState
@@ -145,6 +152,9 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     capture: CaptureView | None = None  # the newest capture of this call
     # Why nothing of the customer is heard, while a card is to be keyed.
     line_fault: LineFault | None = None
+    extension: str = ""
+    agent: str = ""
+    reference: str = ""
 
 
 class NoSuchCall(Exception):
@@ -185,6 +195,10 @@ class NotOffered(Exception):
     def __init__(self, field: str, what: str) -> None:
         super().__init__(what)
         self.field = field
+
+
+class TooMany(Exception):
+    """There is no room for one more; `str(error)` says of what, fit for the agent's eyes."""
 
 
 class KeyReused(Exception):

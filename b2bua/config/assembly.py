@@ -71,6 +71,7 @@ def _policy(settings: TrunkSettings, forms: Mapping[str, CaptureForm]) -> TrunkP
         wants_events=isinstance(settings, PbxSettings) and settings.dtmf == "rfc4733",
         interface=Interface(address=settings.media_address, advertised=settings.media_advertised),
         charging=_charging(settings, forms, usual=next(iter(forms.values()))),
+        references=tuple(name.lower() for name in split_list(settings.reference_headers)),
     )
 
 

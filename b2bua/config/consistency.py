@@ -33,6 +33,7 @@ def find_signalling_faults(own: SignallingSettings) -> list[str]:
         *_faults_of_trunks(own.trunks),
         *_faults_of_routes(own.trunks, own.routes),
         *_faults_of_agent_groups(own),
+        *_faults_of_extensions(own),
         *_faults_of_forms(own),
         *_faults_of_fields(own),
         *own.links.faults(),
@@ -207,6 +208,16 @@ def _faults_of_agent_groups(own: SignallingSettings) -> list[str]:
                     "group"
                 )
     return faults
+
+
+def _faults_of_extensions(own: SignallingSettings) -> list[str]:
+    """Extensions of agents without a token."""
+    return [
+        f"[api] extensions: {agent} has no token; expected names of [api] tokens "
+        f"({', '.join(own.api.agents)})"
+        for agent in dict.fromkeys(own.api.agent_of.values())
+        if agent not in own.api.agents
+    ]
 
 
 def _faults_of_forms(own: SignallingSettings) -> list[str]:

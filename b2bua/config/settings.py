@@ -6,12 +6,13 @@ Rule 1: the b2bua process receives its own sections only; `[provider]` and its c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.field_settings import FieldSettings
@@ -29,6 +30,8 @@ from tonewall.ini import (
     Section,
     to_environment,
 )
+
+_EXTENSION = re.compile(r"[A-Za-z0-9._~*#+-]{1,64}")
 
 
 class CdrSettings(Section):
@@ -65,6 +68,7 @@ class ApiSettings(Section):
     tokens: SecretStr = Field(
         description="`name:token` of each agent, separated by commas; a token has 16 characters or more"
     )
+    extensions: str = Field("", description="`name:extension` of each agent's phone, separated by commas")
     idle_time: float = Field(
         900.0,
         gt=0,
@@ -74,6 +78,23 @@ class ApiSettings(Section):
     connections: int = Field(1024, ge=8, le=65536, description="connections at once; more get 503")
     healthz: bool = Field(True, description="yes or no: /healthz answers without a token")
     openapi: bool = Field(True, description="yes or no: /openapi.json answers without a token")
+
+    @field_validator("extensions")
+    @classmethod
+    def _are_extensions(cls, value: str) -> str:
+        pairs = [each.partition(":") for each in split_list(value)]
+        numbers = [number for _, _, number in pairs]
+        if not all(name and _EXTENSION.fullmatch(number) for name, _, number in pairs):
+            raise ValueError("expected name:extension, separated by commas, such as desk-1:201")
+        if len(set(numbers)) < len(numbers):
+            raise ValueError("expected each extension once, since one agent has it")
+        return value
+
+    @property
+    def agent_of(self) -> dict[str, str]:
+        """The agent of each extension."""
+        pairs = (each.partition(":") for each in split_list(self.extensions))
+        return {number: name for name, _, number in pairs}
 
     @property
     def guarded(self) -> frozenset[str]:

@@ -12,6 +12,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from b2bua.call.reference import USER_TO_USER
 from b2bua.call.routing.numbers import Form
 from b2bua.config.charge_settings import ChargeSection
 from b2bua.config.values import check_host, check_readable, split_list
@@ -108,6 +109,11 @@ class TrunkSettings(ChargeSection):
     )
     x_headers: str = Field(
         "", description="X- and P- headers to send to it, separated by commas, or * for all"
+    )
+    reference_headers: str = Field(
+        "",
+        description="its headers that name the order of a call: User-to-User, X- and P- headers, the "
+        "preferred first, separated by commas",
     )
     user_parameters: str = Field(
         "",
@@ -214,6 +220,18 @@ class TrunkSettings(ChargeSection):
                 "expected none that has a rule of its own in docs/headers.md: that rule holds, so leave it "
                 "out"
             )
+        return value
+
+    @field_validator("reference_headers")
+    @classmethod
+    def _name_an_order(cls, value: str) -> str:
+        for name in split_list(value):
+            private = _PRIVATE_HEADER.fullmatch(name) and name != "*" and not has_own_rule(name)
+            if not private and name.lower() != USER_TO_USER:
+                raise ValueError(
+                    "expected User-to-User, or headers that begin with X- or P- and have no rule of their "
+                    "own in docs/headers.md, separated by commas"
+                )
         return value
 
     @model_validator(mode="after")

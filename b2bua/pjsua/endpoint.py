@@ -238,6 +238,11 @@ class PjsuaEngine:
         """This engine registers nowhere."""
         return None
 
+    def call_id(self, leg: LegId) -> str:
+        """The Call-ID of a leg, as its peer knows it; "" where it is over."""
+        found = self._legs.get(leg)
+        return found.call_id if found is not None else ""
+
     def hops(self, trunk: str) -> tuple[HopView, ...]:
         """The ways to a trunk, and whether each is well."""
         peer, now = self._trunks.peers[trunk], self._now()

@@ -108,6 +108,13 @@ class PjsuaLeg:
     answered: Request | None = None  # and the INVITE whose ACK is awaited
     offering: bytes | None = field(default=None, repr=False)  # of our re-INVITE that is under way
 
+    @property
+    def call_id(self) -> str:
+        """Its Call-ID, as the peer knows it."""
+        if self.invite is not None:
+            return self.invite.call_id
+        return self.request.head.call_id if self.request is not None else ""
+
     # --- what PJSIP says --------------------------------------------------------------------------
 
     def on_stack_event(self, event: StackEvent) -> None:

@@ -205,6 +205,11 @@ class SipEngine:
         """The state of our registration at a trunk; None where none is configured."""
         return self._registrations.states().get(trunk) if self._registrations is not None else None
 
+    def call_id(self, leg: LegId) -> str:
+        """The Call-ID of a leg; "" where it is over."""
+        found = self._signalling.context.legs.get(leg) if self._signalling is not None else None
+        return found.call_id if found is not None else ""
+
     def hops(self, trunk: str) -> tuple[HopView, ...]:
         """The ways to a trunk, and whether each is well."""
         signalling, peer = self._signalling, self._trunks.peers[trunk]

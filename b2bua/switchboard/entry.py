@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from b2bua.call.call import Call
 from b2bua.call.leg import LegId
+from b2bua.call.prepared import CallFacts
 from b2bua.call.snapshot import KINDS
 from media.events import Side
 from tonewall.snapshot import SnapshotError, read, write
@@ -20,7 +21,7 @@ from tonewall.snapshot import SnapshotError, read, write
 class Entry:
     """One call. `replacement`: the leg that is to replace one of `legs`; `lender`: the call whose
     leg that is, where it is another call's, and `borrower` is the reverse. `due`: when `timer`
-    fires."""
+    fires; `facts`: by which prepared payments were looked for last."""
 
     call: Call
     legs: dict[Side, LegId] = field(default_factory=dict)
@@ -29,6 +30,7 @@ class Entry:
     borrower: Entry | None = None
     timer: asyncio.TimerHandle | None = None
     due: float | None = None
+    facts: CallFacts | None = None
 
     def all_legs(self) -> list[LegId]:
         """The legs of the call, the replacement included."""

@@ -29,6 +29,7 @@ from b2bua.call.view import CallState, CaptureStage
 from b2bua.ladder.words import NoteKind
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
+from b2bua.switchboard.linking import CallLinking
 from media.events import AnyCommand, CloseSession, Side
 from tonewall.log import get_logger
 
@@ -40,6 +41,7 @@ class Executor:
 
     def __init__(self, context: SwitchboardContext) -> None:
         self._context = context
+        self.linking = CallLinking(context)
 
     def step(self, entry: Entry, happen: Callable[[float], list[CallCommand]]) -> None:
         """Move a call and execute its commands. `happen` takes the time and returns them. An error
@@ -105,6 +107,7 @@ class Executor:
                     self._context.feed.publish(view)
                     self._context.payments.observe(view)
                     self._context.ladders.note_view(view)
+                    self.linking.observe(entry)
                 case Record(record):
                     self._context.payments.record_call(record)
                     end = record.end[:80]
@@ -174,6 +177,7 @@ class Executor:
     def _replace_leg(self, entry: Entry, side: Side) -> None:
         lender = self._context.registry.replace_leg(entry, side)
         log.info("call", call=entry.call.id, side=side.value, state="transferred")
+        self.linking.replaced(entry, side)
         if lender is not None:
             self.step(lender, lambda now: lender.call.leg_kept(entry.call.id, now))
 
@@ -202,6 +206,7 @@ class Executor:
 
     def _remove(self, entry: Entry) -> None:
         self._context.registry.remove(entry)
+        self.linking.leave(entry)
         # After an error it may have borrowed a leg still, or lent one.
         self._release_leg(entry)
         self._send_to_borrower(entry, LegHungUp("internal error"))

@@ -43,6 +43,10 @@ class Engine(Protocol):
         """What there is now: legs, dialogs, transactions and more, by name."""
         ...
 
+    def call_id(self, leg: LegId) -> str:
+        """The SIP Call-ID of a leg; "" where it is over."""
+        ...
+
     def hops(self, trunk: str) -> tuple[HopView, ...]:
         """The addresses of a trunk."""
         ...
@@ -147,7 +151,7 @@ class Plan:
     """Where calls go, and how they are treated. `limits`, `policies`: of each trunk, by name;
     `other_audio`, `max_media` and `ring_time`: as in Route; `guard_time`: as in Payment;
     `agent_charging`: what the agents' groups say of their charges, by the agent's name; `forms`: by
-    their names, the usual one first."""
+    their names, the usual one first; `extensions`: of which agent each is."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -158,6 +162,7 @@ class Plan:
     guard_time: float
     agent_charging: Mapping[str, ChargeDefaults] = field(default_factory=dict)
     forms: Mapping[str, CaptureForm] = field(default_factory=dict)
+    extensions: Mapping[str, str] = field(default_factory=dict)
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
         """The route of a call from the trunk `source`, which is on the side `near`."""
@@ -172,4 +177,5 @@ class Plan:
             ring_time=self.ring_time,
             charging=decision.charging,
             mask=decision.mask,
+            extensions=self.extensions,
         )

@@ -26,6 +26,7 @@ from b2bua.switchboard.faults import Faults
 from b2bua.switchboard.follow_ups import AWAY
 from b2bua.switchboard.link_requests import LinkRequests, LinkWish
 from b2bua.switchboard.payment_provider import with_offers
+from b2bua.switchboard.prepared_requests import PreparedRequests
 from b2bua.switchboard.saved_charges import SavedCharges
 from b2bua.switchboard.settlements import Settlements
 from media.events import FieldName
@@ -40,7 +41,7 @@ _NOT_OFFERED = {
 }
 
 
-class PaymentRequests:
+class PaymentRequests(PreparedRequests):
     """Requests for the payments in the calls of one switchboard. Its methods: see `CallDesk`."""
 
     _context: SwitchboardContext
@@ -51,19 +52,30 @@ class PaymentRequests:
         self, call_id: str, order: Order, agent: str = "", *, allow_repeat: bool = False
     ) -> CallView:
         """See CallDesk."""
+        return await self._start_payment(call_id, order, agent, allow_repeat=allow_repeat)
+
+    async def _start_payment(
+        self, call_id: str, order: Order, agent: str, prepared: str = "", *, allow_repeat: bool
+    ) -> CallView:
+        """`prepared`: the id of the payment that was prepared, and begins in this call."""
         if (fault := self._faults.stopping(Stops.CALLS, Stops.PAYMENTS)) is not None:
             raise NotWell(fault.says)
         form = self._context.find_form(order.form)
         self._check_offered(order, self._entry(call_id).call.payment.charging.providers)
-        charged = await self._context.payments.charged(order.transaction_id)
-        if charged and order.moves_money and not allow_repeat:
+        payments = self._context.payments
+        charged = await payments.charged(order.transaction_id)
+        was = payments.prepared.check_started(prepared, call_id) if prepared else None
+        repeats = was.repeats if was is not None else ()
+        if any(each.id not in repeats for each in charged) and order.moves_money and not allow_repeat:
             raise Repeated(charged)
-        capture, group = token(16), self._context.charging_of(agent)
+        capture, group = prepared or token(16), self._context.charging_of(agent)
         view = self._request(
             call_id, lambda call, now: call.start_capture(capture, order, now, agent, group, form)
         )
+        if was is not None:
+            was = payments.prepared.finish(prepared)
         try:
-            await self._context.payments.begin(view, charged)
+            await payments.begin(view, charged, was)
         except NotWell:
             self._request(call_id, lambda call, now: call.cancel_capture(now))
             raise
@@ -247,7 +259,7 @@ class PaymentRequests:
         raise NotOffered(field, _NOT_OFFERED[field].format(order.operation))
 
     def _entry(self, call_id: str) -> Entry:
-        entry = self._context.registry.get(call_id)
+        entry = self._executor.linking.find(call_id)
         if entry is None or entry.call.ended_at is not None:
             raise NoSuchCall("There is no such call, or it has ended.")
         return entry

@@ -21,15 +21,17 @@ import msgspec
 from b2bua.call.cdr import CallRecord
 from b2bua.call.order import RequestName
 from b2bua.call.payment import FINAL
-from b2bua.call.view import CallView, CaptureStage, NoSuchPayment, NotNow, PaymentView, Repeated
+from b2bua.call.view import CallView, CaptureStage, NotNow, PaymentView, Repeated
 from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.deferred_records import DeferredRecords
 from b2bua.switchboard.follow_ups import FollowUps
 from b2bua.switchboard.link_service import LinkPolicy, LinkService
 from b2bua.switchboard.links import Links
 from b2bua.switchboard.open_payments import OpenPayment, ask_for_all, given_up, questions
+from b2bua.switchboard.payment_reading import PaymentReading
 from b2bua.switchboard.payment_storage import PaymentStorage
 from b2bua.switchboard.payment_views import known_ids, payment_view, shared_fields, timestamp
+from b2bua.switchboard.prepared_payments import PreparedPayments
 from b2bua.switchboard.reconciliation import Reconciliation
 from media.events import CaptureChanged, CaptureId, CaptureState, ResolveCharge, SessionId
 from provider_adapters.payment import Outcome, Unknown
@@ -37,10 +39,11 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _RESTARTED = "Tonewall was restarted before the card was submitted; nothing was charged."
+_ELSEWHERE = (CaptureStage.LINKED, CaptureStage.PREPARED)  # stages that others keep
 _RETRY = (1.0, 30.0)  # seconds between two attempts to write: first, longest
 
 
-class Payments:
+class Payments(PaymentReading):
     """All payments. `publish` gets each one that changed, `record` each call record that waited for
     the end of a payment. `clock` gives seconds since the epoch and never runs backwards."""
 
@@ -60,6 +63,7 @@ class Payments:
         self.link_policy = links or LinkPolicy()
         self.link_service = LinkService(self._storage, clock, publish, self.link_policy.send)
         self.links = Links(self._storage, clock, publish, self.link_service)
+        self.prepared = PreparedPayments(self._storage, clock, publish)
         self._open: dict[str, OpenPayment] = {}
         self._submitting: set[str] = set()
 
@@ -68,8 +72,9 @@ class Payments:
         await self.reconciliation.resume()
         await self.follow_ups.resume()
         await self.links.resume()
+        await self.prepared.resume()
         for view in await self._storage.run(self._storage.table.open):
-            if view.id in self._open or view.stage is CaptureStage.LINKED:
+            if view.id in self._open or view.stage in _ELSEWHERE:
                 continue
             if view.stage is CaptureStage.CHARGING:
                 submitted_at = datetime.fromisoformat(view.submitted_at or view.started_at).timestamp()
@@ -102,26 +107,23 @@ class Payments:
         return self._storage.fault()
 
     def look(self) -> None:
-        """Where the table was not usable, try it again."""
+        """Where the table was not usable, try it again; end what was prepared for too long."""
+        self.prepared.look()
         self._storage.retry()
 
     # --- the steps of a payment -------------------------------------------------------------------
 
-    async def charged(self, transaction_id: str) -> tuple[PaymentView, ...]:
-        """The payments that charged this order, or may have. Raises NotWell."""
-        return await self._storage.ask(self._storage.table.charged, transaction_id)
-
-    async def repeating(self, view: PaymentView) -> PaymentView:
-        """The payment with those that it repeats. Raises NotWell."""
-        charged = await self.charged(view.order.transaction_id)
-        return msgspec.structs.replace(view, repeats=known_ids(charged))
-
-    async def begin(self, call: CallView, repeats: tuple[PaymentView, ...]) -> None:
-        """Write the payment that has begun in a call. Raises NotWell where that is impossible."""
+    async def begin(
+        self, call: CallView, repeats: tuple[PaymentView, ...], was: PaymentView | None = None
+    ) -> None:
+        """Write the payment that has begun in a call. `was`: as it was prepared. Raises NotWell
+        where that is impossible."""
         capture = call.capture
         assert capture is not None
         ids = known_ids(repeats)
         view = msgspec.structs.replace(payment_view(call, capture, self._clock()), repeats=ids)
+        if was is not None:
+            view = msgspec.structs.replace(view, started_at=was.started_at, prepared=was.prepared)
         self._open[view.id] = OpenPayment(view, repeats=ids)
         self._publish(view)
         await self._storage.ask(self._storage.table.put, view)
@@ -250,48 +252,20 @@ class Payments:
             outcome=outcome,
         )
 
-    # --- reading ----------------------------------------------------------------------------------
-
-    async def find(self, payment_id: str) -> PaymentView:
-        """The payment with this id. Raises NoSuchPayment, NotWell."""
-        if (found := self._open.get(payment_id)) is not None:
-            return found.view
-        view = await self._storage.ask(self._storage.table.find, payment_id)
-        if view is None:
-            raise NoSuchPayment
-        return view
-
     def is_written(self, payment_id: str) -> bool:
         """Whether a payment that is over is final on disk, too."""
         return payment_id not in self._open
-
-    async def newest(
-        self, transaction_id: str | None, most: int, outcome: str | None = None
-    ) -> list[PaymentView]:
-        """See CallDesk. Raises NotWell."""
-        found = await self._storage.ask(self._storage.table.newest, transaction_id, most, outcome)
-        return self._as_open(found)
-
-    async def since(self, since: float, after: str | None, most: int) -> list[PaymentView]:
-        """See CallDesk. Raises NotWell."""
-        return self._as_open(await self._storage.ask(self._storage.table.since, since, after, most))
-
-    def _as_open(self, found: list[PaymentView]) -> list[PaymentView]:
-        return [self._open[view.id].view if view.id in self._open else view for view in found]
-
-    async def recall(self, name: RequestName) -> bytes | None:
-        """See CallDesk. Raises KeyReused, NotWell."""
-        return await self._storage.ask(self._storage.table.recall, name, self._clock())
-
-    async def remember(self, name: RequestName, answer: bytes) -> None:
-        """See CallDesk. Raises NotWell."""
-        await self._storage.ask(self._storage.table.remember, name, answer, self._clock())
 
     async def prune(self, before: float) -> int:
         """Delete the final payments that started before this time. Raises sqlite3.Error."""
         return await self._storage.run(self._storage.table.prune, before, self._clock())
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _now(self, payment_id: str) -> PaymentView | None:
+        """A payment that is not final, as it is now."""
+        found = self._open.get(payment_id)
+        return self.prepared.find(payment_id) if found is None else found.view
 
     def _change(self, payment_id: str, **changes: object) -> None:
         found = self._open[payment_id]

@@ -88,6 +88,7 @@ class Switchboard(PaymentRequests):
         )  # fmt: skip
         self._executor = Executor(self._context)
         self._counted: Counted | None = None
+        self._link_calls()
 
     def connect(self, engine: Engine, media: Media, reconciler: Reconciler | None = None) -> None:
         """Connect what executes commands, before the first event."""
@@ -170,6 +171,7 @@ class Switchboard(PaymentRequests):
         log.info("call", call=lender.call.id, state="joins another call")
         loaned, commands = lender.call.lend_leg(plan.lends, self._context.clock())
         self._executor.execute(lender, commands)
+        host.call.report.identity.joining = lender.call.report.identity.of(plan.lends)
         self._executor.step(host, lambda now: host.call.borrow_leg(plan, loaned, referral, now))
 
     # --- from media -------------------------------------------------------------------------------
@@ -331,7 +333,7 @@ class Switchboard(PaymentRequests):
         found = health(calls, self._context.engine, self._context.media, self._counted)
         payments = self._context.payments
         found |= payments.reconciliation.health(self._context.reconciler)
-        return found | payments.follow_ups.health() | payments.links.health()
+        return found | payments.follow_ups.health() | payments.links.health() | payments.prepared.health()
 
     def faults(self) -> tuple[Fault, ...]:
         """See CallDesk."""

@@ -58,6 +58,7 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("The mask", "b2bua/call/state.py, MASK_TRANSITIONS", call.MASK_TRANSITIONS),
     ("A payment, as the agent sees it", "b2bua/call/state.py, CAPTURE_TRANSITIONS", call.CAPTURE_TRANSITIONS),
     ("A payment link", "b2bua/call/state.py, LINK_TRANSITIONS", call.LINK_TRANSITIONS),
+    ("A prepared payment", "b2bua/call/state.py, PREPARED_TRANSITIONS", call.PREPARED_TRANSITIONS),
     (
         "A transfer",
         "b2bua/call/transfer/states.py, TRANSFER_TRANSITIONS",

@@ -10,6 +10,8 @@ import msgspec
 from b2bua.call.follow_up import FollowUpView, Kind
 from b2bua.call.link import LinkOffer, LinkState, LinkView, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
+from b2bua.call.prepared import CallFacts, FindBy, PreparedState, PreparedView, Start
+from b2bua.call.prepared_desk import CallQuery
 from b2bua.call.service_view import Fault, ServiceView
 from b2bua.call.settlement import find_settled, outcome_for
 from b2bua.call.tallies import Tallies
@@ -82,6 +84,73 @@ class FakeDesk:
         self.offers_links = LinkOffer(offered=True, hand_over=True, expires=86_400.0)
 
     # --- the protocol ---
+
+    def find_calls(self, query: CallQuery) -> list[CallView]:
+        return [
+            view
+            for view in self.calls()
+            if query.fits(CallFacts(call=view.id, callers=(view.caller,), agent=view.agent))
+        ]
+
+    def find_call(self, name: str) -> CallView:
+        for view in self.calls():
+            if view.id == name:
+                return view
+        raise NoSuchCall
+
+    async def prepare_payment(
+        self, order: Order, find_by: FindBy, agent: str, name: RequestName | None = None, *,
+        start: Start = "press", expires_in: float = 3600.0, allow_repeat: bool = False,
+    ) -> PaymentView:  # fmt: skip
+        if self.refuses is not None:
+            raise self.refuses
+        self.asked.append(("prepare", order, find_by, agent, start, expires_in))
+        prepared = PreparedView(find_by=find_by, start=start, expires_at="2026-12-01T11:00:00+00:00")
+        payment = PaymentView(
+            id=f"prepared-{len(self.asked)}", stage=CaptureStage.PREPARED, order=order, prepared=prepared,
+            started_by=agent, agent=agent, started_at="2026-12-01T10:00:00+00:00",
+        )  # fmt: skip
+        self.tell(payment)
+        return payment
+
+    async def start_prepared(
+        self, payment_id: str, agent: str = "", *, allow_repeat: bool = False
+    ) -> CallView:
+        payment = self.paid.get(payment_id)
+        if payment is None or payment.stage is not CaptureStage.PREPARED:
+            raise NoSuchPayment
+        if not payment.call:
+            raise NotNow("No call fits this payment yet.")
+        self.asked.append(("start prepared", payment_id, agent))
+        view = await self.start_capture(payment.call, payment.order, agent, allow_repeat=allow_repeat)
+        assert payment.prepared is not None
+        started = msgspec.structs.replace(payment.prepared, state=PreparedState.STARTED)
+        self.tell(msgspec.structs.replace(payment, stage=CaptureStage.STARTING, prepared=started))
+        return view
+
+    async def cancel_prepared(self, payment_id: str, agent: str) -> PaymentView:
+        payment = self.paid.get(payment_id)
+        if payment is None:
+            raise NoSuchPayment
+        if payment.stage is not CaptureStage.PREPARED:
+            raise NotNow("This payment is not prepared any more. Cancel it in its call.")
+        self.asked.append(("cancel prepared", payment_id, agent))
+        at = "2026-12-01T10:01:00+00:00"
+        payment = msgspec.structs.replace(payment, stage=CaptureStage.CANCELLED, settled_at=at)
+        self.tell(payment)
+        return payment
+
+    def prepared_payments(self, most: int) -> list[PaymentView]:
+        found = [each for each in self.paid.values() if each.stage is CaptureStage.PREPARED]
+        return found[::-1][:most]
+
+    def bind(self, payment: PaymentView, call: str) -> PaymentView:
+        """A call fits a prepared payment."""
+        assert payment.prepared is not None
+        bound = msgspec.structs.replace(payment.prepared, state=PreparedState.BOUND)
+        payment = msgspec.structs.replace(payment, call=call, prepared=bound)
+        self.tell(payment)
+        return payment
 
     def calls(self) -> list[CallView]:
         return self.feed.calls()

@@ -26,9 +26,9 @@ class Route:
 
     `destinations`: tried one after another; where there is none the call is refused with `code`.
     `policies`: of all trunks, by name, because a leg of another trunk may join the call.
-    `max_media`: m-lines that get ports. `ring_time`: seconds; RFC 3261 section 16.6 (timer C) asks
-    for more than three minutes of a proxy. `mask`: how its customer is masked; None: as the
-    customer's trunk says.
+    `extensions`: of which agent each is. `max_media`: m-lines that get ports. `ring_time`: seconds;
+    RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy. `mask`: how its
+    customer is masked; None: as the customer's trunk says.
     """
 
     near: Side
@@ -41,6 +41,7 @@ class Route:
     ring_time: float = 180.0
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
     mask: MaskPolicy | None = None
+    extensions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

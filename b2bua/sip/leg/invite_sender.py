@@ -75,6 +75,11 @@ class InviteSender(Leg):
         context.tap.open(leg_id, invite.call_id)
         self._invite = self._send_invite(invite, hops[0])
 
+    @property
+    def call_id(self) -> str:
+        """The Call-ID of its INVITE."""
+        return self._invite.request.call_id
+
     def _invite_lines(self) -> tuple[str, ...]:
         """Compose our headers. Without an offer no 100rel, whose answer would have to have one."""
         lines = self.own_lines()

@@ -121,6 +121,11 @@ class Leg(DialogSender):
         self.context.tap.close(self.id)
         self.report_end()
 
+    @property
+    def call_id(self) -> str:
+        """The Call-ID of its dialog."""
+        return self.dialog.call_id if self.dialog is not None else ""
+
     def find_leg(self, key: DialogKey) -> Leg | None:
         """Find another leg of this engine by its dialog."""
         return self.context.dialogs.get(key)

@@ -588,6 +588,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
     assert sorted(named) == [
         ("ask_field", "POST /v1/calls/{call_id}/capture/ask"),
         ("cancel_payment", "DELETE /v1/calls/{call_id}/capture"),
+        ("cancel_prepared_payment", "DELETE /v1/payments/{payment_id}"),
         ("capture_payment", "POST /v1/payments/{payment_id}/captures"),
         ("charge_saved_card", "POST /v1/payments"),
         ("close_link", "POST /v1/payments/{payment_id}/link/close"),
@@ -618,6 +619,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("settle_payment", "POST /v1/payments/{payment_id}/settlement"),
         ("skip_field", "POST /v1/calls/{call_id}/capture/skip"),
         ("start_payment", "POST /v1/calls/{call_id}/capture"),
+        ("start_prepared_payment", "POST /v1/payments/{payment_id}/start"),
         ("submit_card", "POST /v1/calls/{call_id}/capture/submit"),
         ("take_over_payment", "POST /v1/calls/{call_id}/capture/take-over"),
         ("void_payment", "POST /v1/payments/{payment_id}/voids"),
@@ -640,7 +642,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/payments/{payment_id}/voids",
         "/v1/payments/{payment_id}/refunds", "/v1/links", "/v1/calls/{call_id}/links",
         "/v1/payments/{payment_id}/link/close", "/v1/payments/{payment_id}/link/qr.svg",
-        "/v1/payments/{payment_id}/settlement",
+        "/v1/payments/{payment_id}/settlement", "/v1/payments/{payment_id}/start",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert {

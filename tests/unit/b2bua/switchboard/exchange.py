@@ -13,6 +13,7 @@ from b2bua.call.leg import LegId
 from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.router import Place, Router, Rule
 from b2bua.call.sdp.codecs import OtherAudio
+from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.interfaces import Plan
 from b2bua.switchboard.link_service import LinkPolicy
@@ -66,6 +67,9 @@ class Wire:
 
     def new_leg(self) -> LegId:
         return LegId(f"far-{sum(isinstance(command, leg_command.InviteLeg) for _, command in self.sent)}")
+
+    def call_id(self, leg: LegId) -> str:
+        return f"{leg}@sip"
 
     def counters(self) -> dict[str, int]:
         return {"legs": 3, "dialogs": 2, "transactions": 1}
@@ -195,18 +199,21 @@ class Exchange:
         payments: PaymentTable | None = None,
         agent_charging: Mapping[str, ChargeDefaults] | None = None,
         links: LinkPolicy | None = None,
+        policies: Mapping[str, TrunkPolicy] | None = None,
+        extensions: Mapping[str, str] | None = None,
     ) -> None:
         self.wire = Wire()
         self.records: list[CallRecord] = []
         self.plan = plan = Plan(
             router=Router(places, rules),
             limits={name: Limit(*(limits or {}).get(name, ())) for name in places},
-            policies={},
+            policies=policies or {},
             other_audio=OtherAudio.DECODE,
             max_media=16,
             ring_time=ring_time,
             guard_time=guard_time,
             agent_charging=agent_charging or {},
+            extensions=extensions or {},
         )
         self.passed = 0.0  # seconds that a test lets pass at once
         loop = asyncio.get_running_loop()
@@ -217,16 +224,34 @@ class Exchange:
         self.board.connect(self.wire, self.wire, self.reconciler)
         self.wire.on_answer = self.board.on_media_answer
 
-    def invite(self, near: str = "near-0", trunk: str = "carrier", callee: str = "500") -> None:
+    def invite(
+        self,
+        near: str = "near-0",
+        trunk: str = "carrier",
+        callee: str = "500",
+        caller: str = "anna",
+        headers: tuple[tuple[str, str], ...] = (),
+        replaces: LegId | None = None,
+    ) -> None:
         side = AGENT if trunk == "pbx" else CALLER
-        invited = leg.LegInvited(trunk, leg.Party("anna"), leg.Party(callee), THEIRS[side])
+        invited = leg.LegInvited(
+            trunk, leg.Party(caller), leg.Party(callee), THEIRS[side], carried=leg.Carried(headers),
+            replaces=replaces,
+        )  # fmt: skip
         self.board.on_leg_event(LegId(near), invited)
 
-    def up(self, near: str = "near-0") -> str:
-        """A call that is answered; its id."""
+    def up(
+        self,
+        near: str = "near-0",
+        caller: str = "anna",
+        callee: str = "500",
+        headers: tuple[tuple[str, str], ...] = (),
+        answered: tuple[tuple[str, str], ...] = (),
+    ) -> str:
+        """A call that is answered; its id. `headers`: of its INVITE; `answered`: of the answer."""
         far = self.wire.new_leg()
-        self.invite(near)
-        self.board.on_leg_event(far, leg.LegAnswered(THEIRS[AGENT]))
+        self.invite(near, callee=callee, caller=caller, headers=headers)
+        self.board.on_leg_event(far, leg.LegAnswered(THEIRS[AGENT], leg.Carried(answered)))
         return self.board.calls()[-1].id
 
     def tell(self, call_id: str, state: CaptureState, **more: object) -> None:
