@@ -281,7 +281,7 @@ def main() -> None:
     end_with_parent()
     allow_many_files()
     configure_log("b2bua", settings.general.log_level)
-    if any(policy.keys_by_info for policy in trunk_policies(settings).values()):
+    if any(policy.keys.by_info for policy in trunk_policies(settings).values()):
         _harden()
     demo: Demo | None = None
     if arguments.demo:

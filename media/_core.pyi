@@ -21,6 +21,9 @@ KEY: Final = 2  # the customer pressed a key
 STOPPED: Final = 3
 GUARD: Final = 24  # the default guard of a mask: blocks of 5 ms
 
+# Presses that came as events, as tones, and as both; whether each key of the capture comes twice;
+# whether the customer has talked since the newest.
+Figures = tuple[int, int, int, bool, bool]
 Arrived = tuple[int, tuple[str, int] | None, dict[int, int]]
 
 def constants() -> dict[str, dict[str, float | list[float]]]:
@@ -188,6 +191,13 @@ class Relay:
 
         Keys are announced 100 ms after they were pressed, so that one that was overtaken on the way
         comes first."""
+
+    def set_slow(self, stream: int, on: bool) -> None:
+        """Take two equal keys that come within 400 ms for one, while keys are kept. The switch of
+        `set_capture` ends it."""
+
+    def key_figures(self, stream: int) -> Figures:
+        """How the customer's keys came under the mask, and whether somebody talks."""
 
     def send_key(self, stream: int, body: bytes, payload_type: int, clock: int) -> bool:
         """Send the key of a SIP INFO's body to the agent's peer as telephone-event
@@ -369,6 +379,12 @@ class Mask:
 
     def take_ripe(self, now_ms: int, /) -> bytes:
         """The keys whose delay is over, in the order of their presses, as `Relay.take_digits`."""
+
+    def slow(self, on: bool, /) -> None:
+        """As `Relay.set_slow`."""
+
+    def key_figures(self) -> Figures:
+        """As `Relay.key_figures`."""
 
     def send_key(self, body: bytes, payload_type: int, clock: int, own: int, now_ms: int, /) -> bool:
         """As `Relay.send_key`; `own`: the SSRC where there is no audio."""

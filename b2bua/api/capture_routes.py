@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from b2bua.api.bodies import CaptureBody, SubmitBody
 from b2bua.api.call_routes import CallId, view_response
-from b2bua.api.field_bodies import AskBody, ResetBody, SkipBody
+from b2bua.api.field_bodies import AskBody, ResetBody, SkipBody, SlowBody
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests
 from b2bua.api.schema import call_answer, problem_answers
 from b2bua.call.view import CallDesk, CallView
@@ -97,6 +97,21 @@ def capture_routes(desk: CallDesk) -> APIRouter:
         """The form goes on without this field, which it does not need; what it had is wiped."""
         _log_request(request, "skip", call_id)
         return view_response(await desk.skip_field(call_id, body.field, request.state.agent))
+
+    @router.post(
+        "/slow",
+        operation_id="slow_keys",
+        summary="Join keys that come twice",
+        responses={200: call_answer("They are joined."), **problem_answers(401, 403, 404, 409, 413, 422)},
+    )
+    async def slow_keys(request: Request, call_id: CallId, body: SlowBody | None = None) -> Response:
+        """From now on two equal keys that come within 400 ms count as one, for lines that send each
+        key twice (note `keys_doubled`). The customer has to take longer over two equal digits. What
+        was keyed stays as it is: ask for it again. 409 where keys come as SIP INFO. Keys that an
+        rtpengine server reports are not joined: `slow` stays false.
+        """
+        _log_request(request, "slow keys", call_id)
+        return view_response(await desk.slow_keys(call_id, body is None or body.on, request.state.agent))
 
     @router.post(
         "/submit",

@@ -29,6 +29,14 @@ class AskBody(Body):
     ] = None
 
 
+class SlowBody(Body):
+    """Whether equal keys are joined."""
+
+    model_config = ConfigDict(title="Slow", strict=False, json_schema_extra={"examples": [{"on": True}]})
+
+    on: Annotated[bool, Described(description="False: equal keys count as often as they come, again.")] = True
+
+
 class SkipBody(Body):
     """The field that is not needed."""
 

@@ -70,7 +70,7 @@ class CaptureRequests(ABC):
                 self.bridge.trunks.masking(),
                 self.charge_scopes(group),
                 form=form,
-                by_info=policy.keys_by_info,
+                keys=policy.keys,
                 agent=agent,
             ),
             now,
@@ -98,6 +98,12 @@ class CaptureRequests(ABC):
         if not any(each.optional and each.field == wanted for each in described):
             raise NotNow(f"The {_words(wanted)} is needed in this form.")
         return self._finish(self.payment.collect(SkipField, wanted), now)
+
+    def slow_keys(self, on: bool, now: float) -> list[CallCommand]:
+        """Raises NotNow."""
+        if on and self.payment.keys.by_info:
+            raise NotNow("Keys that come as SIP INFO cannot be keyed slowly.")
+        return self._finish(self.payment.slow_keys(on=on), now)
 
     def submit_capture(self, now: float) -> list[CallCommand]:
         """Raises NotNow."""

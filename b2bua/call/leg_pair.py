@@ -75,7 +75,7 @@ class LegPair:
         """Whether keys come as SIP INFO, as telephone-event or as tones that are captured."""
         policy = self.trunks.policy(Side.CALLER)
         tones = policy.masking.tones and self.offer_answer.tones_agreed()
-        return policy.keys_by_info or tones or self.offer_answer.events_agreed()
+        return policy.keys.by_info or tones or self.offer_answer.events_agreed()
 
     def event_stream(self) -> EventStream | None:
         """Where a key of SIP INFO is sent as telephone-event; None where the agent's trunk does not

@@ -18,9 +18,12 @@ import msgspec
 from b2bua.call.cdr import CaptureRecord, capture_record
 from b2bua.call.charge_defaults import ChargeDefaults, choose_form, complete
 from b2bua.call.command import CallCommand, ToMedia
+from b2bua.call.key_notes import capture_notes
+from b2bua.call.line_mask import LineMask
 from b2bua.call.order import Order
-from b2bua.call.state import CAPTURE_TRANSITIONS, MASK_TRANSITIONS, CaptureEvent, MaskEvent, MaskState, step
-from b2bua.call.view import CaptureStage, CaptureView, MaskStage, NotNow, NotYours
+from b2bua.call.state import CAPTURE_TRANSITIONS, CaptureEvent, MaskEvent, MaskState, step
+from b2bua.call.trunk_policy import USUAL_KEYS, KeyPolicy
+from b2bua.call.view import CaptureStage, CaptureView, NotNow, NotYours
 from media.events import (
     AnyCommand,
     CancelCapture,
@@ -31,12 +34,11 @@ from media.events import (
     Done,
     FieldName,
     InfoKeyed,
-    KeyingChanged,
     KeyWithheld,
     Masking,
     Refused,
-    SessionId,
     SetMask,
+    SlowKeys,
     StartCapture,
     SubmitCapture,
 )
@@ -51,60 +53,30 @@ _STAGE_EVENTS = {
 }
 _MAX_TAKEN_OVER = 8  # names that are kept
 _STILL_KEYING = "The customer is still keying; nothing reaches you. Ask for a pause, then release the mask."
-_MASK_STAGES = {
-    MaskState.OPEN: MaskStage.OFF,
-    MaskState.HELD: MaskStage.HELD,
-    MaskState.RELEASING: MaskStage.RELEASING,
-}
 
 
 @dataclass(slots=True)
-class Payment:
-    """Mask and captures of one call. `guard_time`: seconds after which media is asked again where
-    it refused. `charging`: what the call's route says of its charges. `requested`: the order as an
-    agent gave it."""
+class Payment(LineMask):
+    """Mask and captures of one call. `charging`: what the call's route says of its charges.
+    `requested`: the order as an agent gave it."""
 
-    session: SessionId
-    guard_time: float = 1.0
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
     requested: Order | None = None
-    masking: Masking = field(default_factory=Masking)  # of the newest capture
-    by_info: bool = False  # whether its keys come as SIP INFO
+    keys: KeyPolicy = USUAL_KEYS  # how those of the newest capture come
     form: CaptureForm = field(default_factory=CaptureForm)
-    mask: MaskState = MaskState.OPEN
-    keying: bool = False  # the customer keys under a mask whose capture is over
     view: CaptureView | None = None
     records: list[CaptureRecord] = field(default_factory=list)
-    _ended: bool = False  # the mask went with the session, and nothing can be keyed any more
-    # How many SetMask media has not answered; only the answer to the newest says what is.
-    _unanswered: int = 0
-    _deadline: float | None = None
-
-    @property
-    def masked(self) -> bool:
-        """Whether the agent's side is kept from the digits, or may be: an unknown mask counts as
-        one."""
-        return self.mask is not MaskState.OPEN
-
-    @property
-    def mask_stage(self) -> MaskStage:
-        """The mask as its agent sees it."""
-        return _MASK_STAGES.get(self.mask, MaskStage.ON)
 
     @property
     def settled(self) -> bool:
         """Whether no outcome is awaited any more."""
         return self.view is None or self.view.stage in FINAL
 
-    def deadline(self) -> float | None:
-        """When `expire` is due."""
-        return self._deadline
-
     # --- what the agent asks for; raises NotNow and changes nothing -------------------------------
 
     def start(
         self, capture: str, order: Order, masking: Masking, scopes: Sequence[ChargeDefaults] = (), *,
-        form: CaptureForm | None = None, by_info: bool = False, agent: str = "",
+        form: CaptureForm | None = None, keys: KeyPolicy = USUAL_KEYS, agent: str = "",
     ) -> list[CallCommand]:  # fmt: skip
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
@@ -115,7 +87,7 @@ class Payment:
         self.view = CaptureView(
             id=capture, stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent
         )
-        self.form, self.masking, self.by_info, self.keying = form, masking, by_info, False
+        self.form, self.masking, self.keys, self.keying = form, masking, keys, False
         self._mask(MaskEvent.WANTED)
         return self._ask(on=True)
 
@@ -139,6 +111,11 @@ class Payment:
     def collect(self, how: Callable[..., AnyCommand], wanted: FieldName | None) -> list[CallCommand]:
         view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
         return [ToMedia(how(session=self.session, capture=CaptureId(view.id), field=wanted))]
+
+    def slow_keys(self, *, on: bool) -> list[CallCommand]:
+        """Have two equal keys that come within 400 ms counted as one, or as two again."""
+        view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
+        return [ToMedia(SlowKeys(session=self.session, capture=CaptureId(view.id), on=on))]
 
     def check_ready(self) -> CaptureView:
         """The payment, where it may be submitted."""
@@ -190,15 +167,14 @@ class Payment:
         from there, and gets KeyWithheld where no capture is open under the mask."""
         if self.masked and not self._open():
             return [ToMedia(KeyWithheld(session=self.session))]
-        if not self.by_info or not self._open():
+        if not self.keys.by_info or not self._open():
             return []
         return [ToMedia(InfoKeyed(session=self.session, body=body))]
 
     # --- what media says --------------------------------------------------------------------------
 
     def mask_answered(self, command: SetMask, answer: Done | Refused, now: float) -> list[CallCommand]:
-        self._unanswered -= 1
-        if self._ended or self._unanswered:
+        if not self._is_newest_answer():
             return []  # what it says is no longer so, or soon will not be
         if isinstance(answer, Refused):
             return self._mask_refused(command, answer.reason, now)
@@ -211,19 +187,18 @@ class Payment:
         self._mask(MaskEvent.CONFIRMED_ON)
         self._stage(CaptureEvent.MASKED)
         capture = CaptureId(self.view.id)
-        start = StartCapture(session=self.session, capture=capture, by_info=self.by_info, form=self.form)
+        keys, form = self.keys, self.form
+        start = StartCapture(
+            session=self.session, capture=capture, by_info=keys.by_info, slow=keys.slow, form=form
+        )
         return [ToMedia(start)]
 
     def _mask_refused(self, command: SetMask, reason: str, now: float) -> list[CallCommand]:
-        before = self.mask
+        if not command.on:
+            return self._off_refused(now)
         self._mask(MaskEvent.REFUSED)
-        if command.on:
-            reason = f"the agent's side could not be masked: {reason}"
-            return self._abort(CaptureEvent.REFUSED, reason) if self._open() else []
-        if before is MaskState.RELEASING:
-            return self._ask(on=False)
-        self._deadline = now + self.guard_time
-        return []
+        reason = f"the agent's side could not be masked: {reason}"
+        return self._abort(CaptureEvent.REFUSED, reason) if self._open() else []
 
     def capture_refused(self, command: StartCapture | SubmitCapture, answer: Refused) -> list[CallCommand]:
         if self.view is None or self.view.id != command.capture or not self._open():
@@ -234,10 +209,6 @@ class Payment:
         if self.view.stage is CaptureStage.CHARGING:
             return self._abort(CaptureEvent.ABORTED, "The call ended before the payment was submitted.")
         return self._abort(CaptureEvent.REFUSED, answer.reason)
-
-    def keying_changed(self, news: KeyingChanged) -> None:
-        """The customer keys under a mask whose capture is over, or keys no longer."""
-        self.keying = news.keying and self.masked
 
     def changed(self, news: CaptureChanged) -> list[CallCommand]:
         """Progress, outcome or abort of a capture; of an older one it is ignored."""
@@ -258,6 +229,8 @@ class Payment:
             outcome=news.outcome,
             reason=news.reason,
             unheard=news.unheard,
+            notes=capture_notes(news.notes, slow=news.slow),
+            slow=news.slow,
         )
         return self._over() if self.view.stage in FINAL else []
 
@@ -268,12 +241,6 @@ class Payment:
             self.view = msgspec.structs.replace(view, outcome=outcome)
 
     # --- time and the end -------------------------------------------------------------------------
-
-    def expire(self, now: float) -> list[CallCommand]:
-        """Ask again for what media refused."""
-        if self._deadline is None or now < self._deadline or self.mask is not MaskState.HELD:
-            return []
-        return self._ask(on=False)
 
     def call_ended(self) -> None:
         """The legs are gone; media wipes with the session. A charge under way still gets its
@@ -318,8 +285,9 @@ class Payment:
     def _close_view(self, reason: str) -> list[CallCommand]:
         assert self.view is not None
         self.view = msgspec.structs.replace(
-            self.view, field=None, fields=(), brand=None, last_four=None, outcome=None, reason=reason
-        )
+            self.view, field=None, fields=(), brand=None, last_four=None, outcome=None, reason=reason,
+            notes=(),
+        )  # fmt: skip
         return self._over()
 
     def _over(self) -> list[CallCommand]:
@@ -332,16 +300,8 @@ class Payment:
         self._mask(MaskEvent.CAPTURE_PAID if is_paid else MaskEvent.CAPTURE_OVER)
         return self._ask(on=False)
 
-    def _ask(self, *, on: bool, released: bool = False) -> list[CallCommand]:
-        self._unanswered += 1
-        self._deadline = None
-        return [ToMedia(SetMask(session=self.session, on=on, masking=self.masking, released=released))]
-
     def _stage(self, event: CaptureEvent, **changed: object) -> None:
         assert self.view is not None
         stage = step(CAPTURE_TRANSITIONS, self.view.stage, event)
         values = msgspec.structs.asdict(self.view)
         self.view = CaptureView(**values | {"reason": None} | changed | {"stage": stage})
-
-    def _mask(self, event: MaskEvent) -> None:
-        self.mask = step(MASK_TRANSITIONS, self.mask, event)

@@ -15,6 +15,7 @@ from b2bua.call import (
     deafness,
     follow_up,
     identity,
+    key_notes,
     leg,
     leg_command,
     leg_pair,
@@ -42,7 +43,7 @@ from tonewall.snapshot import Kinds, SnapshotError, read, write
 KINDS = Kinds(
     (
         *events.MODULES, audio_codecs, bridge, call, cdr, charge_defaults, charges, codecs, deafness,
-        description, follow_up, identity, leg,
+        description, follow_up, identity, key_notes, leg,
         leg_command, leg_descriptions, leg_loan, leg_pair, link, loaned_leg, mask_policy, media_gate,
         mid_call_requests, numbers, offer_answer, order, payment, renegotiation, renegotiation_states, report,
         route, router, state, states, stream_description, transfer, trunk_policy, view,

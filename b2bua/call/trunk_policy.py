@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from b2bua.call.charge_defaults import ChargeDefaults
 from media.events import Masking
 from media.stream_description import Interface
+
+
+@dataclass(frozen=True, slots=True)
+class KeyPolicy:
+    """How a trunk's customers' keys come. `by_info`: as SIP INFO. `slow`: equal keys that come
+    within 400 ms are one."""
+
+    by_info: bool = False
+    slow: bool = False
+
+
+USUAL_KEYS: Final = KeyPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +28,8 @@ class TrunkPolicy:
 
     `latch`: it is behind NAT, so media sends to where its packets come from. `encrypted`: it has
     SRTP (RFC 3711) and no RTP in clear. `kinds`: the kinds of m-lines that it may have; None for
-    all. `masking`: how its customers are masked. `keys_by_info`: its customers' keys come as SIP
-    INFO. `wants_events`: it gets keys that came as SIP INFO as telephone-event (RFC 4733).
+    all. `masking`: how its customers are masked. `keys`: how its customers'
+    keys come. `wants_events`: it gets keys that came as SIP INFO as telephone-event (RFC 4733).
     `interface`: where its RTP is received. `charging`: what it says of the charges of its calls.
     `references`: its headers that name the order of a call, in lower case.
     """
@@ -25,7 +38,7 @@ class TrunkPolicy:
     encrypted: bool = False
     kinds: frozenset[str] | None = None
     masking: Masking = field(default_factory=Masking)
-    keys_by_info: bool = False
+    keys: KeyPolicy = USUAL_KEYS
     wants_events: bool = False
     interface: Interface = field(default_factory=Interface)
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)

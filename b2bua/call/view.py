@@ -15,6 +15,7 @@ import msgspec
 
 from b2bua.call.deafness import LineFault
 from b2bua.call.follow_up import KINDS, Balance, FollowUpView, Kind
+from b2bua.call.key_notes import CaptureNote
 from b2bua.call.link import LinkOffer, LinkView, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
 from b2bua.call.prepared import PreparedView
@@ -59,7 +60,9 @@ class MaskStage(StrEnum):
 
 class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
     """A payment as its call has it. `started_by` and `agent`: the names of the tokens that started
-    it, and that drive it now. `unheard`: no key has come since the customer was asked, for long."""
+    it, and that drive it now. `unheard`: no key has come since the customer was asked, for
+    long. `notes`: how keys come, and whether the customer talks instead. `slow`: two equal keys
+    that come within 400 ms count as one."""
 
     id: str
     stage: CaptureStage
@@ -74,6 +77,8 @@ class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome | None = None
     reason: str | None = None
     unheard: bool = False
+    notes: tuple[CaptureNote, ...] = ()
+    slow: bool = False
 
 
 class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,7 +243,7 @@ class CallDesk(Tallied, Protocol):
         is on."""
         ...
 
-    # The next four raise NotYours where another agent drives the payment; `submit_capture`
+    # The next five raise NotYours where another agent drives the payment; `submit_capture`
     # Repeated, too.
 
     async def reset_capture(
@@ -246,6 +251,9 @@ class CallDesk(Tallied, Protocol):
     ) -> CallView: ...
     async def skip_field(self, call_id: str, field: FieldName, agent: str = "") -> CallView: ...
     async def ask_field(self, call_id: str, field: FieldName | None = None, agent: str = "") -> CallView: ...
+    async def slow_keys(self, call_id: str, on: bool, agent: str = "") -> CallView:
+        """Count two equal keys that come within 400 ms as one, or as two again."""
+
     async def submit_capture(
         self, call_id: str, agent: str = "", *, allow_repeat: bool = False
     ) -> CallView: ...

@@ -9,7 +9,7 @@ from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.numbers import NumberPlan
 from b2bua.call.routing.router import Pattern, Place, Router, Rule
 from b2bua.call.routing.trunk import Trunk
-from b2bua.call.trunk_policy import TrunkPolicy
+from b2bua.call.trunk_policy import KeyPolicy, TrunkPolicy
 from b2bua.config.charge_settings import ChargeSection
 from b2bua.config.field_settings import known_fields
 from b2bua.config.route_settings import RouteSettings
@@ -67,7 +67,7 @@ def _policy(settings: TrunkSettings, forms: Mapping[str, CaptureForm]) -> TrunkP
         encrypted=settings.srtp,
         kinds=None if settings.media.strip() == "*" else frozenset(split_list(settings.media)),
         masking=_masking(carrier) if carrier is not None else Masking(),
-        keys_by_info=carrier is not None and carrier.info_digits,
+        keys=KeyPolicy(carrier.info_digits, carrier.slow_keys) if carrier is not None else KeyPolicy(),
         wants_events=isinstance(settings, PbxSettings) and settings.dtmf == "rfc4733",
         interface=Interface(address=settings.media_address, advertised=settings.media_advertised),
         charging=_charging(settings, forms, usual=next(iter(forms.values()))),

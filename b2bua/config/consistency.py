@@ -104,7 +104,7 @@ def _unsupported_by_rtpengine(settings: Settings) -> list[str]:
     wanting += [
         f"[{header}] {key}: expected no, since [media] engine = rtpengine"
         for header, trunk in trunks
-        for key in ("capture_tones", "placeholder_tone")
+        for key in ("capture_tones", "placeholder_tone", "slow_keys")
         if getattr(trunk, key, False)
     ]
     if settings.signalling.general.other_audio is not OtherAudio.REFUSE:

@@ -267,6 +267,11 @@ class CarrierSettings(TrunkSettings):
         "captured from there",
     )
 
+    slow_keys: bool = Field(
+        False,
+        description="yes or no: two equal keys of its callers that come within 400 ms count as one",
+    )
+
 
 class PbxSettings(TrunkSettings):
     """`[pbx]`: a trunk on the agents' side."""

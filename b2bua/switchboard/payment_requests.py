@@ -96,6 +96,11 @@ class PaymentRequests(PreparedRequests):
         self._entry(call_id).call.payment.check_agent(agent)
         return self._request(call_id, lambda call, now: call.skip_field(field, now))
 
+    async def slow_keys(self, call_id: str, on: bool, agent: str = "") -> CallView:
+        """See CallDesk."""
+        self._entry(call_id).call.payment.check_agent(agent)
+        return self._request(call_id, lambda call, now: call.slow_keys(on, now))
+
     async def submit_capture(self, call_id: str, agent: str = "", *, allow_repeat: bool = False) -> CallView:
         """See CallDesk."""
         entry, payments = self._entry(call_id), self._context.payments

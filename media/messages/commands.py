@@ -78,12 +78,13 @@ class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):
     `CaptureChanged`.
 
     `by_info`: keys come as SIP INFO (`InfoKeyed`), and telephone-events are masked only: of the
-    same press one counts. `form`: what is keyed.
+    same press one counts. `form`: what is keyed. `slow`: as of `SlowKeys`.
     """
 
     capture: CaptureId
     by_info: bool = False
     form: CaptureForm = CaptureForm()
+    slow: bool = False
 
 
 class InfoKeyed(Command, frozen=True, kw_only=True, tag="info_keyed"):
@@ -138,6 +139,14 @@ class SkipField(Command, frozen=True, kw_only=True, tag="skip_field"):
 
     capture: CaptureId
     field: FieldName
+
+
+class SlowKeys(Command, frozen=True, kw_only=True, tag="slow_keys"):
+    """Count two equal keys that come within 400 ms as one from now on, or as two again. Refused
+    where keys come as SIP INFO, or from an rtpengine server."""
+
+    capture: CaptureId
+    on: bool
 
 
 class SubmitCapture(Command, frozen=True, kw_only=True, tag="submit_capture"):
@@ -219,6 +228,7 @@ AnyCommand = (
     | ResetCapture
     | AskField
     | SkipField
+    | SlowKeys
     | SubmitCapture
     | CancelCapture
     | ResolveCharge

@@ -11,9 +11,21 @@ from media.messages.fields import CaptureState, FieldName, FieldProgress
 from provider_adapters.payment import Outcome
 
 
+class KeyNote(StrEnum):
+    """What the agent is told of the way in which keys come."""
+
+    AS_EVENTS = "keys_as_events"
+    AS_TONES = "keys_as_tones"
+    AS_BOTH = "keys_as_both"  # an event and a tone for the same press, or for one press and another
+    AS_INFO = "keys_as_info"
+    NOT_TAKEN = "keys_not_taken"  # in this form none is captured on this line
+    DOUBLED = "keys_doubled"  # each comes twice
+    TALKS = "customer_talks"  # and has keyed nothing for seconds
+
+
 class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
     """A capture moved on: progress, completion, outcome or abort. `unheard`: it has waited for its
-    first key for long."""
+    first key for long. `slow`: two equal keys that come within 400 ms count as one."""
 
     session: SessionId
     capture: CaptureId
@@ -25,6 +37,8 @@ class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
     outcome: Outcome | None = None
     reason: str | None = None
     unheard: bool = False
+    notes: tuple[KeyNote, ...] = ()
+    slow: bool = False
 
 
 class KeyingChanged(Message, frozen=True, kw_only=True, tag="keying"):

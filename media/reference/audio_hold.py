@@ -31,8 +31,9 @@ from media.formats.rtp import Rtp, Ssrc
 from media.formats.telephone_event import TelephoneEvent
 from media.mask_policy import MaskPolicy
 from media.reference.hold_output import NOISY, PLACEHOLDER, Frame, HeldAudio
-from media.reference.inband import BLOCK, HANG_SURE, Detector, Gate
+from media.reference.inband import BLOCK, HANG_SURE, Detector, Found, Gate
 from media.reference.sensitive_detector import SensitiveDetector
+from media.reference.talk import Talk
 from media.reference.tones import SILENCE, TOUCHES, Tones, ahead
 
 AHEAD = 320  # samples that must have been heard after a frame: 40 ms
@@ -89,7 +90,8 @@ class Hold:
     _detector: Detector = field(default_factory=Detector)
     _gate: Gate = field(default_factory=Gate)
     _sensitive: SensitiveDetector = field(default_factory=SensitiveDetector)
-    _tones: Tones = field(default_factory=Tones)
+    tones: Tones = field(default_factory=Tones)
+    talk: Talk = field(default_factory=Talk)  # since the newest key
     _pressed: list[tuple[int, int]] = field(default_factory=list, repr=False)
 
     def __post_init__(self) -> None:
@@ -153,7 +155,7 @@ class Hold:
         self._may_fill = len(parsed.payload)
         self._look_for_hole(parsed)
         if self._newest is None or ahead(parsed.rtp_timestamp, self._next) > SILENCE:
-            self._tones.pause()
+            self.tones.pause()
         if self._newest is not None and ahead(parsed.rtp_timestamp, self._next) > 0:
             self._sensitive.expect_after_loss(self._held.blocks)
         if self._newest is not None:
@@ -171,7 +173,7 @@ class Hold:
             return
         is_lost = (parsed.sequence_number - self._newest.header.sequence_number) % 0x10000 != 1
         lost = ahead(parsed.rtp_timestamp, self._next)
-        if is_lost and self._tones.hole(self._detector.newest(TOUCHES), lost, self._next):
+        if is_lost and self.tones.hole(self._detector.newest(TOUCHES), lost, self._next):
             self._press(LOST, self._next)
 
     def _press(self, code: int, at: int) -> None:
@@ -191,6 +193,7 @@ class Hold:
     def event(self, now_ms: int) -> None:
         """A packet of an event came."""
         self._last_ms = self._sounded_ms = now_ms
+        self.talk = Talk()
         self._let_pass(now_ms)
         self._window = max(self._window, self._held.blocks + self.options.guard)
         self._tail = max(self._tail, self._held.blocks + TAIL)
@@ -200,11 +203,10 @@ class Hold:
     def shut_key(self, ssrc: Ssrc, rtp_timestamp: int, event: TelephoneEvent, *, is_new: bool) -> bool:
         """The same packet, if it is a key's. Whether it begins a press that was reported before, as
         a tone."""
-        if not self.options.tones:
-            return False
         # The clock of another SSRC says nothing: it is now.
         first = rtp_timestamp if self.ssrc in (None, ssrc) else self._next
-        return self._tones.event(event.code, first, event.duration, is_new=is_new)
+        was_tone = self.tones.event(event.code, first, event.duration, is_new=is_new)
+        return self.options.tones and was_tone
 
     def pressed(self) -> list[tuple[int, int]]:
         """The presses that were heard since this was asked: event codes, and where they began."""
@@ -268,13 +270,24 @@ class Hold:
             self._held.close(block, block + 1, PLACEHOLDER if press or block <= self._filling else NOISY)
         elif not tone and block > self._missing:
             self._held.learn(energy // BLOCK)
-        is_whole = block > self._missing
-        if self.options.tones and is_whole:
-            if pressed := self._tones.hear_block(found, self._detector.newest(), self._next):
-                self._press(*pressed)
-            if self._tones.touch(self._detector.newest(1)[-1]):
-                self._press(LOST, self._next)
+        if block > self._missing:
+            self._read_tones(found)
+            if press:
+                self.talk = Talk()
+            elif block > self._window:
+                self.talk.hear_block(energy)
         self._held.blocks += 1
+
+    def _read_tones(self, found: Found) -> None:
+        """Presses in the newest block. Where they are not captured they are counted all the
+        same."""
+        pressed = self.tones.hear_block(found, self._detector.newest(), self._next)
+        if not self.options.tones:
+            return
+        if pressed:
+            self._press(*pressed)
+        if self.tones.touch(self._detector.newest(1)[-1]):
+            self._press(LOST, self._next)
 
     # --- what leaves ------------------------------------------------------------------------------
 

@@ -80,6 +80,7 @@ class Mask:
         self.on = on
         if not on:
             self._keyed_ms = None
+            self._sighted.count = 0
         if on:
             self._sender.forget()
             self._gap = None
@@ -172,6 +173,14 @@ class Mask:
         """Whether no key has come for so long while masked, as an event or a tone."""
         is_quiet = self._keyed_ms is None or now_ms - self._keyed_ms >= quiet_ms
         return is_quiet and (self._hold is None or self._hold.is_quiet(now_ms, quiet_ms))
+
+    def key_figures(self) -> tuple[int, int, int, bool]:
+        """Presses under the mask that came as events, as tones and as both; whether the customer
+        has talked since the newest."""
+        hold = self._hold
+        if hold is None:
+            return (self._sighted.count, 0, 0, False)
+        return (self._sighted.count, hold.tones.presses, hold.tones.shared, hold.talk.goes_on)
 
     def idle(self, now_ms: int) -> list[bytes]:
         """What was held and leaves because nothing has come for long."""

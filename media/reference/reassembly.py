@@ -17,7 +17,9 @@ Rule 4: keys are held for HOLD_MS before anyone hears of them, so that a press t
 Rule 5: what was pressed is in secret memory alone: of what waits, and of each press, since another
         key is another press. A press of which any part was withheld stays withheld to its end, even
         if the mask is lifted before.
-Rule 6: what may be the same press or another, and nothing tells which, is LOST: no queue takes it,
+Rule 6: in slow mode two equal keys that come within SLOW_MS are one press: those that a gateway
+        sends twice, or a worn key. Whoever keys has to take longer over two equal digits.
+Rule 7: what may be the same press or another, and nothing tells which, is LOST: no queue takes it,
         and the capture ends.
 """
 
@@ -28,6 +30,7 @@ from enum import Enum
 
 from media.formats.rtp import Ssrc
 from media.formats.telephone_event import KEYS, SEGMENT, TelephoneEvent
+from media.reference.doubled import Doubled
 from media.reference.sequence import difference
 
 PRESSES = 8
@@ -37,6 +40,7 @@ NEXT = 3  # what a sequence number is ahead, at most, of the packet before it
 FAR = 12  # beyond NEXT, and up to here, nobody knows
 LONG_SEGMENT = 0xF000
 HOLD_MS = 100
+SLOW_MS = 400
 ORDER_MS = 250
 ROOM = 32
 REORDER_TICKS = 96000  # 2 s at 48 kHz: further apart, rtp_timestamps do not tell an order
@@ -274,20 +278,36 @@ class KeyQueue:
     """Keys that were pressed and not yet taken, in the order of the presses."""
 
     _held: list[_Held] = field(default_factory=list, repr=False)
-    _taken: _Held | None = field(default=None, repr=False)  # the newest, without its code
+    # The newest; its code stays in slow mode alone.
+    _taken: _Held | None = field(default=None, repr=False)
+    slow: bool = False
+    doubled: Doubled = field(default_factory=Doubled)
 
     def put(self, code: int, ssrc: Ssrc, rtp_timestamp: int, now_ms: int) -> bool:
         """Keep one key. False: there is no room, or its place is not known; the capture that it
         belongs to must end."""
         is_late = self._taken is not None and _overtook(self._taken, ssrc, rtp_timestamp, now_ms)
-        if code == LOST or is_late or len(self._held) == ROOM:
+        if code == LOST:
             return False
+        self.doubled.add_key(code, now_ms)
         at = len(self._held)
         while at > 0 and _overtook(self._held[at - 1], ssrc, rtp_timestamp, now_ms):
             at -= 1
+        if self._is_joined(at, code, now_ms):
+            return True
+        if is_late or len(self._held) == ROOM:
+            return False
         seen_ms = self._held[at].seen_ms if at < len(self._held) else now_ms
         self._held.insert(at, _Held(seen_ms, ssrc, rtp_timestamp, code))
         return True
+
+    def _is_joined(self, at: int, code: int, now_ms: int) -> bool:
+        """Whether slow mode takes a key for the one before its place, or behind."""
+        before = self._held[at - 1] if at > 0 else self._taken
+        beside = (before, *self._held[at : at + 1])
+        return self.slow and any(
+            key is not None and key.code == code and now_ms - key.seen_ms <= SLOW_MS for key in beside
+        )
 
     def ripe(self, now_ms: int) -> int:
         """How many keys have been held long enough."""
@@ -300,7 +320,7 @@ class KeyQueue:
         count = self.ripe(now_ms)
         taken, self._held = self._held[:count], self._held[count:]
         if taken:
-            self._taken = replace(taken[-1], code=LOST)
+            self._taken = taken[-1] if self.slow else replace(taken[-1], code=LOST)
         return bytes(KEYS[key.code] for key in taken)
 
 

@@ -59,6 +59,7 @@ class SightedEvents:
     """The presses of one direction, and the packet that may be the first of an event under another
     type."""
 
+    count: int = 0  # presses that began while masked
     _presses: Presses = field(default_factory=Presses)
     _suspect: tuple[Rtp, int] | None = field(default=None, repr=False)  # and when it came
 
@@ -99,10 +100,11 @@ class SightedEvents:
                         copy=block.copy,
                         packed=number > 0,
                     )
-                    self._sight_event(arrival, seen, hold, tracks)
+                    self.count += self._sight_event(arrival, seen, hold, tracks) and sight.masked
         return seen
 
-    def _sight_event(self, arrival: Arrival, seen: Seen, hold: Hold | None, tracks: Tracks) -> None:
+    def _sight_event(self, arrival: Arrival, seen: Seen, hold: Hold | None, tracks: Tracks) -> bool:
+        """Whether it begins a press."""
         begins, event = arrival.rtp_timestamp, arrival.event
         sighting = self._presses.sight(arrival)
         if sighting.replayed:
@@ -114,6 +116,7 @@ class SightedEvents:
         if not arrival.copy:
             seen.primary |= sighting.withheld
             seen.until = begins + event.duration
+        return sighting.is_new
 
     def _is_stray(self, whole: Rtp, now_ms: int) -> bool:
         """Whether a packet of another type is the second of an event, or a later one."""

@@ -92,6 +92,8 @@ class Tones:
     _is_short: bool = False  # the newest hole; a long one may have held a whole key
     _is_long: bool = False
     _hole: int = 0
+    presses: int = 0  # that came as tones
+    shared: int = 0  # of those, as events too
 
     def hear_block(self, found: Found, looked_at: Sequence[Measured], at: int) -> tuple[int, int] | None:
         """Another block, the last of these; it ends at `at`. Where it makes a press: its event
@@ -120,6 +122,8 @@ class Tones:
             first = self._since
         self._tone = _Span(key, first, at)
         self._is_free = not _is_near(self._event, self._tone)
+        self.presses += 1
+        self.shared += not self._is_free
         return (key, self._tone.first) if self._is_free else None
 
     def _note_shown(self, found: Found, at: int) -> None:
@@ -179,6 +183,7 @@ class Tones:
             self._event = _Span(code, first, last)
             was_heard = self._is_free and _is_near(self._event, self._tone)
             self._is_free = self._is_free and not was_heard
+            self.shared += was_heard
             return was_heard
         if code == self._event.code and ahead(last, self._event.last) > 0:
             self._event.last = last

@@ -22,6 +22,7 @@ from media.rtpengine.digit_socket import DigitSocket
 from media.rtpengine.ng import Answer, NgError, NgRefused, Value
 from media.rtpengine.sdp import Line, NotDescribed, description, local, muxing
 from media.rtpengine.servers import Server
+from media.service.session_protocol import KeyFigures
 from media.stream_description import LocalStream, RemoteStream
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
@@ -147,6 +148,14 @@ class RtpengineSession:
     def is_quiet(self, seconds: float) -> bool:
         """As in media/service/session_protocol.py."""
         return asyncio.get_running_loop().time() - self._last_key >= seconds
+
+    def key_figures(self) -> KeyFigures:
+        """All zeros: a server says neither in which form a key came, nor what it hears."""
+        return KeyFigures()
+
+    def set_slow(self, on: bool) -> bool:
+        """Its keys are not joined."""
+        return not on
 
     def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
         """As `Relay.take_digits`."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-
-import msgspec
 
 from media._core import SecretMemory, info_key
 from media.capture.capture import Capture
@@ -31,12 +29,14 @@ from media.events import (
     ResolveCharge,
     SessionId,
     SkipField,
+    SlowKeys,
     SubmitCapture,
 )
 from media.form_description import BadForm
+from media.service.capture_limits import limits_of
+from media.service.key_notes import KeyWatch
 from media.service.payers import Payers
 from media.service.session_protocol import SessionProtocol
-from media.settings import MediaSettings
 from provider_adapters.payer.pipe import PayerGone
 from provider_adapters.payment import Approved, Charge, Failed, Outcome, Unknown, outcome_type
 from tonewall.log import get_logger
@@ -58,6 +58,7 @@ _NO_PAYER = (
 class _Running:
     capture: Capture[SecretMemory]
     session: SessionProtocol
+    keys: KeyWatch
     by_info: bool = False  # keys come as SIP INFO
     timer: asyncio.TimerHandle | None = None
 
@@ -79,7 +80,13 @@ class CaptureDriver:
         return len(self._running)
 
     def start(
-        self, session: SessionProtocol, capture_id: CaptureId, form: CaptureForm, *, by_info: bool = False
+        self,
+        session: SessionProtocol,
+        capture_id: CaptureId,
+        form: CaptureForm,
+        *,
+        by_info: bool = False,
+        slow: bool = False,
     ) -> str | None:
         """Begin to collect; why not, where it cannot be."""
         if not session.mask_confirmed:
@@ -94,6 +101,7 @@ class CaptureDriver:
         try:
             memory = SecretMemory(SIZE)
             session.capture(not by_info)
+            keys = KeyWatch.begin(session, by_info=by_info, slow=slow)
         except OSError as error:
             log.error("capture_not_started", session=session.id, exc_info=error)
             return "no locked memory could be had for the digits; run `tonewall doctor`"
@@ -102,10 +110,10 @@ class CaptureDriver:
             memory,
             today=datetime.now(UTC).date(),
             now=_now(),
-            limits=_limits_of(form, self.limits),
+            limits=limits_of(form, self.limits),
             form=fields,
         )
-        self._running[session.id] = running = _Running(capture, session, by_info)
+        self._running[session.id] = running = _Running(capture, session, keys, by_info)
         self._after(running, [capture.changed()])
         return None
 
@@ -127,7 +135,7 @@ class CaptureDriver:
         return running.capture if running and running.capture.id == capture_id else None
 
     def obey(
-        self, command: ResetCapture | AskField | SkipField | SubmitCapture | CancelCapture
+        self, command: ResetCapture | AskField | SkipField | SlowKeys | SubmitCapture | CancelCapture
     ) -> str | None:
         """Why it is not done, where it is not."""
         if self.find_capture(command.session, command.capture) is None:
@@ -140,6 +148,8 @@ class CaptureDriver:
                     self.ask(command.session, field)
                 case SkipField(field=field):
                     self.skip(command.session, field)
+                case SlowKeys(on=on):
+                    return self._set_slow(command.session, on)
                 case SubmitCapture(charge=charge):
                     self.submit(command.session, charge)
                 case CancelCapture():
@@ -147,6 +157,22 @@ class CaptureDriver:
         except IllegalEvent as error:
             return str(error)
         return None
+
+    def _set_slow(self, session: SessionId, on: bool) -> str | None:
+        running = self._running[session]
+        refusal = running.keys.set_slow(on)
+        self._after(running, [] if refusal else [running.capture.changed()])
+        return refusal
+
+    def look_at_keys(self) -> None:
+        """Tell of each capture how its keys come, where that has changed."""
+        for running in tuple(self._running.values()):
+            try:
+                changed = running.keys.look_at_keys(running.capture.state)
+            except Exception as error:  # the others are still to be looked at
+                log.error("keys_not_watched", session=running.session.id, exc_info=error)
+                continue
+            self._after(running, [running.capture.changed()] if changed else [])
 
     # The five below raise IllegalEvent, and change nothing, where the capture's state forbids it.
 
@@ -200,6 +226,7 @@ class CaptureDriver:
         if running is None or not running.by_info:
             return "no capture takes keys from SIP INFO in this session"
         capture = running.capture
+        running.keys.info_keys += 1
         try:
             changes = capture.keys_waiting(lambda memory, at: info_key(body, memory, at), _now())
         except ValueError:
@@ -290,7 +317,7 @@ class CaptureDriver:
         """Tell what changed, stop collecting where it is over, and set the next alarm."""
         capture, session = running.capture, running.session
         for change in changes:
-            self.tell(msgspec.structs.replace(change, session=session.id))
+            self.tell(running.keys.with_notes(change))
         if capture.over and self._running.get(session.id) is running:
             del self._running[session.id]
             self._stop_keeping(session)
@@ -310,27 +337,6 @@ class CaptureDriver:
             log.error(
                 "keys_not_wiped", why="the core may still keep them", session=session.id, exc_info=error
             )
-
-
-def limits(settings: MediaSettings) -> Limits:
-    """How long a capture waits for what, as it is set."""
-    return Limits(
-        inactivity=settings.key_timeout,
-        total=settings.capture_timeout,
-        ready=settings.ready_timeout,
-        number_pause=settings.number_pause,
-        field_pause=settings.field_pause,
-        refusal_pause=settings.refusal_pause,
-    )
-
-
-def _limits_of(form: CaptureForm, usual: Limits) -> Limits:
-    return replace(
-        usual,
-        inactivity=usual.inactivity if form.key_timeout is None else form.key_timeout,
-        total=usual.total if form.capture_timeout is None else form.capture_timeout,
-        tries=form.tries,
-    )
 
 
 def _now() -> float:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import errno
 import socket
 
+from media.stream_description import Interface
+
 # Bytes that may wait where the media thread has to: twelve seconds of audio, two of video.
 _ROOM = 256 * 1024
 
@@ -59,3 +61,19 @@ class PortPairs:
                 return None
             raise
         return sock
+
+
+class OwnInterfaces:
+    """Our addresses, each with its ports. `own`: where a command names none; `limits`: low, high
+    and dscp as of PortPairs."""
+
+    def __init__(self, own: Interface, limits: tuple[int, int, int]) -> None:
+        self._own, self._limits = own, limits
+        self._ports: dict[str, PortPairs] = {}  # by address
+
+    def find(self, wanted: Interface) -> tuple[PortPairs, str]:
+        """The ports of an address, and the address that peers get in SDP."""
+        address = wanted.address or self._own.address
+        if address not in self._ports:
+            self._ports[address] = PortPairs(address, *self._limits)
+        return self._ports[address], wanted.advertised or wanted.address or self._own.advertised

@@ -20,7 +20,7 @@ from media.events import LegCounters, Masking, SendKey, SessionId, Side
 from media.mask_policy import BLOCK_SECONDS, MaskPolicy
 from media.service.line_watch import LineArrivals
 from media.service.ports import PortPairs
-from media.service.session_protocol import SessionProtocol
+from media.service.session_protocol import KeyFigures, SessionProtocol
 from media.stream_description import LocalStream, RemoteStream
 from tonewall.log import get_logger
 
@@ -244,6 +244,21 @@ class RelayedSession:
         ]
         for number in self._capturing:
             self.relay.set_capture(number, True)
+
+    def key_figures(self) -> KeyFigures:
+        """As in media/service/session_protocol.py."""
+        if not self.masked:
+            return KeyFigures()
+        each = [self.relay.key_figures(number) for number in self.streams]
+        events, tones, both = (sum(figures[at] for figures in each) for at in range(3))
+        doubled, talks = (any(figures[at] for figures in each) for at in (3, 4))
+        return KeyFigures(events, tones, both, self._hears_tones, doubled, talks)
+
+    def set_slow(self, on: bool) -> bool:
+        """As in media/service/session_protocol.py."""
+        for number in self._capturing:
+            self.relay.set_slow(number, on)
+        return True
 
     def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
         """As `Relay.take_digits`."""

@@ -42,6 +42,7 @@ from media.events import (
     SetRemote,
     Side,
     SkipField,
+    SlowKeys,
     StartCapture,
     StopPrompt,
     SubmitCapture,
@@ -49,12 +50,13 @@ from media.events import (
 )
 from media.peer import Peer
 from media.prompts.shelf import PromptShelf
-from media.service.capture_driver import CaptureDriver, limits
+from media.service.capture_driver import CaptureDriver
+from media.service.capture_limits import limits
 from media.service.line_watch import LOOK, Watch
 from media.service.orphans import Orphans
 from media.service.payers import Payers
 from media.service.playback import Playback
-from media.service.ports import NoPorts, PortPairs
+from media.service.ports import NoPorts, OwnInterfaces
 from media.service.relayed_session import RelayedSession, own, send_key
 from media.service.session_protocol import SessionProtocol
 from media.service.threads import MediaThreads
@@ -83,9 +85,8 @@ class MediaService:
         self._quiet_time = settings.quiet_time
         self._orphans = Orphans()
         self._watch = Watch(settings.media_timeout)
-        self._range = (*settings.port_range(), settings.dscp)
-        self._own = Interface(address=settings.address, advertised=settings.advertised or settings.address)
-        self._ports: dict[str, PortPairs] = {}  # by address
+        own = Interface(address=settings.address, advertised=settings.advertised or settings.address)
+        self._interfaces = OwnInterfaces(own, (*settings.port_range(), settings.dscp))
         self._payers = payers
         self._captures = CaptureDriver(payers, limits(settings), self._tell, self._capture_over)
         self._sessions: dict[SessionId, SessionProtocol] = {}
@@ -182,6 +183,7 @@ class MediaService:
             relayed = [each for each in self._sessions.values() if isinstance(each, RelayedSession)]
             for news in self._watch.look_at_sessions(keying, relayed, asyncio.get_running_loop().time()):
                 self._tell(news)
+            self._captures.look_at_keys()
 
     def _on_command(self, connection: FrameConnection[AnyCommand], command: AnyCommand) -> None:
         if isinstance(command, ResolveCharge):
@@ -235,8 +237,8 @@ class MediaService:
             case SetMask(masking=masking):
                 own(session).set_mask(False, masking)
                 self._unmasking.went_off(session.id)
-            case StartCapture(capture=capture, by_info=by_info, form=form):
-                reason = self._captures.start(session, capture, form, by_info=by_info)
+            case StartCapture(capture=capture, by_info=by_info, form=form, slow=slow):
+                reason = self._captures.start(session, capture, form, by_info=by_info, slow=slow)
             case InfoKeyed(body=body):
                 self._playback.key_came(session)
                 reason = self._captures.info_keyed(session.id, body)
@@ -252,7 +254,7 @@ class MediaService:
                 came = session.came if isinstance(session, RelayedSession) else ({}, {})
                 types = {"caller_types": came[0], "agent_types": came[1]}
                 return SessionClosed(serial=command.serial, caller=caller, agent=agent, **types)
-            case ResetCapture() | AskField() | SkipField() | SubmitCapture() | CancelCapture():
+            case ResetCapture() | AskField() | SkipField() | SlowKeys() | SubmitCapture() | CancelCapture():
                 reason = self._captures.obey(command)
         return done if reason is None else Refused(serial=command.serial, reason=reason)
 
@@ -263,8 +265,8 @@ class MediaService:
             self._close(command.session)
         relay = self._threads.least_busy()
         interfaces = {
-            Side.CALLER: self._interface(command.caller),
-            Side.AGENT: self._interface(command.agent),
+            Side.CALLER: self._interfaces.find(command.caller),
+            Side.AGENT: self._interfaces.find(command.agent),
         }
         session = RelayedSession(command.session, relay, interfaces, self._numbers, command.streams)
         self._threads.add_session(relay)
@@ -272,13 +274,6 @@ class MediaService:
         self._of_stream.update(dict.fromkeys(session.streams, session))
         caller, agent = session.local.values()
         return SessionOpened(serial=command.serial, caller=caller, agent=agent)
-
-    def _interface(self, wanted: Interface) -> tuple[PortPairs, str]:
-        """The ports of an address, and the address that peers get in SDP."""
-        address = wanted.address or self._own.address
-        if address not in self._ports:
-            self._ports[address] = PortPairs(address, *self._range)
-        return self._ports[address], wanted.advertised or wanted.address or self._own.advertised
 
     def _widen(self, session: SessionProtocol, command: WidenSession) -> AnyAnswer:
         if not isinstance(session, RelayedSession):

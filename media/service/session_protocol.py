@@ -4,10 +4,30 @@ an rtpengine server (media/rtpengine/session.py)."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from media._core import SecretMemory
 from media.events import LegCounters, SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFigures:
+    """How a customer's keys came since the mask went on. `both`: presses of `events` and of
+    `tones`. `tones_taken`: a key that is a tone alone is captured. `doubled`: each key of the
+    capture comes twice. `talks`: the customer has talked since the newest."""
+
+    events: int = 0
+    tones: int = 0
+    both: int = 0
+    tones_taken: bool = False
+    doubled: bool = False
+    talks: bool = False
+
+    @property
+    def presses(self) -> int:
+        """Presses, in whatever form."""
+        return self.events + self.tones - self.both
 
 
 class SessionProtocol(Protocol):
@@ -24,6 +44,15 @@ class SessionProtocol(Protocol):
 
     def capture(self, on: bool) -> None:
         """Keep the customer's key presses, or stop and wipe them. Raises OSError, ValueError."""
+
+    def key_figures(self) -> KeyFigures:
+        """How the customer's keys came since the mask went on; all zeros where nobody knows."""
+        ...
+
+    def set_slow(self, on: bool) -> bool:
+        """Join two equal keys that come within 400 ms, while keys are kept; False: that cannot be
+        done here."""
+        ...
 
     def is_quiet(self, seconds: float) -> bool:
         """Whether no key of the customer's has come under the mask for so long, as an event or a

@@ -400,6 +400,11 @@ class FakeDesk:
     async def remember(self, name: RequestName, answer: bytes) -> None:
         self.keys[name.agent, name.key] = (name.digest, answer)
 
+    async def slow_keys(self, call_id: str, on: bool, agent: str = "") -> CallView:
+        self.under_way(call_id, agent)
+        self.asked.append(("slow", call_id, on))
+        return self.change(call_id, slow=on)
+
     async def cancel_capture(self, call_id: str, agent: str = "") -> CallView:
         view = self.under_way(call_id, agent)
         self.asked.append(("cancel", call_id))

@@ -84,6 +84,8 @@ bool tones_hear(struct tones *tones, const struct found *found, const struct det
         first = tones->since;
     tones->tone = (struct span){.code = key, .first = first, .last = at};
     tones->is_free = !are_one_press(&tones->event, &tones->tone);
+    tones->presses++;
+    tones->shared += !tones->is_free;
     return tones->is_free;
 }
 
@@ -160,6 +162,7 @@ bool tones_event(struct tones *tones, int code, uint32_t first, uint16_t duratio
         tones->event = (struct span){.code = code, .first = first, .last = last};
         bool was_heard = tones->is_free && are_one_press(&tones->event, &tones->tone);
         tones->is_free &= !was_heard;
+        tones->shared += was_heard;
         return was_heard;
     }
     if (code == tones->event.code && ticks_after(last, tones->event.last) > 0)

@@ -24,6 +24,7 @@ struct tones {
     double row_power, column_power;
     bool is_free;
     struct span tone, event;
+    unsigned presses, shared; /* presses that came as tones; of those, as events too */
 };
 
 /* Knows of no press. */

@@ -14,16 +14,30 @@ static bool overtook(const struct key *key, uint32_t ssrc, uint32_t timestamp, i
     return now_ms - key->seen_ms < ORDER_MS && key->ssrc == ssrc && by > 0 && by <= REORDER_TICKS;
 }
 
+/* Whether slow mode takes a key for the one before its place, or behind. */
+static bool is_joined(const struct keys *keys, int at, int code, int64_t now_ms) {
+    const struct key *beside[] = {at > 0 ? &keys->held[at - 1] : keys->any_released ? &keys->released : NULL,
+                                  at < keys->count ? &keys->held[at] : NULL};
+    for (int i = 0; i < 2 && keys->slow; i++)
+        if (beside[i] != NULL && beside[i]->code == code && now_ms - beside[i]->seen_ms <= SLOW_MS)
+            return true;
+    return false;
+}
+
 bool keys_put(struct keys *keys, int code, uint32_t ssrc, uint32_t timestamp, int64_t now_ms) {
     bool is_late = keys->any_released && overtook(&keys->released, ssrc, timestamp, now_ms);
-    if (code == KEY_LOST || is_late || keys->count == KEYS)
+    if (code == KEY_LOST)
         return false;
+    doubled_add(&keys->doubled, code, now_ms);
     int at = keys->count;
-    while (at > 0 && overtook(&keys->held[at - 1], ssrc, timestamp, now_ms)) {
-        keys->held[at] = keys->held[at - 1];
+    while (at > 0 && overtook(&keys->held[at - 1], ssrc, timestamp, now_ms))
         at--;
-    }
-    int64_t seen_ms = at < keys->count ? keys->held[at + 1].seen_ms : now_ms;
+    if (is_joined(keys, at, code, now_ms))
+        return true;
+    if (is_late || keys->count == KEYS)
+        return false;
+    int64_t seen_ms = at < keys->count ? keys->held[at].seen_ms : now_ms;
+    memmove(&keys->held[at + 1], &keys->held[at], (size_t)(keys->count - at) * sizeof keys->held[0]);
     keys->held[at] =
         (struct key){.seen_ms = seen_ms, .ssrc = ssrc, .timestamp = timestamp, .code = (uint8_t)code};
     keys->count++;
@@ -46,7 +60,8 @@ int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room) {
     if (moved > 0) {
         keys->any_released = true;
         keys->released = keys->held[moved - 1];
-        keys->released.code = KEY_LOST;
+        if (!keys->slow)
+            keys->released.code = KEY_LOST;
     }
     keys->count -= moved;
     memmove(keys->held, keys->held + moved, (size_t)keys->count * sizeof keys->held[0]);
@@ -55,5 +70,5 @@ int keys_take(struct keys *keys, int64_t now_ms, uint8_t *into, size_t room) {
 }
 
 void keys_constants(const struct constant_sink *sink) {
-    CONSTANTS(sink, KEYS, KEY_HOLD_MS, KEY_LOST, ORDER_MS, REORDER_TICKS);
+    CONSTANTS(sink, KEYS, KEY_HOLD_MS, SLOW_MS, KEY_LOST, ORDER_MS, REORDER_TICKS);
 }

@@ -55,6 +55,7 @@ static void sight_event(struct mask *mask, const struct arrival *arrival, struct
     bool was_tone = mask->on && mask->hold != NULL &&
                     hold_key(mask->hold, arrival->ssrc, arrival->timestamp, arrival->code, arrival->duration,
                              sighting.is_new);
+    mask->event_presses += sighting.is_new && mask->on;
     if (sighting.lost || (sighting.is_new && !was_tone))
         decision_add_press(decision, sighting.lost ? KEY_LOST : arrival->code, arrival->timestamp);
     seen->withheld |= sighting.withheld;

@@ -94,11 +94,12 @@ static void add_span(struct hold *hold, struct span press) {
         hold->pressed[hold->presses++] = press;
 }
 
-/* Reads presses from tones. */
+/* Reads presses from tones. Where they are not captured they are counted all the same. */
 static void read_tones(struct hold *hold, const struct found *found) {
+    bool is_free = tones_hear(&hold->tones, found, &hold->detector, hold->next);
     if (!hold->options.tones)
         return;
-    if (tones_hear(&hold->tones, found, &hold->detector, hold->next))
+    if (is_free)
         add_span(hold, hold->tones.tone);
     if (tones_touch(&hold->tones, &hold->detector))
         add_span(hold, (struct span){.code = PRESS_LOST, .first = hold->next});
@@ -136,6 +137,14 @@ static bool must_shut(const struct hold *hold) {
            hold->block <= hold->gate.until || hold->block <= hold->sensitive.until;
 }
 
+/* Talk is what goes on without a key. The time of an event is nobody's voice. */
+static void hear_talk(struct hold *hold, bool is_press) {
+    if (is_press)
+        hold->talk = (struct talk){0};
+    else if (hold->block > hold->window)
+        talk_hear(&hold->talk, inband_measured(&hold->detector, 0)->energy);
+}
+
 /* A whole block has come: shuts it, and blocks before it, where there is a tone or a window. */
 static void hear_block(struct hold *hold) {
     int64_t block = hold->block;
@@ -155,8 +164,10 @@ static void hear_block(struct hold *hold) {
     hold->shut[block % HOLD_BLOCKS] = !is_shut ? BLOCK_OPEN : is_flat ? BLOCK_PLACEHOLDER : BLOCK_NOISY;
     if (block > hold->missing && !is_shut && !is_tone)
         learn_background(hold, inband_measured(&hold->detector, 0)->energy / BLOCK);
-    if (block > hold->missing)
+    if (block > hold->missing) {
         read_tones(hold, &found);
+        hear_talk(hold, is_press);
+    }
     hold->block++;
 }
 
@@ -249,6 +260,7 @@ void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, 
 
 void hold_event(struct hold *hold, int64_t now_ms) {
     hold->last_ms = hold->sounded_ms = now_ms;
+    hold->talk = (struct talk){0};
     let_pass(hold, now_ms);
     extend_to(&hold->window, hold->block + hold->options.guard);
     extend_to(&hold->tail, hold->block + HOLD_TAIL);
@@ -260,7 +272,8 @@ bool hold_key(struct hold *hold, uint32_t ssrc, uint32_t timestamp, int code, ui
               bool is_new) {
     /* The clock of another SSRC tells nothing: it is now. */
     uint32_t first = hold->bound && hold->ssrc != ssrc ? hold->next : timestamp;
-    return hold->options.tones && tones_event(&hold->tones, code, first, duration, is_new);
+    bool was_tone = tones_event(&hold->tones, code, first, duration, is_new);
+    return hold->options.tones && was_tone;
 }
 
 bool hold_pressed(struct hold *hold, struct span *out) {

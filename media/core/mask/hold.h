@@ -8,6 +8,7 @@
 #include "audio/g722.h"
 #include "audio/inband.h"
 #include "audio/sensitive_detector.h"
+#include "audio/talk.h"
 #include "audio/tones.h"
 #include "constants.h"
 #include "rtp/rtp.h"
@@ -78,6 +79,7 @@ struct hold {
     struct gate gate;
     struct sensitive sensitive;
     struct tones tones;
+    struct talk talk; /* since the newest key */
     int presses; /* that were read from tones, and not yet fetched */
     struct span pressed[HOLD_PRESSES];
     struct g722 left; /* the decoder of the audio that has left, as the agent's phone has it */
@@ -101,7 +103,8 @@ void hold_fill(struct hold *hold, int size, uint16_t seq);
 void hold_audio(struct hold *hold, struct frame header, const uint8_t *payload, int64_t now_ms);
 /* A packet holds an event: the audio around it is shut. */
 void hold_event(struct hold *hold, int64_t now_ms);
-/* The same packet, if it is a key's. Whether it begins a press that was read from a tone before. */
+/* The same packet, if it is a key's. Whether it begins a press that was captured as a tone
+ * before. */
 bool hold_key(struct hold *hold, uint32_t ssrc, uint32_t timestamp, int code, uint16_t duration, bool is_new);
 /* Fetches the next press that was read from a tone; false: there is none. */
 bool hold_pressed(struct hold *hold, struct span *out);

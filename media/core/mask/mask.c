@@ -270,6 +270,14 @@ bool mask_is_quiet(const struct mask *mask, int64_t now_ms, int64_t quiet_ms) {
     return is_quiet && (mask->hold == NULL || hold_is_quiet(mask->hold, now_ms, quiet_ms));
 }
 
+struct key_figures mask_key_figures(const struct mask *mask) {
+    const struct hold *hold = mask->hold;
+    return (struct key_figures){.events = mask->on ? mask->event_presses : 0,
+                                .tones = hold != NULL ? hold->tones.presses : 0,
+                                .shared = hold != NULL ? hold->tones.shared : 0,
+                                .talks = hold != NULL && talk_goes_on(&hold->talk)};
+}
+
 bool mask_send_key(struct mask *mask, const struct outgoing_key *key, uint32_t own, int64_t now_ms) {
     return !mask->on && event_sender_put(&mask->sender, key, own, now_ms);
 }

@@ -30,6 +30,7 @@ struct mask {
     /* While masked: an event came, or the decoder process found a tone, the last at `keyed_ms`. */
     bool keyed;
     int64_t keyed_ms;
+    unsigned event_presses; /* while masked: presses that came as events */
     /* While masked, not owned; NULL where there is no memory for it: then no audio leaves. */
     struct hold *hold;
     struct tracks tracks;

@@ -5,7 +5,9 @@
 #include "audio/inband.h"
 #include "audio/placeholder.h"
 #include "audio/sensitive_detector.h"
+#include "audio/talk.h"
 #include "audio/tones.h"
+#include "dtmf/doubled.h"
 #include "dtmf/event_sender.h"
 #include "dtmf/keys.h"
 #include "dtmf/reassembly.h"
@@ -28,15 +30,16 @@ static const struct {
     const char *name;
     void (*give)(const struct constant_sink *sink);
 } GIVERS[] = {
-    {"codec", codec_constants},       {"event_sender", event_sender_constants},
-    {"events", events_constants},     {"gap", gap_constants},
-    {"hold", hold_constants},         {"inband", inband_constants},
-    {"keys", keys_constants},         {"placeholder", placeholder_constants},
-    {"quality", quality_constants},   {"reassembly", reassembly_constants},
-    {"red", red_constants},           {"rtcp", rtcp_constants},
-    {"rtp", rtp_constants},           {"rtpengine_log", rtpengine_log_constants},
-    {"sequence", sequence_constants}, {"sip_info", sip_info_constants},
-    {"source", source_constants},     {"sensitive_detector", sensitive_detector_constants},
+    {"codec", codec_constants},                 {"doubled", doubled_constants},
+    {"event_sender", event_sender_constants},   {"events", events_constants},
+    {"gap", gap_constants},                     {"hold", hold_constants},
+    {"inband", inband_constants},               {"keys", keys_constants},
+    {"placeholder", placeholder_constants},     {"quality", quality_constants},
+    {"reassembly", reassembly_constants},       {"red", red_constants},
+    {"rtcp", rtcp_constants},                   {"rtp", rtp_constants},
+    {"rtpengine_log", rtpengine_log_constants}, {"sensitive_detector", sensitive_detector_constants},
+    {"sequence", sequence_constants},           {"sip_info", sip_info_constants},
+    {"source", source_constants},               {"talk", talk_constants},
     {"tones", tones_constants},
 };
 

@@ -4,6 +4,7 @@
 #include "memory/secret.h"
 #include "python/arguments.h"
 #include "python/python.h"
+#include "python/relay_figures.h"
 #include "rtp/rtcp.h"
 
 #include <stdlib.h>
@@ -84,6 +85,7 @@ static PyObject *py_mask_switch(PyObject *object, PyObject *args) {
     PyObject *left = release_held(self, true);
     self->mask.on = on;
     self->mask.keyed = self->mask.keyed && on;
+    self->mask.event_presses = on ? self->mask.event_presses : 0;
     self->mask.hold = on ? (struct hold *)self->hold.bytes : NULL;
     if (on) {
         hold_begin(self->mask.hold, &options);
@@ -249,12 +251,28 @@ static PyObject *py_mask_take_ripe(PyObject *object, PyObject *now) {
     return result;
 }
 
+static PyObject *py_mask_slow(PyObject *object, PyObject *on) {
+    int is_on = PyObject_IsTrue(on);
+    if (is_on < 0)
+        return NULL;
+    ((struct keys *)((Mask *)object)->keys.bytes)->slow = is_on;
+    Py_RETURN_NONE;
+}
+
+static PyObject *py_mask_key_figures(PyObject *object, PyObject *Py_UNUSED(ignored)) {
+    Mask *self = (Mask *)object;
+    struct key_figures figures = mask_key_figures(&self->mask);
+    return py_key_figures(&figures, ((struct keys *)self->keys.bytes)->doubled.found);
+}
+
 static PyMethodDef mask_methods[] = {
     {"switch", py_mask_switch, METH_VARARGS, NULL},
     {"released", py_mask_released, METH_NOARGS, NULL},
     {"asked", py_mask_asked, METH_NOARGS, NULL},
     {"idle", py_mask_idle, METH_O, NULL},
     {"is_quiet", py_mask_is_quiet, METH_VARARGS, NULL},
+    {"slow", py_mask_slow, METH_O, NULL},
+    {"key_figures", py_mask_key_figures, METH_NOARGS, NULL},
     {"send_key", py_mask_send_key, METH_VARARGS, NULL},
     {"sent", py_mask_sent, METH_O, NULL},
     {"rtp", py_mask_rtp, METH_VARARGS, NULL},

@@ -18,6 +18,11 @@ PyObject *py_counters(const struct counters counters[LEGS]) {
         agent->missing, "agent_arrival_jitter", agent->arrival_jitter);
 }
 
+PyObject *py_key_figures(const struct key_figures *figures, bool doubled) {
+    return Py_BuildValue("(IIIOO)", figures->events, figures->tones, figures->shared,
+                         doubled ? Py_True : Py_False, figures->talks ? Py_True : Py_False);
+}
+
 /* {payload type: packets}, without types of which none came. */
 static PyObject *count_types(const uint64_t types[PAYLOAD_TYPES]) {
     PyObject *counts = PyDict_New();

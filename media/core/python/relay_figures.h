@@ -10,5 +10,7 @@ PyObject *py_counters(const struct counters counters[LEGS]);
 /* Of one leg: (unproved, newest stranger as (host, port) or None, {payload type: packets}). NULL:
  * an exception is set. */
 PyObject *py_arrived(const struct arrived *arrived);
+/* (events, tones, shared, doubled, talks). NULL: an exception is set. */
+PyObject *py_key_figures(const struct key_figures *figures, bool doubled);
 
 #endif

@@ -141,6 +141,20 @@ static PyObject *py_relay_set_capture(PyObject *self, PyObject *args, PyObject *
     return switch_stream(self, args, kwargs, COMMAND_SET_CAPTURE);
 }
 
+static PyObject *py_relay_set_slow(PyObject *self, PyObject *args, PyObject *kwargs) {
+    return switch_stream(self, args, kwargs, COMMAND_SET_SLOW);
+}
+
+static PyObject *py_relay_key_figures(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"stream", NULL};
+    struct command command = {.kind = COMMAND_KEY_FIGURES};
+    long long stream;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "L", names, &stream))
+        return NULL;
+    command.stream = stream;
+    return py_relay_run(self, &command) ? py_key_figures(&command.figures, command.doubled) : NULL;
+}
+
 static PyObject *py_relay_send_key(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"stream", "body", "payload_type", "clock", NULL};
     struct command command = {.kind = COMMAND_SEND_KEY};
@@ -215,6 +229,8 @@ static PyMethodDef relay_methods[] = {
     {"set_mask", WITH_KEYWORDS(py_relay_set_mask)},
     {"is_quiet", WITH_KEYWORDS(py_relay_is_quiet)},
     {"set_capture", WITH_KEYWORDS(py_relay_set_capture)},
+    {"set_slow", WITH_KEYWORDS(py_relay_set_slow)},
+    {"key_figures", WITH_KEYWORDS(py_relay_key_figures)},
     {"set_decoder", py_relay_set_decoder, METH_O, NULL},
     {"has_decoder", py_relay_has_decoder, METH_NOARGS, NULL},
     {"send_key", WITH_KEYWORDS(py_relay_send_key)},

@@ -70,6 +70,17 @@ static int set_capture(struct relay *relay, struct stream *stream, bool on) {
     return 0;
 }
 
+static int read_key_figures(const struct stream *stream, struct command *command) {
+    command->figures = mask_key_figures(&stream->mask);
+    command->doubled = stream->keys->doubled.found;
+    return 0;
+}
+
+static int set_slow(struct stream *stream, bool on) {
+    stream->keys->slow = on && stream->capture;
+    return 0;
+}
+
 static int take_digits(struct relay *relay, struct stream *stream, const struct command *command,
                        int64_t now_ms) {
     int count = keys_take(stream->keys, now_ms, command->into, command->room);
@@ -152,6 +163,10 @@ static int apply_to_stream(struct relay *relay, struct command *command) {
         return mask_is_quiet(&stream->mask, now_ms, command->quiet_ms);
     case COMMAND_SET_CAPTURE:
         return set_capture(relay, stream, command->on);
+    case COMMAND_SET_SLOW:
+        return set_slow(stream, command->on);
+    case COMMAND_KEY_FIGURES:
+        return read_key_figures(stream, command);
     case COMMAND_SEND_KEY:
         return send_key(relay, stream, command, now_ms);
     case COMMAND_PLAY:

@@ -44,6 +44,7 @@ int relay_set_mask(struct relay *relay, struct stream *stream, const struct comm
         event_sender_forget(&mask->sender);
     mask->shut = mask->shut && mask->on;
     mask->keyed = mask->keyed && mask->on;
+    mask->event_presses = mask->on ? mask->event_presses : 0;
     relay_choose_set(relay, stream);
     if (mask->on && mask->hold == NULL) {
         mask->hold = pool_borrow(&relay->holds);

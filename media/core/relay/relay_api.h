@@ -6,6 +6,7 @@
 #include "dtmf/event_sender.h"
 #include "dtmf/notice.h"
 #include "mask/hold.h"
+#include "mask/mask.h"
 #include "mask/payload_types.h"
 #include "prompt/player.h"
 #include "relay/srtp.h"
@@ -42,6 +43,8 @@ enum command_kind {
     COMMAND_SET_MASK,
     COMMAND_IS_QUIET,
     COMMAND_SET_CAPTURE,
+    COMMAND_SET_SLOW,
+    COMMAND_KEY_FIGURES,
     COMMAND_SEND_KEY,
     COMMAND_SET_DECODER,
     COMMAND_HAS_DECODER,
@@ -74,6 +77,8 @@ struct command {
     struct crypto_keys keys; /* `suite` NULL: in clear */
     const struct play *play; /* whose recordings become the relay's where the command succeeds */
     int64_t played; /* the number of the newest play */
+    struct key_figures figures;
+    bool doubled; /* each key comes twice */
     uint8_t *into; /* secret memory */
     size_t room;
     struct counters counters[LEGS];

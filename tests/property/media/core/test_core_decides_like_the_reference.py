@@ -233,10 +233,16 @@ steps = st.lists(
 
 
 @settings(max_examples=400, deadline=None)
-@given(steps=steps, are_types_known=st.sampled_from([True, True, True, False]), drops_events=st.booleans())
-def test_the_core_and_the_reference_decide_alike(steps, are_types_known, drops_events):
-    keys = KeyQueue()
+@given(
+    steps=steps,
+    are_types_known=st.sampled_from([True, True, True, False]),
+    drops_events=st.booleans(),
+    slow=st.booleans(),
+)
+def test_the_core_and_the_reference_decide_alike(steps, are_types_known, drops_events, slow):
+    keys = KeyQueue(slow=slow)
     reference, core = pair(are_types_known=are_types_known, drops_events=drops_events)
+    core.slow(slow)
     now = 10_000
     for kind, value in steps:
         if kind == "rtp":
@@ -257,6 +263,7 @@ def test_the_core_and_the_reference_decide_alike(steps, are_types_known, drops_e
             now += value
             assert core.idle(now) == reference.idle(now)
             assert core.take_ripe(now) == keys.take_ripe(now)
+        assert core.key_figures() == figures(reference, keys)
 
 
 @settings(max_examples=400, deadline=None)
@@ -370,12 +377,18 @@ class Wanderer:
         return self.chance.choice([0, 0, 0, 1, 10, 20, 20, 99, 100, 101, 249, 250, 251, 252])
 
 
+def figures(reference, keys):
+    *came, talks = reference.key_figures()
+    return (*came, keys.doubled.found, talks)
+
+
 @settings(max_examples=150, deadline=None)
 @given(seed=st.integers(0, 2**32), origin=near_wraps)
 def test_the_core_and_the_reference_decide_alike_along_a_sender_s_way(seed, origin):
     sender = Wanderer(seed, origin)
-    keys = KeyQueue()
+    keys = KeyQueue(slow=seed % 2 == 0)
     reference, core = pair()
+    core.slow(keys.slow)
     now = 0
     for _ in range(300):
         now += sender.pause_ms()
@@ -392,6 +405,7 @@ def test_the_core_and_the_reference_decide_alike_along_a_sender_s_way(seed, orig
         assert core.released() == list(reference.released())
         if sender.chance.random() < 0.3:
             assert core.take_ripe(now) == keys.take_ripe(now)
+        assert core.key_figures() == figures(reference, keys)
 
 
 @settings(max_examples=100, deadline=None)

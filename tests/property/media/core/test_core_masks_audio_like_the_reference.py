@@ -135,6 +135,8 @@ def test_the_core_and_the_reference_let_the_same_bytes_go_and_hear_the_same_keys
         waited = reference.idle(now + 60)
         assert core.idle(now + 60) == waited
         left += len(released) + len(waited)
+        events, tones, both, _, talks = core.key_figures()
+        assert (events, tones, both, talks) == reference.key_figures()
         for quiet_ms in (100, 1000):
             assert core.is_quiet(now, quiet_ms) == reference.is_quiet(now, quiet_ms)
         if caller.chance.random() < 0.02:

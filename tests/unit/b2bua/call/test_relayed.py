@@ -8,7 +8,7 @@ import pytest
 from b2bua.call import leg, leg_command
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.mid_call_requests import MAX_PENDING, TIMEOUT
-from b2bua.call.trunk_policy import TrunkPolicy
+from b2bua.call.trunk_policy import KeyPolicy, TrunkPolicy
 from b2bua.call.view import NotNow
 from media.events import CaptureId, CaptureState, InfoKeyed, KeyWithheld, SendKey, Side, StartCapture
 from tests.call_script import DONE, MASK, REFUSED, RELEASE, SESSION, THEIRS, UNMASK, Script, sdp
@@ -191,7 +191,8 @@ def test_the_packages_that_an_end_takes_cross_with_its_refusal_but_not_from_a_ma
 def by_info() -> Script:
     """A carrier whose keys come as INFO, and whose phones agreed on no telephone-event."""
     script = Script(
-        offer=sdp("192.0.2.10", 4000, events=False), policies={"near trunk": TrunkPolicy(keys_by_info=True)}
+        offer=sdp("192.0.2.10", 4000, events=False),
+        policies={"near trunk": TrunkPolicy(keys=KeyPolicy(by_info=True))},
     )
     script.answer(sdp("192.0.2.20", 5000, events=False))
     script.start("c1")

@@ -54,6 +54,7 @@ OTHER = {
     ("carrier", "capture_tones"): "yes",
     ("carrier", "placeholder_tone"): "yes",
     ("carrier", "info_digits"): "yes",
+    ("carrier", "slow_keys"): "yes",
     ("pbx", "dtmf"): "rfc4733",
     **{
         (trunk, key): value

@@ -9,6 +9,7 @@ from media._core import constants
 from media.formats import opus, rtp, telephone_event
 from media.reference import (
     audio_hold,
+    doubled,
     event_sender,
     gap_fill,
     hold_output,
@@ -22,11 +23,13 @@ from media.reference import (
     sequence,
     sip_info,
     source,
+    talk,
     tones,
 )
 
 REFERENCE = {
     "codec": {"OPUS_MAX": opus.MAX_DURATION},
+    "doubled": {"TWIN_MS": doubled.TWIN_MS, "PAIRS_MIN": doubled.PAIRS, "FIRST_MS": doubled.FIRST_MS},
     "event_sender": {
         "SENDER_WAITING": event_sender.WAITING,
         "INTERVAL_MS": event_sender.INTERVAL_MS,
@@ -98,6 +101,7 @@ REFERENCE = {
     "keys": {
         "KEYS": reassembly.ROOM,
         "KEY_HOLD_MS": reassembly.HOLD_MS,
+        "SLOW_MS": reassembly.SLOW_MS,
         "KEY_LOST": reassembly.LOST,
         "ORDER_MS": reassembly.ORDER_MS,
         "REORDER_TICKS": reassembly.REORDER_TICKS,
@@ -152,6 +156,12 @@ REFERENCE = {
         "STANDS_OUT_LOSSY": sensitive_detector.STANDS_OUT_LOSSY,
         "SENSITIVE_UNEVEN": sensitive_detector.UNEVEN,
         "SENSITIVE_FAINT": sensitive_detector.FAINT,
+    },
+    "talk": {
+        "TALK_PART": talk.PART,
+        "TALK_FLOOR": talk.FLOOR,
+        "TALK_RATIO": talk.RATIO,
+        "TALK_CHANGES": talk.CHANGES,
     },
     "tones": {
         "TONES_HITS": tones.HITS,
