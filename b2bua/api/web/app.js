@@ -292,7 +292,7 @@ async function act(path, options, part = "capture") {
   }
   busy = false;
   if (!stop) return;
-  if (fault || path === "/ask" || path === "/skip" || part === "mask") moveFocus = false;
+  if (fault || path === "/ask" || path === "/skip" || path === "/slow" || part === "mask") moveFocus = false;
   show();
   if (!moveFocus && document.activeElement === document.body) (from.disabled ? $(`${shown.panel || "order"}-title`) : from).focus();
   if (fault?.status === 401) signOut(EXPIRED);
@@ -356,6 +356,7 @@ $("link-leave").addEventListener("click", () => next(null));
 $("sign-out").addEventListener("click", () => signOut());
 $("charge").addEventListener("click", () => act("/submit"));
 $("cancel").addEventListener("click", () => act("", { method: "DELETE" }));
+$("slow").addEventListener("click", () => act("/slow", { body: { on: !calls.current?.capture?.slow } }));
 $("release").addEventListener("click", () => act("/release", {}, "mask"));
 $("again").addEventListener("click", () => next(calls.capture(calls.current).order));
 $("repeat-order").addEventListener("click", () => again?.());

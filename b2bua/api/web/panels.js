@@ -3,6 +3,7 @@
 import { $, icon, make, write } from "./page.js";
 import { labelOf } from "./field_words.js";
 import { formFields, useForm, usualLength } from "./form.js";
+import { keyNotes, slowButton } from "./notes.js";
 import { askWords, brandName, fieldState, result } from "./words.js";
 
 const rows = new Map();
@@ -60,12 +61,29 @@ export function showCapture(capture, amount, able) {
     if (skip) skip.hidden = !(able && open) || progress.complete || progress.kept;
     drawDots(rows.get(field), described, progress, capture);
   }
+  showNotes(capture, able);
   const charge = $("charge");
   write(charge, capture.stage === "charging" ? "Charging…" : `Charge ${amount}`);
   charge.disabled = !(able && capture.stage === "ready");
   charge.setAttribute("aria-busy", String(capture.stage === "charging"));
   $("cancel").hidden = capture.stage === "charging";
   $("cancel").disabled = !able;
+}
+
+/** How the keys come, and the button for keys that come twice. */
+function showNotes(capture, able) {
+  const notes = keyNotes(capture), button = slowButton(capture), list = $("notes");
+  const drawn = JSON.stringify(notes);
+  if (list.dataset.drawn !== drawn) {
+    list.dataset.drawn = drawn;
+    list.replaceChildren(...notes.map(({ text, lang, warns }) => make("li", { text, lang, className: warns ? "warns" : "" })));
+  }
+  list.hidden = notes.length === 0;
+  $("slow").hidden = !button;
+  $("slow").disabled = !able;
+  if (!button) return;
+  write($("slow"), button.text);
+  $("slow").lang = button.lang;
 }
 
 function drawDots(shown, described, progress, capture) {
