@@ -13,7 +13,8 @@ from b2bua.api.call_routes import CallId, view_response
 from b2bua.api.field_bodies import AskBody, ResetBody, SkipBody, SlowBody
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests
 from b2bua.api.schema import call_answer, problem_answers
-from b2bua.call.view import CallDesk, CallView
+from b2bua.call.desk import CallDesk
+from b2bua.call.view import CallView
 from tonewall.log import get_logger
 
 log = get_logger(__name__)

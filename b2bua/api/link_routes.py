@@ -19,7 +19,8 @@ from b2bua.api.call_routes import CallId
 from b2bua.api.link_bodies import LinkBody
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests, PaymentId
 from b2bua.api.schema import link_offer_answer, payment_answer, problem_answers, svg_answer
-from b2bua.call.view import CallDesk, NotNow, PaymentView
+from b2bua.call.desk import CallDesk
+from b2bua.call.view import NotNow, PaymentView
 from tonewall.log import get_logger
 
 log = get_logger(__name__)

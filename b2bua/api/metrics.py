@@ -19,9 +19,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from b2bua.api.schema import problem_answers
 from b2bua.call.cdr import CallRecord, LegRecord
+from b2bua.call.desk import CallDesk
 from b2bua.call.service_view import Fault, Stops
 from b2bua.call.tallies import Tallies
-from b2bua.call.view import CallDesk, CaptureStage
+from b2bua.call.view import CaptureStage
 from provider_adapters.payment import DIFFERENCES
 from provider_adapters.reconciler.messages import WebhookRefusal
 

@@ -15,9 +15,10 @@ from fastapi.responses import Response
 from b2bua.api.bodies import ReconcileBody
 from b2bua.api.problems import problem
 from b2bua.api.schema import payment_answer, payments_answer, problem_answers
+from b2bua.call.desk import CallDesk
 from b2bua.call.order import RequestName
 from b2bua.call.prepared_desk import Desk
-from b2bua.call.view import CallDesk, CallView, KeyReused, PaymentView
+from b2bua.call.view import CallView, KeyReused, PaymentView
 from tonewall.log import get_logger
 
 log = get_logger(__name__)

@@ -12,7 +12,8 @@ from fastapi.responses import Response
 from b2bua.api.bodies import SettlementBody
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests, PaymentId
 from b2bua.api.schema import payment_answer, problem_answers
-from b2bua.call.view import CallDesk, PaymentView
+from b2bua.call.desk import CallDesk
+from b2bua.call.view import PaymentView
 from tonewall.log import get_logger
 
 log = get_logger(__name__)

@@ -7,10 +7,11 @@ from typing import Protocol
 
 import msgspec
 
+from b2bua.call.desk import CallDesk
 from b2bua.call.order import Order, RequestName
 from b2bua.call.plain_number import plain_number
 from b2bua.call.prepared import USUAL_EXPIRES, CallFacts, FindBy, Start
-from b2bua.call.view import CallDesk, CallView, PaymentView
+from b2bua.call.view import CallView, PaymentView
 
 
 class CallQuery(msgspec.Struct, frozen=True, kw_only=True):
