@@ -36,7 +36,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     beside the key where a provider has two words (user name, public key). `merchant_account`: for
     whom, where one key is good for several. `statement`: what stands on the cardholder's statement.
     `breaker_failures`: faults in a row after which the provider is passed by for `breaker_pause`
-    seconds; 0: never."""
+    seconds; 0: never. `tls_certificate`, `tls_key`: PEM files by which we prove who we are. Of a
+    company's own service alone: `encryption_key`: its public key, as PEM or JWK; `key_header`: the
+    header of `api_key`; `idempotent`: it takes an idempotency key once; `call_id`: it is told the
+    call's."""
 
     adapter: str
     name: str = ""
@@ -52,6 +55,12 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     statement: str = ""
     breaker_failures: int = 5
     breaker_pause: float = 30.0
+    tls_certificate: str | None = None
+    tls_key: str | None = None
+    encryption_key: str = ""
+    key_header: str = ""
+    idempotent: bool = False
+    call_id: bool = False
 
     def __post_init__(self) -> None:
         https_url(self.url)

@@ -19,7 +19,7 @@ from provider_adapters.answers.adyen import count_units, failed, judge, judge_fo
 from provider_adapters.base import Charging, Examination, FollowingUp, Inquiry, Notes, Request
 from provider_adapters.card import Card
 from provider_adapters.minor_units import AmountNotPayable
-from provider_adapters.payment import Charge, Failed, FollowUp, Operation
+from provider_adapters.payment import PAYING, Charge, Failed, FollowUp, Operation
 
 _TEST_BIN = "411111"
 # Where nobody is sent: a MOTO payment has no redirect, but the field is required.
@@ -36,7 +36,7 @@ class _CardDetails(msgspec.Struct):
 class Adyen:
     """Speaks Checkout with the account's credentials."""
 
-    OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation)
+    OPERATIONS: ClassVar[frozenset[Operation]] = PAYING
     ABSENT_AFTER: ClassVar[float | None] = None
     PROVES: ClassVar[str] = "the key is accepted for this merchant account"
 

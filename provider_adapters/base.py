@@ -29,14 +29,15 @@ from provider_adapters.payment import (
 )
 
 T = TypeVar("T")
-CardT_contra = TypeVar("CardT_contra", contravariant=True)
+KeyedT_contra = TypeVar("KeyedT_contra", contravariant=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """One HTTPS request. `path` is appended to the account's URL.
 
-    `body` is sent as JSON, or as a form with names such as `card[number]` where `is_form` is set.
+    `body` is sent as JSON, or as a form with names such as `card[number]` where `is_form` is set;
+    octets are sent as they are, as `media_type`.
     `may_charge`: money may move by it. `repeatable`: the provider promises that the same request
     under the same key charges once. `step` and `notes` are written to the journal before a byte
     leaves: which request it is, and what an inquiry has to know from here on; no card data.
@@ -47,8 +48,9 @@ class Request:
     method: str
     path: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: Mapping[str, object] | None = field(default=None, repr=False)
+    body: Mapping[str, object] | bytes | None = field(default=None, repr=False)
     is_form: bool = False
+    media_type: str = "application/json"
     may_charge: bool = False
     repeatable: bool = False
     step: str = ""
@@ -90,9 +92,9 @@ LinkOpening = Generator[Request, Response, LinkOutcome]
 LinkInquiry = Generator[Request, Response, Outcome | Link | None]
 
 
-class Flow(Protocol[CardT_contra]):
-    """One provider's way of charging. `CardT_contra` is `card.Card`, which this module has no need
-    to know.
+class Flow(Protocol[KeyedT_contra]):
+    """One provider's way of charging. `KeyedT_contra` is `card.Card`, or `keyed.KeyedFields` where
+    it delivers a form; this module has no need to know them.
 
     `OPERATIONS` are those that it can do. `ABSENT_AFTER`: seconds after the sending from which on
     `NotFound` is certain, because no request is under way so long; None where it never is.
@@ -103,9 +105,9 @@ class Flow(Protocol[CardT_contra]):
     ABSENT_AFTER: ClassVar[float | None]
     PROVES: ClassVar[str]
 
-    def charge(self, charge: Charge, card: CardT_contra) -> Charging:
-        """Charge the card. Returns Unknown where the answer leaves it open; the runner then
-        inquires."""
+    def charge(self, charge: Charge, card: KeyedT_contra, /) -> Charging:
+        """Charge the card, or deliver the fields. Returns Unknown where the answer leaves it open;
+        the runner then inquires."""
         ...
 
     def inquire(self, charge: Charge, notes: Notes) -> Inquiry:

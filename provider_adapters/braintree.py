@@ -52,6 +52,7 @@ from provider_adapters.card import Card
 from provider_adapters.currency import write_decimal
 from provider_adapters.minor_units import AmountNotPayable
 from provider_adapters.payment import (
+    PAYING,
     Accepted,
     Approved,
     Charge,
@@ -72,7 +73,7 @@ _AMOUNT = re.compile(r"[0-9]+(\.[0-9]{2,3})?")  # as the schema has it
 class Braintree:
     """Speaks GraphQL with the account's public and private key."""
 
-    OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation) - {Operation.LINK, Operation.VERIFY}
+    OPERATIONS: ClassVar[frozenset[Operation]] = PAYING - {Operation.LINK, Operation.VERIFY}
     # A single-use payment method is good for three hours.
     ABSENT_AFTER: ClassVar[float | None] = 4 * 3600.0
     PROVES: ClassVar[str] = "the key pair is accepted for this merchant account"

@@ -34,6 +34,7 @@ from provider_adapters.http_errors import judge_error
 from provider_adapters.minor_units import AmountNotPayable, from_provider, to_provider
 from provider_adapters.payment import (
     DIFFERENCES,
+    PAYING,
     Accepted,
     Charge,
     Declined,
@@ -113,7 +114,7 @@ class _Error(msgspec.Struct):
 class Checkout:
     """Speaks with the account's secret key."""
 
-    OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation) - {Operation.LINK}
+    OPERATIONS: ClassVar[frozenset[Operation]] = PAYING - {Operation.LINK}
     ABSENT_AFTER: ClassVar[float | None] = 3600.0
     PROVES: ClassVar[str] = "the key is accepted for a search of payments"
 

@@ -22,6 +22,7 @@ from provider_adapters.base import Charging, Examination, FollowingUp, Inquiry, 
 from provider_adapters.card import Card
 from provider_adapters.http_errors import judge_error
 from provider_adapters.payment import (
+    PAYING,
     Accepted,
     Approved,
     Charge,
@@ -59,7 +60,7 @@ class _Answer(msgspec.Struct):
 class Connector:
     """Speaks the contract with the account's credentials."""
 
-    OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation) - {Operation.LINK}
+    OPERATIONS: ClassVar[frozenset[Operation]] = PAYING - {Operation.LINK}
     ABSENT_AFTER: ClassVar[float | None] = None  # `no_such_charge` is a promise, and needs no time
     PROVES: ClassVar[str] = "the key is accepted"
 

@@ -42,6 +42,10 @@ OWN_REASONS: Mapping[str, Reason] = MappingProxyType(
             "Odpowiedź operatora płatności jest zbyt długa.",
         ),
         "bad_card": Reason("The card's data was not complete.", "Dane karty były niepełne."),
+        "bad_fields": Reason(
+            "What was keyed was not complete, so nothing was sent.",
+            "Wprowadzone dane były niepełne, więc niczego nie wysłano.",
+        ),
         "bad_idempotency_key": Reason(
             "The payment's key was not allowed, so nothing was sent.",
             "Klucz płatności jest niedozwolony, więc niczego nie wysłano.",
@@ -55,6 +59,11 @@ OWN_REASONS: Mapping[str, Reason] = MappingProxyType(
             "The provider has failed several times in a row, so nothing was sent to it.",
             "Operator kilka razy z rzędu nie odpowiadał prawidłowo, więc niczego nie wysłano.",
             "Look at the provider's state; [provider] breaker_pause says when it is tried again.",
+        ),
+        "client_certificate_refused": Reason(
+            "The other side did not accept our certificate, so nothing was sent.",
+            "Druga strona nie przyjęła naszego certyfikatu, więc niczego nie wysłano.",
+            "Look at tls_certificate and tls_key in [provider], and at how long they are good.",
         ),
         "connection_lost": Reason(
             "The connection was lost while the provider was at work.",

@@ -21,8 +21,14 @@ JOURNAL_FAILED = 74  # EX_IOERR
 WRONG_CONFIGURATION = 78  # EX_CONFIG
 
 
+ChargeOperation = Literal["charge", "authorise", "verify", "deliver"]
+"""What a form's fields are taken for: the first three take a card; `deliver` hands other fields to
+a company's own service, and moves no money."""
+
+
 class Operation(StrEnum):
-    """What an adapter can be asked to do. The first three take a card."""
+    """What an adapter can be asked to do. The first three take a card, `deliver` the fields of a
+    form without one."""
 
     CHARGE = "charge"
     AUTHORISE = "authorise"
@@ -34,8 +40,11 @@ class Operation(StrEnum):
     REFUND = "refund"
     REFUND_PART = "refund_part"
     LINK = "link"
+    DELIVER = "deliver"
 
 
+PAYING = frozenset(Operation) - {Operation.DELIVER}
+"""What a payment provider may offer."""
 TokenType = Literal["none", "one_time", "reusable"]
 
 
@@ -46,20 +55,25 @@ class Charge(msgspec.Struct, frozen=True, kw_only=True):
     the card with amount zero. `token_type`: what the provider shall return for later payments; None
     is the account's. `customer`: the merchant's name for whom a token is saved. `merchant_account`,
     `statement` and `metadata` go before the account's. `providers`: by name, the next only where
-    the one before certainly did not charge; empty: the first that there is."""
+    the one before certainly did not charge; empty: the first that there is. `deliver` has neither
+    amount nor currency; `form` and `call`: the name of its form, and the id of its call;
+    `submitted_at`: seconds since the epoch."""
 
     idempotency_key: str
     transaction_id: str
     amount: int
     currency: str
     description: str = ""
-    operation: Literal["charge", "authorise", "verify"] = "charge"
+    operation: ChargeOperation = "charge"
     token_type: TokenType | None = None
     customer: str = ""
     merchant_account: str = ""
     statement: str = ""
     metadata: dict[str, str] = {}
     providers: tuple[str, ...] = ()
+    form: str = ""
+    call: str = ""
+    submitted_at: float = 0.0
 
 
 FollowUpKind = Literal["capture", "void", "refund"]
@@ -92,12 +106,14 @@ class FollowUp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Approved(msgspec.Struct, frozen=True, kw_only=True, tag="approved"):
-    """The provider took the money. `provider`: the name of its section; older records have none."""
+    """The provider took the money, or the company's service the fields. `provider`: the name of its
+    section; older records have none. `message`: what such a service tells the agent."""
 
     reference: str
     token: str | None = None
     authorisation_code: str | None = None
     provider: str | msgspec.UnsetType = msgspec.UNSET
+    message: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class PartiallyApproved(msgspec.Struct, frozen=True, kw_only=True, tag="partially_approved"):

@@ -119,6 +119,10 @@ REASONS: Mapping[str, Reason] = MappingProxyType(
             "Operator nie zrozumiał zlecenia. Niczego nie pobrano. Powiadom przełożonego.",
             "The provider's code says what it did not like.",
         ),
+        "fields_refused": Reason(
+            "The company's service did not accept what was keyed. Ask for it again.",
+            "System firmy nie przyjął wprowadzonych danych. Poproś o nie jeszcze raz.",
+        ),
         "cancelled": Reason(
             "The payment was cancelled at the provider. Nothing was charged.",
             "Płatność została anulowana u operatora. Niczego nie pobrano.",

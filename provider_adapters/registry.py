@@ -43,7 +43,8 @@ class Row:
     every merchant. Its sandbox is at `test_url`, or at hosts below `test_host`; where live and
     sandbox share a URL, a key of the sandbox begins with `test_key`. `test_card` is charged there
     in `test_currency`. `links`: the class in the module of its name in `provider_adapters/links`,
-    where it makes payment links."""
+    where it makes payment links. `is_own_service`: no payment provider, but a service of the
+    company's, which may know us by a certificate alone."""
 
     flow: str
     title: str
@@ -55,6 +56,7 @@ class Row:
     test_card: TestCard = _VISA
     test_currency: str = "EUR"
     links: str = ""
+    is_own_service: bool = False
 
     def is_sandbox(self, url: str, api_key: str) -> bool:
         """Whether no money moves there: it is the provider's sandbox, or on this machine."""
@@ -147,6 +149,8 @@ ADAPTERS: Mapping[str, Row] = MappingProxyType(
             test_host="api.sandbox.checkout.com",
             test_card=TestCard("4242424242424242", code="100"),
         ),
+        # Takes no card, but the fields of other forms.
+        "delivery": Row("Delivery", "the company's own service", is_own_service=True),
         # Takes no card: its row is for payment links and refunds.
         "square": Row(
             "Square",

@@ -1,7 +1,9 @@
-"""The section `[provider]`: who charges the cards, and with whose credentials."""
+"""The section `[provider]`: who charges the cards, or takes what else is keyed, and with whose
+credentials."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -12,6 +14,15 @@ from provider_adapters.payment import TokenType
 from provider_adapters.registry import ADAPTERS
 from tonewall.ini import Section
 from tonewall.secret_file import read_secret
+
+_KEY_EXPECTED = "expected printable ASCII without spaces"
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")  # RFC 9110 section 5.6.2
+_OUR_HEADERS = frozenset(
+    {"accept", "accept-encoding", "connection", "content-length", "content-type", "host"}
+    | {"idempotency-key", "transfer-encoding", "user-agent"}
+)
+_MAX_KEY = 16_384  # characters
+_OWN_SERVICE = ("encryption_key", "key_header", "idempotent", "call_id")
 
 
 def provider_name(header: str) -> str:
@@ -28,8 +39,14 @@ def _adapter(value: str) -> str:
 
 def _api_key(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("expected printable ASCII without spaces")
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(_KEY_EXPECTED)
+    return value
+
+
+def _header(value: str) -> str:
+    if value and (not _TOKEN.fullmatch(value) or value.lower() in _OUR_HEADERS):
+        raise ValueError("expected the name of a header that Tonewall does not write itself")
     return value
 
 
@@ -43,6 +60,14 @@ def _readable(value: Path | None) -> Path | None:
     if value is not None and not value.is_file():
         raise ValueError("expected a file that exists, in PEM format")
     return value
+
+
+def _read_key(path: Path) -> str:
+    try:
+        with path.open(encoding="ascii") as file:
+            return file.read(_MAX_KEY)
+    except (OSError, UnicodeDecodeError):
+        raise ValueError("encryption_key_file: expected a file that can be read, in PEM or a JWK") from None
 
 
 class ProviderSettings(Section):
@@ -73,6 +98,29 @@ class ProviderSettings(Section):
     )
     ca_file: Annotated[Path | None, AfterValidator(_readable)] = Field(
         default=None, description="certificate authorities to trust instead of the public ones, as a PEM file"
+    )
+    tls_certificate: Annotated[Path | None, AfterValidator(_readable)] = Field(
+        default=None, description="the certificate by which it knows us, as a PEM file, where it wants one"
+    )
+    tls_key: Annotated[Path | None, AfterValidator(_readable)] = Field(
+        default=None, description="its key, as a PEM file without a password"
+    )
+    encryption_key: str = Field(
+        default="", description="of adapter = delivery: the service's public key, as a JWK in one line"
+    )
+    encryption_key_file: Path | None = Field(
+        default=None, description="the file with that key, as PEM or JWK; goes before encryption_key"
+    )
+    key_header: Annotated[str, AfterValidator(_header)] = Field(
+        default="", description="of adapter = delivery: the header for api_key, instead of Authorization"
+    )
+    idempotent: bool = Field(
+        default=False,
+        description="of adapter = delivery: yes where the service takes each Idempotency-Key once; what "
+        "got no answer is sent again then",
+    )
+    call_id: bool = Field(
+        default=False, description="of adapter = delivery: yes or no: the service is told the call's id"
     )
     timeout: float = Field(
         default=30.0,
@@ -112,7 +160,12 @@ class ProviderSettings(Section):
         file = values.get("api_key_file")
         if file:
             values = {**values, "api_key": read_secret(Path(file), "api_key_file")}
+        file = values.get("encryption_key_file")
+        if file:
+            values = {**values, "encryption_key": _read_key(Path(file))}
         row = ADAPTERS.get(values.get("adapter", "connector"))
+        if row is not None and row.is_own_service:
+            values = {"api_key": "", **values}
         if row is not None and row.url:
             values = {"url": row.url, **values}
         if row is not None and row.test_url and not values.get("url"):
@@ -127,4 +180,28 @@ class ProviderSettings(Section):
         for key, meaning in row.needs.items():
             if not getattr(self, key):
                 raise ValueError(f"{key}: {row.title} needs it: {meaning}")
+        if not row.is_own_service and not self.api_key.get_secret_value():
+            raise ValueError(f"api_key: {_KEY_EXPECTED}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_service(self) -> Self:
+        """What only a company's own service has, and certificates that come in pairs."""
+        if not ADAPTERS[self.adapter].is_own_service:
+            for key in _OWN_SERVICE:
+                if getattr(self, key):
+                    raise ValueError(f"{key}: goes with adapter = delivery alone")
+        if self.tls_key and not self.tls_certificate:
+            raise ValueError("tls_certificate: expected a PEM file, since tls_key is given")
+        if self.key_header and self.api_user:
+            raise ValueError("api_user: expected none beside key_header")
+        if self.encryption_key:
+            # Only here: loading it takes long, and most have no use for it.
+            from provider_adapters.jwe import read_public_key  # noqa: PLC0415
+
+            try:
+                read_public_key(self.encryption_key)
+            except ValueError as error:
+                key = "encryption_key_file" if self.encryption_key_file else "encryption_key"
+                raise ValueError(f"{key}: {error}") from None
         return self

@@ -46,6 +46,7 @@ from provider_adapters.base import (
 from provider_adapters.card import Card
 from provider_adapters.minor_units import AmountNotPayable
 from provider_adapters.payment import (
+    PAYING,
     Charge,
     Declined,
     Failed,
@@ -63,7 +64,7 @@ class Stripe:
     """Speaks the API with the account's secret key, for the connected account where one is
     named."""
 
-    OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation)
+    OPERATIONS: ClassVar[frozenset[Operation]] = PAYING
     # For the search, which shows an intent after a minute as a rule, and later in a disturbance.
     ABSENT_AFTER: ClassVar[float | None] = 3600.0
     PROVES: ClassVar[str] = "the key is accepted"

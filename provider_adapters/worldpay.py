@@ -30,7 +30,7 @@ from provider_adapters.answers.worldpay import (
 )
 from provider_adapters.base import Charging, Examination, FollowingUp, Inquiry, Notes, NotFound, Request
 from provider_adapters.card import Card
-from provider_adapters.payment import Charge, Failed, FollowUp, Operation
+from provider_adapters.payment import PAYING, Charge, Failed, FollowUp, Operation
 from provider_adapters.text import clean_code
 
 _PATH = "/api/payments"
@@ -57,7 +57,7 @@ _PARTS = {"capture": ("partiallySettlePayment",), "refund": ("partiallyRefundPay
 class Worldpay:
     """Speaks with the account's user name and password."""
 
-    OPERATIONS: ClassVar[frozenset[Operation]] = frozenset(Operation) - {Operation.LINK}
+    OPERATIONS: ClassVar[frozenset[Operation]] = PAYING - {Operation.LINK}
     ABSENT_AFTER: ClassVar[float | None] = 3600.0
     PROVES: ClassVar[str] = "the user and password are accepted for Payment Queries"
 

@@ -1,5 +1,5 @@
-"""A certificate authority made on the spot, and a certificate of it for this machine; for tests and
-the demo only."""
+"""A certificate authority made on the spot, and certificates of it for this machine and for a
+client; for tests and the demo only."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 _LIFE = timedelta(days=2)
 
 
 def issue(directory: Path, unknown: bool = False) -> tuple[Path, Path, Path]:
     """Write ca.pem, server.pem and server.key; return their paths. `unknown`: server.pem is not of
-    the CA in ca.pem."""
+    the CA in ca.pem. Beside them client.pem and client.key, by which a client may prove who it
+    is."""
     authority, authority_key = _authority()
     ca_file, certificate_file, key_file = (
         directory / name for name in ("ca.pem", "server.pem", "server.key")
@@ -24,15 +26,37 @@ def issue(directory: Path, unknown: bool = False) -> tuple[Path, Path, Path]:
     ca_file.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     if unknown:
         authority, authority_key = _authority()
-    key = ec.generate_private_key(ec.SECP256R1())
     names = [
         x509.DNSName("localhost"),
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         x509.IPAddress(ipaddress.ip_address("::1")),
     ]
+    subject = "Tonewall local provider"
+    _write(certificate_file, key_file, subject, x509.SubjectAlternativeName(names), authority, authority_key)
+    client = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    _write(
+        directory / "client.pem",
+        directory / "client.key",
+        "Tonewall client",
+        client,
+        authority,
+        authority_key,
+    )
+    return ca_file, certificate_file, key_file
+
+
+def _write(
+    certificate_file: Path,
+    key_file: Path,
+    subject: str,
+    extension: x509.ExtensionType,
+    authority: x509.Certificate,
+    authority_key: ec.EllipticCurvePrivateKey,
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
-        _builder("Tonewall local provider", authority.subject, key)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        _builder(subject, authority.subject, key)
+        .add_extension(extension, critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
@@ -46,7 +70,6 @@ def issue(directory: Path, unknown: bool = False) -> tuple[Path, Path, Path]:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
     )
-    return ca_file, certificate_file, key_file
 
 
 def _authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:

@@ -32,11 +32,12 @@ DIALECTS: Mapping[str, str] = MappingProxyType(
         "checkout": "LocalCheckout",
         "fiserv": "LocalFiserv",
         "square": "LocalSquare",
+        "delivery": "LocalDelivery",
     }
 )
 """The class in the module of that name in this package, by adapter."""
 
-TAKES_NO_CARD = frozenset({"square"})
+TAKES_NO_CARD = frozenset({"delivery", "square"})
 """The adapters that a card cannot be charged at."""
 
 ACCOUNTS: Mapping[str, Mapping[str, str]] = MappingProxyType(

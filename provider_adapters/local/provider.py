@@ -93,14 +93,19 @@ async def serve(
     unknown_ca: bool,
     adapter: str = "connector",
     hold: float = 0.0,
+    mutual: bool = False,
 ) -> None:
-    """Listen until SIGTERM or SIGINT."""
+    """Listen until SIGTERM or SIGINT. `mutual`: only clients that show client.pem are heard."""
     ca_file, certificate, key = issue(directory, unknown_ca)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
+    if mutual:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(ca_file)
     books = Books(delay)
-    provider = Provider(books, load_dialect(adapter, books), hold)
+    dialect = load_dialect(adapter, books)
+    provider = Provider(books, dialect, hold)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -112,8 +117,24 @@ async def serve(
     async with server:
         url = f"https://{host}:{server.sockets[0].getsockname()[1]}"
         (directory / "url").write_text(url)
-        print(json.dumps({"url": url, "ca_file": str(ca_file), "api_key": API_KEY}), flush=True)
+        told = {"url": url, "ca_file": str(ca_file), "api_key": API_KEY} | _client_files(directory, dialect)
+        print(json.dumps(told), flush=True)
         await stop.wait()
+
+
+def _client_files(directory: Path, dialect: Dialect) -> dict[str, str]:
+    """What else a client of a company's service uses: its certificate, and the public key to which
+    bodies are encrypted, which is written here."""
+    public_key = getattr(dialect, "public_key", None)
+    if public_key is None:
+        return {}
+    path = directory / "encryption.jwk"
+    path.write_text(json.dumps(public_key))
+    return {
+        "tls_certificate": str(directory / "client.pem"),
+        "tls_key": str(directory / "client.key"),
+        "encryption_key_file": str(path),
+    }
 
 
 def main() -> None:
@@ -135,6 +156,9 @@ def main() -> None:
     arguments.add_argument(
         "--unknown-ca", action="store_true", help="serve a certificate that ca.pem did not sign"
     )
+    arguments.add_argument(
+        "--mutual", action="store_true", help="hear only clients that show DIR/client.pem (mTLS)"
+    )
     arguments.add_argument("--json-log", action="store_true", help="log each charge on standard error")
     chosen = arguments.parse_args()
     configure_log("provider", "info" if chosen.json_log else "error")
@@ -148,6 +172,7 @@ def main() -> None:
             chosen.unknown_ca,
             chosen.adapter,
             chosen.hold,
+            chosen.mutual,
         )
     )
 

@@ -1,11 +1,11 @@
-"""Charges one card at the first provider that takes the charge, with the journal before each of
-them.
+"""Charges one card at the first provider that takes the charge, or hands the fields of a form to
+the company's service, with the journal before each of them.
 
 Rule 1: the next provider is tried only where the one before certainly did not charge: its circuit
         is open, or the charge Failed. Never after Unknown, and never after a decline.
 Rule 2: a charge that none of the chosen providers offers is refused before the journal notes it, so
         its key can still be used.
-Rule 3: an outcome leaves only after it was searched for the card's own digits; providers do quote
+Rule 3: an outcome leaves only after it was searched for the digits themselves; providers do quote
         what they are sent.
 """
 
@@ -15,14 +15,14 @@ import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import assert_never
+from typing import Any, assert_never
 
 import msgspec
 
 from provider_adapters import registry
 from provider_adapters.account import Account
 from provider_adapters.base import Flow, Request
-from provider_adapters.card import Card
+from provider_adapters.keyed import Keyed
 from provider_adapters.payer.circuits import CIRCUIT_OPEN, Circuits, CircuitState
 from provider_adapters.payer.journal import Journal
 from provider_adapters.payer.runner import Runner
@@ -50,8 +50,8 @@ class Provider:
 
     def __init__(self, account: Account) -> None:
         self.account = account
-        self.flow: Flow[Card] = registry.load(account)
-        self.note: list[tuple[Journal, Charge, Card]] = []
+        self.flow: Flow[Any] = registry.load(account)
+        self.note: list[tuple[Journal, Charge, Keyed]] = []
         self.runner = Runner(account, self._note_step)
 
     def _note_step(self, request: Request) -> None:
@@ -79,14 +79,14 @@ class Charging:
         for each in self._providers.values():
             await each.runner.close()
 
-    async def charge(self, charge: Charge, card: Card) -> Outcome:
-        """Charge the card once. Wipes it. Never raises for a fault."""
+    async def charge(self, charge: Charge, card: Keyed) -> Outcome:
+        """Charge the card, or deliver the fields, once. Wipes them. Never raises for a fault."""
         try:
             return await self._charge(charge, card)
         finally:
             card.wipe()
 
-    async def _charge(self, charge: Charge, card: Card) -> Outcome:
+    async def _charge(self, charge: Charge, card: Keyed) -> Outcome:
         if not _KEY.fullmatch(charge.idempotency_key):
             return Failed(reason="bad_idempotency_key")
         chosen = self._choose(charge)
@@ -119,7 +119,7 @@ class Charging:
         return [self._providers[name] for name in charge.providers if name in self._providers]
 
     async def _charge_in_turn(
-        self, charge: Charge, card: Card, able: Sequence[Provider]
+        self, charge: Charge, card: Keyed, able: Sequence[Provider]
     ) -> tuple[Outcome, str]:
         outcome: Outcome = Failed(reason="no_such_provider")
         for number, provider in enumerate(able):
@@ -140,7 +140,7 @@ class Charging:
                 return name_provider(outcome, name), name
         return outcome, able[-1].account.name
 
-    async def _charge_at(self, provider: Provider, charge: Charge, card: Card) -> Outcome:
+    async def _charge_at(self, provider: Provider, charge: Charge, card: Keyed) -> Outcome:
         flow = provider.flow
         provider.note[:] = [(self._journal, charge, card)]
         found = await provider.runner.settle(
@@ -157,9 +157,9 @@ class Charging:
         return outcome
 
 
-def discreet(outcome: Outcome, card: Card) -> Outcome:
-    """The outcome without any text in which the provider, or what stands before it, quotes the
-    card."""
+def discreet(outcome: Outcome, card: Keyed) -> Outcome:
+    """The outcome without any text in which the provider, or what stands before it, quotes what was
+    keyed."""
 
     def keep(text: str | None) -> str | None:
         return None if text is None or card.quoted_in(text) else text
@@ -171,6 +171,7 @@ def discreet(outcome: Outcome, card: Card) -> Outcome:
                 reference=keep(outcome.reference) or _WITHHELD if outcome.reference else "",
                 token=keep(outcome.token),
                 authorisation_code=keep(outcome.authorisation_code),
+                **_keep_message(outcome, card),
             )
         case Declined():
             return Declined(
@@ -187,3 +188,9 @@ def discreet(outcome: Outcome, card: Card) -> Outcome:
             return outcome
         case _ as never:
             assert_never(never)
+
+
+def _keep_message(outcome: Approved | PartiallyApproved, card: Keyed) -> dict[str, msgspec.UnsetType]:
+    """What replaces the message of an approval where that quotes what was keyed."""
+    message = outcome.message if isinstance(outcome, Approved) else msgspec.UNSET
+    return {"message": msgspec.UNSET} if message and card.told_in(message) else {}

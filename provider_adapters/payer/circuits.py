@@ -29,8 +29,8 @@ log = get_logger(__name__)
 _FAULTS = frozenset(
     {
         "host_not_found", "no_connection", "no_connection_in_time", "certificate_not_trusted",
-        "tls_failed", "no_answer_in_time", "connection_lost", "answer_too_large", "key_refused",
-        "account_refused", "try_again_later",
+        "client_certificate_refused", "tls_failed", "no_answer_in_time", "connection_lost",
+        "answer_too_large", "key_refused", "account_refused", "try_again_later",
     }
 )  # fmt: skip
 CIRCUIT_OPEN = "circuit_open"

@@ -9,7 +9,15 @@ from typing import Literal
 
 import msgspec
 
-from provider_adapters.payment import FINAL_REASONS, Accepted, Charge, Link, Outcome, Unknown
+from provider_adapters.payment import (
+    FINAL_REASONS,
+    Accepted,
+    Charge,
+    ChargeOperation,
+    Link,
+    Outcome,
+    Unknown,
+)
 
 Decider = Literal["", "reconciler", "webhook", "person"]
 
@@ -32,7 +40,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     link: Link | None = None
     of: str = ""
     reference: str = ""
-    operation: Literal["charge", "authorise", "verify"] = "charge"
+    operation: ChargeOperation = "charge"
     merchant_account: str = ""
     provider: str = ""
     step: str = ""

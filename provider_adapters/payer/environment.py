@@ -15,6 +15,8 @@ from provider_adapters.account import Account
 
 _SECTION = "provider"
 _DEFAULT = "default"  # as settings.provider_name, whose module takes long to load
+_FLAGS = ("idempotent", "call_id")
+_TRUTH = {"yes": "true", "no": "false"}  # as tonewall.ini.to_environment writes it
 
 
 class BadAccount(Exception):
@@ -55,4 +57,5 @@ def _read(environment: Mapping[str, str], header: str) -> Account:
     prefix = f"TONEWALL_{header.upper().replace('-', '_').replace(' ', '__')}_"
     names = {name: prefix + name.upper() for name in Account.__struct_fields__}
     values = {name: environment[variable] for name, variable in names.items() if variable in environment}
+    values |= {name: _TRUTH.get(values[name], values[name]) for name in _FLAGS if name in values}
     return msgspec.convert(values | {"name": header.partition(" ")[2] or _DEFAULT}, Account, strict=False)

@@ -38,8 +38,8 @@ class Ready(msgspec.Struct, frozen=True, kw_only=True, tag="ready"):
 
 
 class ChargeRequest(msgspec.Struct, frozen=True, kw_only=True, tag="charge"):
-    """Charge with the digits that follow. `fields`: name and number of digits of each, in the order
-    of the block."""
+    """Charge, or deliver, the digits that follow. `fields`: name and number of digits of each, in
+    the order of the block."""
 
     charge: Charge
     fields: tuple[tuple[str, int], ...]

@@ -1,4 +1,4 @@
-"""Media's end of the socket to one payer: wait until it is ready, spend one card, learn the
+"""Media's end of the socket to one payer: wait until it is ready, spend one card or form, learn the
 outcome.
 
 Rule 1: the digits go from the caller's memory straight into the socket (sendmsg); no copy of them
@@ -78,10 +78,11 @@ class PayerPipe:
     def spend(self, charge: Charge, digits: Mapping[str, memoryview]) -> Coroutine[Any, Any, Outcome]:
         """Hand over the charge and the digits at once; await the outcome.
 
-        `digits`: ASCII, by the field's name, in the form's order (provider_adapters/card.py). They
-        are in the socket when this returns, so the caller may wipe them before it awaits. The
-        outcome comes whatever the payer does. Raises RuntimeError for a second use, PayerGone where
-        the payer never became ready.
+        `digits`: ASCII, by the field's name, in the form's order: those of a card
+        (provider_adapters/card.py), or, where the operation is `deliver`, none of a card's
+        (provider_adapters/keyed.py). They are in the socket when this returns, so the caller may
+        wipe them before it awaits. The outcome comes whatever the payer does. Raises RuntimeError
+        for a second use, PayerGone where the payer never became ready.
         """
         if self._spent:
             raise RuntimeError("a payer charges once")

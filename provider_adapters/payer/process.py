@@ -1,4 +1,5 @@
-"""Charges one card and ends: `python -m provider_adapters.payer.process --fd N`.
+"""Charges one card, or delivers one form, and ends: `python -m provider_adapters.payer.process
+--fd N`.
 
 `--fd` is its end of a socket pair with media.
 
@@ -32,7 +33,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from provider_adapters.account import Account, patience
-from provider_adapters.card import BadCard, CardBlock
+from provider_adapters.card import CardBlock
+from provider_adapters.keyed import BadFields, FormBlock
 from provider_adapters.payer.charging import Charging
 from provider_adapters.payer.environment import BadAccount, read_accounts
 from provider_adapters.payer.journal import Journal
@@ -125,16 +127,20 @@ class Payer:
             raise JournalFailed from error
 
     def _take(self, request: ChargeRequest, loop: asyncio.Runner) -> Outcome | None:
+        block: CardBlock | FormBlock
+        is_delivery = request.charge.operation == "deliver"
+        refused = Failed(reason="bad_fields" if is_delivery else "bad_card")
         try:
-            block = CardBlock(request.fields)
-        except BadCard:
-            return Failed(reason="bad_card")
+            block = FormBlock(request.fields) if is_delivery else CardBlock(request.fields)
+        except BadFields:
+            return refused
         try:
             if not receive_exactly(self._sock, block.space()):
                 return None
-            return loop.run(self._charging.charge(request.charge, block.card()))
-        except BadCard:
-            return Failed(reason="bad_card")
+            keyed = block.fields() if isinstance(block, FormBlock) else block.card()
+            return loop.run(self._charging.charge(request.charge, keyed))
+        except BadFields:
+            return refused
         finally:
             block.wipe()
 
@@ -160,7 +166,7 @@ def main() -> int:
         try:
             payer = Payer(read_accounts(os.environ), sock)
         except OSError as error:
-            log.error("refused_to_start", why="ca_file cannot be read as certificates", exc_info=error)
+            log.error("refused_to_start", why="a certificate file cannot be read", exc_info=error)
             return WRONG_CONFIGURATION
         except BadAccount as error:
             sys.stderr.write(f"{error}\n")

@@ -4,7 +4,8 @@ Rule 1: a request that may charge is sent once. What gets no clear answer is ask
         Unknown; it is never sent again, but where the provider promises that the same request under
         the same key charges once (`Request.repeatable`).
 Rule 2: "sent" begins where the first byte of the request may have left: before that every fault is
-        Failed.
+        Failed. One later is: that our certificate is refused, by which TLS 1.3 takes the handshake
+        back, and with it the request (RFC 8446 section 4.4.2.4).
 Rule 3: TLS 1.2 or newer, certificate and host name verified; there is no argument by which that
         could be turned off.
 Rule 4: no proxy and no setting from the environment, no redirect, no body, header or URL in a log
@@ -15,13 +16,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import ssl
 import time
 from collections.abc import Callable, Generator
 from typing import TypeGuard, TypeVar
 
-import certifi
 import httpx
 import msgspec
 from anyio.lowlevel import checkpoint
@@ -30,17 +28,15 @@ from provider_adapters.account import Account, https_url
 from provider_adapters.base import Inquiry, Notes, NotFound, Request, Response
 from provider_adapters.errors import (
     AnswerTooLarge,
-    ConnectionLost,
     MaybeSent,
     NotNoted,
     NotSent,
     ProviderError,
     StillOpen,
-    TimedOut,
     Unreachable,
-    Untrusted,
 )
 from provider_adapters.form import encode_form
+from provider_adapters.payer.connection import fault_after_sending, fault_before_sending, tls_context
 from provider_adapters.payment import DIFFERENCES, Failed, Outcome, Unknown
 from tonewall.log import get_logger
 
@@ -62,16 +58,6 @@ for _name in ("httpx", "httpcore"):
     # httpx logs URLs, httpcore at debug level every header: credentials.
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
     logging.getLogger(_name).propagate = False
-
-
-def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """What we ask of a server. Raises OSError or ssl.SSLError where `ca_file` holds no
-    certificates."""
-    # Not ssl.create_default_context: that would write session keys to where SSLKEYLOGFILE says.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_verify_locations(cafile=ca_file or certifi.where())
-    return context
 
 
 class Runner:
@@ -99,7 +85,7 @@ class Runner:
         self._note = note
         self._url = https_url(account.url)
         self._client = httpx.AsyncClient(
-            verify=tls_context(account.ca_file),
+            verify=tls_context(account.ca_file, account.tls_certificate, account.tls_key),
             trust_env=False,
             follow_redirects=False,
             timeout=httpx.Timeout(account.timeout, connect=min(_CONNECT, account.timeout)),
@@ -109,6 +95,7 @@ class Runner:
             headers={"User-Agent": "tonewall", "Accept-Encoding": "identity"},
         )
         self._may_have_charged = False
+        self._requests = 0
         self._until: float | None = None  # when the requests of one charge must be over
         self.notes: Notes = {}
         """What the requests so far have said that an inquiry must know."""
@@ -151,6 +138,7 @@ class Runner:
         now = asyncio.get_running_loop().time
         wait = _MIN_WAIT
         while now() < until:
+            before = self._requests
             try:
                 async with asyncio.timeout_at(until):
                     outcome = await self.drive(inquire(self.notes))
@@ -164,6 +152,8 @@ class Runner:
             else:
                 if is_decided(outcome):
                     return outcome
+                if self._requests == before:
+                    break  # there is nobody to ask
             await asyncio.sleep(min(wait, max(0.0, until - now())))
             wait = min(wait * 2, _MAX_WAIT)
         return Unknown(reason=reason)
@@ -191,6 +181,7 @@ class Runner:
                 log.error("journal_failed", exc_info=error)
                 raise NotNoted("journal_failed") from None
         self.notes = {**self.notes, **request.notes}
+        self._requests += 1
         return await (self._repeat(request) if request.repeatable else self._send(request))
 
     async def _repeat(self, request: Request) -> Response:
@@ -231,7 +222,7 @@ class Runner:
 
     async def _send(self, request: Request) -> Response:
         """The answer to one request. Raises NotSent or MaybeSent."""
-        left = False
+        left, may_have_charged = False, self._may_have_charged
         loop = asyncio.get_running_loop()
         patience = self._account.timeout
         if self._until is not None:
@@ -269,7 +260,10 @@ class Runner:
             raise
         except Exception as error:
             # `from None`: what httpx raises holds the request, and with it the card.
-            raise (_after_sending(error) if left else _before_sending(error)) from None
+            fault = fault_after_sending(error) if left else fault_before_sending(error)
+            if isinstance(fault, NotSent):
+                self._may_have_charged = may_have_charged
+            raise fault from None
 
 
 def is_decided(outcome: Outcome | NotFound | None) -> TypeGuard[Outcome]:
@@ -284,34 +278,8 @@ def _encode(request: Request) -> tuple[bytes | None, str]:
     """The body and its media type."""
     if request.body is None:
         return None, ""
+    if isinstance(request.body, bytes):
+        return request.body, request.media_type
     if request.is_form:
         return encode_form(request.body), "application/x-www-form-urlencoded"
     return msgspec.json.encode(request.body), "application/json"
-
-
-def _after_sending(error: Exception) -> ProviderError:
-    if isinstance(error, httpx.TimeoutException | TimeoutError):
-        return TimedOut("no_answer_in_time")
-    return ConnectionLost("connection_lost")
-
-
-def _before_sending(error: Exception) -> NotSent:
-    causes = _causes(error)
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
-        return Untrusted("certificate_not_trusted")
-    # Before the other TLS errors: a handshake that waits has an SSLWantReadError among its causes.
-    if isinstance(error, httpx.TimeoutException | TimeoutError):
-        return Unreachable("no_connection_in_time")
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return Untrusted("tls_failed")
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
-        return Unreachable("host_not_found")
-    return Unreachable("no_connection")
-
-
-def _causes(error: BaseException | None) -> list[BaseException]:
-    found: list[BaseException] = []
-    while error is not None and error not in found:
-        found.append(error)
-        error = error.__cause__ or error.__context__
-    return found

@@ -37,7 +37,7 @@ def withhold_card_numbers(outcome: T) -> T:
     for name in outcome.__struct_fields__:
         value = getattr(outcome, name)
         if name == _FOR_PEOPLE:
-            changes[name] = ""
+            changes |= {name: ""} if value else {}
         elif name != "provider" and isinstance(value, str) and _holds_card_number(value):
             changes[name] = ("" if name == "code" else None) if name in _DROPPED else WITHHELD
     return msgspec.structs.replace(outcome, **changes)

@@ -42,7 +42,7 @@ from provider_adapters.payment import (
 )
 from provider_adapters.reconciler import reconciler as reconcilers
 from provider_adapters.reconciler.reconciler import Reconciler
-from tests.contract.playing import CARDS, make_card
+from tests.contract.playing import CARDS
 from tests.contract.providers import Provider
 
 START = 1_800_000_000.0
@@ -209,7 +209,7 @@ class Town:
         try:
             Journal(self.path).open()
             charge = self.provider.charge(customer.key, transaction_id=f"order-{customer.key}")
-            said = await charging.charge(charge, make_card(CARDS[customer.card]))
+            said = await charging.charge(charge, self.provider.keyed(CARDS[customer.card]))
             customer.said = customer.said if isinstance(said, Failed) and customer.said else said
         except (Killed, OSError):
             pass
@@ -281,7 +281,7 @@ class Town:
             patch.object(journals.os, "fsync", lambda _: None),
             patch.object(journals, "_now", now),
             patch.object(runners.httpx, "AsyncClient", Client),
-            patch.object(runners, "tls_context", lambda _: None),
+            patch.object(runners, "tls_context", lambda *_: None),
             patch.object(runners, "_MIN_WAIT", 0.001),
             patch.object(runners, "_MAX_WAIT", 0.002),
             patch.object(reconcilers.time, "time", clock.time),

@@ -84,7 +84,7 @@ def served(dialect: Dialect) -> Iterator[Played]:
 
     with (
         patch.object(runners.httpx, "AsyncClient", Client),
-        patch.object(runners, "tls_context", lambda _: None),
+        patch.object(runners, "tls_context", lambda *_: None),
         patch.object(runners, "_MIN_WAIT", 0.001),
         patch.object(runners, "_MAX_WAIT", 0.002),
     ):

@@ -11,6 +11,7 @@ from typing import Any
 from provider_adapters.base import Request, Response
 from provider_adapters.card import FIELDS, Card, CardBlock
 from provider_adapters.form import encode_form
+from provider_adapters.keyed import FormBlock, KeyedFields
 from provider_adapters.local.books import BEHAVIOURS
 from provider_adapters.local.dialect import Dialect
 from provider_adapters.payment import Charge
@@ -42,6 +43,14 @@ def make_card(number: str = CARDS["approved"], expiry: str = "0330", code: str =
     return block.card()
 
 
+def make_fields(number: str = CARDS["approved"], **more: str) -> KeyedFields:
+    """The fields of a form without a card as a payer has them: a customer's number, and others."""
+    values = {"customer_number": number, **more}
+    block = FormBlock([(name, len(text)) for name, text in values.items()])
+    block.space()[:] = "".join(values.values()).encode()
+    return block.fields()
+
+
 def make_charge(key: str = "k-1", **changes: Any) -> Charge:
     """A charge of 19.98 EUR."""
     values: dict[str, Any] = {
@@ -55,6 +64,8 @@ def encode(request: Request) -> bytes:
     """The body as it is sent."""
     if request.body is None:
         return b""
+    if isinstance(request.body, bytes):
+        return request.body
     return encode_form(request.body) if request.is_form else json.dumps(request.body).encode()
 
 
@@ -62,6 +73,7 @@ async def ask(dialect: Dialect, request: Request) -> Response | None:
     """The answer of a provider that is played; None where it closes without one."""
     body = encode(request)
     headers = {name.lower(): value for name, value in request.all_headers(body, time.time()).items()}
+    headers |= {"content-type": request.media_type} if isinstance(request.body, bytes) else {}
     answer = await dialect.handle(request.method, request.path, headers, body)
     return None if answer is None else Response(answer.status, json.dumps(answer.body).encode())
 

@@ -10,6 +10,8 @@ from typing import Any
 from provider_adapters import registry
 from provider_adapters.account import Account
 from provider_adapters.base import Flow, LinkFlow
+from provider_adapters.card import Card
+from provider_adapters.keyed import KeyedFields
 from provider_adapters.local import fiserv
 from provider_adapters.local.books import API_KEY, Books
 from provider_adapters.local.braintree import PUBLIC_KEY
@@ -22,7 +24,7 @@ from tests.contract.described_checkout import Search
 from tests.contract.described_graphql import GraphQl
 from tests.contract.described_square import Square
 from tests.contract.described_stripe import Stripe
-from tests.contract.playing import make_charge
+from tests.contract.playing import make_card, make_charge, make_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,20 @@ class Provider:
     links_authorise: bool = True
 
     def charge(self, key: str = "k-1", **changes: Any) -> Charge:
-        """A charge of 19.98 in the provider's currency."""
-        return make_charge(key, **{"currency": self.currency} | changes)
+        """A charge of 19.98 in the provider's currency; of a company's service, a delivery."""
+        usual: dict[str, Any] = {"currency": self.currency}
+        if self.is_service:
+            usual = {"currency": "", "amount": 0, "operation": "deliver", "form": "direct-debit"}
+        return make_charge(key, **usual | changes)
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it takes the fields of forms, and no card."""
+        return registry.ADAPTERS[self.adapter].is_own_service
+
+    def keyed(self, number: str) -> Card | KeyedFields:
+        """What it takes, with this number in it."""
+        return make_fields(number) if self.is_service else make_card(number)
 
     def account_in_order(self, **changes: Any) -> Account:
         """An account that lacks nothing."""
@@ -174,6 +188,8 @@ TABLE: Mapping[str, Provider] = MappingProxyType(
                 ByPath({"/payments?": Search(_CHECKOUT), "/payments": _CHECKOUT}),
                 account={"merchant_account": "pc_local"},
             ),
+            # A company's own service: no money, no card.
+            Provider("delivery", None, names_currency=False, names_amount=False),
             Provider(
                 "square",
                 Square(),

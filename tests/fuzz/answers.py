@@ -20,7 +20,10 @@ from provider_adapters.account import Account
 from provider_adapters.base import Response
 from provider_adapters.card import FIELDS, CardBlock
 from provider_adapters.connector import Connector
+from provider_adapters.delivery import Delivery
+from provider_adapters.keyed import FormBlock
 from provider_adapters.notice import MAX_EVENT
+from provider_adapters.payer.charging import discreet
 from provider_adapters.payment import Approved, Charge
 from provider_adapters.webhook.scheme import BadSignature, Stale, Unreadable, load_scheme
 from tonewall.card_numbers import looks_like_card_number
@@ -32,6 +35,7 @@ _ACCOUNT = Account(
     token_type="one_time",
 )  # fmt: skip
 _CHARGE = Charge(idempotency_key="k", transaction_id="t", amount=1999, currency="EUR")
+_DELIVERY = Charge(idempotency_key="k", transaction_id="t", amount=0, currency="", operation="deliver")
 
 
 def provider(data: bytes) -> None:
@@ -50,11 +54,36 @@ def provider(data: bytes) -> None:
         except StopIteration as stopped:
             outcome = stopped.value
             assert not isinstance(outcome, Approved) or (b"approved" in data or b"\\u" in data)
-            for text in (
-                getattr(outcome, name, None)
-                for name in ("reason", "message", "reference", "authorisation_code")
-            ):
-                assert text is None or (text.isprintable() and len(text) <= 200)
+            check_texts(outcome)
+
+
+def check_texts(outcome: object) -> None:
+    """What an outcome says is printable, and short."""
+    for name in ("reason", "message", "authorisation_code", "code"):
+        text = getattr(outcome, name, None) or ""
+        assert text.isprintable()
+        assert len(text) <= 200
+    reference = getattr(outcome, "reference", None) or ""
+    assert reference.isprintable()
+    assert len(reference) <= 2000
+
+
+def delivery(data: bytes) -> None:
+    """An answer of a company's service; the first byte picks its code. Only a 2xx is a delivery."""
+    if not data:
+        return
+    response = Response(_CODES[data[0] % len(_CODES)], data[1:])
+    block = FormBlock([("sort_code", 6)])
+    block.space()[:] = b"200415"
+    flow = Delivery(_ACCOUNT).charge(_DELIVERY, block.fields())
+    next(flow)
+    try:
+        flow.send(response)
+    except StopIteration as stopped:
+        outcome = discreet(stopped.value, block.fields())
+        assert isinstance(outcome, Approved) <= (response.status in (200, 201))
+        check_texts(outcome)
+        assert "200415" not in repr(outcome)
 
 
 def bencode(data: bytes) -> None:
@@ -137,6 +166,10 @@ ANSWERS = {
     "provider": (
         provider,
         [b"\0" + _APPROVED, b"\2" + b'{"status":"declined","reason":"expired_card","message":"no"}', b"\4{}"],
+    ),
+    "delivery": (
+        delivery,
+        [b"\0" + b'{"reference":"M-1","message":"done"}', b"\6" + b'{"reason":"no_such_account"}', b"\0"],
     ),
     "bencode": (
         bencode,

@@ -9,7 +9,8 @@ import traceback
 import pytest
 
 from media.capture.form_rules import CARD
-from provider_adapters.card import FIELDS, BadCard, Card, CardBlock, Wiped
+from provider_adapters.card import FIELDS, BadCard, Card, CardBlock
+from provider_adapters.keyed import BadFields, Wiped
 
 NUMBER, EXPIRY, CODE = b"4111111111111111", b"1229", b"739"
 
@@ -93,7 +94,7 @@ def test_the_payer_takes_every_card_that_the_form_lets_through() -> None:
 
 def test_what_is_no_digit_is_refused_without_being_shown() -> None:
     made = block(number=NUMBER[:-1] + b"x")
-    with pytest.raises(BadCard) as caught:
+    with pytest.raises(BadFields) as caught:
         made.card()
     assert "4111" not in "".join(traceback.format_exception(caught.value))
 

@@ -30,6 +30,7 @@ from tests.wire.payments.till import (
     PATIENCE,
     LocalProvider,
     Till,
+    copies,
     keyed,
     local_provider,
     spend,
@@ -219,22 +220,6 @@ async def test_a_journal_that_cannot_be_written_keeps_the_payer_from_getting_rea
 
 
 # --- memory ---------------------------------------------------------------------------------------
-
-
-def copies(pid: int, digits: str) -> int:
-    """How often the digits stand in the readable memory of a process, as bytes or as wide
-    characters."""
-    forms = [digits.encode(code) for code in ("ascii", "utf-16-le", "utf-32-le")]
-    count = 0
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
-            span, access, *_ = line.split()
-            start, end = (int(bound, 16) for bound in span.split("-"))
-            with contextlib.suppress(OSError, OverflowError):  # the kernel's own pages
-                memory.seek(start)
-                block = memory.read(end - start) if access[0] == "r" else b""
-                count += sum(block.count(form) for form in forms)
-    return count
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may read a payer's memory")
