@@ -240,6 +240,7 @@ def _build_plan(settings: SignallingSettings) -> Plan:
         agent_charging=agent_charging(settings),
         forms=build_forms(settings),
         extensions=settings.api.agent_of,
+        feature_codes=settings.feature_codes.codes(),
     )
 
 

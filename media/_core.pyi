@@ -19,6 +19,7 @@ PLAYED: Final = 4  # what was played into a leg has ended: see `Relay.played`
 DONE: Final = 1  # all of it was sent
 KEY: Final = 2  # the customer pressed a key
 STOPPED: Final = 3
+CODE: Final = 5  # a feature code of the agent's waits for `take_code`
 GUARD: Final = 24  # the default guard of a mask: blocks of 5 ms
 
 # Presses that came as events, as tones, and as both; whether each key of the capture comes twice;
@@ -203,6 +204,18 @@ class Relay:
         """Send the key of a SIP INFO's body to the agent's peer as telephone-event
         (media/reference/event_sender.py). `clock` in Hz. False while masked, and where too many
         wait. Raises ValueError where the body is no key."""
+
+    # --- keys of the agent's telephone --------------------------------------------------------
+    def set_agent_keys(self, stream: int, on: bool) -> None:
+        """Look for feature codes in the keys of the agent's leg, and keep them from the customer
+        (media/reference/agent_keys.py), or do not."""
+
+    def agent_key(self, stream: int, body: bytes) -> bool:
+        """Take a key of the agent's that came as SIP INFO. True: it is kept from the customer.
+        Raises ValueError where the body is no key."""
+
+    def take_code(self, stream: int) -> str:
+        """The digits of the feature code that waits; empty where none does."""
 
     # --- prompts ------------------------------------------------------------------------------
 
@@ -402,6 +415,21 @@ class Mask:
 
     def reception(self, packet: bytes, /) -> tuple[int, int] | None:
         """Lost and jitter of the first report block (media.formats.rtp.reception)."""
+
+@final
+class AgentKeys:
+    """The keys of an agent's telephone, for tests: as the relay takes them. Payload types as in
+    `Relay.set_types`."""
+
+    def __init__(self, events: bytes, red: bytes) -> None: ...
+    def rtp(self, packet: bytes, masked: bool, now_ms: int, /) -> bool:
+        """Whether the packet leaves for the customer."""
+
+    def info(self, code: int, masked: bool, now_ms: int, /) -> bool:
+        """The same of a key that came as SIP INFO, by its event code."""
+
+    def take(self) -> bytes:
+        """The digits of the code that waits, in ASCII."""
 
 @final
 class Arrivals:

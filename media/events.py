@@ -2,7 +2,8 @@
 outcomes up. This is the part of it that b2bua imports.
 
 Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1),
-        and `InfoKeyed` and `SendKey`, which go down only: b2bua does not look into their bodies.
+        and `InfoKeyed`, `SendKey` and `AgentKeyed`, which go down only: b2bua does not look into
+        their bodies. `CodeKeyed` has keys of the agent's, six at most between `*` and `#`.
 Rule 2: every command is answered by exactly one message with the same `serial`: its own answer, or
         `Refused`.
 Rule 3: news (`CaptureChanged` and the like) carry no serial.
@@ -31,6 +32,7 @@ from media.messages.base import (
     Side,
 )
 from media.messages.commands import (
+    AgentKeyed,
     AnyCommand,
     AskField,
     CancelCapture,
@@ -77,6 +79,7 @@ from media.messages.forms import (
 from media.messages.news import (
     AnyNews,
     CaptureChanged,
+    CodeKeyed,
     Deaf,
     DeafReason,
     KeyingChanged,
@@ -95,6 +98,7 @@ __all__ = [
     "CARD_KINDS",
     "FIELD_REASONS",
     "MODULES",
+    "AgentKeyed",
     "Answer",
     "AnyAnswer",
     "AnyCommand",
@@ -107,6 +111,7 @@ __all__ = [
     "CaptureState",
     "ChargeResolved",
     "CloseSession",
+    "CodeKeyed",
     "Command",
     "CountSessions",
     "Counted",

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from b2bua.api.auth import RequireToken, Tokens
 from b2bua.api.call_routes import call_routes
 from b2bua.api.capture_routes import capture_routes, mask_routes
+from b2bua.api.claim_routes import claim_routes
 from b2bua.api.demo import Demo, demo_routes
 from b2bua.api.follow_up_routes import follow_up_routes
 from b2bua.api.hardening import Harden, security_headers
@@ -84,6 +85,7 @@ def create_app(
     app.include_router(service_routes(desk, idle_time, forms))
     app.include_router(metrics_routes(metrics or Metrics(), desk))
     app.include_router(call_routes(desk, app.state.streams))
+    app.include_router(claim_routes(desk))
     app.include_router(capture_routes(desk))
     app.include_router(mask_routes(desk))
     app.include_router(payment_routes(desk))

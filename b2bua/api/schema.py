@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from b2bua.api.problems import MEDIA_TYPE
+from b2bua.call.feature_codes import ClaimView
 from b2bua.call.link import LinkOffer
 from b2bua.call.service_view import ServiceView
 from b2bua.call.trunk_view import TrunkView
@@ -143,6 +144,12 @@ def link_offer_answer(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
+def claim_answer(description: str) -> dict[str, Any]:
+    """An answer whose body is one ClaimView."""
+    schema = {"$ref": "#/components/schemas/ClaimView"}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
 def svg_answer(description: str) -> dict[str, Any]:
     """An answer whose body is a picture."""
     return {"description": description, "content": {"image/svg+xml": {"schema": {"type": "string"}}}}
@@ -204,7 +211,7 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
         ],
     )
     components = document.setdefault("components", {})
-    shapes = [CallView, PaymentView, ServiceView, TrunkView, LinkOffer]
+    shapes = [CallView, PaymentView, ServiceView, TrunkView, LinkOffer, ClaimView]
     shapes += [LadderSummary, LadderView, FormDescription]
     _, own = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     components["schemas"] = {

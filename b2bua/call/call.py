@@ -22,25 +22,27 @@ from b2bua.call import leg, leg_command
 from b2bua.call.bridge import Bridge
 from b2bua.call.capture_requests import CaptureRequests
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, Record, Show, ToLeg, ToReplacement
+from b2bua.call.command import CallCommand, FeatureCode, Record, Show, ToLeg, ToReplacement
+from b2bua.call.loan_requests import LoanRequests
 from b2bua.call.media_gate import MediaGate
 from b2bua.call.mid_call_requests import MidCallRequests, is_key
 from b2bua.call.payment import Payment
 from b2bua.call.redaction import redacted
 from b2bua.call.report import CallReport
 from b2bua.call.routing.route import Route
-from b2bua.call.sdp.loaned_leg import LoanedLeg
 from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
-from b2bua.call.transfer.transfer import AttendedTransfer, Transfer
+from b2bua.call.transfer.transfer import Transfer
 from b2bua.call.view import CallView
 from media.events import (
+    AgentKeyed,
     AnyAnswer,
     AnyCommand,
     AnyNews,
     CaptureChanged,
     CloseSession,
+    CodeKeyed,
     Done,
     KeyingChanged,
     LineChanged,
@@ -64,7 +66,7 @@ _REMOTE_REFUSED = "The media process could not follow a change of the call. Noth
 
 
 @dataclass(slots=True)
-class Call(CaptureRequests):
+class Call(CaptureRequests, LoanRequests):
     """One call. `party`: who called. `closed`: media has closed the session, or is gone."""
 
     id: str
@@ -165,14 +167,21 @@ class Call(CaptureRequests):
     def _receive_request(self, side: Side, event: leg.LegRequested, now: float) -> list[CallCommand]:
         """Relay INFO or MESSAGE; a key of the customer's may go to media instead."""
         masked, customer_key = self.payment.masked, side is Side.CALLER and is_key(event)
-        up = self.bridge.state is BridgeState.UP and not self.transfer.gone and not self.loan.active
+        up = self._are_both_up
         if customer_key and up and not masked and not event.info_package:
             stream = self.bridge.event_stream()
             if stream is not None:
                 return self.mid_call_requests.send_key(event, self.bridge.session, stream, now)
+        if side is Side.AGENT and is_key(event) and self.bridge.trunks.policy(side).feature_codes:
+            return self.mid_call_requests.ask_about_key(event, self.bridge.session, now)
         keyed = self.payment.info_keyed(event.body) if customer_key else []
         relayed = self.mid_call_requests.relay_request(side, event, now, up=up, masked=masked)
         return [*relayed, *keyed]
+
+    @property
+    def _are_both_up(self) -> bool:
+        """Whether both legs take requests."""
+        return self.bridge.state is BridgeState.UP and not self.transfer.gone and not self.loan.active
 
     def _receive_refer(self, side: Side, event: leg.LegReferred, now: float) -> list[CallCommand]:
         if self.loan.active:
@@ -197,31 +206,6 @@ class Call(CaptureRequests):
         self.report.identity.joining_event(event, self.bridge.route.policies)
         return self._finish_exchange(self.transfer.replacement_event(event), now)
 
-    # --- two calls that a transfer joins (RFC 5589) -----------------------------------------------
-
-    def borrow_leg(
-        self, plan: AttendedTransfer, loaned: LoanedLeg, referral: str, now: float
-    ) -> list[CallCommand]:
-        """Begin to replace one of our legs by another call's."""
-        return self._finish_exchange(self.transfer.borrow_leg(plan, loaned, referral, now), now)
-
-    def lend_leg(self, side: Side, now: float) -> tuple[LoanedLeg, list[CallCommand]]:
-        """Lend this side's leg to another call; returns what that call needs to know."""
-        return self.loan.lend_leg(side), self._finish(self.mid_call_requests.answer_all(), now)
-
-    def borrower_command(self, command: leg_command.LegCommand, now: float) -> list[CallCommand]:
-        """Execute a command of the call that borrows our leg."""
-        return self._finish(self.loan.borrower_command(command), now)
-
-    def leg_returned(self, now: float) -> list[CallCommand]:
-        """Take the leg back: the other call does not need it."""
-        return self._finish_exchange(self.loan.leg_returned(), now)
-
-    def leg_kept(self, by: str, now: float) -> list[CallCommand]:
-        """End this call: the other one, `by`, keeps the leg."""
-        self.report.ledger.left(self.loan.side, now)
-        return self._finish(self.loan.leg_kept(by), now)
-
     # --- media ------------------------------------------------------------------------------------
 
     def media_answered(self, command: AnyCommand, answer: AnyAnswer, now: float) -> list[CallCommand]:
@@ -240,6 +224,9 @@ class Call(CaptureRequests):
             case SendKey(), _:
                 sent, masked = isinstance(answer, Done), self.payment.masked
                 commands = self.mid_call_requests.key_answered(command, sent=sent, masked=masked)
+            case AgentKeyed(), _:
+                kept, up = isinstance(answer, Done) or self.payment.masked, self._are_both_up
+                commands = self.mid_call_requests.agent_key_answered(command, now, kept=kept, up=up)
             case StartCapture() | SubmitCapture(), Refused():
                 commands = self.payment.capture_refused(command, answer)
             case SetRemote(mark=mark), _:
@@ -264,6 +251,8 @@ class Call(CaptureRequests):
         if isinstance(news, KeyingChanged):
             self.payment.keying_changed(news)
             return self._finish([], now)
+        if isinstance(news, CodeKeyed):
+            return self._finish([FeatureCode(news.code)], now)
         if isinstance(news, LineChanged):
             self.report.deaf = news.deaf
             return self._finish([], now)

@@ -9,11 +9,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Final
 
+from b2bua.call.agent_phone import Claim
 from b2bua.call.bridge import Bridge
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.command import CallCommand
+from b2bua.call.feature_codes import CodeView
 from b2bua.call.order import Order
 from b2bua.call.payment import Payment
+from b2bua.call.report import CallReport
 from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
@@ -34,6 +37,7 @@ class CaptureRequests(ABC):
     payment: Payment
     transfer: Transfer
     loan: LegLoan
+    report: CallReport
 
     @abstractmethod
     def _finish(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
@@ -116,6 +120,16 @@ class CaptureRequests(ABC):
     def release_mask(self, now: float) -> list[CallCommand]:
         """Somebody says that keying is over. Raises NotNow."""
         return self._finish(self.payment.release(), now)
+
+    def link_agent(self, claim: Claim, now: float) -> list[CallCommand]:
+        """The agent's telephone has keyed the short code of a page."""
+        self.report.phone.claim = claim
+        return self._finish([], now)
+
+    def code_carried_out(self, view: CodeView, now: float) -> list[CallCommand]:
+        """What became of a code that the agent's telephone has keyed."""
+        self.report.phone.note_code(view)
+        return self._finish([], now)
 
     def charge_decided(self, capture: str, outcome: Outcome, now: float) -> list[CallCommand]:
         """The outcome of a payment, which was unknown, was found after its end."""

@@ -49,6 +49,15 @@ class ToMedia(msgspec.Struct, frozen=True):
     command: AnyCommand
 
 
+class FeatureCode(msgspec.Struct, frozen=True):
+    """The agent's telephone keyed `*`, these digits and `#`: what it asks for is carried out."""
+
+    code: str
+
+    def __repr__(self) -> str:
+        return "FeatureCode()"
+
+
 class Show(msgspec.Struct, frozen=True):
     """For the agents: the call as it is now."""
 
@@ -61,4 +70,6 @@ class Record(msgspec.Struct, frozen=True):
     record: CallRecord
 
 
-CallCommand = ToLeg | ToReplacement | ReplaceLeg | ReleaseLeg | ToBorrower | ToMedia | Show | Record
+CallCommand = (
+    ToLeg | ToReplacement | ReplaceLeg | ReleaseLeg | ToBorrower | ToMedia | FeatureCode | Show | Record
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from b2bua.call.feature_codes import ClaimDesk
 from b2bua.call.follow_up import Kind
 from b2bua.call.link import LinkOffer, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
@@ -15,7 +16,7 @@ from b2bua.call.view import CallView, PaymentView
 from media.events import FieldName
 
 
-class CallDesk(Tallied, Protocol):
+class CallDesk(Tallied, ClaimDesk, Protocol):
     """The calls, as the API sees them. Every method raises NoSuchCall, NotNow or NotWell, and
     nothing else of its own."""
 

@@ -9,7 +9,9 @@ Rule 3: what does pass while masked is written anew here: neither bytes, headers
         customer's cross.
 Rule 4: a key that the agent's side wants as telephone-event goes to media unread; media's word
         answers it.
-Rule 5: what waits for the other leg is bounded in number and in time; the asker always gets its
+Rule 5: where an agent's telephone keys feature codes, media says of each of its keys whether the
+        customer gets it; while masked none does.
+Rule 6: what waits for the other leg is bounded in number and in time; the asker always gets its
         answer.
 """
 
@@ -21,7 +23,7 @@ from dataclasses import dataclass, field
 from b2bua.call import leg, leg_command
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
 from b2bua.call.sdp.telephone_event import EventStream
-from media.events import SendKey, SessionId, Side
+from media.events import AgentKeyed, SendKey, SessionId, Side
 
 MAX_PENDING = 8  # requests of a leg that wait for the other
 TIMEOUT = 10.0  # seconds; the asker itself gives up after 32 (RFC 3261 section 17.1.2.2, timer F)
@@ -108,6 +110,31 @@ class MidCallRequests:
             return []
         self.withheld += masked and not sent
         return [ToLeg(Side.CALLER, leg_command.RespondLeg(command.request, 200 if sent or masked else 415))]
+
+    def ask_about_key(self, event: leg.LegRequested, session: SessionId, now: float) -> list[CallCommand]:
+        """A key of the agent's, which may be part of a feature code."""
+        if self._is_full(Side.AGENT):
+            return _answer(Side.AGENT, event, 500)
+        self._waiting[event.request] = (Side.AGENT, now + TIMEOUT)
+        asked = AgentKeyed(
+            session=session, request=event.request, content_type=event.content_type, body=event.body
+        )
+        return [ToMedia(asked)]
+
+    def agent_key_answered(
+        self, command: AgentKeyed, now: float, *, kept: bool, up: bool
+    ) -> list[CallCommand]:
+        """Media keeps the key from the customer, or it goes on as it came."""
+        if self._waiting.pop(command.request, None) is None:
+            return []
+        if kept or not up:
+            code = 200 if kept else 480
+            return [ToLeg(Side.AGENT, leg_command.RespondLeg(command.request, code))]
+        self._waiting[command.request] = (Side.AGENT, now + TIMEOUT)
+        request = leg_command.RequestLeg(
+            command.request, "INFO", command.content_type, command.body, "", leg.NOTHING
+        )
+        return [ToLeg(Side.CALLER, request)]
 
     def deadline(self) -> float | None:
         """When `expire` is due."""

@@ -10,10 +10,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from b2bua.call import leg
+from b2bua.call.agent_phone import AgentPhone
 from b2bua.call.bridge import Bridge
 from b2bua.call.cdr import CallRecord, Ledger
 from b2bua.call.command import CallCommand, ReplaceLeg, ToLeg, ToReplacement
 from b2bua.call.deafness import LineFault, line_fault
+from b2bua.call.feature_codes import CodeView
 from b2bua.call.identity import CallIdentity
 from b2bua.call.payment import Payment
 from b2bua.call.routing.route import LegTrunks
@@ -46,10 +48,12 @@ class CallReport:
     ended_at: float | None = None
     ledger: Ledger = field(default_factory=Ledger)
     identity: CallIdentity = field(default_factory=CallIdentity)
+    phone: AgentPhone = field(default_factory=AgentPhone)
     counters: dict[Side, LegCounters] = field(default_factory=dict)
     types: dict[Side, dict[int, int]] = field(default_factory=dict)
     deaf: Deaf | None = None
     masked_at: float | None = None
+    phone_shown: tuple[tuple[str, str], CodeView | None] = (("", ""), None)
     # What changes in a view, as it was shown last.
     shown: (
         tuple[
@@ -75,6 +79,8 @@ class CallReport:
             case ReplaceLeg(side):
                 self.ledger.leg_replaced(side, trunks.trunk(side))
                 self.identity.replaced(side)
+                if side is Side.AGENT:
+                    self.phone.replaced()
             case _:
                 pass
 
@@ -102,6 +108,8 @@ class CallReport:
             extension=extension,
             agent=agent,
             reference=reference,
+            claim=self.phone.linked[1],
+            feature_code=self.phone.newest,
         )
 
     def changed_view(self, bridge: Bridge, payment: Payment, now: float) -> CallView | None:
@@ -118,10 +126,10 @@ class CallReport:
             self._line_fault(bridge),
             self.masked_at,
         )
-        shown = changing, self._linked(bridge)
-        if shown == self.shown:
+        shown, phone = (changing, self._linked(bridge)), (self.phone.linked, self.phone.newest)
+        if shown == self.shown and phone == self.phone_shown:
             return None
-        self.shown = shown
+        self.shown, self.phone_shown = shown, phone
         return self.view(bridge, payment)
 
     def record(self, bridge: Bridge, payment: Payment, withheld: int, now: float) -> CallRecord:

@@ -8,11 +8,13 @@ Rule 2: a payment under way is restored as it was. Media knows whether it still 
 from __future__ import annotations
 
 from b2bua.call import (
+    agent_phone,
     bridge,
     call,
     cdr,
     charge_defaults,
     deafness,
+    feature_codes,
     follow_up,
     identity,
     key_notes,
@@ -42,8 +44,8 @@ from tonewall.snapshot import Kinds, SnapshotError, read, write
 
 KINDS = Kinds(
     (
-        *events.MODULES, audio_codecs, bridge, call, cdr, charge_defaults, charges, codecs, deafness,
-        description, follow_up, identity, key_notes, leg,
+        *events.MODULES, agent_phone, audio_codecs, bridge, call, cdr, charge_defaults, charges,
+        codecs, deafness, description, feature_codes, follow_up, identity, key_notes, leg,
         leg_command, leg_descriptions, leg_loan, leg_pair, link, loaned_leg, mask_policy, media_gate,
         mid_call_requests, numbers, offer_answer, order, payment, renegotiation, renegotiation_states, report,
         route, router, state, states, stream_description, transfer, trunk_policy, view,

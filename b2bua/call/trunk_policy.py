@@ -30,6 +30,7 @@ class TrunkPolicy:
     SRTP (RFC 3711) and no RTP in clear. `kinds`: the kinds of m-lines that it may have; None for
     all. `masking`: how its customers are masked. `keys`: how its customers'
     keys come. `wants_events`: it gets keys that came as SIP INFO as telephone-event (RFC 4733).
+    `feature_codes`: its agents' telephones key feature codes, which are kept from the customer.
     `interface`: where its RTP is received. `charging`: what it says of the charges of its calls.
     `references`: its headers that name the order of a call, in lower case.
     """
@@ -40,6 +41,7 @@ class TrunkPolicy:
     masking: Masking = field(default_factory=Masking)
     keys: KeyPolicy = USUAL_KEYS
     wants_events: bool = False
+    feature_codes: bool = False
     interface: Interface = field(default_factory=Interface)
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
     references: tuple[str, ...] = ()

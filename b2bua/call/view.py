@@ -11,6 +11,7 @@ from enum import StrEnum
 import msgspec
 
 from b2bua.call.deafness import LineFault
+from b2bua.call.feature_codes import CodeView
 from b2bua.call.follow_up import KINDS, Balance, FollowUpView, Kind
 from b2bua.call.key_notes import CaptureNote
 from b2bua.call.link import LinkView
@@ -145,15 +146,16 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     masked: bool
     mask: MaskStage = MaskStage.OFF
     masked_since: str | None = None
-    still_keying: bool = (
-        False  # the customer keys though the payment is over; nothing of it reaches the agent
-    )
+    # The customer keys though the payment is over; nothing of it reaches the agent.
+    still_keying: bool = False
     capture: CaptureView | None = None  # the newest capture of this call
     # Why nothing of the customer is heard, while a card is to be keyed.
     line_fault: LineFault | None = None
     extension: str = ""
     agent: str = ""
     reference: str = ""
+    claim: str = ""  # of the agent whose page the agent's telephone is linked to
+    feature_code: CodeView | None = None  # the newest that the agent's telephone has keyed
 
 
 class NoSuchCall(Exception):

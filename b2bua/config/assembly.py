@@ -69,6 +69,7 @@ def _policy(settings: TrunkSettings, forms: Mapping[str, CaptureForm]) -> TrunkP
         masking=_masking(carrier) if carrier is not None else Masking(),
         keys=KeyPolicy(carrier.info_digits, carrier.slow_keys) if carrier is not None else KeyPolicy(),
         wants_events=isinstance(settings, PbxSettings) and settings.dtmf == "rfc4733",
+        feature_codes=isinstance(settings, PbxSettings) and settings.feature_codes,
         interface=Interface(address=settings.media_address, advertised=settings.media_advertised),
         charging=_charging(settings, forms, usual=next(iter(forms.values()))),
         references=tuple(name.lower() for name in split_list(settings.reference_headers)),

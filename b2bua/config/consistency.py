@@ -98,6 +98,7 @@ def _unsupported_by_rtpengine(settings: Settings) -> list[str]:
             ("srtp", "no", trunk.srtp),
             ("media_address", "none", trunk.media_address),
             ("dtmf", "as-is", isinstance(trunk, PbxSettings) and trunk.dtmf != "as-is"),
+            ("feature_codes", "no", isinstance(trunk, PbxSettings) and trunk.feature_codes),
         )
         if given
     ]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.consistency import find_faults, find_signalling_faults
+from b2bua.config.feature_settings import FeatureCodeSettings
 from b2bua.config.field_settings import FieldSettings
 from b2bua.config.form_settings import FormSettings
 from b2bua.config.general_settings import GeneralSettings
@@ -74,6 +75,7 @@ def read_signalling(sections: Sections) -> SignallingSettings:
             for header in _headers(FieldSettings, sections)
         },
         links=load(LinkSettings, sections),
+        feature_codes=load(FeatureCodeSettings, sections),
     )
     if faults := find_signalling_faults(own):
         raise ConfigError("\n".join(faults))

@@ -15,6 +15,7 @@ from typing import ClassVar
 from pydantic import Field, SecretStr, field_validator
 
 from b2bua.config.charge_settings import AgentGroupSettings
+from b2bua.config.feature_settings import FeatureCodeSettings
 from b2bua.config.field_settings import FieldSettings
 from b2bua.config.form_settings import FormSettings
 from b2bua.config.general_settings import GeneralSettings
@@ -119,13 +120,14 @@ class SignallingSettings:
     api: ApiSettings
     cdr: CdrSettings
     links: LinkSettings
+    feature_codes: FeatureCodeSettings
     agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
     forms: Mapping[str, FormSettings] = field(default_factory=dict)
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """These sections as environment variables, for the b2bua process. Secrets are in clear."""
-        single: list[Section] = [self.general, self.api, self.cdr, self.links]
+        single: list[Section] = [self.general, self.api, self.cdr, self.links, self.feature_codes]
         several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups}
         several |= {**self.forms, **self.fields}
         variables = {NAMED: ",".join(several)}
@@ -188,6 +190,7 @@ SECTIONS: Mapping[str, type[Section]] = {
         FieldSettings,
         CdrSettings,
         LinkSettings,
+        FeatureCodeSettings,
         ProviderSettings,
         WebhookSettings,
     )

@@ -283,3 +283,8 @@ class PbxSettings(TrunkSettings):
         "as-is",
         description="as-is or rfc4733: what callers' keys that come as SIP INFO become, outside of a payment",
     )
+    feature_codes: bool = Field(
+        False,
+        description="yes or no: its agents' telephones key feature codes, which callers do not get; see "
+        "[feature_codes]",
+    )

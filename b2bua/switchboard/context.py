@@ -10,6 +10,7 @@ from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.routing.limits import Limiter
 from b2bua.call.view import NotOffered
 from b2bua.ladder.ladders import Ladders
+from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.interfaces import Engine, Media, Reconciler
 from b2bua.switchboard.payments import Payments
 from b2bua.switchboard.registry import Registry
@@ -21,7 +22,8 @@ from media.events import CaptureForm
 @dataclass(slots=True)
 class SwitchboardContext:
     """The parts of one switchboard. `clock` gives seconds since the epoch and never runs backwards;
-    `engine`, `media` and `reconciler` are None until they are connected."""
+    `engine`, `media` and `reconciler` are None until they are connected. `on_feature_code` takes a
+    code that a call's agent has keyed."""
 
     clock: Callable[[], float]
     limiter: Limiter
@@ -35,6 +37,7 @@ class SwitchboardContext:
     engine: Engine | None = None
     media: Media | None = None
     reconciler: Reconciler | None = None
+    on_feature_code: Callable[[Entry, str], None] = lambda _entry, _code: None
 
     def charging_of(self, agent: str) -> ChargeDefaults:
         """What the agent's group says of charges; nothing where the agent is in none."""

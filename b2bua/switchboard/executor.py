@@ -14,6 +14,7 @@ import msgspec
 
 from b2bua.call.command import (
     CallCommand,
+    FeatureCode,
     Record,
     ReleaseLeg,
     ReplaceLeg,
@@ -108,6 +109,8 @@ class Executor:
                     self._context.payments.observe(view)
                     self._context.ladders.note_view(view)
                     self.linking.observe(entry)
+                case FeatureCode(code):
+                    self._context.on_feature_code(entry, code)
                 case Record(record):
                     self._context.payments.record_call(record)
                     end = record.end[:80]

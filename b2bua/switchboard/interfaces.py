@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from b2bua.call.charge_defaults import ChargeDefaults
+from b2bua.call.feature_codes import FeatureCodes
 from b2bua.call.leg import LegId
 from b2bua.call.leg_command import LegCommand
 from b2bua.call.routing.limits import Limit
@@ -151,7 +152,8 @@ class Plan:
     """Where calls go, and how they are treated. `limits`, `policies`: of each trunk, by name;
     `other_audio`, `max_media` and `ring_time`: as in Route; `guard_time`: as in Payment;
     `agent_charging`: what the agents' groups say of their charges, by the agent's name; `forms`: by
-    their names, the usual one first; `extensions`: of which agent each is."""
+    their names, the usual one first; `extensions`: of which agent each is; `feature_codes`: of
+    agents' telephones."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -163,6 +165,7 @@ class Plan:
     agent_charging: Mapping[str, ChargeDefaults] = field(default_factory=dict)
     forms: Mapping[str, CaptureForm] = field(default_factory=dict)
     extensions: Mapping[str, str] = field(default_factory=dict)
+    feature_codes: FeatureCodes = field(default_factory=FeatureCodes)
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
         """The route of a call from the trunk `source`, which is on the side `near`."""

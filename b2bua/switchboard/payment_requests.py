@@ -19,6 +19,7 @@ from b2bua.call.order import Order, RequestName, SavedCard, Settlement
 from b2bua.call.service_view import Stops
 from b2bua.call.tallies import Tallies
 from b2bua.call.view import CallView, NoSuchCall, NotNow, NotOffered, NotWell, PaymentView, Repeated
+from b2bua.switchboard.claim_requests import ClaimRequests
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
@@ -41,7 +42,7 @@ _NOT_OFFERED = {
 }
 
 
-class PaymentRequests(PreparedRequests):
+class PaymentRequests(PreparedRequests, ClaimRequests):
     """Requests for the payments in the calls of one switchboard. Its methods: see `CallDesk`."""
 
     _context: SwitchboardContext

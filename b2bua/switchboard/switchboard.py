@@ -29,6 +29,7 @@ from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry, restore_entries, snapshot_entries
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.faults import Faults
+from b2bua.switchboard.feature_keys import FeatureKeys
 from b2bua.switchboard.interfaces import Engine, Media, Plan, Reconciler
 from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.payment_provider import with_offers
@@ -79,21 +80,20 @@ class Switchboard(PaymentRequests):
         all_payments = Payments(payments or PaymentTable(), clock, self._publish_payment, record, links)
         self._context = SwitchboardContext(
             clock, limiter, ladders, Registry(limiter, ladders), feed, all_payments, RunQueue(),
-            plan.agent_charging,
-            plan.forms,
+            plan.agent_charging, plan.forms,
         )  # fmt: skip
         self._faults = Faults(
             lambda: self._context.has_media, records, clock, all_payments.fault,
             lambda: all_payments.reconciliation.passed_by, all_payments.link_service.fault,
         )  # fmt: skip
         self._executor = Executor(self._context)
+        self._features = FeatureKeys(self, self._context, self._executor, plan.feature_codes)
         self._counted: Counted | None = None
         self._link_calls()
 
     def connect(self, engine: Engine, media: Media, reconciler: Reconciler | None = None) -> None:
         """Connect what executes commands, before the first event."""
-        self._context.engine, self._context.media = engine, media
-        self._context.reconciler = reconciler
+        self._context.engine, self._context.media, self._context.reconciler = engine, media, reconciler
 
     # --- from the SIP engine ----------------------------------------------------------------------
 
@@ -281,6 +281,7 @@ class Switchboard(PaymentRequests):
         for entry in registry.all():
             self._executor.record_unfinished(entry)
         self._context.feed.close()
+        await self._features.close()
         await self._context.payments.close()
 
     async def resume_payments(self) -> None:
@@ -329,8 +330,7 @@ class Switchboard(PaymentRequests):
 
     def health(self) -> dict[str, int | bool]:
         """See CallDesk."""
-        calls = len(self._context.registry)
-        found = health(calls, self._context.engine, self._context.media, self._counted)
+        found = health(len(self._context.registry), self._context.engine, self._context.media, self._counted)
         payments = self._context.payments
         found |= payments.reconciliation.health(self._context.reconciler)
         return found | payments.follow_ups.health() | payments.links.health() | payments.prepared.health()

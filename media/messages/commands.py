@@ -52,12 +52,14 @@ class SetRemote(Command, frozen=True, kw_only=True, tag="set_remote"):
     """Tell where one leg's peer is, m-line by m-line. Answered by `Done`.
 
     `mark`: b2bua's number for it, where something waits for that answer; 0: nothing does, and it is
-    in no hurry.
+    in no hurry. `codes`: feature codes are looked for in the keys of this leg, which is the
+    agent's, and kept from the customer.
     """
 
     side: Side
     streams: tuple[RemoteStream, ...]
     mark: int = 0
+    codes: bool = False
 
 
 class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
@@ -116,6 +118,19 @@ class SendKey(Command, frozen=True, kw_only=True, tag="send_key"):
 
     def __repr__(self) -> str:
         return f"SendKey({self.session})"
+
+
+class AgentKeyed(Command, frozen=True, kw_only=True, tag="agent_keyed"):
+    """The agent's side sent a key as SIP INFO, and feature codes are looked for in its keys.
+    `Done`: it is kept from the customer. Refused where it may go on, or the body is no key.
+    `request`: b2bua's name for the INFO."""
+
+    request: str
+    content_type: str
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"AgentKeyed({self.session})"
 
 
 class ResetCapture(Command, frozen=True, kw_only=True, tag="reset_capture"):
@@ -225,6 +240,7 @@ AnyCommand = (
     | InfoKeyed
     | KeyWithheld
     | SendKey
+    | AgentKeyed
     | ResetCapture
     | AskField
     | SkipField

@@ -94,6 +94,16 @@ class PromptEnded(Message, frozen=True, kw_only=True, tag="prompt_ended"):
     reason: str | None = None
 
 
+class CodeKeyed(Message, frozen=True, kw_only=True, tag="code"):
+    """The agent's own telephone has keyed `*`, these digits and `#`: six digits at most."""
+
+    session: SessionId
+    code: str
+
+    def __repr__(self) -> str:
+        return f"CodeKeyed({self.session})"
+
+
 class SessionSilent(Message, frozen=True, kw_only=True, tag="silent"):
     """No packet was accepted from either side for `seconds`. Said again each time that so long has
     passed."""
@@ -108,4 +118,4 @@ class SessionLost(Message, frozen=True, kw_only=True, tag="session_lost"):
     session: SessionId
 
 
-AnyNews = CaptureChanged | KeyingChanged | LineChanged | PromptEnded | SessionSilent | SessionLost
+AnyNews = CaptureChanged | KeyingChanged | LineChanged | PromptEnded | CodeKeyed | SessionSilent | SessionLost

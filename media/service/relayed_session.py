@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.codecs import DecodedCodec
-from media.events import LegCounters, Masking, SendKey, SessionId, Side
+from media.events import AgentKeyed, CodeKeyed, LegCounters, Masking, SendKey, SessionId, Side
 from media.mask_policy import BLOCK_SECONDS, MaskPolicy
 from media.service.line_watch import LineArrivals
 from media.service.ports import PortPairs
@@ -161,8 +161,11 @@ class RelayedSession:
             stream = LocalStream(self._interfaces[side][1], port)
             self.local[side] = (*self.local.get(side, ()), stream)
 
-    def set_remote(self, side: Side, remotes: tuple[RemoteStream, ...]) -> None:
-        """Where one leg's peer is. Streams that the leg did not describe pass nothing."""
+    def set_remote(self, side: Side, remotes: tuple[RemoteStream, ...], *, codes: bool = False) -> None:
+        """Where one leg's peer is. Streams that the leg did not describe pass nothing. `codes`: as
+        in `SetRemote`."""
+        for number in self.streams if side is Side.AGENT else ():
+            self.relay.set_agent_keys(number, codes)
         self.remotes[side] = remotes
         for index, number in enumerate(self.streams):
             if index >= len(remotes) or remotes[index].port == 0:
@@ -310,7 +313,31 @@ def own(session: SessionProtocol) -> RelayedSession:
     return session
 
 
-def send_key(session: SessionProtocol, command: SendKey) -> str | None:
+def _take_agent_key(session: SessionProtocol, command: AgentKeyed) -> str | None:
+    """Why the customer may get it, where that is so."""
+    if not isinstance(session, RelayedSession) or not session.streams:
+        return "nothing is relayed there by the own core"
+    try:
+        kept = session.relay.agent_key(session.streams[0], command.body)
+    except ValueError:
+        return "a SIP INFO was not understood"
+    return None if kept else "it is part of no feature code"
+
+
+def pass_key(session: SessionProtocol, command: SendKey | AgentKeyed) -> str | None:
+    """Why a key that came as SIP INFO is refused, where it is."""
+    if isinstance(command, SendKey):
+        return _send_key(session, command)
+    return _take_agent_key(session, command)
+
+
+def take_code(session: SessionProtocol, stream: int) -> CodeKeyed | None:
+    """The feature code that waits, where one does."""
+    code = session.relay.take_code(stream) if isinstance(session, RelayedSession) else ""
+    return CodeKeyed(session=session.id, code=code) if code else None
+
+
+def _send_key(session: SessionProtocol, command: SendKey) -> str | None:
     """Why it is not sent, where it is not."""
     if not isinstance(session, RelayedSession) or command.stream >= len(session.streams):
         return "nothing is relayed there by the own core"

@@ -15,8 +15,9 @@ import itertools
 import os
 from typing import cast
 
-from media._core import KEYED, LEAKED, OVERFLOW, PLAYED, Relay
+from media._core import CODE, KEYED, LEAKED, OVERFLOW, PLAYED, Relay
 from media.events import (
+    AgentKeyed,
     AnyAnswer,
     AnyCommand,
     AnyNews,
@@ -57,7 +58,7 @@ from media.service.orphans import Orphans
 from media.service.payers import Payers
 from media.service.playback import Playback
 from media.service.ports import NoPorts, OwnInterfaces
-from media.service.relayed_session import RelayedSession, own, send_key
+from media.service.relayed_session import RelayedSession, own, pass_key, take_code
 from media.service.session_protocol import SessionProtocol
 from media.service.threads import MediaThreads
 from media.service.unmasking import Answer, Unmasking
@@ -80,9 +81,8 @@ class MediaService:
         shelf: PromptShelf | None = None,
     ) -> None:
         self._threads = MediaThreads(settings.threads)
-        self._realtime = settings.realtime
+        self._realtime, self._quiet_time = settings.realtime, settings.quiet_time
         self._coalescing, self._masked_coalescing = settings.coalescing, settings.masked_coalescing
-        self._quiet_time = settings.quiet_time
         self._orphans = Orphans()
         self._watch = Watch(settings.media_timeout)
         own = Interface(address=settings.address, advertised=settings.advertised or settings.address)
@@ -229,8 +229,8 @@ class MediaService:
             return self._widen(session, command)
         reason: str | None = None
         match command:
-            case SetRemote(side=side, streams=streams):
-                own(session).set_remote(side, streams)
+            case SetRemote(side=side, streams=streams, codes=codes):
+                own(session).set_remote(side, streams, codes=codes)
             case SetMask(on=True, masking=masking):
                 self._unmasking.went_on(session.id)  # or will have, at least in part
                 own(session).set_mask(True, masking)
@@ -247,8 +247,8 @@ class MediaService:
                 self._unmasking.key_came(session.id)
             case PlayPrompt() | StopPrompt():
                 self._playback.obey(session, command)
-            case SendKey():
-                reason = send_key(session, command)
+            case SendKey() | AgentKeyed():
+                reason = pass_key(session, command)
             case CloseSession():
                 caller, agent = self._close(session.id)
                 came = session.came if isinstance(session, RelayedSession) else ({}, {})
@@ -329,6 +329,8 @@ class MediaService:
             self._captures.key_lost(session.id)
         elif kind == PLAYED:
             self._playback.ended(session)
+        elif kind == CODE and (code := take_code(session, stream)) is not None:
+            self._tell(code)
         elif kind == LEAKED:
             self._leaks += 1
             log.error(

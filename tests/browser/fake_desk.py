@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from b2bua.call.feature_codes import ClaimView
 from b2bua.call.follow_up import FollowUpView, Kind
 from b2bua.call.link import LinkOffer, LinkState, LinkView, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
@@ -31,6 +32,7 @@ from b2bua.call.view import (
     PaymentView,
     Repeated,
 )
+from b2bua.switchboard.claims import Claims
 from b2bua.switchboard.view_feed import Feed, Follower
 from media.events import Field, FieldProgress
 from provider_adapters.payment import (
@@ -81,6 +83,7 @@ class FakeDesk:
         self.paid: dict[str, PaymentView] = {}
         self.offers: tuple[Operation, ...] | None = None  # what the provider can do; None: not known
         self.keys: dict[tuple[str, str], tuple[bytes, bytes]] = {}
+        self.claims = Claims()
         self.offers_links = LinkOffer(offered=True, hand_over=True, expires=86_400.0)
 
     # --- the protocol ---
@@ -174,6 +177,15 @@ class FakeDesk:
         """These are wrong from now on."""
         self.wrong = faults
         self.feed.publish_service(ServiceView(faults=faults))
+
+    def open_claim(self, agent: str, order: Order | None = None, *, allow_repeat: bool = False) -> ClaimView:
+        return self.claims.open(agent, order, 0.0, allow_repeat=allow_repeat)
+
+    def find_claim(self, claim_id: str, agent: str) -> ClaimView | None:
+        return self.claims.find(claim_id, agent, 0.0)
+
+    def close_claim(self, claim_id: str, agent: str) -> None:
+        self.claims.close(claim_id, agent)
 
     async def start_capture(
         self, call_id: str, order: Order, agent: str = "", *, allow_repeat: bool = False

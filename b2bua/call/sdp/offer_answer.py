@@ -163,7 +163,9 @@ class OfferAnswer:
 
     def remote_command(self, side: Side) -> SetRemote:
         """The command that gives media a leg's remote description."""
-        return SetRemote(session=self.session, side=side, streams=self.legs[side].remote_streams())
+        leg = self.legs[side]
+        codes = side is Side.AGENT and leg.policy.feature_codes
+        return SetRemote(session=self.session, side=side, streams=leg.remote_streams(), codes=codes)
 
     # --- local descriptions -----------------------------------------------------------------------
 

@@ -6,13 +6,14 @@
 
 /* KEYED: digits wait. OVERFLOW: a digit could not be kept, and its capture must end. LEAKED: a key
  * was found in a packet that was to leave, and nothing leaves until the mask goes off. PLAYED: what
- * was played into a leg has ended. */
+ * was played into a leg has ended. CODE: a feature code of the agent's waits. */
 enum notice_kind {
     NOTICE_KEYED = 1,
     NOTICE_OVERFLOW = 2,
     NOTICE_LEAKED = 3,
     NOTICE_PLAYED = 4,
-    NOTICE_KINDS = 5
+    NOTICE_CODE = 5,
+    NOTICE_KINDS = 6
 };
 
 struct notice {

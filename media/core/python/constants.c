@@ -7,6 +7,7 @@
 #include "audio/sensitive_detector.h"
 #include "audio/talk.h"
 #include "audio/tones.h"
+#include "dtmf/agent_keys.h"
 #include "dtmf/doubled.h"
 #include "dtmf/event_sender.h"
 #include "dtmf/keys.h"
@@ -30,6 +31,7 @@ static const struct {
     const char *name;
     void (*give)(const struct constant_sink *sink);
 } GIVERS[] = {
+    {"agent_keys", agent_keys_constants},
     {"codec", codec_constants},                 {"doubled", doubled_constants},
     {"event_sender", event_sender_constants},   {"events", events_constants},
     {"gap", gap_constants},                     {"hold", hold_constants},

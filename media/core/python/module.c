@@ -55,7 +55,7 @@ static int add_type(PyObject *core, PyType_Spec *spec, PyTypeObject **kept) {
 static int add_types(PyObject *core) {
     static PyType_Spec *const specs[] = {&relay_spec,   &mask_spec,     &canary_spec,
                                          &hearing_spec, &arrivals_spec, &digit_socket_spec,
-                                         &player_spec};
+                                         &player_spec,  &agent_keys_spec};
     int failed = add_type(core, &secret_spec, &py_secret_type);
     if (failed == 0)
         failed = add_type(core, &recording_spec, &py_recording_type);
@@ -72,7 +72,8 @@ static int add_constants(PyObject *core) {
                      {"KEYED", NOTICE_KEYED},   {"OVERFLOW", NOTICE_OVERFLOW},
                      {"LEAKED", NOTICE_LEAKED}, {"PLAYED", NOTICE_PLAYED},
                      {"DONE", PLAY_DONE},       {"KEY", PLAY_KEY},
-                     {"STOPPED", PLAY_STOPPED}, {"GUARD", GUARD}};
+                     {"STOPPED", PLAY_STOPPED}, {"CODE", NOTICE_CODE},
+                     {"GUARD", GUARD}};
     int failed = 0;
     for (size_t i = 0; i < sizeof constants / sizeof *constants && failed == 0; i++)
         failed = PyModule_AddIntConstant(core, constants[i].name, constants[i].value);

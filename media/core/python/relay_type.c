@@ -1,4 +1,5 @@
 /* Relay for Python: each method is a command, run without the GIL (see _core.pyi). */
+#include "dtmf/sip_info.h"
 #include "python/arguments.h"
 #include "python/python.h"
 #include "python/relay_figures.h"
@@ -180,6 +181,42 @@ static PyObject *py_relay_take_digits(PyObject *self, PyObject *args, PyObject *
     return py_relay_run(self, &command) ? PyLong_FromLong(command.result) : NULL;
 }
 
+static PyObject *py_relay_set_agent_keys(PyObject *self, PyObject *args, PyObject *kwargs) {
+    return switch_stream(self, args, kwargs, COMMAND_SET_AGENT_KEYS);
+}
+
+static PyObject *py_relay_agent_key(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"stream", "body", NULL};
+    struct command command = {.kind = COMMAND_AGENT_KEY};
+    long long stream;
+    Py_buffer body;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Ly*", names, &stream, &body))
+        return NULL;
+    command.stream = stream;
+    int code = sip_info_key(body.buf, (size_t)body.len);
+    PyBuffer_Release(&body);
+    if (code < 0)
+        return PyErr_Format(PyExc_ValueError, "no key can be read from this body");
+    command.key.code = (uint8_t)code;
+    PyObject *result = py_relay_run(self, &command) ? PyBool_FromLong(command.result) : NULL;
+    explicit_bzero(&command, sizeof command);
+    return result;
+}
+
+static PyObject *py_relay_take_code(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"stream", NULL};
+    struct command command = {.kind = COMMAND_TAKE_CODE};
+    long long stream;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "L", names, &stream))
+        return NULL;
+    command.stream = stream;
+    PyObject *code = py_relay_run(self, &command)
+                         ? PyUnicode_FromStringAndSize((const char *)command.code, command.result)
+                         : NULL;
+    explicit_bzero(&command, sizeof command);
+    return code;
+}
+
 static PyObject *count_stream(PyObject *self, PyObject *args, PyObject *kwargs, enum command_kind kind) {
     static char *names[] = {"stream", NULL};
     struct command command = {.kind = kind};
@@ -240,6 +277,9 @@ static PyMethodDef relay_methods[] = {
     {"barge_in", WITH_KEYWORDS(py_relay_barge_in)},
     {"departed_type", WITH_KEYWORDS(py_relay_departed_type)},
     {"take_digits", WITH_KEYWORDS(py_relay_take_digits)},
+    {"set_agent_keys", WITH_KEYWORDS(py_relay_set_agent_keys)},
+    {"agent_key", WITH_KEYWORDS(py_relay_agent_key)},
+    {"take_code", WITH_KEYWORDS(py_relay_take_code)},
     {"take_events", py_relay_take_events, METH_NOARGS, NULL},
     {"counters", WITH_KEYWORDS(py_relay_counters)},
     {"arrived", WITH_KEYWORDS(py_relay_arrived)},

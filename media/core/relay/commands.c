@@ -121,6 +121,20 @@ static int barge_in(struct relay *relay, struct stream *stream, int64_t now_ms) 
     return 0;
 }
 
+static int set_agent_keys(struct stream *stream, bool on) {
+    agent_keys_switch(&stream->agent_keys, on);
+    return 0;
+}
+
+/* 1: the key is kept from the customer; 0: it is not. */
+static int agent_key(struct relay *relay, struct stream *stream, uint8_t code, int64_t now_ms) {
+    if (!stream->agent_keys.on)
+        return false;
+    bool is_withheld = agent_keys_info(&stream->agent_keys, code, stream->mask.on, now_ms);
+    relay_note_agent_keys(relay, stream, now_ms);
+    return is_withheld;
+}
+
 static int copy_counters(const struct stream *stream, struct counters out[LEGS]) {
     memcpy(out, stream->counters, sizeof stream->counters);
     for (int leg = CALLER; leg <= AGENT; leg++) {
@@ -181,6 +195,12 @@ static int apply_to_stream(struct relay *relay, struct command *command) {
         return departed_type(stream, command->leg);
     case COMMAND_TAKE_DIGITS:
         return take_digits(relay, stream, command, now_ms);
+    case COMMAND_SET_AGENT_KEYS:
+        return set_agent_keys(stream, command->on);
+    case COMMAND_AGENT_KEY:
+        return agent_key(relay, stream, command->key.code, now_ms);
+    case COMMAND_TAKE_CODE:
+        return agent_keys_take(&stream->agent_keys, command->code);
     case COMMAND_COUNTERS:
         return copy_counters(stream, command->counters);
     case COMMAND_ARRIVED:

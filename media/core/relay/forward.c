@@ -31,6 +31,7 @@
  * other leg's SRTP on. */
 #include "relay/forward.h"
 
+#include "mask/agent_events.h"
 #include "mask/mask.h"
 #include "relay/decoder.h"
 #include "relay/notices.h"
@@ -156,7 +157,21 @@ static bool is_unwanted_event(const struct packet *packet) {
            stream->mask.types.kinds[packet->rtp.type] == TYPE_EVENT;
 }
 
-/* Has the mask decide. The agent's RTP passes as it came. */
+/* Whether it has a key of the agent's telephone that is none of the customer's business. */
+static bool is_agents_own_key(struct relay *relay, const struct packet *packet) {
+    struct stream *stream = packet->stream;
+    if (!stream->agent_keys.on || !packet->is_parsed)
+        return false;
+    enum type_kind kind = stream->mask.types.kinds[packet->rtp.type];
+    if (kind != TYPE_EVENT && kind != TYPE_RED)
+        return false;
+    bool is_withheld = agent_events_withhold(&stream->agent_keys, &stream->mask.types, packet->bytes,
+                                             &packet->rtp, stream->mask.on, packet->now_ms);
+    relay_note_agent_keys(relay, stream, packet->now_ms);
+    return is_withheld;
+}
+
+/* Has the mask decide. The agent's RTP passes as it came, but for keys. */
 static void decide_packet(struct relay *relay, struct packet *packet) {
     struct mask *mask = &packet->stream->mask;
     struct decision *decision = relay->decision;
@@ -171,7 +186,7 @@ static void decide_packet(struct relay *relay, struct packet *packet) {
         mask_agent_rtcp(mask, packet->bytes, packet->length, decision);
     else if (rtp == NULL && mask->types.are_known)
         decision->verdict = VERDICT_MALFORMED;
-    else if (is_unwanted_event(packet))
+    else if (is_agents_own_key(relay, packet) || is_unwanted_event(packet))
         decision->verdict = VERDICT_WITHHOLD;
     if (decision->count > 0)
         relay_barge_in(relay, packet->stream, packet->now_ms);
@@ -229,7 +244,7 @@ static void forget_packet(struct relay *relay, const struct packet *packet) {
     if (!is_plain_audio)
         explicit_bzero(packet->bytes, packet->length);
     decision_wipe(decision);
-    relay->stack_is_secret |= stream->mask.on || stream->capture;
+    relay->stack_is_secret |= stream->mask.on || stream->capture || stream->agent_keys.seen_ms != 0;
 }
 
 bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {

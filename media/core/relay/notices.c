@@ -22,6 +22,14 @@ void relay_notify(struct relay *relay, struct stream *stream, enum notice_kind k
     pthread_mutex_unlock(&relay->notices_lock);
 }
 
+void relay_note_agent_keys(struct relay *relay, struct stream *stream, int64_t now_ms) {
+    int64_t due_ms = agent_keys_expire(&stream->agent_keys, now_ms);
+    if (due_ms < relay->due_ms)
+        relay->due_ms = due_ms;
+    if (agent_keys_complete(&stream->agent_keys))
+        relay_notify(relay, stream, NOTICE_CODE);
+}
+
 /* With `notices_lock` held. */
 static void unlist_stream(struct relay *relay, struct stream *stream) {
     if (!stream->listed)

@@ -16,7 +16,7 @@
 enum { COALESCING_MAX_US = 5000, MASKED_COALESCING_MAX_US = 10000, SLAB_HOLDS = 16, SLAB_QUEUES = 4 };
 _Static_assert(2 * SPACING % _Alignof(struct decision) == 0, "a decision fits behind the packets");
 
-static const struct pool KEYS_POOL = {.size = sizeof(struct keys), .places = SLAB_STREAMS},
+static const struct pool KEYS_POOL = {.size = sizeof(struct stream_keys), .places = SLAB_STREAMS},
                          HOLDS_POOL = {.size = sizeof(struct hold), .places = SLAB_HOLDS},
                          QUEUES_POOL = {.size = sizeof(struct queue), .places = SLAB_QUEUES};
 static const size_t BUFFER_BYTES = 2 * SPACING + sizeof(struct decision);

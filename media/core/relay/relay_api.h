@@ -3,6 +3,7 @@
 #ifndef TONEWALL_RELAY_RELAY_API_H
 #define TONEWALL_RELAY_RELAY_API_H
 
+#include "dtmf/agent_keys.h"
 #include "dtmf/event_sender.h"
 #include "dtmf/notice.h"
 #include "mask/hold.h"
@@ -54,6 +55,9 @@ enum command_kind {
     COMMAND_BARGE_IN,
     COMMAND_DEPARTED_TYPE,
     COMMAND_TAKE_DIGITS,
+    COMMAND_SET_AGENT_KEYS,
+    COMMAND_AGENT_KEY,
+    COMMAND_TAKE_CODE,
     COMMAND_COUNTERS,
     COMMAND_ARRIVED,
     COMMAND_CLOSE_STREAM,
@@ -72,7 +76,8 @@ struct command {
     bool drops_events[LEGS]; /* of COMMAND_SET_TYPES: that would leave for this leg */
     struct type_list types[TYPE_KINDS];
     struct mask_options options;
-    struct outgoing_key key;
+    struct outgoing_key key; /* of COMMAND_SEND_KEY; of COMMAND_AGENT_KEY its code alone */
+    uint8_t code[CODE_MAX]; /* of COMMAND_TAKE_CODE: `result` digits */
     int clock, quiet_ms;
     struct crypto_keys keys; /* `suite` NULL: in clear */
     const struct play *play; /* whose recordings become the relay's where the command succeeds */

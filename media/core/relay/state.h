@@ -2,6 +2,7 @@
 #ifndef TONEWALL_RELAY_STATE_H
 #define TONEWALL_RELAY_STATE_H
 
+#include "dtmf/agent_keys.h"
 #include "dtmf/keys.h"
 #include "mask/decision.h"
 #include "mask/queue.h"
@@ -36,6 +37,12 @@ struct endpoint {
     struct source source;
 };
 
+/* What a stream keeps of keys. Lives in secret memory only. */
+struct stream_keys {
+    struct keys customer; /* first: `keys` of the stream points to it */
+    struct agent_code agent;
+};
+
 /* One m-line of a call, between the caller's leg and the agent's. */
 struct stream {
     int64_t id;
@@ -48,7 +55,8 @@ struct stream {
     struct crypto *crypto[LEGS]; /* owned; NULL: in clear */
     bool drops_agent_events; /* the customer's side has agreed on no telephone-event: none leaves */
     struct mask mask;
-    struct keys *keys; /* of a pool, as are `mask.hold` and `queue` */
+    struct keys *keys; /* of a pool (`stream_keys`), as are `mask.hold` and `queue` */
+    struct agent_keys agent_keys;
     /* The decoder process holds state of it, which it is to forget when the mask goes off. */
     bool decoder_knows;
     int64_t decoder_shut_ms; /* until then that process's answers do not open: the window of an event */

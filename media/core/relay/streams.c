@@ -18,14 +18,15 @@ int relay_open_stream(struct relay *relay, const struct command *command) {
     if (*at != NULL)
         return -EEXIST;
     struct stream *stream = calloc(1, sizeof *stream);
-    struct keys *keys = stream == NULL ? NULL : pool_borrow(&relay->keys);
+    struct stream_keys *keys = stream == NULL ? NULL : pool_borrow(&relay->keys);
     if (keys == NULL) {
         free(stream);
         return -ENOMEM;
     }
     stream->id = command->stream;
-    stream->keys = keys;
-    stream->mask.presses.codes = keys->codes;
+    stream->keys = &keys->customer;
+    stream->agent_keys.code = &keys->agent;
+    stream->mask.presses.codes = keys->customer.codes;
     int error = 0;
     for (int i = 0; i < SOCKETS; i++) {
         stream->endpoints[i] =

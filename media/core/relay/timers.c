@@ -36,9 +36,11 @@ void relay_timers(struct relay *relay, int64_t now_ms) {
     for (int bucket = 0; bucket < BUCKETS; bucket++)
         for (struct stream *stream = relay->buckets[bucket]; stream != NULL; stream = stream->next) {
             int64_t release_ms = release_due(relay, stream, now_ms),
-                    announce_ms = announce_due(relay, stream, now_ms);
+                    announce_ms = announce_due(relay, stream, now_ms),
+                    forget_ms = agent_keys_expire(&stream->agent_keys, now_ms);
             due_ms = release_ms < due_ms ? release_ms : due_ms;
             due_ms = announce_ms < due_ms ? announce_ms : due_ms;
+            due_ms = forget_ms < due_ms ? forget_ms : due_ms;
         }
     relay->due_ms = due_ms < now_ms + TICK_MS ? now_ms + TICK_MS : due_ms;
 }

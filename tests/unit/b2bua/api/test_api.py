@@ -591,11 +591,13 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("cancel_prepared_payment", "DELETE /v1/payments/{payment_id}"),
         ("capture_payment", "POST /v1/payments/{payment_id}/captures"),
         ("charge_saved_card", "POST /v1/payments"),
+        ("close_claim", "DELETE /v1/claims/{claim_id}"),
         ("close_link", "POST /v1/payments/{payment_id}/link/close"),
         ("draw_ladder", "GET /v1/calls/{call_id}/ladder.svg"),
         ("follow_calls", "GET /v1/feed"),
         ("get_agent", "GET /v1/me"),
         ("get_call", "GET /v1/calls/{call_id}"),
+        ("get_claim", "GET /v1/claims/{claim_id}"),
         ("get_form", "GET /v1/form"),
         ("get_health", "GET /healthz"),
         ("get_ladder", "GET /v1/calls/{call_id}/ladder"),
@@ -610,6 +612,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("list_payments", "GET /v1/payments"),
         ("list_reasons", "GET /v1/reasons"),
         ("list_trunks", "GET /v1/trunks"),
+        ("open_claim", "POST /v1/claims"),
         ("open_link", "POST /v1/links"),
         ("open_link_in_call", "POST /v1/calls/{call_id}/links"),
         ("reconcile_payments", "POST /v1/payments/reconcile"),
@@ -645,6 +648,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/payments/{payment_id}/refunds", "/v1/links", "/v1/calls/{call_id}/links",
         "/v1/payments/{payment_id}/link/close", "/v1/payments/{payment_id}/link/qr.svg",
         "/v1/payments/{payment_id}/settlement", "/v1/payments/{payment_id}/start",
+        "/v1/claims", "/v1/claims/{claim_id}",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert {

@@ -56,6 +56,14 @@ OTHER = {
     ("carrier", "info_digits"): "yes",
     ("carrier", "slow_keys"): "yes",
     ("pbx", "dtmf"): "rfc4733",
+    ("pbx", "feature_codes"): "yes",
+    ("feature_codes", "start"): "11",
+    ("feature_codes", "submit"): "22",
+    ("feature_codes", "skip"): "",
+    ("feature_codes", "ask"): "7",
+    ("feature_codes", "cancel"): "99",
+    ("feature_codes", "release"): "8",
+    ("feature_codes", "short_code"): "5",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")
@@ -259,6 +267,11 @@ WRONG = {
     ("field", "last_shown"): "5",
     ("field", "countries"): "DE, GB",
     ("field", "min_age"): "-1",
+    ("feature_codes", "start"): "1234",
+    ("feature_codes", "ask"): "444",
+    ("feature_codes", "cancel"): "*",
+    ("feature_codes", "release"): "1.5",
+    ("feature_codes", "short_code"): "7",
     ("form", "security_code"): "perhaps",
     ("form", "end_key"): "zero",
     ("form", "tries"): "-1",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from media._core import constants
 from media.formats import opus, rtp, telephone_event
 from media.reference import (
+    agent_keys,
     audio_hold,
     doubled,
     event_sender,
@@ -28,6 +29,11 @@ from media.reference import (
 )
 
 REFERENCE = {
+    "agent_keys": {
+        "CODE_MAX": agent_keys.MAX_DIGITS,
+        "CODE_PAUSE_MS": agent_keys.PAUSE_MS,
+        "CODE_ECHO_MS": agent_keys.ECHO_MS,
+    },
     "codec": {"OPUS_MAX": opus.MAX_DURATION},
     "doubled": {"TWIN_MS": doubled.TWIN_MS, "PAIRS_MIN": doubled.PAIRS, "FIRST_MS": doubled.FIRST_MS},
     "event_sender": {

@@ -1,0 +1,163 @@
+"""Carries out what agents key on their own telephones.
+
+Rule 1: a code is an agent's request like one over the API, with the same rights: of the agent to
+        whose page the telephone is linked, else of `phone:` and its number.
+Rule 2: one code of a call at a time; one that comes meanwhile is refused.
+Rule 3: no code is logged, recorded or shown, only what it asks for and what became of that.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from b2bua.call.feature_codes import CodeView, Feature, FeatureCodes, FeatureRequest
+from b2bua.call.order import Order
+from b2bua.call.view import CallView, CaptureView, NoSuchCall, NotNow, NotOffered, NotWell, NotYours
+from b2bua.switchboard.claims import Claims
+from b2bua.switchboard.context import SwitchboardContext
+from b2bua.switchboard.entry import Entry
+from b2bua.switchboard.executor import Executor
+from media.events import FieldName
+from tonewall.log import get_logger
+from tonewall.tasks import BackgroundTasks
+
+log = get_logger(__name__)
+_REFUSALS: Final = (NoSuchCall, NotNow, NotWell, NotYours, NotOffered)
+_UNKNOWN: Final = "There is no such code."
+_BUSY: Final = "The code before is still being carried out."
+_NO_ORDER: Final = "No order is prepared for this call."
+_NO_PAYMENT: Final = "There is no payment under way in this call."
+_NO_FIELD: Final = "The form of this payment has no such field."
+_WRONG: Final = "This short code is not right, or no longer."
+
+
+class PaymentDesk(Protocol):
+    """What of `CallDesk` a telephone can ask for."""
+
+    async def start_capture(
+        self, call_id: str, order: Order, agent: str = "", *, allow_repeat: bool = False
+    ) -> CallView: ...
+    async def reset_capture(
+        self, call_id: str, field: FieldName | None = None, agent: str = ""
+    ) -> CallView: ...
+    async def skip_field(self, call_id: str, field: FieldName, agent: str = "") -> CallView: ...
+    async def ask_field(self, call_id: str, field: FieldName | None = None, agent: str = "") -> CallView: ...
+    async def submit_capture(
+        self, call_id: str, agent: str = "", *, allow_repeat: bool = False
+    ) -> CallView: ...
+    async def cancel_capture(self, call_id: str, agent: str = "") -> CallView: ...
+    async def release_mask(self, call_id: str, agent: str = "") -> CallView: ...
+
+
+class FeatureKeys:
+    """The codes of all calls of one switchboard."""
+
+    def __init__(
+        self,
+        desk: PaymentDesk,
+        context: SwitchboardContext,
+        executor: Executor,
+        codes: FeatureCodes,
+    ) -> None:
+        self._desk, self._context, self._executor, self._codes = desk, context, executor, codes
+        self.claims = Claims(codes.length)
+        context.on_feature_code = self.keyed
+        self._tasks = BackgroundTasks()
+        self._busy: set[str] = set()
+
+    def keyed(self, entry: Entry, code: str) -> None:
+        """A call's telephone has keyed these digits."""
+        request = self._codes.read(code)
+        if entry.call.id in self._busy:
+            self._tell(entry, CodeView(feature=request.feature, reason=_BUSY))
+            return
+        self._busy.add(entry.call.id)
+        failed = CodeView(feature=request.feature, reason="Something went wrong inside Tonewall.")
+        self._tasks.start(self._carry_out(entry, request), "feature_code", lambda: self._tell(entry, failed))
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        await self._tasks.cancel()
+
+    async def _carry_out(self, entry: Entry, request: FeatureRequest) -> None:
+        agent = phone_agent(entry)
+        log.info(
+            "agent_request", what=request.feature.value, agent=agent, call=entry.call.id, why="by telephone"
+        )
+        reason: str | None = None
+        try:
+            if request.feature is Feature.LINK:
+                self._link(entry, request.short_code)
+            else:
+                await self._request(entry, request, agent)
+        except _REFUSALS as refused:
+            reason = str(refused) or _NO_PAYMENT
+        finally:
+            self._busy.discard(entry.call.id)
+        self._tell(entry, CodeView(feature=request.feature, done=reason is None, reason=reason))
+
+    async def _request(self, entry: Entry, request: FeatureRequest, agent: str) -> None:
+        desk, call = self._desk, entry.call.id
+        match request.feature:
+            case Feature.START:
+                await self._start(entry, agent)
+            case Feature.SUBMIT:
+                claim = entry.call.report.phone.claim
+                repeat = claim is not None and claim.allow_repeat
+                await desk.submit_capture(call, agent, allow_repeat=repeat)
+            case Feature.CANCEL:
+                await desk.cancel_capture(call, agent)
+            case Feature.RELEASE:
+                await desk.release_mask(call, agent)
+            case Feature.SKIP:
+                await desk.skip_field(call, _field(_payment(entry), 0), agent)
+            case Feature.ASK if request.number:
+                await desk.ask_field(call, _field(_payment(entry), request.number), agent)
+            case Feature.ASK:
+                await desk.reset_capture(call, _field(_payment(entry), 0), agent)
+            case _:
+                raise NotNow(_UNKNOWN)
+
+    async def _start(self, entry: Entry, agent: str) -> None:
+        claim = entry.call.report.phone.claim
+        if claim is None or claim.order is None:
+            raise NotNow(_NO_ORDER)
+        await self._desk.start_capture(entry.call.id, claim.order, agent, allow_repeat=claim.allow_repeat)
+
+    def _link(self, entry: Entry, code: str) -> None:
+        claim = self.claims.take(code, entry.call.id, self._context.clock())
+        if claim is None:
+            raise NotNow(_WRONG)
+        log.info("call_linked", call=entry.call.id, agent=claim.agent)
+        linked = claim
+        self._context.run_queue.run(
+            lambda: self._executor.step(entry, lambda now: entry.call.link_agent(linked, now))
+        )
+
+    def _tell(self, entry: Entry, view: CodeView) -> None:
+        self._context.run_queue.run(
+            lambda: self._executor.step(entry, lambda now: entry.call.code_carried_out(view, now))
+        )
+
+
+def phone_agent(entry: Entry) -> str:
+    """As whom the agent's telephone in a call acts."""
+    agent, _ = entry.call.report.phone.linked
+    view = entry.call.view()
+    return agent or "phone:" + (view.callee if view.direction == "inbound" else view.caller)
+
+
+def _payment(entry: Entry) -> CaptureView:
+    view = entry.call.payment.view
+    if view is None:
+        raise NotNow(_NO_PAYMENT)
+    return view
+
+
+def _field(view: CaptureView, number: int) -> FieldName:
+    """The field of this number, or the one that is keyed now. Raises NotNow."""
+    fields = [each.field for each in view.fields]
+    found = view.field if number == 0 else fields[number - 1] if number <= len(fields) else None
+    if found is None:
+        raise NotNow(_NO_FIELD)
+    return found

@@ -1,0 +1,183 @@
+"""An agent who pays by telephone alone: feature codes that the customer never hears."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.canary import CANARY
+from tests.stack import Stack, until
+from tests.wire.handmade import EVENT_TYPE, Customer, MediaPair, offer
+from tests.wire.info_keys import RELAY
+from tests.wire.paying import charged, digits_sha256
+from tests.wire.scene import Scene, scene, wanted
+from tests.wire.sip_peer import Call
+
+ORDER = {"transaction_id": "order-1", "amount": 4995, "currency": "EUR"}
+
+
+@pytest.fixture
+async def at(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with scene(tmp_path, pbx_keys={"feature_codes": "yes"}) as up:
+        yield up
+
+
+async def agents_phone(at: Scene, pair: MediaPair | None = None) -> Customer:
+    """The agent's telephone, which sends to where its packets come from."""
+    phone = Customer(at.pbx, obeys=False)
+    phone.media = pair or at.old
+
+    async def heard() -> bool:
+        await at.customer.play([at.customer.speech()])
+        return bool(phone.media.rtp.heard)
+
+    await until(heard, "speech at the agent's phone")
+    phone.far = phone.media.rtp.heard[0][1]
+    return phone
+
+
+def events_heard(at: Scene) -> int:
+    """Events at the customer's telephone: packets of four octets behind the header."""
+    return sum(len(data) == 16 and data[1] & 0x7F == EVENT_TYPE for data, _ in at.customer.media.rtp.heard)
+
+
+async def key(phone: Customer, keys: str) -> None:
+    for each in keys:
+        await phone.play(phone.press(each))
+
+
+async def told(at: Scene, count: int) -> dict[str, Any]:
+    """What became of the code of this number."""
+
+    async def there() -> dict[str, Any] | None:
+        code = (await at.stack.call(at.call_id))["feature_code"]
+        return code if code and code["count"] >= count else None
+
+    return await until(there, f"code {count} to be carried out")
+
+
+async def claimed(at: Scene, order: dict[str, Any] | None = None) -> dict[str, Any]:
+    answer = await at.stack.api.post("/v1/claims", json={"order": order})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def nothing_told(stack: Stack, *codes: str) -> None:
+    """No code is in a log, a record or the feed."""
+    for text in (stack.log.read_text(), str(stack.records())):
+        for code in codes:
+            assert code not in text
+
+
+async def test_a_payment_from_the_telephone_alone(at: Scene) -> None:
+    phone = await agents_phone(at)
+    claim = await claimed(at, ORDER)
+    await key(phone, f"*{claim['code']}#")
+    assert await told(at, 1) == {"feature": "link", "done": True, "reason": None, "count": 1}
+    assert (await at.stack.call(at.call_id))["claim"] == claim["id"]
+    assert (await at.stack.api.get(f"/v1/claims/{claim['id']}")).json()["call"] == at.call_id
+    await key(phone, "*1#")
+    assert (await told(at, 2))["done"]
+    view = await at.stack.stage(at.call_id, "collecting")
+    assert (view["agent"], view["order"]["amount"]) == ("test", 4995)
+    await at.customer.key(CANARY.keys)
+    await at.stack.stage(at.call_id, "ready")
+    await key(phone, "*2#")
+    assert (await told(at, 3))["feature"] == "submit"
+    await at.stack.stage(at.call_id, "finished")
+    assert (await charged(at.stack, "order-1"))["digits_sha256"] == digits_sha256()
+    assert events_heard(at) == 0
+    await at.end(at.agent)
+    nothing_told(at.stack, claim["code"], f"*{claim['code']}")
+
+
+async def test_other_keys_of_the_agent_reach_the_customer_unmasked_alone(at: Scene) -> None:
+    phone = await agents_phone(at)
+    await key(phone, "5")
+    await until(lambda: events_heard(at) == 6, "the six packets of a key")
+    await key(phone, "*77#5")
+    assert await told(at, 1) == {
+        "feature": "unknown", "done": False, "reason": "There is no such code.", "count": 1,
+    }  # fmt: skip
+    await until(lambda: events_heard(at) == 12, "the key behind a code")
+    await at.stack.start_capture(at.call_id)
+    await key(phone, "5*3#5")
+    assert (await told(at, 2))["feature"] == "skip"
+    assert events_heard(at) == 12
+    await at.end(at.agent)
+
+
+async def test_a_code_by_sip_info_is_answered_and_goes_no_further(at: Scene) -> None:
+    cseq = iter(range(1, 99))
+
+    async def pressed(each: str) -> None:
+        body = f"Signal={each}\r\nDuration=160\r\n"
+        number = next(cseq)
+        at.pbx.send(at.pbx.request("INFO", call=at.agent, cseq=number, body=body, Content_Type=RELAY))
+        assert (await at.pbx.hear("200")).one("CSeq") == f"{number} INFO"
+
+    for each in "*0#":
+        await pressed(each)
+    assert await told(at, 1) == {
+        "feature": "cancel", "done": False, "count": 1,
+        "reason": "There is no payment under way in this call.",
+    }  # fmt: skip
+    # What is no code crosses: here the carrier hears it, and its answer comes back.
+    pressing = asyncio.create_task(pressed("7"))
+    info = await at.carrier.hear("INFO")
+    assert "7" in info.body
+    at.carrier.reply(info, 200)
+    await pressing
+    await at.end(at.agent)
+
+
+async def test_a_wrong_short_code_is_refused_and_after_three_the_right_one_too(at: Scene) -> None:
+    phone = await agents_phone(at)
+    claim = await claimed(at)
+    wrong = f"{(int(claim['code']) + 1) % 10**6:06d}"
+    for count in (1, 2, 3):
+        await key(phone, f"*{wrong}#")
+        assert not (await told(at, count))["done"]
+    await key(phone, f"*{claim['code']}#")
+    assert not (await told(at, 4))["done"]
+    assert (await at.stack.call(at.call_id))["claim"] == ""
+    await at.end(at.agent)
+
+
+async def test_a_telephone_cannot_touch_the_payment_of_another_agent(at: Scene) -> None:
+    phone = await agents_phone(at)
+    await at.stack.start_capture(at.call_id)
+    for count, code in enumerate(("*0#", "*2#", "*4#", "*9#"), 1):
+        await key(phone, code)
+        said = await told(at, count)
+        assert not said["done"]
+    assert (await at.stack.call(at.call_id))["capture"]["stage"] == "collecting"
+    await at.end(at.agent)
+
+
+async def test_another_telephone_in_its_place_is_linked_to_nobody(at: Scene) -> None:
+    phone = await agents_phone(at)
+    claim = await claimed(at, ORDER)
+    await key(phone, f"*{claim['code']}#*1")  # and a code that is not complete
+    assert (await told(at, 1))["done"]
+    body = offer(at.new.port, "new")
+    at.pbx.send(at.pbx.request("INVITE", body=body, Replaces=wanted(at.agent), Require="replaces"))
+    again = await at.carrier.hear("INVITE")
+    at.carrier.reply(again, 200, body=offer(at.customer.media.port))
+    new = Call.placed(await at.pbx.hear("200"))
+    at.pbx.send(at.pbx.request("ACK", call=new))
+    at.pbx.reply(await at.pbx.hear("BYE"), 200)
+    other = await agents_phone(at, at.new)
+    await key(other, "#")  # the rest of it, from another telephone
+    await key(other, "*1#")
+    said = await told(at, 1)
+    assert (said["feature"], said["done"], said["reason"]) == (
+        "start", False, "No order is prepared for this call.",
+    )  # fmt: skip
+    call = await at.stack.call(at.call_id)
+    assert (call["claim"], call["capture"]) == ("", None)
+    await at.end(new)
