@@ -185,16 +185,7 @@ class ProviderSettings(Section):
         return self
 
     @model_validator(mode="after")
-    def _check_service(self) -> Self:
-        """What only a company's own service has, and certificates that come in pairs."""
-        if not ADAPTERS[self.adapter].is_own_service:
-            for key in _OWN_SERVICE:
-                if getattr(self, key):
-                    raise ValueError(f"{key}: goes with adapter = delivery alone")
-        if self.tls_key and not self.tls_certificate:
-            raise ValueError("tls_certificate: expected a PEM file, since tls_key is given")
-        if self.key_header and self.api_user:
-            raise ValueError("api_user: expected none beside key_header")
+    def _check_encryption(self) -> Self:
         if self.encryption_key:
             # Only here: loading it takes long, and most have no use for it.
             from provider_adapters.jwe import read_public_key  # noqa: PLC0415
@@ -205,3 +196,18 @@ class ProviderSettings(Section):
                 key = "encryption_key_file" if self.encryption_key_file else "encryption_key"
                 raise ValueError(f"{key}: {error}") from None
         return self
+
+    def faults(self, header: str) -> list[str]:
+        """Keys that do not go together, a line each."""
+        found = []
+        if not ADAPTERS[self.adapter].is_own_service:
+            found = [
+                f"[{header}] {key}: expected with adapter = delivery alone"
+                for key in _OWN_SERVICE
+                if getattr(self, key)
+            ]
+        if self.tls_key and not self.tls_certificate:
+            found.append(f"[{header}] tls_certificate: expected a PEM file, since tls_key is given")
+        if self.key_header and self.api_user:
+            found.append(f"[{header}] api_user: expected none beside key_header")
+        return found

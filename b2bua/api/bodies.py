@@ -147,7 +147,7 @@ class OrderBody(Body):
     @field_validator("amount")
     @classmethod
     def _fits_operation(cls, amount: int, info: ValidationInfo) -> int:
-        if info.data.get("operation") == "verify":
+        if info.data.get("operation") in ("verify", "deliver"):
             if amount:
                 raise ValueError("must be 0 where nothing is to be paid")
         elif amount < 1:
@@ -156,11 +156,42 @@ class OrderBody(Body):
 
     def to_order(self) -> Order:
         """The order as the desk takes it."""
-        return Order(**self.model_dump(exclude={"allow_repeat"}))
+        return self._make_order()
+
+    def _make_order(self, *others: str) -> Order:
+        """`others`: fields of the body that are none of the order's."""
+        values = self.model_dump(exclude={"allow_repeat", *others})
+        return Order(**values | {"operation": values["operation"] or "charge"})
 
 
 class CaptureBody(OrderBody):
-    """An order, and the form that the customer keys."""
+    """An order, and the form that the customer keys, which says what becomes of it."""
+
+    operation: Annotated[
+        Literal["charge", "authorise", "verify", "deliver"] | None,
+        Described(
+            description="Without it, what the form is for: `charge`, `verify` (asks the bank about the "
+            "card), or `deliver` to the company's own service. `authorise` takes the money later, by a "
+            "capture. 422 where it contradicts the form, or the provider does not offer it."
+        ),
+    ] = None  # type: ignore[assignment]
+    amount: Annotated[
+        int,
+        Described(
+            le=MAX_AMOUNT,
+            description="In the currency's minor unit: 4990 is EUR 49.90, or JPY 4990. Left out where the "
+            "form moves no money.",
+            json_schema_extra={"minimum": 0},
+        ),
+    ] = 0
+    currency: Annotated[
+        str,
+        Described(
+            description="ISO 4217, three capital letters. Left out where the form is delivered.",
+            json_schema_extra={"pattern": "^[A-Z]{3}$"},
+        ),
+        AfterValidator(_currency),
+    ] = ""
 
     form: Annotated[
         str,
@@ -211,7 +242,7 @@ class SavedChargeBody(OrderBody):
 
     def to_order(self) -> Order:
         """The order as the desk takes it."""
-        return Order(**self.model_dump(exclude={"allow_repeat", "saved_from", "token", "provider"}))
+        return self._make_order("saved_from", "token", "provider")
 
     def to_card(self) -> SavedCard:
         """The card as the desk takes it."""

@@ -93,7 +93,7 @@ class PreparedBody(CaptureBody):
 
     def to_order(self) -> Order:
         """The order as the desk takes it."""
-        return Order(**self.model_dump(exclude={"allow_repeat", "find_by", "start", "expires_in"}))
+        return self._make_order("find_by", "start", "expires_in")
 
 
 def _kind(body: Any) -> str:

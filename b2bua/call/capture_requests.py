@@ -33,6 +33,7 @@ class CaptureRequests(ABC):
 
     __slots__ = ()
 
+    id: str
     bridge: Bridge
     payment: Payment
     transfer: Transfer
@@ -111,7 +112,7 @@ class CaptureRequests(ABC):
 
     def submit_capture(self, now: float) -> list[CallCommand]:
         """Raises NotNow."""
-        return self._finish(self.payment.submit(), now)
+        return self._finish(self.payment.submit(now, self.id), now)
 
     def cancel_capture(self, now: float) -> list[CallCommand]:
         """Raises NotNow."""

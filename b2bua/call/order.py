@@ -7,18 +7,19 @@ from typing import Literal
 
 import msgspec
 
-from provider_adapters.payment import Charge, Operation, TokenType
+from provider_adapters.payment import Charge, ChargeOperation, Operation, TokenType
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What the customer is to pay. `amount` in minor units; `currency` ISO 4217; `form`: the name
-    of what the customer keys. The rest is as in `Charge`."""
+    of what the customer keys. A delivery has neither amount nor currency. The rest is as in
+    `Charge`."""
 
     transaction_id: str
     amount: int
     currency: str
     description: str = ""
-    operation: Literal["charge", "authorise", "verify"] = "charge"
+    operation: ChargeOperation = "charge"
     token_type: TokenType | None = None
     customer: str = ""
     merchant_account: str = ""
@@ -28,8 +29,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def moves_money(self) -> bool:
-        """Whether it is more than a question about the card."""
-        return self.operation != "verify"
+        """Whether it is more than a question about the card, or a delivery of other fields."""
+        return self.operation not in ("verify", "deliver")
 
     def charge(self, key: str, amount: int | None = None) -> Charge:
         """The charge of this order under that idempotency key. `amount`: where that is not the

@@ -18,6 +18,7 @@ import msgspec
 from b2bua.call.cdr import CaptureRecord, capture_record
 from b2bua.call.charge_defaults import ChargeDefaults, choose_form, complete
 from b2bua.call.command import CallCommand, ToMedia
+from b2bua.call.form_result import order_for_form, providers_for
 from b2bua.call.key_notes import capture_notes
 from b2bua.call.line_mask import LineMask
 from b2bua.call.order import Order
@@ -81,8 +82,8 @@ class Payment(LineMask):
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
         self.check_agent(agent)  # who paid before still drives the mask that is on
-        self.requested = order
         form = choose_form(form, scopes)
+        self.requested = order = order_for_form(order, form)
         order = complete(order, scopes, form)  # what is charged is what the payment shows
         self.view = CaptureView(
             id=capture, stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent
@@ -123,12 +124,15 @@ class Payment(LineMask):
             raise NotNow("The customer has not keyed everything yet.")
         return self._under_way(CaptureStage.READY)
 
-    def submit(self) -> list[CallCommand]:
+    def submit(self, now: float = 0.0, call: str = "") -> list[CallCommand]:
+        """`call`: its id, of which the company's own service may be told."""
         view = self.check_ready()
         self._stage(CaptureEvent.SUBMITTED)
         # One charge a capture, whatever is retried where.
         charge = view.order.charge(view.id)
-        charge = msgspec.structs.replace(charge, providers=self.charging.providers)
+        charge = msgspec.structs.replace(charge, providers=providers_for(self.form, self.charging.providers))
+        if charge.operation == "deliver":
+            charge = msgspec.structs.replace(charge, form=self.form.name, call=call, submitted_at=now)
         return [ToMedia(SubmitCapture(session=self.session, capture=CaptureId(view.id), charge=charge))]
 
     def cancel(self) -> list[CallCommand]:

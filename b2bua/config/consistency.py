@@ -71,6 +71,18 @@ def _faults_of_providers(settings: Settings) -> list[str]:
         for header, route in settings.signalling.routes.items()
         if set(split_list(route.provider)) - set(names)
     ]
+    faults += [
+        f"[{header}] provider: {name} is a company's own service, which charges nothing; a form names it"
+        for header, route in settings.signalling.routes.items()
+        for name in split_list(route.provider)
+        if name in _services(settings)
+    ]
+    if names[0] in _services(settings) and len(_services(settings)) < len(names):
+        faults.append(
+            f"[{next(iter(settings.providers))}] adapter: expected a payment provider first, since the first "
+            "section charges; put this one behind it"
+        )
+    faults += [fault for header, each in settings.providers.items() for fault in each.faults(header)]
     seconds = sum(each.timeout + each.inquiry_time for each in settings.providers.values())
     if seconds > MAX_CHARGE_TIME:
         faults.append(
@@ -252,11 +264,14 @@ def _faults_of_fields(own: SignallingSettings) -> list[str]:
     return faults
 
 
+def _services(settings: Settings) -> list[str]:
+    """The names of a company's own services."""
+    return [provider_name(header) for header, each in settings.providers.items() if each.adapter == DELIVERY]
+
+
 def _faults_of_deliveries(settings: Settings) -> list[str]:
     """Forms that are delivered to nobody."""
-    targets = [
-        provider_name(header) for header, each in settings.providers.items() if each.adapter == DELIVERY
-    ]
+    targets = _services(settings)
     return [
         f"[{header}] deliver_to: expected the name of a [provider] section with adapter = {DELIVERY}"
         for header, form in settings.signalling.forms.items()

@@ -12,8 +12,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from b2bua.call.call import Call
+from b2bua.call.charge_defaults import choose_form
 from b2bua.call.command import CallCommand
 from b2bua.call.follow_up import Kind
+from b2bua.call.form_result import order_for_form, providers_for
 from b2bua.call.link import LinkOffer, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
 from b2bua.call.service_view import Stops
@@ -61,15 +63,17 @@ class PaymentRequests(PreparedRequests, ClaimRequests):
         """`prepared`: the id of the payment that was prepared, and begins in this call."""
         if (fault := self._faults.stopping(Stops.CALLS, Stops.PAYMENTS)) is not None:
             raise NotWell(fault.says)
-        form = self._context.find_form(order.form)
-        self._check_offered(order, self._entry(call_id).call.payment.charging.providers)
+        call, group = self._entry(call_id).call, self._context.charging_of(agent)
+        form = choose_form(self._context.find_form(order.form), call.charge_scopes(group))
+        order = order_for_form(order, form)
+        self._check_offered(order, providers_for(form, call.payment.charging.providers))
         payments = self._context.payments
         charged = await payments.charged(order.transaction_id)
         was = payments.prepared.check_started(prepared, call_id) if prepared else None
         repeats = was.repeats if was is not None else ()
         if any(each.id not in repeats for each in charged) and order.moves_money and not allow_repeat:
             raise Repeated(charged)
-        capture, group = prepared or token(16), self._context.charging_of(agent)
+        capture = prepared or token(16)
         view = self._request(
             call_id, lambda call, now: call.start_capture(capture, order, now, agent, group, form)
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from b2bua.call.form_result import order_for_form
 from b2bua.call.order import Order, RequestName
 from b2bua.call.prepared import USUAL_EXPIRES, FindBy, PreparedView, Start
 from b2bua.call.prepared_desk import CallQuery
@@ -72,7 +73,8 @@ class PreparedRequests(ABC):
         allow_repeat: bool = False,
     ) -> PaymentView:
         """See PreparedDesk."""
-        self._context.find_form(order.form)
+        if (form := self._context.find_form(order.form)) is not None:
+            order = order_for_form(order, form)
         payments, now = self._context.payments, self._context.clock()
         at, expires_at = timestamp(now), timestamp(now + expires_in)
         how = PreparedView(find_by=find_by, start=start, expires_at=expires_at)

@@ -9,6 +9,7 @@ import msgspec
 
 from b2bua.call.feature_codes import ClaimView
 from b2bua.call.follow_up import FollowUpView, Kind
+from b2bua.call.form_result import order_for_form
 from b2bua.call.link import LinkOffer, LinkState, LinkView, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
 from b2bua.call.prepared import CallFacts, FindBy, PreparedState, PreparedView, Start
@@ -34,7 +35,7 @@ from b2bua.call.view import (
 )
 from b2bua.switchboard.claims import Claims
 from b2bua.switchboard.view_feed import Feed, Follower
-from media.events import Field, FieldProgress
+from media.events import CaptureForm, Field, FieldProgress
 from provider_adapters.payment import (
     Approved,
     FollowUpOutcome,
@@ -192,6 +193,7 @@ class FakeDesk:
     ) -> CallView:
         if self.refuses is not None:
             raise self.refuses
+        order = order_for_form(order, CaptureForm())
         charged = tuple(each for each in await self.payments(order.transaction_id, 9) if is_charged(each))
         if charged and not allow_repeat:
             raise Repeated(charged)

@@ -246,14 +246,32 @@ async def test_what_the_provider_does_not_offer_is_refused_by_its_field(
     assert [error["field"] for error in body["errors"]] == ["operation"]
 
 
-@pytest.mark.parametrize("missing", ["transaction_id", "amount", "currency"])
-async def test_a_missing_field_is_named(desk: FakeDesk, agent: httpx.AsyncClient, missing: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "problem"),
+    [
+        ("transaction_id", "is missing"),
+        # Of these two the form says whether they are needed.
+        ("amount", "the amount must be at least 1"),
+        ("currency", "the currency is missing"),
+    ],
+)
+async def test_a_missing_field_is_named(
+    desk: FakeDesk, agent: httpx.AsyncClient, missing: str, problem: str
+) -> None:
     desk.up()
     order = {key: value for key, value in ORDER.items() if key != missing}
-    body = assert_problem(
-        await agent.post("/v1/calls/c-1/capture", json=order), 422, f"{missing}: is missing"
-    )
-    assert body["errors"] == [{"field": missing, "problem": "is missing"}]
+    body = assert_problem(await agent.post("/v1/calls/c-1/capture", json=order), 422, problem[1:])
+    assert body["errors"] == [{"field": missing, "problem": problem}]
+    assert desk.find("c-1").capture is None
+
+
+async def test_a_delivery_has_no_amount_and_says_so_alone(desk: FakeDesk, agent: httpx.AsyncClient) -> None:
+    desk.up()
+    order = ORDER | {"operation": "deliver"}
+    assert_problem(await agent.post("/v1/calls/c-1/capture", json=order), 422, "must be 0")
+    del order["amount"], order["currency"]
+    body = assert_problem(await agent.post("/v1/calls/c-1/capture", json=order), 422, "is charged")
+    assert [error["field"] for error in body["errors"]] == ["operation"]
 
 
 async def test_an_unknown_field_is_refused_without_its_name(desk: FakeDesk, agent: httpx.AsyncClient) -> None:

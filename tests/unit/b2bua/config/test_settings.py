@@ -21,6 +21,11 @@ from tonewall.ini import ConfigError, Section, load, read_file, to_environment, 
 EXAMPLE = Path(__file__).parents[4] / "sip.conf.example"
 WEBHOOK_SECRET = Path(__file__).parents[3] / "fixtures" / "webhook-secret"
 KEY_FILE = Path(__file__).parents[3] / "fixtures" / "provider-key"
+PUBLIC_KEY_FILE = KEY_FILE.with_name("public-key.pem")
+PUBLIC_KEY = (
+    '{"crv": "P-256", "x": "AughCQ_DDxQnUHyrcn97VXdUCK8o-NwW4OetLJm44rU", "'
+    'y": "-p2J6GX0pkxovH6mfxbCIIUR2Bcd41wMDfbUxro7Ml8", "kty": "EC"}'
+)
 SECRET = "sk-live-7c4fe1-aaaaaaaaaaaa"
 # A value for every key that is not its default.
 OTHER = {
@@ -195,6 +200,13 @@ OTHER = {
     ("provider", "merchant_account"): "Shoes",
     ("provider", "statement"): "SHOES LTD",
     ("provider", "ca_file"): str(EXAMPLE),
+    ("provider", "tls_certificate"): str(EXAMPLE),
+    ("provider", "tls_key"): str(EXAMPLE),
+    ("provider", "encryption_key"): PUBLIC_KEY,
+    ("provider", "encryption_key_file"): str(PUBLIC_KEY_FILE),
+    ("provider", "key_header"): "X-Api-Key",
+    ("provider", "idempotent"): "yes",
+    ("provider", "call_id"): "yes",
     ("provider", "timeout"): "5",
     ("provider", "inquiry_time"): "6",
     ("provider", "token_type"): "reusable",
@@ -302,6 +314,13 @@ WRONG = {
     ("provider", "api_user"): "user:name",
     ("provider", "statement"): "A name of more than twenty-two characters",
     ("provider", "ca_file"): "/nowhere/ca.pem",
+    ("provider", "tls_certificate"): "/nowhere/client.pem",
+    ("provider", "tls_key"): "/nowhere/client.key",
+    ("provider", "encryption_key"): "{}",
+    ("provider", "encryption_key_file"): "/nowhere/public.jwk",
+    ("provider", "key_header"): "Host",
+    ("provider", "idempotent"): "perhaps",
+    ("provider", "call_id"): "perhaps",
     ("provider", "token_type"): "many",
     ("provider", "ready"): "0",
     ("provider", "breaker_failures"): "-1",

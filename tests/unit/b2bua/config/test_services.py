@@ -1,0 +1,98 @@
+"""A company's own service as a provider: what it may have, and what does not fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from b2bua.config.reading import read_settings
+from b2bua.config.settings import Settings
+from provider_adapters.payer.environment import read_accounts
+from tonewall.ini import ConfigError
+
+EXAMPLE = Path(__file__).parents[4] / "sip.conf.example"
+PUBLIC_KEY_FILE = Path(__file__).parents[3] / "fixtures" / "public-key.pem"
+
+SERVICES = """
+[general]
+[carrier]
+host = 192.0.2.1
+[pbx]
+host = 192.0.2.2
+[api]
+tokens = desk:0123456789abcdef0123
+[provider]
+url = https://pay.example.com
+api_key = k
+[provider crm]
+adapter = delivery
+url = https://crm.example.com/tonewall
+{more}
+[form card]
+[form direct-debit]
+fields = sort_code, account_number
+result = deliver
+deliver_to = crm
+"""
+
+
+def read_services(tmp_path: Path, text: str) -> Settings:
+    path = tmp_path / "sip.conf"
+    path.write_text(text)
+    return read_settings(path)
+
+
+def test_a_service_that_knows_us_by_a_certificate_needs_no_key(tmp_path: Path):
+    more = f"tls_certificate = {EXAMPLE}\nencryption_key_file = {PUBLIC_KEY_FILE}\nidempotent = yes"
+    settings = read_services(tmp_path, SERVICES.format(more=more))
+    assert settings.providers["provider crm"].api_key.get_secret_value() == ""
+    account = read_accounts(settings.provider_environment())[1]
+    assert (account.adapter, account.name, account.api_key) == ("delivery", "crm", "")
+    assert (account.idempotent, account.call_id, account.tls_certificate) == (True, False, str(EXAMPLE))
+    assert account.encryption_key == PUBLIC_KEY_FILE.read_text()
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        (("[provider]\nurl", "[provider]\nidempotent = yes\nurl"), "[provider] idempotent: expected with"),
+        (("[provider]\nurl", "[provider]\nkey_header = X-Key\nurl"), "[provider] key_header: expected with"),
+        (
+            ("[provider]\nurl", f"[provider]\ntls_key = {EXAMPLE}\nurl"),
+            "[provider] tls_certificate: expected",
+        ),
+        (("api_key = k", "api_key ="), "[provider] api_key: expected printable ASCII"),
+        (("{more}", "encryption_key = garbage"), "[provider crm] encryption_key: expected a public key"),
+        (("{more}", f"encryption_key_file = {EXAMPLE}"), "[provider crm] encryption_key_file: expected"),
+        (
+            ("{more}", "api_user = x\nkey_header = X-Key\napi_key = k"),
+            "[provider crm] api_user: expected none",
+        ),
+        (("https://crm", "http://crm"), "[provider crm] url: expected a URL that begins with https://"),
+        (
+            ("[form card]", "[route]\nprovider = crm\nto = pbx\n[form card]"),
+            "[route] provider: crm is a company",
+        ),
+        (("[provider]\nurl = https://pay.example.com\napi_key = k\n", ""), None),
+        (("deliver_to = crm", "deliver_to = sms"), "[form direct-debit] deliver_to: expected the name"),
+        (("deliver_to = crm", "deliver_to = default"), "[form direct-debit] deliver_to: expected the name"),
+    ],
+)
+def test_what_does_not_fit_a_service_is_said_at_the_start(
+    tmp_path: Path, changed: tuple[str, str], fault: str | None
+):
+    text = SERVICES.replace(*changed).replace("{more}", "")
+    if fault is None:
+        assert read_services(tmp_path, text).provider_names == ["crm"]
+        return
+    with pytest.raises(ConfigError) as caught:
+        read_services(tmp_path, text)
+    assert fault in str(caught.value)
+
+
+def test_a_service_stands_behind_the_payment_providers(tmp_path: Path):
+    first, _, second = SERVICES.partition("[provider]\nurl = https://pay.example.com\napi_key = k\n")
+    text = (first + second + "[provider late]\nurl = https://pay.example.com\napi_key = k\n").format(more="")
+    with pytest.raises(ConfigError, match=r"\[provider crm\] adapter: expected a payment provider first"):
+        read_services(tmp_path, text)
