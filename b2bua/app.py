@@ -25,6 +25,7 @@ from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
+from b2bua.audit.recorder import Recorder
 from b2bua.call.cdr import CallRecord
 from b2bua.config.assembly import (
     agent_charging,
@@ -34,6 +35,7 @@ from b2bua.config.assembly import (
     trunk_limits,
     trunk_policies,
 )
+from b2bua.config.audit_log import build_recorder, end_log, start_log
 from b2bua.config.link_settings import LinkSettings
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import CdrSettings, SignallingSettings
@@ -98,10 +100,11 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         metrics.observe(record)
         records.put(record)
 
+    audit = build_recorder(settings, time.time)
     service = _build_service(settings.links)
     policy = LinkPolicy(settings.links.expires, service.send if service is not None else None)
     board = Switchboard(
-        _build_plan(settings),
+        _build_plan(settings, audit),
         keep_record,
         clock,
         ladders,
@@ -122,6 +125,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         guarded=settings.api.guarded,
         idle_time=settings.api.idle_time,
         forms=[describe(each) for each in build_forms(settings).values()],
+        audit=audit,
     )
     await board.resume_payments()
     await engine.start()
@@ -132,6 +136,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         asyncio.create_task(_count_sessions(board), name="count"),
     ]
     housekeeping = BackgroundTasks()
+    start_log(audit, settings.audit.retention, housekeeping)
     housekeeping.start(_prune_payments(board, settings.cdr.retention), "retention")
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     _write_whole(general.directory / "ready.json", msgspec.json.encode(ready))
@@ -147,6 +152,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     await engine.stop()
     await board.settle(_SETTLE)
     await api.close()
+    await end_log(audit)
     await housekeeping.cancel()
     for task in (stopping, *tasks):
         task.cancel()
@@ -228,7 +234,7 @@ async def _count_sessions(board: Switchboard) -> None:
         await asyncio.sleep(_COUNT_INTERVAL)
 
 
-def _build_plan(settings: SignallingSettings) -> Plan:
+def _build_plan(settings: SignallingSettings, audit: Recorder | None) -> Plan:
     return Plan(
         router=build_router(settings),
         limits=trunk_limits(settings),
@@ -239,6 +245,7 @@ def _build_plan(settings: SignallingSettings) -> Plan:
         guard_time=settings.general.guard_time,
         agent_charging=agent_charging(settings),
         forms=build_forms(settings),
+        audit=audit.fault if audit is not None else lambda: None,
         extensions=settings.api.agent_of,
         feature_codes=settings.feature_codes.codes(),
     )

@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from b2bua.api.auth import first_clear_token
+from b2bua.commands import audit as cli_audit
 from b2bua.commands import cdr as cli_cdr
 from b2bua.commands import ladder as cli_ladder
 from b2bua.commands import mcp as cli_mcp
@@ -41,6 +42,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # it would read the [sections] of sip.conf in help texts as markup
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_cdr.app, name="cdr")
 app.add_typer(cli_payments.app, name="payments")
 app.add_typer(cli_provider.app, name="provider")

@@ -13,6 +13,7 @@ import msgspec
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from b2bua.api.audited import Audit
 from b2bua.api.auth import RequireToken, Tokens
 from b2bua.api.call_routes import call_routes
 from b2bua.api.capture_routes import capture_routes, mask_routes
@@ -30,6 +31,7 @@ from b2bua.api.problems import add_problem_handlers
 from b2bua.api.schema import describe_api, form_answer, problem_answers, trunks_answer
 from b2bua.api.settlement_routes import settlement_routes
 from b2bua.api.stream import Streams
+from b2bua.audit.recorder import Recorder
 from b2bua.call.prepared_desk import Desk
 from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
@@ -63,13 +65,15 @@ def create_app(
     guarded: frozenset[str] = frozenset(),
     idle_time: float = 900.0,
     forms: Sequence[FormDescription] = (CARD,),
+    audit: Recorder | None = None,
 ) -> FastAPI:
     """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed
     the agent's page.
 
     `guarded`: paths that need a token although they would not, /healthz and /openapi.json;
     `idle_time`: seconds without an action of the agent's after which the page signs out;
-    `forms`: what customers key, the usual one first."""
+    `forms`: what customers key, the usual one first; `audit`: notes each request that changes
+    something."""
     app = FastAPI(
         title="Tonewall",
         version=VERSION,
@@ -79,6 +83,8 @@ def create_app(
         telemetry=_NO_TELEMETRY,
     )
     app.state.streams = streams or Streams()
+    if audit is not None:
+        app.add_middleware(Audit, recorder=audit)
     app.add_middleware(RequireToken, tokens=tokens, guarded=guarded)
     app.add_middleware(Harden, headers=security_headers(frame_ancestors))  # added last: outermost
     add_problem_handlers(app)

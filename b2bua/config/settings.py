@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator
 
+from b2bua.config.audit_settings import AuditSettings
 from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.feature_settings import FeatureCodeSettings
 from b2bua.config.field_settings import FieldSettings
@@ -29,6 +30,7 @@ from provider_adapters.webhook.settings import WebhookSettings
 from tonewall.ini import (
     NAMED,
     Section,
+    load,
     to_environment,
 )
 
@@ -121,13 +123,14 @@ class SignallingSettings:
     cdr: CdrSettings
     links: LinkSettings
     feature_codes: FeatureCodeSettings
+    audit: AuditSettings = field(default_factory=lambda: load(AuditSettings, {}, {}))
     agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
     forms: Mapping[str, FormSettings] = field(default_factory=dict)
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """These sections as environment variables, for the b2bua process. Secrets are in clear."""
-        single: list[Section] = [self.general, self.api, self.cdr, self.links, self.feature_codes]
+        single: list[Section] = [self.general, self.api, self.cdr, self.links, self.feature_codes, self.audit]
         several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups}
         several |= {**self.forms, **self.fields}
         variables = {NAMED: ",".join(several)}
@@ -191,6 +194,7 @@ SECTIONS: Mapping[str, type[Section]] = {
         CdrSettings,
         LinkSettings,
         FeatureCodeSettings,
+        AuditSettings,
         ProviderSettings,
         WebhookSettings,
     )

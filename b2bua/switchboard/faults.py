@@ -27,7 +27,8 @@ _NO_PAYER = {
 class Faults:
     """What is known of the parts. `connected`: whether media is; `records`: what is wrong with the
     call records; `payments`: why none can be noted down; `passed_by`: the providers whose circuit
-    breaker is open; `links`: why the service that takes payment links does not.
+    breaker is open; `links`: why the service that takes payment links does not; `audit`: what is
+    wrong with the audit log.
 
     `clock` gives seconds and never runs backwards."""
 
@@ -39,9 +40,10 @@ class Faults:
         payments: Callable[[], str | None] = lambda: None,
         passed_by: Callable[[], tuple[str, ...]] = lambda: (),
         links: Callable[[], str | None] = lambda: None,
+        audit: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._connected, self._records, self._clock, self._payments = connected, records, clock, payments
-        self._passed_by, self._links = passed_by, links
+        self._passed_by, self._links, self._audit = passed_by, links, audit
         self._counted: Counted | None = None
         self._payer_seen = float("-inf")  # when one waited last
 
@@ -62,6 +64,7 @@ class Faults:
             self._media(),
             self._payers(),
             self._table(),
+            self._audit(),
             self._providers(),
             self._service(),
             self._call_records(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Decision, Router
 from b2bua.call.sdp.codecs import OtherAudio
+from b2bua.call.service_view import Fault
 from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.trunk_view import HopView
 from media.events import AnyCommand, CaptureForm, Side
@@ -153,7 +154,7 @@ class Plan:
     `other_audio`, `max_media` and `ring_time`: as in Route; `guard_time`: as in Payment;
     `agent_charging`: what the agents' groups say of their charges, by the agent's name; `forms`: by
     their names, the usual one first; `extensions`: of which agent each is; `feature_codes`: of
-    agents' telephones."""
+    agents' telephones; `audit`: what is wrong with the audit log."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -166,6 +167,7 @@ class Plan:
     forms: Mapping[str, CaptureForm] = field(default_factory=dict)
     extensions: Mapping[str, str] = field(default_factory=dict)
     feature_codes: FeatureCodes = field(default_factory=FeatureCodes)
+    audit: Callable[[], Fault | None] = lambda: None
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
         """The route of a call from the trunk `source`, which is on the side `near`."""

@@ -84,7 +84,7 @@ class Switchboard(PaymentRequests):
         )  # fmt: skip
         self._faults = Faults(
             lambda: self._context.has_media, records, clock, all_payments.fault,
-            lambda: all_payments.reconciliation.passed_by, all_payments.link_service.fault,
+            lambda: all_payments.reconciliation.passed_by, all_payments.link_service.fault, plan.audit,
         )  # fmt: skip
         self._executor = Executor(self._context)
         self._features = FeatureKeys(self, self._context, self._executor, plan.feature_codes)

@@ -20,6 +20,7 @@ from tonewall.ini import ConfigError, Section, load, read_file, to_environment, 
 
 EXAMPLE = Path(__file__).parents[4] / "sip.conf.example"
 WEBHOOK_SECRET = Path(__file__).parents[3] / "fixtures" / "webhook-secret"
+AUDIT_KEY = Path(__file__).parents[3] / "fixtures" / "audit-key.pem"
 KEY_FILE = Path(__file__).parents[3] / "fixtures" / "provider-key"
 PUBLIC_KEY_FILE = KEY_FILE.with_name("public-key.pem")
 PUBLIC_KEY = (
@@ -47,6 +48,10 @@ OTHER = {
     ("links", "webhook_secret"): WEBHOOK_SECRET.read_text().strip(),
     ("links", "webhook_secret_file"): str(WEBHOOK_SECRET),
     ("links", "ca_file"): str(EXAMPLE),
+    ("audit", "directory"): "/tmp/tonewall-audit",
+    ("audit", "key_file"): str(AUDIT_KEY),
+    ("audit", "required"): "yes",
+    ("audit", "retention"): "30",
     ("general", "ring_time"): "30",
     ("general", "ladders"): "50",
     ("general", "guard_time"): "2.5",
@@ -307,6 +312,8 @@ WRONG = {
     ("api", "idle_time"): "901",
     ("api", "extensions"): "desk-1:201, desk-2:201",
     ("cdr", "retention"): "-1",
+    ("audit", "key_file"): "/nowhere/audit.pem",
+    ("audit", "retention"): "-1",
     ("provider", "adapter"): "nobody",
     ("provider", "url"): "http://plain.example",
     ("provider", "api_key"): "with space",

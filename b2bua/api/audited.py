@@ -1,0 +1,100 @@
+"""Writes each request that changes something into the audit log: before it is carried out, and what
+became of it.
+
+Rule 1: what moves money, opens a capture or takes one over is not done where the log cannot be
+        written, if the settings say so. What ends a payment or a mask is done all the same.
+Rule 2: bodies are not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.routing import compile_path
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from b2bua.api.problems import problem
+from b2bua.audit.entry import Result
+from b2bua.audit.recorder import NotWritten, Recorder
+
+# What ends something, or wipes it: never refused because of the log.
+ALWAYS_DONE: Final = frozenset({"cancel_payment", "release_mask", "close_link", "reset_fields"})
+_READING = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class Audit:
+    """ASGI middleware; inside of the one that authenticates."""
+
+    def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
+        self._app, self._recorder = app, recorder
+        self._operations: _Operations | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._operation(scope) if scope["type"] == "http" else None
+        if found is None:
+            await self._app(scope, receive, send)
+            return
+        what, parameters = found
+        recorder = self._recorder
+        about = {
+            "source": scope["client"][0] if scope.get("client") else "",
+            "call": parameters.get("call_id", "")[:128],
+            "payment": parameters.get("payment_id", "")[:128],
+        }
+        who = str(scope.get("state", {}).get("agent", ""))
+        number = 0
+        try:
+            number = await recorder.write(recorder.entry(who, what, Result.ASKED, **about))
+        except NotWritten:
+            if recorder.required and what not in ALWAYS_DONE:
+                refusal = problem(
+                    503, "The audit log cannot be written, so this is not done.", {"Retry-After": "5"}
+                )
+                await refusal(scope, receive, send)
+                return
+        status = 500
+
+        async def send_noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noted)
+        finally:
+            await self._note(who, what, number, status, about)
+
+    def _operation(self, scope: Scope) -> tuple[str, dict[str, str]] | None:
+        if self._operations is None:
+            self._operations = _Operations(scope["app"].openapi())
+        return self._operations.find(scope["method"], scope["path"])
+
+    async def _note(self, who: str, what: str, number: int, status: int, about: dict[str, str]) -> None:
+        result = Result.DONE if status < 400 else Result.REFUSED if status < 500 else Result.FAILED
+        entry = self._recorder.entry(who, what, result, of=number, details={"status": status}, **about)
+        try:
+            await self._recorder.write(entry)
+        except NotWritten:
+            return  # the recorder counts it, and is a fault
+
+
+class _Operations:
+    """The operations of an API that change something: a pattern of the path, its method, its
+    name."""
+
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._all = [
+            (compile_path(path)[0], method.upper(), str(operation["operationId"]))
+            for path, item in document["paths"].items()
+            for method, operation in item.items()
+            if method.upper() not in _READING and "operationId" in operation
+        ]
+
+    def find(self, method: str, path: str) -> tuple[str, dict[str, str]] | None:
+        """What is asked for, and what stands in its path; None for what there is not."""
+        for pattern, verb, name in self._all:
+            if verb == method and (match := pattern.match(path)) is not None:
+                return name, match.groupdict()
+        return None

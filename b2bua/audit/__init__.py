@@ -1,0 +1,1 @@
+"""The audit log: who did what, on which call and payment, with which result."""

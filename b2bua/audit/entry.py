@@ -1,0 +1,49 @@
+"""Defines what one line of the audit log says.
+
+Rule 1: no field is for a digit of a card, nor for the number of a caller.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Result(StrEnum):
+    """What became of it. An action stands in the log twice: `asked`, before it takes effect, then
+    with its result."""
+
+    ASKED = "asked"
+    DONE = "done"
+    REFUSED = "refused"
+    FAILED = "failed"
+    NOTED = "noted"  # nobody asked: it happened
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One event.
+
+    `at`: RFC 3339, UTC, in milliseconds. `who`: the name of the token, or the part of Tonewall.
+    `what`: as `operation_id` of the API. `source`: the address that the request came from. `of`:
+    the number of the line that asked for it; 0: none did. `configuration`: a digest of the settings
+    in force.
+    """
+
+    at: str
+    who: str
+    what: str
+    result: Result
+    of: int = 0
+    source: str = ""
+    call: str = ""
+    payment: str = ""
+    configuration: str = ""
+    details: dict[str, str | int] = {}
+
+
+def write_time(seconds: float) -> str:
+    """Seconds since the epoch as `at` has them."""
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

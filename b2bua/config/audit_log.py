@@ -1,0 +1,65 @@
+"""Builds the audit log that the settings want, and removes what is older than they say."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Callable
+
+from b2bua.audit.log_file import LogFile
+from b2bua.audit.recorder import Recorder
+from b2bua.audit.signing_key import read_private
+from b2bua.config.settings import SignallingSettings
+from tonewall.tasks import BackgroundTasks
+
+_DAY = 86_400.0  # seconds
+_EXPIRE_INTERVAL = 3600.0  # seconds
+
+
+def build_recorder(settings: SignallingSettings, now: Callable[[], float]) -> Recorder | None:
+    """The log, not open yet; None where none is kept. `now`: seconds since the epoch."""
+    directory, key_file = settings.audit.directory, settings.audit.key_file
+    if directory is None or key_file is None:
+        return None
+    return Recorder(
+        lambda: LogFile(directory, read_private(key_file), now),
+        now,
+        configuration=digest(settings),
+        required=settings.audit.required,
+    )
+
+
+def start_log(recorder: Recorder | None, retention: float, tasks: BackgroundTasks) -> None:
+    """Write what comes, and remove files older than so many days; 0: none."""
+    if recorder is not None:
+        tasks.start(recorder.run(), "audit")
+        tasks.start(_expire(recorder, retention), "old audit")
+
+
+async def end_log(recorder: Recorder | None) -> None:
+    """Write what waits, and sign the end."""
+    if recorder is not None:
+        await recorder.end()
+
+
+async def _expire(recorder: Recorder, retention: float) -> None:
+    while retention:
+        await recorder.expire(time.time() - retention * _DAY)
+        await asyncio.sleep(_EXPIRE_INTERVAL)
+
+
+def digest(settings: SignallingSettings) -> str:
+    """Sixteen hexadecimal digits that change with any setting but a secret."""
+    single = (
+        settings.general,
+        settings.api,
+        settings.cdr,
+        settings.links,
+        settings.feature_codes,
+        settings.audit,
+    )
+    several = (settings.trunks, settings.routes, settings.agent_groups, settings.forms, settings.fields)
+    texts = [section.model_dump_json() for section in single]
+    texts += [f"{header} {section.model_dump_json()}" for each in several for header, section in each.items()]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]

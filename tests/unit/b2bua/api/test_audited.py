@@ -1,0 +1,201 @@
+"""Requests in the audit log: each that changes something, before and after it is carried out, by
+name, and what becomes of them where the log cannot be written."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from b2bua.api.audited import ALWAYS_DONE
+from b2bua.api.auth import Tokens
+from b2bua.api.http import create_app
+from b2bua.audit.chain import read_line
+from b2bua.audit.log_file import LogFile
+from b2bua.audit.recorder import NotWritten, Recorder
+from b2bua.audit.verify import log_files, verify
+from b2bua.call.service_view import Stops
+from tests.browser.fake_desk import FakeDesk
+
+KEY = Ed25519PrivateKey.generate()
+TOKEN, COLLEAGUE = "a-token-for-the-tests", "another-token-for-tests"
+ORDER = {"transaction_id": "INV-2041", "amount": 4990, "currency": "EUR"}
+
+
+class Disk:
+    """A log that opens, or does not."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory, self.is_full = directory, False
+
+    def open(self) -> LogFile:
+        if self.is_full:
+            raise OSError(28, os.strerror(28))
+        return LogFile(self.directory, KEY, lambda: 1_796_000_000.0)
+
+    def entries(self) -> list[dict[str, Any]]:
+        lines = [
+            read_line(each)
+            for path in log_files(self.directory)
+            for each in path.read_bytes().split(b"\n")[:-1]
+        ]
+        return [
+            {"number": line.number, **msgspec.to_builtins(line.entry)}
+            for line in lines
+            if line.entry is not None
+        ]
+
+
+@asynccontextmanager
+async def served(
+    disk: Disk, desk: FakeDesk, *, required: bool = False, token: str = TOKEN
+) -> AsyncIterator[tuple[httpx.AsyncClient, Recorder]]:
+    recorder = Recorder(disk.open, lambda: 1_796_000_000.0, "c0ffee", required=required)
+    writing = asyncio.create_task(recorder.run())
+    app = create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}, ben:{COLLEAGUE}"), audit=recorder)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.7", 4000))
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://tonewall", headers=headers) as client:
+        yield client, recorder
+    await recorder.end()
+    await writing
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Disk:
+    return Disk(tmp_path / "audit")
+
+
+@pytest.fixture
+def desk() -> FakeDesk:
+    desk = FakeDesk()
+    desk.up()
+    return desk
+
+
+async def test_a_request_stands_in_the_log_before_it_is_carried_out_and_with_its_result(
+    disk: Disk, desk: FakeDesk
+) -> None:
+    async with served(disk, desk) as (client, _):
+        asked = (await client.post("/v1/calls/c-1/capture", json=ORDER)).status_code
+        gone = (await client.delete("/v1/calls/nobody/capture")).status_code
+        await client.get("/v1/calls")
+        await client.get("/v1/payments")
+    assert (asked, gone) == (201, 404)
+    about = {"at": "2026-11-30T00:53:20.000Z", "who": "ann", "source": "192.0.2.7", "configuration": "c0ffee"}
+    start, cancel = {"what": "start_payment", "call": "c-1"}, {"what": "cancel_payment", "call": "nobody"}
+    assert disk.entries() == [
+        {"number": 2, "result": "asked", **about, **start},
+        {"number": 3, "result": "done", "of": 2, "details": {"status": 201}, **about, **start},
+        {"number": 4, "result": "asked", **about, **cancel},
+        {"number": 5, "result": "refused", "of": 4, "details": {"status": 404}, **about, **cancel},
+    ]
+    assert verify(disk.directory, KEY.public_key()).findings == []
+
+
+async def test_the_entry_is_on_disk_when_the_desk_is_asked(disk: Disk, desk: FakeDesk) -> None:
+    seen: list[list[str]] = []
+    real = desk.start_capture
+
+    async def start(*given: Any, **named: Any) -> Any:
+        seen.append([f"{each['what']} {each['result']}" for each in disk.entries()])
+        return await real(*given, **named)
+
+    desk.start_capture = start  # type: ignore[method-assign]
+    async with served(disk, desk) as (client, _):
+        await client.post("/v1/calls/c-1/capture", json=ORDER)
+    assert seen == [["start_payment asked"]]
+
+
+async def test_neither_strangers_nor_requests_that_there_are_not_are_written(
+    disk: Disk, desk: FakeDesk
+) -> None:
+    async with served(disk, desk, token="nobody-knows-this-token") as (client, _):
+        assert (await client.post("/v1/calls/c-1/capture", json=ORDER)).status_code == 401
+    async with served(disk, desk) as (client, _):
+        assert (await client.post("/v1/calls/c-1/nothing", json={})).status_code == 404
+        assert (await client.put("/v1/calls/c-1/capture", json={})).status_code == 405
+    assert disk.entries() == []
+
+
+async def test_bodies_are_not_in_the_log(disk: Disk, desk: FakeDesk) -> None:
+    async with served(disk, desk) as (client, _):
+        await client.post("/v1/calls/c-1/capture", json={**ORDER, "description": "zebra"})
+    (path,) = log_files(disk.directory)
+    assert b"zebra" not in path.read_bytes()
+    assert b"INV-2041" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("required", [False, True])
+async def test_where_the_log_cannot_be_written_payments_stop_only_if_it_is_required(
+    disk: Disk, desk: FakeDesk, required: bool
+) -> None:
+    disk.is_full = True
+    async with served(disk, desk, required=required) as (client, recorder):
+        answer = await client.post("/v1/calls/c-1/capture", json=ORDER)
+        assert answer.status_code == (503 if required else 201)
+        fault = recorder.fault()
+        assert fault is not None
+        assert fault.stops is (Stops.PAYMENTS if required else None)
+        assert "No space left on device" in fault.says
+        if required:
+            assert "audit log" in answer.json()["detail"]
+        # What ends a payment is done all the same.
+        assert (await client.delete("/v1/calls/c-1/capture")).status_code in (200, 409)
+        disk.is_full = False
+        await client.delete("/v1/calls/c-1/capture")
+        assert recorder.fault() is None
+    first = disk.entries()[0]
+    assert (first["what"], first["who"]) == ("audit_lost", "tonewall")
+    assert first["details"]["entries"] == (3 if required else 4)
+    assert verify(disk.directory, KEY.public_key()).findings == []
+
+
+async def test_what_is_always_done_are_operations_of_the_api() -> None:
+    app = create_app(FakeDesk(), tokens=Tokens.parse(f"ann:{TOKEN}"))
+    paths = app.openapi()["paths"].values()
+    names = {each["operationId"] for path in paths for each in path.values() if "operationId" in each}
+    assert names >= ALWAYS_DONE
+
+
+async def test_a_closed_log_keeps_nobody_waiting(disk: Disk) -> None:
+    recorder = Recorder(disk.open, lambda: 0.0)
+    writing = asyncio.create_task(recorder.run())
+    entry = recorder.entry("ann", "submit_card", "asked")  # type: ignore[arg-type]
+    assert await recorder.write(entry) == 2
+    await recorder.end()
+    await writing
+    with pytest.raises(NotWritten, match="closed"):
+        await recorder.write(entry)
+
+
+async def test_whatever_ends_the_writer_nobody_waits_for_ever(disk: Disk) -> None:
+    def fail() -> LogFile:
+        raise ZeroDivisionError
+
+    recorder = Recorder(fail, lambda: 0.0)
+    writing = asyncio.create_task(recorder.run())
+    with pytest.raises(NotWritten):
+        await recorder.write(recorder.entry("ann", "submit_card", "asked"))  # type: ignore[arg-type]
+    with pytest.raises(ZeroDivisionError):
+        await writing
+
+
+async def test_entries_of_many_tasks_are_written_in_order_and_each_once(disk: Disk) -> None:
+    recorder = Recorder(disk.open, lambda: 0.0)
+    writing = asyncio.create_task(recorder.run())
+    entries = [recorder.entry(f"agent-{number}", "submit_card", "asked") for number in range(200)]  # type: ignore[arg-type]
+    numbers = await asyncio.gather(*(recorder.write(entry) for entry in entries))
+    await recorder.end()
+    await writing
+    by_number = {each["number"]: each["who"] for each in disk.entries()}
+    assert [by_number[number] for number in numbers] == [entry.who for entry in entries]
+    assert len(by_number) == 200
