@@ -79,6 +79,7 @@ from media.messages.forms import (
 from media.messages.news import (
     AnyNews,
     CaptureChanged,
+    CaptureWished,
     CodeKeyed,
     Deaf,
     DeafReason,
@@ -89,6 +90,7 @@ from media.messages.news import (
     PromptEnded,
     SessionLost,
     SessionSilent,
+    Wish,
 )
 
 MODULES = (base, fields, forms, commands, answers, news)  # that define the names below
@@ -109,6 +111,7 @@ __all__ = [
     "CaptureForm",
     "CaptureId",
     "CaptureState",
+    "CaptureWished",
     "ChargeResolved",
     "CloseSession",
     "CodeKeyed",
@@ -160,5 +163,6 @@ __all__ = [
     "StopPrompt",
     "SubmitCapture",
     "WidenSession",
+    "Wish",
     "card_fields",
 ]

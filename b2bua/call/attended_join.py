@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from b2bua.call.call import Call
 from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.state import BridgeState
-from b2bua.call.transfer.transfer import AttendedTransfer
+from b2bua.call.transfer.plan import AttendedTransfer
 from media.events import Side
 
 
@@ -48,6 +48,8 @@ def plan_join(
     if named is None:
         return 481
     code = 603 if asked.call is named.call else _busy_code(asked) or _busy_code(named)
+    if asked.call.unattended.active or named.call.unattended.active:
+        return 603  # an end of ours goes with its own call
     if code:
         return code
     if not asked.call.bridge.offer_answer.has_same_kinds(named.call.bridge.offer_answer):

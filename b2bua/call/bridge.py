@@ -2,7 +2,7 @@
 the session later, `leg_pair` ends both.
 
 Rule 1: Tonewall answers nothing itself: every provisional response, answer and refusal on the near
-        leg is the far leg's.
+        leg is the far leg's. Where a call ends in a form, the far leg is our end (`own_end`).
 Rule 2: an SDP that cannot be relayed is refused with 488 on the leg that sent it. It never ends a
         call whose session runs.
 Rule 3: the near leg is answered once media has the far leg's description (`MediaGate`); until then
@@ -44,7 +44,20 @@ class Bridge(LegPair):
         offer_answer = OfferAnswer.begin_exchange(
             session, origin, seed, other_audio=route.other_audio, max_media=route.max_media
         )
+        offer_answer.legs[OTHER[route.near]].ours = route.ends is not None
         return cls(session, LegTrunks(route), offer_answer, Renegotiation(offer_answer))
+
+    def user_at(self, side: Side) -> str:
+        """Who was called, or calls, on that side; "" once another leg took its place."""
+        if side in self.trunks.moved or self._invited is None:
+            return ""
+        party = self._invited.caller if side is self.route.near else self.trunks.destination.callee
+        return party.user
+
+    @property
+    def carried(self) -> leg.Carried:
+        """What the INVITE that opened the call carried."""
+        return self._invited.carried if self._invited is not None else leg.NOTHING
 
     # --- setup ------------------------------------------------------------------------------------
 

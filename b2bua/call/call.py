@@ -18,11 +18,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from b2bua.call import leg, leg_command
+from b2bua.call import leg
 from b2bua.call.bridge import Bridge
 from b2bua.call.capture_requests import CaptureRequests
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, FeatureCode, Record, Show, ToLeg, ToReplacement
+from b2bua.call.command import CallCommand, FeatureCode, Record, Show, ToLeg
 from b2bua.call.loan_requests import LoanRequests
 from b2bua.call.media_gate import MediaGate
 from b2bua.call.mid_call_requests import MidCallRequests, is_key
@@ -34,6 +34,8 @@ from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
+from b2bua.call.transfer_requests import TransferRequests
+from b2bua.call.unattended import Unattended
 from b2bua.call.view import CallView
 from media.events import (
     AgentKeyed,
@@ -41,6 +43,7 @@ from media.events import (
     AnyCommand,
     AnyNews,
     CaptureChanged,
+    CaptureWished,
     CloseSession,
     CodeKeyed,
     Done,
@@ -66,7 +69,7 @@ _REMOTE_REFUSED = "The media process could not follow a change of the call. Noth
 
 
 @dataclass(slots=True)
-class Call(CaptureRequests, LoanRequests):
+class Call(CaptureRequests, LoanRequests, TransferRequests):
     """One call. `party`: who called. `closed`: media has closed the session, or is gone."""
 
     id: str
@@ -75,6 +78,7 @@ class Call(CaptureRequests, LoanRequests):
     payment: Payment
     transfer: Transfer
     loan: LegLoan
+    unattended: Unattended
     report: CallReport
     mid_call_requests: MidCallRequests = field(default_factory=MidCallRequests)
     media_gate: MediaGate = field(default_factory=MediaGate)
@@ -97,16 +101,21 @@ class Call(CaptureRequests, LoanRequests):
         session = SessionId(call_id)
         bridge = Bridge.begin(session, route, origin, seed)
         direction = "inbound" if route.near is Side.CALLER else "outbound"
+        payment = Payment(session=session, guard_time=guard_time, charging=route.charging)
+        transfer = Transfer(bridge)
         call = cls(
             id=call_id,
             party=invited.caller,
             bridge=bridge,
-            payment=Payment(session=session, guard_time=guard_time, charging=route.charging),
-            transfer=Transfer(bridge),
+            payment=payment,
+            transfer=transfer,
             loan=LegLoan(bridge),
+            unattended=Unattended(bridge, payment, transfer),
             report=CallReport(call_id, invited.caller.user, invited.callee.user, direction, now),
         )
         call.report.event(route.near, invited, bridge.trunks, now)
+        if route.ends is not None:
+            call.unattended.begin(route.ends)
         commands = call.bridge.receive_invite(invited, now)
         return call, call._finish(commands, now)
 
@@ -122,7 +131,10 @@ class Call(CaptureRequests, LoanRequests):
 
     def deadline(self) -> float | None:
         """When `expire` is due."""
-        parts = self.bridge, self.payment, self.mid_call_requests, self.transfer, self.media_gate
+        parts = (
+            self.bridge, self.payment, self.mid_call_requests, self.transfer, self.media_gate,
+            self.unattended,
+        )  # fmt: skip
         return min([time for time in (part.deadline() for part in parts) if time is not None], default=None)
 
     def expire(self, now: float) -> list[CallCommand]:
@@ -133,6 +145,7 @@ class Call(CaptureRequests, LoanRequests):
             *self.payment.expire(now),
             *self.mid_call_requests.expire(now),
             *self.transfer.expire(now),
+            *self.unattended.expire(now),
         ]
         return self._finish_exchange(commands, now, released)
 
@@ -152,7 +165,7 @@ class Call(CaptureRequests, LoanRequests):
         elif isinstance(event, leg.ReinviteCancelled):
             self.media_gate.drop_reinvite_answer(side)
         elif isinstance(event, leg.LegReferred):
-            return self._receive_refer(side, event, now)
+            return self.receive_refer(side, event, now)
         redacted_sides = frozenset({Side.CALLER}) if self.payment.masked else frozenset()
         self.bridge.offer_answer.redacted = redacted_sides
         if side in redacted_sides:
@@ -182,29 +195,6 @@ class Call(CaptureRequests, LoanRequests):
     def _are_both_up(self) -> bool:
         """Whether both legs take requests."""
         return self.bridge.state is BridgeState.UP and not self.transfer.gone and not self.loan.active
-
-    def _receive_refer(self, side: Side, event: leg.LegReferred, now: float) -> list[CallCommand]:
-        if self.loan.active:
-            return self.refuse_referral(side, event.referral, 491, now)
-        masked = self.payment.masked
-        return self._finish(self.transfer.receive_refer(side, event, self.party, now, masked=masked), now)
-
-    def refuse_referral(self, side: Side, referral: str, code: int, now: float) -> list[CallCommand]:
-        """Answer a REFER with an error."""
-        return self._finish([ToLeg(side, leg_command.AnswerReferral(referral, code))], now)
-
-    def receive_replaces(self, side: Side, invited: leg.LegInvited, now: float) -> list[CallCommand]:
-        """Take an INVITE with a Replaces that names this side's leg (RFC 3891)."""
-        if self.loan.active:
-            return [ToReplacement(leg_command.RejectLeg(491, ""))]
-        self.report.identity.joining_event(invited, self.bridge.route.policies)
-        masked = self.payment.masked
-        return self._finish_exchange(self.transfer.receive_replaces(side, invited, now, masked=masked), now)
-
-    def replacement_event(self, event: leg.LegEvent, now: float) -> list[CallCommand]:
-        """Take an event of the leg that is to replace another."""
-        self.report.identity.joining_event(event, self.bridge.route.policies)
-        return self._finish_exchange(self.transfer.replacement_event(event), now)
 
     # --- media ------------------------------------------------------------------------------------
 
@@ -248,6 +238,8 @@ class Call(CaptureRequests, LoanRequests):
         """Take an event of the media session."""
         if isinstance(news, CaptureChanged):
             return self._finish(self.payment.changed(news), now)
+        if isinstance(news, CaptureWished):
+            return self._finish(self.unattended.wished(news.capture, news.wish, now), now)
         if isinstance(news, KeyingChanged):
             self.payment.keying_changed(news)
             return self._finish([], now)
@@ -274,7 +266,7 @@ class Call(CaptureRequests, LoanRequests):
 
     def view(self) -> CallView:
         """The call as its agents see it."""
-        return self.report.view(self.bridge, self.payment)
+        return self.report.view(self.bridge, self.payment, self.unattended.view())
 
     def record(self, now: float) -> CallRecord:
         """The call detail record as it stands; final once the call is `over`."""
@@ -304,10 +296,12 @@ class Call(CaptureRequests, LoanRequests):
         self.bridge.mask_changed(self.payment.masked)
         if self.bridge.may_offer and not self.loan.active and not self.transfer.active:
             commands = [*commands, *self.bridge.renegotiation.offer_outdated()]
+        commands = [*commands, *self.unattended.follow(now)]
         if self.bridge.state is BridgeState.ENDED and self.ended_at is None:
             self.report.ended_at = now
             self.payment.call_ended()
             self.mid_call_requests.drop()
+            self.unattended.call_ended()
             commands = [*commands, *self.transfer.call_ended(), *self.loan.call_ended()]
         commands = [*released, *self.media_gate.hold_back(commands, now)]
         for command in commands:
@@ -315,7 +309,7 @@ class Call(CaptureRequests, LoanRequests):
         gone = self._gone_side()
         if gone is not None:  # a leg that is over takes no command
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]
-        view = self.report.changed_view(self.bridge, self.payment, now)
+        view = self.report.changed_view(self.bridge, self.payment, self.unattended.view(), now)
         if view is not None:
             commands = [*commands, Show(view)]
         closed = self.closed or not self.bridge.opened

@@ -20,6 +20,8 @@ from b2bua.call.report import CallReport
 from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
+from b2bua.call.unattended import Unattended
+from b2bua.call.unattended_view import UNATTENDED, Why
 from b2bua.call.view import NotNow
 from media.events import AskField, CaptureForm, FieldName, ResetCapture, Side, SkipField
 from media.form_description import describe
@@ -39,6 +41,7 @@ class CaptureRequests(ABC):
     transfer: Transfer
     loan: LegLoan
     report: CallReport
+    unattended: Unattended
 
     @abstractmethod
     def _finish(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
@@ -63,6 +66,8 @@ class CaptureRequests(ABC):
                 if self.bridge.state is not BridgeState.ENDED
                 else "The call is over."
             )
+        if agent == UNATTENDED and not self.unattended.starts:
+            raise NotNow("The customer has asked for a person.")
         if not self.bridge.capturable():
             raise NotNow(
                 "The customer's phone cannot send its keys in this call: no telephone-event was agreed on."
@@ -131,6 +136,11 @@ class CaptureRequests(ABC):
         """What became of a code that the agent's telephone has keyed."""
         self.report.phone.note_code(view)
         return self._finish([], now)
+
+    def desk_refused(self, payment: str, now: float, why: Why | None = None) -> list[CallCommand]:
+        """What a form without an agent asked for could not be done. `payment`: that was to be
+        submitted; "" where none could be started."""
+        return self._finish(self.unattended.refused(payment, now, why), now)
 
     def charge_decided(self, capture: str, outcome: Outcome, now: float) -> list[CallCommand]:
         """The outcome of a payment, which was unknown, was found after its end."""

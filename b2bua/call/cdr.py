@@ -7,6 +7,7 @@ import msgspec
 
 from b2bua.call import leg, leg_command
 from b2bua.call.cause import q850_cause
+from b2bua.call.own_leg import is_own_trunk
 from b2bua.call.quality import estimate_mos
 from b2bua.call.sdp.codecs import Codec
 from b2bua.call.view import CaptureView, PaymentView
@@ -146,8 +147,9 @@ class Ledger(msgspec.Struct):
                 pass
 
     def leg_replaced(self, side: Side, trunk: str) -> None:
-        """Another leg, on this trunk, took that side's place (a transfer)."""
-        self.transfers += 1
+        """Another leg, on this trunk, took that side's place: a transfer, unless our end was
+        there."""
+        self.transfers += not is_own_trunk(self.sides[side].trunk)
         self.sides[side].ended_at = self.sides[side].cause = None
         self.sides[side].trunk = trunk
 

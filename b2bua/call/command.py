@@ -8,6 +8,7 @@ import msgspec
 from b2bua.call.cdr import CallRecord
 from b2bua.call.leg import LegEvent
 from b2bua.call.leg_command import LegCommand
+from b2bua.call.order import Order
 from b2bua.call.view import CallView
 from media.events import AnyCommand, Side
 
@@ -70,6 +71,34 @@ class Record(msgspec.Struct, frozen=True):
     record: CallRecord
 
 
+class StartPayment(msgspec.Struct, frozen=True):
+    """Start a payment of this order, without an agent."""
+
+    order: Order
+
+
+class SubmitPayment(msgspec.Struct, frozen=True):
+    """Submit that payment, once it is written down."""
+
+    payment: str
+
+
+class ToDesk(msgspec.Struct, frozen=True):
+    """For whoever carries out agents' requests. `CaptureRequests.desk_refused` hears where it
+    cannot be done; else the call's payment changes."""
+
+    request: StartPayment | SubmitPayment
+
+
 CallCommand = (
-    ToLeg | ToReplacement | ReplaceLeg | ReleaseLeg | ToBorrower | ToMedia | FeatureCode | Show | Record
+    ToLeg
+    | ToReplacement
+    | ReplaceLeg
+    | ReleaseLeg
+    | ToBorrower
+    | ToMedia
+    | ToDesk
+    | FeatureCode
+    | Show
+    | Record
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from b2bua.call import leg, leg_command
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
+from b2bua.call.own_leg import is_own_trunk
 from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.routing.route import LegTrunks, Route
 from b2bua.call.sdp import description as sdp
@@ -92,14 +93,21 @@ class LegPair:
     # --- replacing a leg --------------------------------------------------------------------------
 
     def replace_leg(
-        self, side: Side, remote: sdp.SessionDescription, *, loaned: LoanedLeg | None, calls: bool
+        self,
+        side: Side,
+        remote: sdp.SessionDescription,
+        *,
+        loaned: LoanedLeg | None,
+        calls: bool,
+        trunk: str = "",
     ) -> list[CallCommand]:
         """Give another leg, with this remote description, the side's place. `loaned`: it was
-        another call's; `calls`: its INVITE is to be answered."""
-        if loaned is not None:
-            self.trunks.moved[side] = loaned.trunk
+        another call's; `calls`: its INVITE is to be answered; `trunk`: its own, where that is
+        another."""
+        if loaned is not None or trunk:
+            self.trunks.moved[side] = loaned.trunk if loaned is not None else trunk
             self._follow_trunks()
-        self.offer_answer.replace_leg(side, remote, loaned)
+        self.offer_answer.replace_leg(side, remote, loaned, ours=is_own_trunk(self.trunks.trunk(side)))
         self.unacknowledged.discard(side)
         remotes: list[CallCommand] = [self._remote(side), self._remote(OTHER[side])]
         if not calls:

@@ -14,7 +14,8 @@ from b2bua.call.mid_call_requests import MidCallRequests
 from b2bua.call.report import CallReport
 from b2bua.call.sdp.loaned_leg import LoanedLeg
 from b2bua.call.transfer.leg_loan import LegLoan
-from b2bua.call.transfer.transfer import AttendedTransfer, Transfer
+from b2bua.call.transfer.plan import AttendedTransfer
+from b2bua.call.transfer.transfer import Transfer
 from media.events import Side
 
 

@@ -24,6 +24,7 @@ from b2bua.call.line_mask import LineMask
 from b2bua.call.order import Order
 from b2bua.call.state import CAPTURE_TRANSITIONS, CaptureEvent, MaskEvent, MaskState, step
 from b2bua.call.trunk_policy import USUAL_KEYS, KeyPolicy
+from b2bua.call.unattended_view import UNATTENDED
 from b2bua.call.view import CaptureStage, CaptureView, NotNow, NotYours
 from media.events import (
     AnyCommand,
@@ -193,8 +194,9 @@ class Payment(LineMask):
         capture = CaptureId(self.view.id)
         keys, form = self.keys, self.form
         start = StartCapture(
-            session=self.session, capture=capture, by_info=keys.by_info, slow=keys.slow, form=form
-        )
+            session=self.session, capture=capture, by_info=keys.by_info, slow=keys.slow, form=form,
+            wishes=self.view.started_by == UNATTENDED,
+        )  # fmt: skip
         return [ToMedia(start)]
 
     def _mask_refused(self, command: SetMask, reason: str, now: float) -> list[CallCommand]:

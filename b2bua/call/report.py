@@ -20,6 +20,7 @@ from b2bua.call.identity import CallIdentity
 from b2bua.call.payment import Payment
 from b2bua.call.routing.route import LegTrunks
 from b2bua.call.state import BridgeState, MaskState
+from b2bua.call.unattended_view import UnattendedView
 from b2bua.call.view import CallState, CallView, CaptureView, MaskStage
 from media.events import Deaf, LegCounters, SessionClosed, Side
 
@@ -57,7 +58,15 @@ class CallReport:
     # What changes in a view, as it was shown last.
     shown: (
         tuple[
-            tuple[CallState | None, MaskStage, bool, CaptureView | None, LineFault | None, float | None],
+            tuple[
+                CallState | None,
+                MaskStage,
+                bool,
+                CaptureView | None,
+                LineFault | None,
+                float | None,
+                UnattendedView | None,
+            ],
             tuple[str, str, str],
         ]
         | None
@@ -89,7 +98,7 @@ class CallReport:
         self.counters = {Side.CALLER: closed.caller, Side.AGENT: closed.agent}
         self.types = {Side.CALLER: closed.caller_types, Side.AGENT: closed.agent_types}
 
-    def view(self, bridge: Bridge, payment: Payment) -> CallView:
+    def view(self, bridge: Bridge, payment: Payment, unattended: UnattendedView | None = None) -> CallView:
         """The call as its agents see it."""
         extension, agent, reference = self._linked(bridge)
         return CallView(
@@ -110,9 +119,12 @@ class CallReport:
             reference=reference,
             claim=self.phone.linked[1],
             feature_code=self.phone.newest,
+            unattended=unattended,
         )
 
-    def changed_view(self, bridge: Bridge, payment: Payment, now: float) -> CallView | None:
+    def changed_view(
+        self, bridge: Bridge, payment: Payment, unattended: UnattendedView | None, now: float
+    ) -> CallView | None:
         """The view, where it has changed since the last one."""
         if payment.mask in (MaskState.OPEN, MaskState.MASKING) or self.ended_at is not None:
             self.masked_at = None
@@ -125,12 +137,13 @@ class CallReport:
             payment.view,
             self._line_fault(bridge),
             self.masked_at,
+            unattended,
         )
         shown, phone = (changing, self._linked(bridge)), (self.phone.linked, self.phone.newest)
         if shown == self.shown and phone == self.phone_shown:
             return None
         self.shown, self.phone_shown = shown, phone
-        return self.view(bridge, payment)
+        return self.view(bridge, payment, unattended)
 
     def record(self, bridge: Bridge, payment: Payment, withheld: int, now: float) -> CallRecord:
         """The call detail record as it stands. `withheld`: SIP INFOs that the mask withheld."""

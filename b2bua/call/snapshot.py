@@ -31,10 +31,13 @@ from b2bua.call import (
     report,
     state,
     trunk_policy,
+    unattended,
+    unattended_states,
+    unattended_view,
     view,
 )
 from b2bua.call.call import Call
-from b2bua.call.routing import numbers, route, router, trunk
+from b2bua.call.routing import form_end, numbers, route, router, trunk
 from b2bua.call.sdp import codecs, description, leg_descriptions, loaned_leg, offer_answer
 from b2bua.call.transfer import leg_loan, states, transfer
 from media import codecs as audio_codecs
@@ -45,10 +48,11 @@ from tonewall.snapshot import Kinds, SnapshotError, read, write
 KINDS = Kinds(
     (
         *events.MODULES, agent_phone, audio_codecs, bridge, call, cdr, charge_defaults, charges,
-        codecs, deafness, description, feature_codes, follow_up, identity, key_notes, leg,
+        codecs, deafness, description, feature_codes, follow_up, form_end, identity, key_notes, leg,
         leg_command, leg_descriptions, leg_loan, leg_pair, link, loaned_leg, mask_policy, media_gate,
         mid_call_requests, numbers, offer_answer, order, payment, renegotiation, renegotiation_states, report,
-        route, router, state, states, stream_description, transfer, trunk_policy, view,
+        route, router, state, states, stream_description, transfer, trunk_policy, unattended,
+        unattended_states, unattended_view, view,
     ),
     # Of sip.conf, or on their way.
     never=(trunk.Trunk, leg.LegRequested, leg_command.RequestLeg, router.Pattern, router.Rule),

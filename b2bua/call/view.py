@@ -17,6 +17,7 @@ from b2bua.call.key_notes import CaptureNote
 from b2bua.call.link import LinkView
 from b2bua.call.order import Order
 from b2bua.call.prepared import PreparedView
+from b2bua.call.unattended_view import UnattendedView
 from media.events import FieldName, FieldProgress
 from provider_adapters.payment import Operation, Outcome, Unknown
 
@@ -156,6 +157,7 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     reference: str = ""
     claim: str = ""  # of the agent whose page the agent's telephone is linked to
     feature_code: CodeView | None = None  # the newest that the agent's telephone has keyed
+    unattended: UnattendedView | None = None  # the newest form that the customer keyed without an agent
 
 
 class NoSuchCall(Exception):

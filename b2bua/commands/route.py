@@ -35,6 +35,18 @@ def route(
         highlight=False,
     )
     console.print(_describe_rule(decision.rule, bool(settings.routes)), highlight=False)
+    if decision.ends is not None:
+        console.print(f"ends in the form {escape(decision.ends.form)}; we answer it", highlight=False)
+        for what, place in (
+            ("then", decision.ends.then),
+            ("person", decision.ends.person),
+            ("otherwise", decision.ends.otherwise),
+        ):
+            if place is not None:
+                console.print(
+                    f"{what}: {escape(place.callee.user)} at {escape(place.trunk)}", highlight=False
+                )
+        return
     if not decision.destinations:
         console.print(f"refused with {decision.code}", highlight=False)
         raise typer.Exit(1)

@@ -129,6 +129,7 @@ def _rule(name: str, settings: RouteSettings, forms: Mapping[str, CaptureForm]) 
         refuse=settings.refuse,
         charging=_charging(settings, forms, split_list(settings.provider)),
         mask=settings.mask or None,
+        ends=settings.form_rule(next(iter(forms))),
     )
 
 

@@ -188,6 +188,7 @@ def _faults_of_trunks(trunks: Mapping[str, TrunkSettings]) -> list[str]:
 def _faults_of_routes(trunks: Mapping[str, TrunkSettings], routes: Mapping[str, RouteSettings]) -> list[str]:
     """Routes that name trunks which there are not, or lead to the side that they come from."""
     kinds = {trunk_name(header): trunk.section for header, trunk in trunks.items()}
+    addresses = {trunk_name(header): trunk.media_address for header, trunk in trunks.items()}
     faults = []
     for header, route in routes.items():
         sources = split_list(route.source)
@@ -197,6 +198,9 @@ def _faults_of_routes(trunks: Mapping[str, TrunkSettings], routes: Mapping[str, 
                     faults.append(
                         f"[{header}] {key}: {name} is no trunk; expected some of {', '.join(kinds)}"
                     )
+        faults += [f"[{header}] {fault}" for fault in route.form_faults(kinds, addresses)]
+        if route.ends_in_form and (route.to or route.refuse):
+            faults.append(f"[{header}] ends_in: expected neither to nor refuse beside form")
         of = {kinds.get(name) for name in sources} or set(kinds.values())
         to = {kinds.get(name) for name in split_list(route.to)}
         if to and None not in of | to and not any(one != other for one in of for other in to):

@@ -8,12 +8,12 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator, model_validator
 
 from b2bua.call.routing.router import Pattern, PatternError
-from b2bua.config.charge_settings import ChargeSection
+from b2bua.config.unattended_settings import UnattendedSection
 from b2bua.config.values import split_list
 from media.mask_policy import MaskPolicy
 
 
-class RouteSettings(ChargeSection):
+class RouteSettings(UnattendedSection):
     """`[route]`: which calls go to which trunks. The first that fits decides."""
 
     section: ClassVar[str] = "route"
@@ -63,7 +63,7 @@ class RouteSettings(ChargeSection):
                 Pattern.read(text, into)
             except PatternError as error:
                 raise ValueError(f"{key}: {error}") from None
-        if not split_list(self.to) and not self.refuse:
+        if not split_list(self.to) and not self.refuse and not self.ends_in_form:
             raise ValueError("to: expected trunks to go to, or else a code in refuse")
         return self
 
@@ -72,5 +72,5 @@ class RouteSettings(ChargeSection):
         or pbx."""
         sources = set(split_list(self.source) or kinds)
         across = {kinds.get(name) for name in split_list(self.to)}
-        everywhere = bool(self.refuse) or all(across - {kind} for kind in kinds.values())
+        everywhere = bool(self.refuse) or self.ends_in_form or all(across - {kind} for kind in kinds.values())
         return not self.callee and not self.caller and everywhere and sources >= set(kinds)

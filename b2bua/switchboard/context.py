@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from b2bua.call.charge_defaults import ChargeDefaults
+from b2bua.call.command import StartPayment, SubmitPayment
 from b2bua.call.routing.limits import Limiter
 from b2bua.call.view import NotOffered
 from b2bua.ladder.ladders import Ladders
@@ -19,11 +20,16 @@ from b2bua.switchboard.view_feed import Feed
 from media.events import CaptureForm
 
 
+def _nobody(entry: Entry, request: StartPayment | SubmitPayment) -> None:
+    """Before the desk is connected nothing is asked for."""
+    raise AssertionError(f"{type(request).__name__} of {entry.call.id}")
+
+
 @dataclass(slots=True)
 class SwitchboardContext:
     """The parts of one switchboard. `clock` gives seconds since the epoch and never runs backwards;
     `engine`, `media` and `reconciler` are None until they are connected. `on_feature_code` takes a
-    code that a call's agent has keyed."""
+    code that a call's agent has keyed, `carry_out` what a form without an agent asks for."""
 
     clock: Callable[[], float]
     limiter: Limiter
@@ -38,6 +44,7 @@ class SwitchboardContext:
     media: Media | None = None
     reconciler: Reconciler | None = None
     on_feature_code: Callable[[Entry, str], None] = lambda _entry, _code: None
+    carry_out: Callable[[Entry, StartPayment | SubmitPayment], None] = _nobody
 
     def charging_of(self, agent: str) -> ChargeDefaults:
         """What the agent's group says of charges; nothing where the agent is in none."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -20,12 +21,15 @@ from b2bua.call.command import (
     ReplaceLeg,
     Show,
     ToBorrower,
+    ToDesk,
     ToLeg,
     ToMedia,
     ToReplacement,
 )
 from b2bua.call.leg import LegEvent, LegFailed, LegHungUp, LegId
 from b2bua.call.leg_command import HangUpLeg, InviteLeg, LegCommand, RejectLeg
+from b2bua.call.own_end import obey
+from b2bua.call.own_leg import is_own_leg, is_own_trunk, new_own_leg
 from b2bua.call.view import CallState, CaptureStage
 from b2bua.ladder.words import NoteKind
 from b2bua.switchboard.context import SwitchboardContext
@@ -66,7 +70,11 @@ class Executor:
             self.step(entry, lambda now: entry.call.leg_event(side, event, now))
 
     def send_to_leg(self, leg: LegId, command: LegCommand) -> None:
-        """Give the SIP engine a command."""
+        """Give the SIP engine a command, or our own end."""
+        if is_own_leg(leg):
+            for event in obey(command):
+                self._context.run_queue.run(partial(self._deliver_to_leg, leg, event))
+            return
         assert self._context.engine is not None
         self._context.engine.execute_command(leg, command)
 
@@ -104,6 +112,8 @@ class Executor:
                         self.send_to_leg(entry.legs[side], asked)
                 case ToMedia(media_command):
                     self._send_to_media(media_command)
+                case ToDesk(request):
+                    self._context.carry_out(entry, request)
                 case Show(view):
                     self._context.feed.publish(view)
                     self._context.payments.observe(view)
@@ -137,6 +147,11 @@ class Executor:
         """Open a new leg. Where its trunk is full, it fails as if the peer had refused it."""
         context = self._context
         assert context.engine is not None
+        if is_own_trunk(invite.trunk):
+            own = new_own_leg()
+            context.registry.place_leg(entry, side, own)
+            self.send_to_leg(own, invite)
+            return
         leg = context.engine.new_leg()
         context.registry.place_leg(entry, side, leg)
         context.ladders.add_leg(entry.call.id, leg, side or entry.call.transfer.side, invite.trunk)
@@ -146,12 +161,12 @@ class Executor:
             return
         context.ladders.note_not_opened(leg, NoteKind.FULL)
         failed = LegFailed(503, "Service Unavailable", retry_after=retry_after)
-        context.run_queue.run(lambda: self._fail_leg(leg, failed))
+        context.run_queue.run(partial(self._deliver_to_leg, leg, failed))
 
-    def _fail_leg(self, leg: LegId, failed: LegFailed) -> None:
+    def _deliver_to_leg(self, leg: LegId, event: LegEvent) -> None:
         found = self._context.registry.find_leg(leg)
         if found is not None:
-            self.deliver(*found, failed)
+            self.deliver(*found, event)
 
     # --- transfers --------------------------------------------------------------------------------
 

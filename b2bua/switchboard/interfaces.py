@@ -183,4 +183,5 @@ class Plan:
             charging=decision.charging,
             mask=decision.mask,
             extensions=self.extensions,
+            ends=decision.ends,
         )

@@ -26,10 +26,11 @@ from b2bua.ladder.ladders import Ladders
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordsFault
 from b2bua.switchboard.context import SwitchboardContext
-from b2bua.switchboard.entry import Entry, restore_entries, snapshot_entries
+from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.faults import Faults
 from b2bua.switchboard.feature_keys import FeatureKeys
+from b2bua.switchboard.handover import Handover
 from b2bua.switchboard.interfaces import Engine, Media, Plan, Reconciler
 from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.payment_provider import with_offers
@@ -38,6 +39,7 @@ from b2bua.switchboard.payments import Payments
 from b2bua.switchboard.registry import Registry
 from b2bua.switchboard.run_queue import RunQueue
 from b2bua.switchboard.status import health, trunks
+from b2bua.switchboard.unattended_desk import UnattendedDesk, form_of_referral
 from b2bua.switchboard.view_feed import Feed
 from media.events import (
     AnyAnswer,
@@ -59,7 +61,7 @@ from tonewall.tokens import token
 log = get_logger(__name__)
 
 
-class Switchboard(PaymentRequests):
+class Switchboard(PaymentRequests, Handover):
     """All calls, on one event loop. Implements `CallDesk` for the API."""
 
     def __init__(
@@ -88,6 +90,8 @@ class Switchboard(PaymentRequests):
         )  # fmt: skip
         self._executor = Executor(self._context)
         self._features = FeatureKeys(self, self._context, self._executor, plan.feature_codes)
+        desk = UnattendedDesk(self, self._executor, self._context.run_queue)
+        self._context.carry_out = desk.carry_out
         self._counted: Counted | None = None
         self._link_calls()
 
@@ -120,6 +124,7 @@ class Switchboard(PaymentRequests):
             self._begin_replacement(leg, event, event.replaces)
             return
         decision = self._plan.router.decide(event)
+        near = decision.near(near)
         route = self._plan.route(near, event.trunk, decision)
         call_id, origin, seed = token(8), int(token(7), 16), secrets.token_bytes(32)
         guard_time, now = self._plan.guard_time, context.clock()
@@ -154,6 +159,9 @@ class Switchboard(PaymentRequests):
         log.debug("leg", call=entry.call.id, side=name, what=type(event).__name__)
         if side is not None and isinstance(event, LegReferred) and event.replaces is not None:
             self._join_calls(entry, side, event, event.replaces)
+        elif isinstance(event, LegReferred) and (ends := form_of_referral(self._plan, entry, side, event)):
+            step = entry.call.receive_refer_to_form
+            self._executor.step(entry, lambda now: step(Side.AGENT, event, ends, now))
         else:
             self._executor.deliver(entry, side, event)
 
@@ -291,28 +299,6 @@ class Switchboard(PaymentRequests):
     async def prune_payments(self, before: float) -> None:
         """Delete payments that started before this time. Raises sqlite3.Error."""
         await self._context.payments.prune(before)
-
-    def snapshot(self, now: float) -> bytes:
-        """Serialise every call, between two events. The engine's snapshot comes first, because it
-        delivers the events that wait. `now`: on the monotonic clock. Raises SnapshotError."""
-        return snapshot_entries(self._context.registry.all(), self._context.limiter.places(), now)
-
-    def restore(self, data: bytes, now: float) -> None:
-        """Go on with the calls of a snapshot, before the first event. Raises SnapshotError; then
-        nothing was restored."""
-        entries, places = restore_entries(data, now)
-        self._context.limiter.restore(places)
-        for entry in entries:
-            self._context.registry.add(entry)
-            self._context.feed.publish(entry.call.view())
-            self._context.payments.adopt(entry.call.view())
-            self._executor.schedule(entry)
-
-    def abandon(self) -> None:
-        """Stop without a command to anybody: another process goes on with the `snapshot`."""
-        for entry in self._context.registry.all():
-            entry.cancel_timer()
-        self._context.feed.close()
 
     # --- CallDesk ---------------------------------------------------------------------------------
 

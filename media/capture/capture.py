@@ -60,12 +60,16 @@ from media.capture.messages import (
 from media.capture.state import CaptureMachine
 from media.capture.transitions import IllegalEvent
 from media.capture.vault import Key, M, Pipe, Vault
-from media.events import CaptureChanged, CaptureId, CaptureState, FieldName, SessionId
+from media.capture.wishes import WishWatch
+from media.events import CaptureChanged, CaptureId, CaptureState, CaptureWished, FieldName, SessionId, Wish
 from provider_adapters.payment import Charge, Outcome
+
+CaptureNews = CaptureChanged | CaptureWished
 
 
 class Capture(Generic[M]):
-    """One form being keyed into `memory`, which is this capture's alone."""
+    """One form being keyed into `memory`, which is this capture's alone. `wishes`: as in
+    StartCapture."""
 
     def __init__(
         self,
@@ -76,6 +80,7 @@ class Capture(Generic[M]):
         now: float,
         limits: Limits | None = None,
         form: Form = CARD,
+        wishes: bool = False,
     ) -> None:
         self.id = capture_id
         self._today = today
@@ -88,6 +93,7 @@ class Capture(Generic[M]):
         # When the agent is told that no key has come; None once one has, or that was told.
         self._first_key_due: float | None = now + (limits or Limits()).first_key
         self._unheard = False
+        self._wishes = WishWatch(wishes, (limits or Limits()).person_pause)
         self._checked: set[FieldName] = set()  # the complete fields that fit each other
 
     @property
@@ -103,14 +109,15 @@ class Capture(Generic[M]):
     def deadline(self) -> float | None:
         """When to call `expire`; None: never."""
         due = self._machine.deadline()
-        if due is None or self._first_key_due is None or self.state is not CaptureState.COLLECTING:
+        if due is None or self.state is not CaptureState.COLLECTING:
             return due
-        return min(due, self._first_key_due)
+        more = self._first_key_due, self._wishes.deadline()
+        return min([due, *(each for each in more if each is not None)])
 
-    def keys_waiting(self, fill: Callable[[M, int], int], now: float) -> list[CaptureChanged]:
+    def keys_waiting(self, fill: Callable[[M, int], int], now: float) -> list[CaptureNews]:
         """Take the keys that the core kept; `fill` is its `take_digits`. What it raises comes
         through, after the abort."""
-        changes = []
+        changes: list[CaptureNews] = []
         try:
             with closing(self._vault.take_keys(fill)) as keys:
                 for key in keys:
@@ -160,21 +167,24 @@ class Capture(Generic[M]):
         """End the capture at the command of b2bua."""
         return self._receive(Cancelled(), now)
 
-    def lose_key(self, now: float, reason: str = "a key press was lost") -> list[CaptureChanged]:
+    def lose_key(self, now: float, reason: str = "a key press was lost") -> list[CaptureNews]:
         """End the capture, because a key was not kept."""
-        return self._receive(Lost(reason), now)
+        return [*self._receive(Lost(reason), now)]
 
     def call_gone(self, now: float) -> list[CaptureChanged]:
         """End the capture with its call."""
         return self._receive(CallGone(), now)
 
-    def expire(self, now: float) -> list[CaptureChanged]:
+    def expire(self, now: float) -> list[CaptureNews]:
         """The time of `deadline()` has come; too early, it does nothing."""
         first = self._first_key_due
         if first is not None and now >= first and self.state is CaptureState.COLLECTING:
             self._first_key_due, self._unheard = None, True
             return [self.changed()]
-        return self._pauses(now) or self._receive(TimedOut(), now)
+        field = self._machine.field
+        if self._wishes.person_due(now) and field is not None and self._vault.holds_only_zero(field):
+            return [self._wish(Wish.PERSON)]
+        return [*(self._pauses(now) or self._receive(TimedOut(), now))]
 
     def changed(self) -> CaptureChanged:
         """How it stands, with why the last field was cleared or the capture aborted, if that was
@@ -202,10 +212,17 @@ class Capture(Generic[M]):
             changes += self._receive(Paused(self._vault.check(field, self._today, ended=True)), now)
         return changes
 
-    def _handle_key(self, key: Key, now: float) -> list[CaptureChanged]:
+    def _wish(self, wish: Wish) -> CaptureWished:
+        return CaptureWished(session=SessionId(""), capture=self.id, wish=wish)
+
+    def _handle_key(self, key: Key, now: float) -> list[CaptureNews]:
         was_unheard = self._unheard
         self._first_key_due, self._unheard = None, False
-        changes = self._pauses(now) + self._take_key(key, now)
+        self._wishes.note_key(key, now)
+        changes: list[CaptureNews] = [*self._pauses(now)]
+        confirms = self._wishes.watches and key is Key.END and self.state is CaptureState.READY
+        changes += self._take_key(key, now)
+        changes += [self._wish(Wish.CONFIRM)] * confirms
         return changes or [self.changed()] * was_unheard
 
     def _take_key(self, key: Key, now: float) -> list[CaptureChanged]:

@@ -28,6 +28,7 @@ class Limits:
     field_pause: float = 1.0  # without a key, parts what was keyed for one field from the next
     refusal_pause: float = 3.0  # without a key, after which a refused field is keyed anew
     tries: int = 0
+    person_pause: float = 2.5  # without a key behind `*0`, which then asks for a person
     first_key: float = 15.0  # without any key since the beginning, after which the agent is told
 
 

@@ -220,6 +220,12 @@ class Vault(Generic[M]):
         """The number of digits that `field` holds."""
         return self._counts[field]
 
+    def holds_only_zero(self, field: FieldName) -> bool:
+        """Whether `field` is the one digit 0. To be asked where that would mean a wish, not a digit
+        (`WishWatch`)."""
+        start, _ = self._places[field]
+        return self._counts[field] == 1 and self._view[start] == ord("0")
+
     async def spend(self, pipe: Pipe, charge: Charge) -> Outcome:
         """Hand all fields to a payer, once, as in `Form.handed_over`, those empty that were not
         asked for; wipe, and only then await the outcome. Raises VaultEmpty, and what `pipe`

@@ -80,13 +80,15 @@ class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):
     `CaptureChanged`.
 
     `by_info`: keys come as SIP INFO (`InfoKeyed`), and telephone-events are masked only: of the
-    same press one counts. `form`: what is keyed. `slow`: as of `SlowKeys`.
+    same press one counts. `form`: what is keyed. `slow`: as of `SlowKeys`. `wishes`: nobody else is
+    there; what means no digit comes as `CaptureWished`.
     """
 
     capture: CaptureId
     by_info: bool = False
     form: CaptureForm = CaptureForm()
     slow: bool = False
+    wishes: bool = False
 
 
 class InfoKeyed(Command, frozen=True, kw_only=True, tag="info_keyed"):

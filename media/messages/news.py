@@ -41,6 +41,21 @@ class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
     slow: bool = False
 
 
+class Wish(StrEnum):
+    """What a customer keyed that means no digit."""
+
+    CONFIRM = "confirm"  # the end key when all is keyed
+    PERSON = "person"  # the clear key and 0, and nothing behind
+
+
+class CaptureWished(Message, frozen=True, kw_only=True, tag="wish"):
+    """The customer keyed a wish, in a capture that watches for one."""
+
+    session: SessionId
+    capture: CaptureId
+    wish: Wish
+
+
 class KeyingChanged(Message, frozen=True, kw_only=True, tag="keying"):
     """The customer keys under a mask whose capture is over, or keys no longer."""
 
@@ -118,4 +133,13 @@ class SessionLost(Message, frozen=True, kw_only=True, tag="session_lost"):
     session: SessionId
 
 
-AnyNews = CaptureChanged | KeyingChanged | LineChanged | PromptEnded | CodeKeyed | SessionSilent | SessionLost
+AnyNews = (
+    CaptureChanged
+    | CaptureWished
+    | KeyingChanged
+    | LineChanged
+    | PromptEnded
+    | CodeKeyed
+    | SessionSilent
+    | SessionLost
+)

@@ -4,12 +4,14 @@ never sees a digit."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import msgspec
+
 from media._core import SecretMemory, info_key
-from media.capture.capture import Capture
+from media.capture.capture import Capture, CaptureNews
 from media.capture.form_rules import make_form
 from media.capture.messages import Limits
 from media.capture.transitions import IllegalEvent
@@ -18,10 +20,10 @@ from media.events import (
     AnyAnswer,
     AskField,
     CancelCapture,
-    CaptureChanged,
     CaptureForm,
     CaptureId,
     CaptureState,
+    CaptureWished,
     ChargeResolved,
     FieldName,
     Refused,
@@ -70,7 +72,7 @@ class CaptureDriver:
 
     payers: Payers
     limits: Limits
-    tell: Callable[[CaptureChanged], None]
+    tell: Callable[[CaptureNews], None]
     # Called when a capture is over, with whether it was approved.
     over: Callable[[SessionId, bool], None]
     _running: dict[SessionId, _Running] = field(default_factory=dict)
@@ -87,8 +89,9 @@ class CaptureDriver:
         *,
         by_info: bool = False,
         slow: bool = False,
+        wishes: bool = False,
     ) -> str | None:
-        """Begin to collect; why not, where it cannot be."""
+        """Begin to collect, as StartCapture says; why not, where it cannot be."""
         if not session.mask_confirmed:
             return "the session is not masked"
         if session.id in self._running:
@@ -112,6 +115,7 @@ class CaptureDriver:
             now=_now(),
             limits=limits_of(form, self.limits),
             form=fields,
+            wishes=wishes,
         )
         self._running[session.id] = running = _Running(capture, session, keys, by_info)
         self._after(running, [capture.changed()])
@@ -313,11 +317,14 @@ class CaptureDriver:
             changes = running.capture.lose_key(_now())
         self._after(running, changes)
 
-    def _after(self, running: _Running, changes: list[CaptureChanged]) -> None:
+    def _after(self, running: _Running, changes: Sequence[CaptureNews]) -> None:
         """Tell what changed, stop collecting where it is over, and set the next alarm."""
         capture, session = running.capture, running.session
         for change in changes:
-            self.tell(running.keys.with_notes(change))
+            if isinstance(change, CaptureWished):
+                self.tell(msgspec.structs.replace(change, session=session.id))
+            else:
+                self.tell(running.keys.with_notes(change))
         if capture.over and self._running.get(session.id) is running:
             del self._running[session.id]
             self._stop_keeping(session)

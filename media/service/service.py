@@ -237,8 +237,10 @@ class MediaService:
             case SetMask(masking=masking):
                 own(session).set_mask(False, masking)
                 self._unmasking.went_off(session.id)
-            case StartCapture(capture=capture, by_info=by_info, form=form, slow=slow):
-                reason = self._captures.start(session, capture, form, by_info=by_info, slow=slow)
+            case StartCapture(capture=capture, by_info=by_info, form=form, slow=slow, wishes=wishes):
+                reason = self._captures.start(
+                    session, capture, form, by_info=by_info, slow=slow, wishes=wishes
+                )
             case InfoKeyed(body=body):
                 self._playback.key_came(session)
                 reason = self._captures.info_keyed(session.id, body)

@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from b2bua.call import renegotiation_states
+from b2bua.call import renegotiation_states, unattended_states
 from b2bua.call import state as call
 from b2bua.call.transfer import leg_loan as loan
 from b2bua.call.transfer import states as transfer_state
@@ -59,6 +59,11 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
     ("A payment, as the agent sees it", "b2bua/call/state.py, CAPTURE_TRANSITIONS", call.CAPTURE_TRANSITIONS),
     ("A payment link", "b2bua/call/state.py, LINK_TRANSITIONS", call.LINK_TRANSITIONS),
     ("A prepared payment", "b2bua/call/state.py, PREPARED_TRANSITIONS", call.PREPARED_TRANSITIONS),
+    (
+        "A form without an agent",
+        "b2bua/call/unattended_states.py, STEP_TRANSITIONS",
+        unattended_states.STEP_TRANSITIONS,
+    ),
     (
         "A transfer",
         "b2bua/call/transfer/states.py, TRANSFER_TRANSITIONS",

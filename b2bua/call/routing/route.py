@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import msgspec
 
 from b2bua.call.charge_defaults import ChargeDefaults
-from b2bua.call.routing.router import Destination
+from b2bua.call.own_leg import is_own_trunk
+from b2bua.call.routing.form_end import Destination, FormEnd
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.sdp.description import MAX_MEDIA
 from b2bua.call.trunk_policy import TrunkPolicy
@@ -28,7 +29,8 @@ class Route:
     `policies`: of all trunks, by name, because a leg of another trunk may join the call.
     `extensions`: of which agent each is. `max_media`: m-lines that get ports. `ring_time`: seconds;
     RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy. `mask`: how its
-    customer is masked; None: as the customer's trunk says.
+    customer is masked; None: as the customer's trunk says. `ends`: the call ends in a form;
+    then the one destination is our end.
     """
 
     near: Side
@@ -42,12 +44,13 @@ class Route:
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
     mask: MaskPolicy | None = None
     extensions: Mapping[str, str] = field(default_factory=dict)
+    ends: FormEnd | None = None
 
 
 @dataclass(slots=True)
 class LegTrunks:
     """The trunks of a call's legs. `tried`: destinations that refused the call. `moved`: the trunks
-    of legs that came from another call."""
+    of legs that replaced the first ones."""
 
     route: Route
     tried: int = 0
@@ -66,11 +69,25 @@ class LegTrunks:
         """The trunk of a side's leg."""
         if side in self.moved:
             return self.moved[side]
-        return self.route.source if side is self.route.near else self.destination.trunk
+        return self.first_trunk(side)
 
     def policy(self, side: Side) -> TrunkPolicy:
-        """How calls of a side's trunk are treated."""
-        return self.route.policies.get(self.trunk(side), TrunkPolicy())
+        """How calls of a side's trunk are treated. Our end waits where RTP of its next place will
+        be received."""
+        name, ends = self.trunk(side), self.route.ends
+        if not is_own_trunk(name):
+            return self.policy_of(name)
+        # A call that was transferred to our end has the interface of the end before.
+        waits = ends.first_trunk if ends is not None else self.first_trunk(side)
+        return TrunkPolicy(interface=self.policy_of(waits).interface)
+
+    def policy_of(self, trunk: str) -> TrunkPolicy:
+        """How calls of this trunk are treated."""
+        return self.route.policies.get(trunk, TrunkPolicy())
+
+    def first_trunk(self, side: Side) -> str:
+        """The trunk of a side's first leg, on whose interface RTP is received."""
+        return self.route.source if side is self.route.near else self.destination.trunk
 
     def masking(self) -> Masking:
         """How the customer is masked."""

@@ -18,6 +18,8 @@ import re2
 
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.leg import LegInvited, Party
+from b2bua.call.own_leg import own_trunk
+from b2bua.call.routing.form_end import Destination, FormEnd, FormRule, NextPlace
 from b2bua.call.routing.numbers import NumberPlan
 from media.events import Side
 from media.mask_policy import MaskPolicy
@@ -89,7 +91,8 @@ class Rule:
     """One route. `sources` empty: of all trunks. `refuse`: the code that answers its calls, 0 where
     they go on. `mask`: how its customers are masked; None: as their trunk says.
 
-    `spread`: the trunks take turns by chance, instead of one after another.
+    `spread`: the trunks take turns by chance, instead of one after another. `ends`: its calls end
+    in a form, not at a trunk.
     """
 
     name: str
@@ -101,6 +104,7 @@ class Rule:
     refuse: int = 0
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
     mask: MaskPolicy | None = None
+    ends: FormRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +128,22 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Destination:
-    """One trunk that a call may go to, with its parties as that trunk writes them."""
-
-    trunk: str
-    caller: Party
-    callee: Party
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """What becomes of a call. `rule`: the route that decided, "" where there is none. Without
-    destinations it is refused with `code`. `mask`: as in `Rule`."""
+    destinations it is refused with `code`. `mask`: as in `Rule`. `ends`: it ends in a form; then
+    the one destination is our end."""
 
     rule: str
     destinations: tuple[Destination, ...] = ()
     code: int = 404
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
     mask: MaskPolicy | None = None
+    ends: FormEnd | None = None
+
+    def near(self, side: Side) -> Side:
+        """The side of the leg that invited us, whose trunk is on `side`: who calls a form is its
+        customer, also through a PBX."""
+        return side if self.ends is None else Side.CALLER
 
 
 def _context(parameters: str) -> str:
@@ -179,12 +181,14 @@ class Router:
             if into is None or by is None or (rule.sources and invited.trunk not in rule.sources):
                 continue
             to = [name for name in rule.to if self.places[name].side is not here.side]
-            if not to and not rule.refuse:
+            if not to and not rule.refuse and rule.ends is None:
                 continue
             if rule.spread:
                 to.sort(key=lambda _: draw())
             if rule.refuse:
                 return Decision(rule.name, (), rule.refuse)
+            if rule.ends is not None:
+                return self._end_in_form(rule, rule.ends, invited, by, into)
             decided = self._decision(rule.name, to, invited, by, into)
             return replace(decided, charging=rule.charging, mask=rule.mask)
         return Decision("")
@@ -192,12 +196,26 @@ class Router:
     def _decision(
         self, rule: str, to: Sequence[str], invited: LegInvited, caller: str, callee: str
     ) -> Decision:
-        def at(trunk: str) -> Destination:
-            write = self.places[trunk].numbers.write
-            return Destination(
-                trunk,
-                replace(invited.caller, user=write(caller)),
-                replace(invited.callee, user=write(callee)),
-            )
+        return Decision(rule, tuple(self._at(trunk, invited, caller, callee) for trunk in to))
 
-        return Decision(rule, tuple(at(trunk) for trunk in to))
+    def _at(self, trunk: str, invited: LegInvited, caller: str, callee: str) -> Destination:
+        write = self.places[trunk].numbers.write
+        return Destination(
+            trunk, replace(invited.caller, user=write(caller)), replace(invited.callee, user=write(callee))
+        )
+
+    def _end_in_form(
+        self, rule: Rule, ends: FormRule, invited: LegInvited, caller: str, callee: str
+    ) -> Decision:
+        def at(place: NextPlace | None) -> Destination | None:
+            if place is None:
+                return None
+            found = self._at(place.trunk, invited, caller, place.number or callee)
+            return replace(found, callee=Party(found.callee.user)) if place.number else found
+
+        end = FormEnd(
+            rule.name, ends.form, at(ends.then), at(ends.person), at(ends.otherwise), ends.owed,
+            ends.cards, ends.silence, ends.silences, ends.confirm,
+        )  # fmt: skip
+        here = Destination(own_trunk(ends.form), invited.caller, invited.callee)
+        return Decision(rule.name, (here,), charging=rule.charging, mask=rule.mask, ends=end)

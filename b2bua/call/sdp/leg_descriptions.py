@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+import msgspec
+
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp import filters
 from b2bua.call.sdp.comparison import same_media
@@ -23,7 +25,8 @@ class LegDescriptions:
     `origin`, `version`: of the local description (RFC 8866 section 5.2). `seed`: the call's SRTP
     keys are derived from it. `generation`: how many legs had this side before. `streams`: where
     media listens for it, one an m-line. `offered_lines`: how many m-lines its peer offered last.
-    `updated`: the newest offer of its peer came in an UPDATE before the answer.
+    `updated`: the newest offer of its peer came in an UPDATE before the answer. `ours`: its peer is
+    an end of ours, to which no packet goes (`own_answer`).
     """
 
     side: Side
@@ -37,6 +40,7 @@ class LegDescriptions:
     generation: int = 0
     offered_lines: int | None = None
     updated: bool = False
+    ours: bool = False
 
     def list_known(self) -> list[sdp.SessionDescription]:
         """What the peer has sent, and what it may repeat because we sent it."""
@@ -63,8 +67,12 @@ class LegDescriptions:
         if self.remote is None:
             return ()
         keys = [self._stream_keys(index, media) for index, media in enumerate(self.remote.media)]
-        streams = remote_streams(self.remote, latch=self.policy.latch, keys=keys)
-        return streams[: len(self.streams)]
+        streams = remote_streams(self.remote, latch=self.policy.latch, keys=keys)[: len(self.streams)]
+        return (
+            tuple(msgspec.structs.replace(each, port=0, rtcp_port=0) for each in streams)
+            if self.ours
+            else streams
+        )
 
     def matches_local(self, source: sdp.SessionDescription) -> bool:
         """Whether the local description asks for the same media as `source` would."""
@@ -98,10 +106,15 @@ class LegDescriptions:
 
     # --- replacing the leg ------------------------------------------------------------------------
 
-    def write_for_replacement(self, source: sdp.SessionDescription) -> bytes:
-        """The description of `source` for a new leg in this side's place."""
+    def write_for_replacement(
+        self, source: sdp.SessionDescription, *, encrypted: bool | None = None
+    ) -> bytes:
+        """The description of `source` for a new leg in this side's place. `encrypted`: whether its
+        trunk has SRTP, where that is another trunk."""
         self.version += 1
-        return write_local(source, self._replacement(), self.streams, self.seed)
+        to = self._replacement()
+        to = to if encrypted is None else replace(to, encrypted=encrypted)
+        return write_local(source, to, self.streams, self.seed)
 
     def write_for_loaned(self, source: sdp.SessionDescription, loaned: LoanedLeg) -> bytes:
         """The same, for a leg that has a session in another call."""
@@ -126,6 +139,7 @@ class LegDescriptions:
         if loaned is not None:
             self.origin, self.version = loaned.origin, loaned.version
         self.remote, self.local, self.offered_lines = remote, None, None
+        self.ours = False
         self.generation += 1
 
     # --- inside -----------------------------------------------------------------------------------

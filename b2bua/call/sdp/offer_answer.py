@@ -21,6 +21,7 @@ from b2bua.call.sdp.leg_descriptions import LegDescriptions
 from b2bua.call.sdp.loaned_leg import LoanedLeg
 from b2bua.call.sdp.local_description import adapt_events
 from b2bua.call.sdp.negotiated import agreed_codec, agrees_on_events, agrees_on_tones, received_codec
+from b2bua.call.sdp.own_answer import only_agreed
 from b2bua.call.sdp.remote_description import parse_remote
 from b2bua.call.sdp.telephone_event import EventStream, events_between
 from b2bua.call.trunk_policy import TrunkPolicy
@@ -236,12 +237,18 @@ class OfferAnswer:
 
     # --- replacing a leg --------------------------------------------------------------------------
 
-    def offer_to_replacement(self, side: Side) -> bytes:
+    def offer_to_replacement(self, side: Side, policy: TrunkPolicy | None = None) -> bytes:
         """The offer to a new leg for this side: the other leg's session, without a hold, which was
-        the old leg's."""
-        source = without_hold(self._remote(OTHER[side]))
-        source = adapt_events(source, side, None, wants_events=self._wants_events)
-        return self.legs[side].write_for_replacement(source)
+        the old leg's. `policy`: of the new leg's trunk, where that is another one; then it is
+        offered what was agreed on with the other leg."""
+        source, other = without_hold(self._remote(OTHER[side])), self.legs[OTHER[side]]
+        if policy is not None and other.local is not None:
+            source = only_agreed(source, other.local)
+            source = source if policy.kinds is None else filters.limit_kinds(source, policy.kinds)
+        wants_events = self._wants_events if policy is None else policy.wants_events
+        source = adapt_events(source, side, None, wants_events=wants_events)
+        encrypted = None if policy is None else policy.encrypted
+        return self.legs[side].write_for_replacement(source, encrypted=encrypted)
 
     def offer_to_loaned(self, side: Side, loaned: LoanedLeg) -> bytes:
         """As `offer_to_replacement`, for a leg that has a session in another call."""
@@ -262,19 +269,23 @@ class OfferAnswer:
         return described if all(_kinds(described) == _kinds(remote) for remote in remotes) else None
 
     def parse_replacement_answer(
-        self, side: Side, body: bytes, offer: bytes, loaned: LoanedLeg | None = None
+        self, side: Side, body: bytes, offer: bytes, loaned: LoanedLeg | None, policy: TrunkPolicy | None
     ) -> sdp.SessionDescription | None:
-        """Parse such a leg's answer to our offer; None where it does not fit."""
-        parse = self._restrict if loaned is None else self.parse_replacement
-        described = parse(side, body, loaned)
+        """Parse such a leg's answer to our offer; None where it does not fit. `policy`: as for
+        `offer_to_replacement`."""
+        if loaned is not None:
+            described = self.parse_replacement(side, body, loaned)
+        else:
+            described = self._restrict(side, body, policy=policy)
         return fit_answer(described, sdp.parse_description(offer)) if described is not None else None
 
     def replace_leg(
-        self, side: Side, remote: sdp.SessionDescription, loaned: LoanedLeg | None = None
+        self, side: Side, remote: sdp.SessionDescription, loaned: LoanedLeg | None, *, ours: bool
     ) -> None:
         """Another leg has this side's place, with this remote description. `loaned`: it was another
-        call's."""
+        call's; `ours`: as in LegDescriptions."""
         self.legs[side].replace_peer(remote, loaned)
+        self.legs[side].ours = ours
         other = OTHER[side]
         self.legs[other].local = self._write(remote, other)
 
@@ -290,13 +301,14 @@ class OfferAnswer:
         return remote
 
     def _restrict(
-        self, side: Side, body: bytes, loaned: LoanedLeg | None = None
+        self, side: Side, body: bytes, loaned: LoanedLeg | None = None, *, policy: TrunkPolicy | None = None
     ) -> sdp.SessionDescription | None:
         caller, agent = self.legs[Side.CALLER].policy, self.legs[Side.AGENT].policy
+        policy = loaned.policy if loaned is not None else policy
         return parse_remote(
             body,
-            kinds=caller.allowed_kinds(agent) if loaned is None else loaned.policy.kinds,
-            encrypted=(self.legs[side] if loaned is None else loaned).policy.encrypted,
+            kinds=caller.allowed_kinds(agent) if policy is None else policy.kinds,
+            encrypted=(policy or self.legs[side].policy).encrypted,
             other_audio=self.other_audio,
             max_media=self.max_media,
         )

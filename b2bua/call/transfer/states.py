@@ -25,6 +25,7 @@ class TransferEvent(StrEnum):
     REFERRED = "REFER"
     REPLACED = "INVITE with Replaces"
     JOINED = "REFER that names another call"
+    SENT_ON = "form over, call goes on"
     ANSWERED = "target answered"
     OFFERED = "re-INVITE sent"
     SEATED = "leg replaced"
@@ -41,6 +42,7 @@ TRANSFER_TRANSITIONS: Mapping[TransferState, Mapping[TransferEvent, TransferStat
         TransferEvent.REFERRED: TransferState.INVITING,
         TransferEvent.REPLACED: TransferState.WAITING,
         TransferEvent.JOINED: TransferState.ASKING,
+        TransferEvent.SENT_ON: TransferState.INVITING,
         **_ENDED,
     },
     TransferState.INVITING: {

@@ -2,7 +2,8 @@
 and its mask go on.
 
 The new leg comes in one of three ways: we invite it, because a leg sent a REFER (RFC 3515); it
-calls us with a Replaces (RFC 3891); or another call of ours lends it (RFC 5589, `leg_loan`).
+calls us with a Replaces (RFC 3891); or another call of ours lends it (RFC 5589, `leg_loan`). A call
+goes on from a form in the first way, without a REFER: our end is the leg that is replaced.
 
 Rule 1: every transition is in TRANSFER_TRANSITIONS. A call has one transfer at a time; the next is
         refused with 491.
@@ -22,11 +23,14 @@ from dataclasses import dataclass
 from b2bua.call import leg, leg_command
 from b2bua.call.bridge import Bridge
 from b2bua.call.command import CallCommand, ReleaseLeg, ReplaceLeg, ToLeg, ToMedia, ToReplacement
+from b2bua.call.routing.form_end import Destination
 from b2bua.call.sdp import description as sdp
 from b2bua.call.sdp.loaned_leg import LoanedLeg
 from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.state import BridgeState, step
+from b2bua.call.transfer.plan import AttendedTransfer
 from b2bua.call.transfer.states import TRANSFER_TRANSITIONS, TransferEvent, TransferState
+from b2bua.call.trunk_policy import TrunkPolicy
 from media.events import Side
 
 # Seconds that the other leg may take to be free until a new leg is turned away (RFC 3261, timer B).
@@ -35,23 +39,14 @@ _SETTLE_TIMEOUT = 32.0
 _BEFORE_OFFER = (TransferState.INVITING, TransferState.ASKING, TransferState.WAITING)
 
 
-@dataclass(frozen=True, slots=True)
-class AttendedTransfer:
-    """How two calls are joined. `place`: the side of the call that goes on where the leg of the
-    side `lends` of the other call goes. `lender_asked`: the REFER came in that other call."""
-
-    place: Side
-    lends: Side
-    lender_asked: bool
-
-
 @dataclass(slots=True)
 class Transfer:
     """The transfers of one call.
 
     `side`: whose leg is to be replaced; `gone`: that leg has hung up meanwhile. `calls`: the new
     leg called us, and waits for its answer. `loaned`: the new leg, while it is another call's;
-    `lender_asked`: as in AttendedTransfer.
+    `lender_asked`: as in AttendedTransfer. `trunk`: the new leg's, where that may be another than
+    the old one's. `result`: how the newest one ended that no REFER asked for: 200, or why not.
     """
 
     bridge: Bridge
@@ -61,6 +56,8 @@ class Transfer:
     calls: bool = False
     loaned: LoanedLeg | None = None
     lender_asked: bool = False
+    trunk: str = ""
+    result: int | None = None
     _referral: str = ""
     _transferor_gone: bool = False
     _target: sdp.SessionDescription | None = None  # the new leg's description
@@ -84,16 +81,24 @@ class Transfer:
     # --- the beginning ----------------------------------------------------------------------------
 
     def receive_refer(
-        self, side: Side, event: leg.LegReferred, caller: leg.Party, now: float, *, masked: bool
+        self,
+        side: Side,
+        event: leg.LegReferred,
+        caller: leg.Party,
+        now: float,
+        *,
+        masked: bool,
+        own_trunk: str = "",
     ) -> list[CallCommand]:
-        """Take a REFER to somebody who is in no call of ours."""
+        """Take a REFER to somebody who is in no call of ours. `own_trunk`: that is our end."""
         code = self._refer_refusal(side, event, masked=masked)
         if code:
             return [ToLeg(side, leg_command.AnswerReferral(event.referral, code))]
         self._begin(TransferEvent.REFERRED, side, event.referral, now + self.bridge.route.ring_time)
-        self._offer = self.bridge.offer_answer.offer_to_replacement(side)
+        self.trunk = own_trunk
+        self._offer = self.bridge.offer_answer.offer_to_replacement(side, self._policy)
         invite = leg_command.InviteLeg(
-            trunk=self.bridge.trunks.trunk(side),
+            trunk=own_trunk or self.bridge.trunks.trunk(side),
             caller=caller,
             callee=event.target,
             offer=self._offer,
@@ -104,6 +109,21 @@ class Transfer:
         )
         accepted = ToLeg(side, leg_command.AnswerReferral(event.referral, 202))
         return [accepted, *self._notify(100), ToReplacement(invite)]
+
+    def go_on(self, side: Side, to: Destination, carried: leg.Carried, now: float) -> list[CallCommand]:
+        """Invite the next place of a call whose form is over, in place of our end."""
+        self._begin(TransferEvent.SENT_ON, side, "", now + self.bridge.route.ring_time)
+        self.trunk, self.result, self._transferor_gone = to.trunk, None, True
+        self._offer = self.bridge.offer_answer.offer_to_replacement(side, self._policy)
+        invite = leg_command.InviteLeg(
+            trunk=to.trunk, caller=to.caller, callee=to.callee, offer=self._offer, carried=carried
+        )
+        return [ToReplacement(invite)]
+
+    @property
+    def _policy(self) -> TrunkPolicy | None:
+        """How calls of the new leg's trunk are treated; None: as those of the old one's."""
+        return self.bridge.trunks.policy_of(self.trunk) if self.trunk else None
 
     def receive_replaces(
         self, side: Side, event: leg.LegInvited, now: float, *, masked: bool
@@ -137,7 +157,7 @@ class Transfer:
     def _begin(self, event: TransferEvent, side: Side, referral: str, deadline: float) -> None:
         self._move(event)
         self.side, self.gone, self.calls, self.loaned, self.lender_asked = side, False, False, None, False
-        self._referral, self._transferor_gone = referral, False
+        self._referral, self._transferor_gone, self.trunk = referral, False, ""
         self._target, self._deadline = None, deadline
 
     def _refer_refusal(self, side: Side, event: leg.LegReferred, *, masked: bool) -> int:
@@ -229,7 +249,7 @@ class Transfer:
 
     def _receive_target_answer(self, answer: bytes) -> list[CallCommand]:
         self._target = self.bridge.offer_answer.parse_replacement_answer(
-            self.side, answer, self._offer, self.loaned
+            self.side, answer, self._offer, self.loaned, self._policy
         )
         if self._target is None:
             return self._turn_away("bad SDP answer", 488)
@@ -244,6 +264,7 @@ class Transfer:
             if event.answer and offer_answer.set_remote_answer(stays, event.answer, self._offer):
                 return self._replace_leg()
             self._move(TransferEvent.FAILED)
+            self.result = 488
             commands = [*self._notify(488), self._dismiss("bad SDP answer", 488)]
         if self.state is TransferState.RESTORING:
             self._move(TransferEvent.AGREED)
@@ -258,6 +279,7 @@ class Transfer:
         """Take the refusal of the leg that stays."""
         waits = self.state is TransferState.OFFERING
         self._move(TransferEvent.REFUSED)
+        self.result = code if waits else self.result
         if not waits:
             return []
         return [*self._notify(code, phrase), self._dismiss("transfer failed", code), *self._end_call()]
@@ -268,11 +290,14 @@ class Transfer:
         """Give the new leg its place."""
         assert self._target is not None
         self._move(TransferEvent.SEATED)
+        self.result = 200
         commands = self._notify(200)
         if not self.gone:
             commands.append(ToLeg(self.side, leg_command.HangUpLeg("transferred")))
         loaned, self.loaned, self.gone = self.loaned, None, False
-        replaced = self.bridge.replace_leg(self.side, self._target, loaned=loaned, calls=self.calls)
+        replaced = self.bridge.replace_leg(
+            self.side, self._target, loaned=loaned, calls=self.calls, trunk=self.trunk
+        )
         return [*commands, ReplaceLeg(self.side), *replaced]
 
     def _turn_away(self, reason: str, code: int) -> list[CallCommand]:
@@ -290,7 +315,8 @@ class Transfer:
         if TransferEvent.FAILED not in TRANSFER_TRANSITIONS[self.state]:
             return []
         self._move(TransferEvent.FAILED)
-        return [*self._notify(max(code, 300), phrase), *self._end_call()]
+        self.result = max(code, 300)
+        return [*self._notify(self.result, phrase), *self._end_call()]
 
     def _old_leg_gone(self) -> list[CallCommand]:
         """Go on without the leg that is to be replaced."""

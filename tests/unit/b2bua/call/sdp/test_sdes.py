@@ -178,7 +178,7 @@ def test_another_leg_in_a_legs_place_has_other_keys() -> None:
     assert keys(call, Side.AGENT) == before  # until it is seated
     described = call.parse_replacement(Side.AGENT, f"{SEALED}a=crypto:4 {CM80} inline:{KEY}\r\n".encode())
     assert described is not None
-    call.replace_leg(Side.AGENT, described)
+    call.replace_leg(Side.AGENT, described, None, ours=False)
     after = keys(call, Side.AGENT)
     assert after is not None
     assert sdes.crypto_line("4", CM80, after.ours) in offered

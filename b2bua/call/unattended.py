@@ -1,0 +1,304 @@
+"""Takes a payment in a call without an agent: the steps from our answer to the place where the call
+goes on.
+
+Rule 1: every transition is in STEP_TRANSITIONS. This drives the same payment as an agent would, by
+        the same requests, and sees of it what an agent sees.
+Rule 2: a step in which the customer is to do something has a time limit of its own; none depends
+        on a prompt that plays.
+Rule 3: whatever goes wrong leads to a person, with what is known (`why`); once the card may have
+        been handed over only the outcome does. What is unknown is never charged again.
+Rule 4: the next place is invited by a transfer, so that mask, media and caller go on as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from b2bua.call.bridge import Bridge
+from b2bua.call.command import CallCommand, StartPayment, SubmitPayment, ToDesk
+from b2bua.call.order import Order
+from b2bua.call.owed import find_order
+from b2bua.call.payment import FINAL, Payment
+from b2bua.call.routing.form_end import Destination, FormEnd
+from b2bua.call.state import BridgeState, step
+from b2bua.call.transfer.transfer import Transfer
+from b2bua.call.unattended_states import STEP_TRANSITIONS, Step, StepEvent
+from b2bua.call.unattended_view import UNATTENDED, WHY, UnattendedView, Why
+from b2bua.call.view import CaptureStage, CaptureView, NotNow
+from media.events import FieldProgress, Side, Wish
+from provider_adapters.payment import Approved, Declined, Failed
+
+# Seconds until our own parts have done their work: a payment written down, a mask put on.
+_OWN_TIME = 20.0
+# Seconds after the last field in which its end key, pressed from habit, confirms no amount.
+_HABIT = 1.0
+_KEYED_BY_CUSTOMER = frozenset({Step.STARTING, Step.KEYING, Step.CONFIRMING})
+_ACTIVE = frozenset(Step) - {Step.NONE, Step.DONE, Step.OVER}
+
+
+class _Place(StrEnum):
+    """Which place is invited."""
+
+    NONE = "none"
+    INVITED = "invited"
+
+
+@dataclass(slots=True)
+class Unattended:
+    """The forms of one call, one after another. `why`: why the newest did not come to a payment.
+    `capture`: the payment that is driven; `cards`: how many were tried."""
+
+    bridge: Bridge
+    payment: Payment
+    transfer: Transfer
+    ends: FormEnd | None = None
+    step: Step = Step.NONE
+    why: Why | None = None
+    capture: str = ""
+    cards: int = 0
+    _awaited: FormEnd | None = None
+    _before: str = ""  # the payment before
+    _seen: tuple[FieldProgress, ...] = ()
+    _since: float = 0.0  # when this step began, or the customer last did something
+    _silences: int = 0
+    _places: list[Destination] = field(default_factory=list)
+    _place: _Place = _Place.NONE
+    _deadline: float | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether our end is one of the call's two."""
+        return self.step in _ACTIVE
+
+    @property
+    def starts(self) -> bool:
+        """Whether a payment is awaited that was asked for."""
+        return self.step is Step.STARTING
+
+    def deadline(self) -> float | None:
+        """When `expire` is due."""
+        return self._deadline
+
+    def view(self) -> UnattendedView | None:
+        """What agents see of it; None for a call that never had such a form."""
+        if self.ends is None:
+            return None
+        detail = None if self.why is None else WHY[self.why]
+        return UnattendedView(
+            route=self.ends.rule, step=self.step.value, cards=self.cards, why=self.why, detail=detail
+        )
+
+    def await_our_end(self, ends: FormEnd) -> None:
+        """A transfer is to bring our end into the call."""
+        self._awaited = ends
+
+    def begin(self, ends: FormEnd) -> None:
+        """Begin a form: our end is one of the call's two, or about to be."""
+        self._move(StepEvent.BEGUN)
+        self.ends, self.why, self.capture, self.cards = ends, None, "", 0
+        self._places, self._place, self._deadline = [], _Place.NONE, None
+
+    def call_ended(self) -> None:
+        """End with the call. A charge under way goes on to its outcome (`Payment`)."""
+        self._move(StepEvent.CALL_ENDED)
+        self._deadline = None
+
+    # --- what happens -----------------------------------------------------------------------------
+
+    def wished(self, capture: str, wish: Wish, now: float) -> list[CallCommand]:
+        """The customer keyed what means no digit: a confirmation, or a person."""
+        if capture != self.capture or self.step not in _KEYED_BY_CUSTOMER:
+            return []
+        if wish is Wish.PERSON:
+            return self._to_person(StepEvent.PERSON_WANTED, Why.PERSON_WANTED, now)
+        if self.step is Step.CONFIRMING and now >= self._since + _HABIT:
+            return self._submit(now)
+        return []
+
+    def refused(self, capture: str, now: float, why: Why | None = None) -> list[CallCommand]:
+        """A payment could not be started, or not be submitted: nothing was charged."""
+        if self.step is Step.STARTING and not capture:
+            return self._to_person(StepEvent.REFUSED, why or Why.NOT_STARTED, now)
+        if self.step is Step.SUBMITTING and capture == self.capture:
+            view = self.payment.view
+            if view is not None and view.stage is CaptureStage.COLLECTING:
+                return []  # it is keyed again
+            return self._to_person(StepEvent.REFUSED, why or Why.NOT_SUBMITTED, now)
+        return []
+
+    def expire(self, now: float) -> list[CallCommand]:
+        """Ask a silent customer again, then give the call to a person."""
+        if self._deadline is None or now < self._deadline or self.ends is None:
+            return []
+        self._deadline = None
+        match self.step:
+            case Step.KEYING | Step.CONFIRMING if self._silences < self.ends.silences:
+                self._silences += 1
+                self._wait(self.ends.silence, now)
+                return []
+            case Step.KEYING | Step.CONFIRMING:
+                return self._to_person(StepEvent.SILENT, Why.SILENT, now)
+            case Step.STARTING:
+                return self._to_person(StepEvent.REFUSED, Why.NOT_STARTED, now)
+            case Step.SUBMITTING:
+                return self._to_person(StepEvent.REFUSED, Why.NOT_SUBMITTED, now)
+            case _:
+                return []
+
+    def follow(self, now: float) -> list[CallCommand]:
+        """What follows from the state of the call's other parts. To be called after every event."""
+        commands: list[CallCommand] = []
+        if self._awaited is not None and not self.transfer.active:
+            awaited, self._awaited = self._awaited, None
+            if self.transfer.result == 200 and self.bridge.state is BridgeState.UP:
+                self.begin(awaited)
+        while self.active and (more := self._advance(now)) is not None:
+            commands += more
+        return commands
+
+    # --- the steps --------------------------------------------------------------------------------
+
+    def _advance(self, now: float) -> list[CallCommand] | None:
+        """One step further; None where nothing follows."""
+        match self.step:
+            case Step.ANSWERING:
+                return self._answered(now) if self.bridge.settled and not self.transfer.active else None
+            case Step.TELLING:
+                self._move(StepEvent.TOLD)
+                return []
+            case Step.GOING_ON:
+                return self._go_on(now)
+            case _:
+                return self._follow_payment(now)
+
+    def _answered(self, now: float) -> list[CallCommand]:
+        assert self.ends is not None
+        order = find_order(self.ends.owed, self.bridge.carried, self.bridge.session)
+        if order is None:
+            return self._to_person(StepEvent.NOTHING_OWED, Why.NOTHING_OWED, now)
+        self._move(StepEvent.ORDERED)
+        return self._start(order, now)
+
+    def _start(self, order: Order, now: float) -> list[CallCommand]:
+        self.cards += 1
+        self._before = self.payment.view.id if self.payment.view is not None else ""
+        self._seen = ()
+        self._wait(_OWN_TIME, now)
+        return [ToDesk(StartPayment(order))]
+
+    def _follow_payment(self, now: float) -> list[CallCommand] | None:
+        view = self.payment.view
+        if view is None or (self.step is Step.STARTING and view.id == self._before):
+            return None
+        if view.agent != UNATTENDED and self.step is not Step.WATCHING:
+            if StepEvent.TAKEN_OVER not in STEP_TRANSITIONS[self.step]:
+                return self._follow_stage(view, now)
+            self._move(StepEvent.TAKEN_OVER)
+            self.capture, self._deadline = view.id, None
+            return []
+        if self.step is Step.WATCHING:
+            self.capture = view.id
+        if self.step is not Step.STARTING and view.id != self.capture:
+            return None
+        return self._follow_stage(view, now)
+
+    def _follow_stage(self, view: CaptureView, now: float) -> list[CallCommand] | None:
+        assert self.ends is not None
+        match view.stage:
+            case CaptureStage.COLLECTING if self.step in (Step.WATCHING, Step.KEYING):
+                self._note_progress(view, now)
+                return None
+            case CaptureStage.COLLECTING:
+                self._move(StepEvent.COLLECTING)
+                self.capture, self._silences = view.id, 0
+                self._wait(self.ends.silence, now)
+                return []
+            case CaptureStage.READY if self.step is Step.KEYING:
+                self._move(StepEvent.READY)
+                self._silences = 0
+                self._wait(self.ends.silence, now)
+                return [] if self.ends.confirm else self._submit(now)
+            case CaptureStage.CHARGING if self.step is Step.SUBMITTING:
+                self._move(StepEvent.CHARGING)
+                self._deadline = None
+                return []
+            case CaptureStage.FINISHED:
+                return self._settled(view, now)
+            case CaptureStage.CANCELLED | CaptureStage.ABORTED:
+                return self._to_person(StepEvent.STOPPED, Why.STOPPED, now)
+            case _:
+                return None
+
+    def _note_progress(self, view: CaptureView, now: float) -> None:
+        """The customer keyed something: the silence begins anew."""
+        if self.ends is not None and self.step is Step.KEYING and view.fields != self._seen:
+            self._seen, self._silences = view.fields, 0
+            self._wait(self.ends.silence, now)
+
+    def _submit(self, now: float) -> list[CallCommand]:
+        self._move(StepEvent.CONFIRMED)
+        self._wait(_OWN_TIME, now)
+        return [ToDesk(SubmitPayment(self.capture))]
+
+    def _settled(self, view: CaptureView, now: float) -> list[CallCommand]:
+        assert self.ends is not None
+        outcome, order = view.outcome, view.order
+        if isinstance(outcome, Approved):
+            self._move(StepEvent.APPROVED)
+            self._choose_places(self.ends.then or self.ends.person)
+            return []
+        if isinstance(outcome, Declined) and self.step is not Step.WATCHING and self.cards < self.ends.cards:
+            self._move(StepEvent.ANOTHER_CARD)
+            return self._start(order, now)
+        self._move(StepEvent.NOT_PAID)
+        self.why = Why.UNKNOWN
+        if isinstance(outcome, Declined | Failed):
+            self.why = Why.DECLINED if isinstance(outcome, Declined) else Why.FAILED
+        self._choose_places(self.ends.person or self.ends.then)
+        return []
+
+    def _to_person(self, event: StepEvent, why: Why, now: float) -> list[CallCommand]:
+        """Give the call to a person; what was keyed is wiped."""
+        del now
+        assert self.ends is not None
+        self._move(event)
+        self.why, self._deadline = why, None
+        self._choose_places(self.ends.person or self.ends.then)
+        view = self.payment.view
+        if view is None or view.stage in (*FINAL, CaptureStage.CHARGING) or view.agent != UNATTENDED:
+            return []
+        try:
+            return self.payment.cancel()
+        except NotNow:
+            return []
+
+    # --- the next place ---------------------------------------------------------------------------
+
+    def _choose_places(self, first: Destination | None) -> None:
+        assert self.ends is not None
+        self._places = [each for each in (first, self.ends.otherwise) if each is not None]
+
+    def _go_on(self, now: float) -> list[CallCommand] | None:
+        if self.transfer.active or self.bridge.state is not BridgeState.UP:
+            return None
+        if self._place is _Place.INVITED:
+            self._place = _Place.NONE
+            if self.transfer.result == 200:
+                self._move(StepEvent.SEATED)
+                return []
+            self._move(StepEvent.PLACE_FAILED)
+            return []
+        if not self._places:
+            self._move(StepEvent.NO_PLACE)
+            return self.bridge.leg_gone(Side.AGENT, "form over")
+        self._place = _Place.INVITED
+        return self.transfer.go_on(Side.AGENT, self._places.pop(0), self.bridge.carried, now)
+
+    # --- inside -----------------------------------------------------------------------------------
+
+    def _wait(self, seconds: float, now: float) -> None:
+        self._since, self._deadline = now, now + seconds
+
+    def _move(self, event: StepEvent) -> None:
+        self.step = step(STEP_TRANSITIONS, self.step, event)
