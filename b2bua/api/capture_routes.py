@@ -162,8 +162,41 @@ def capture_routes(desk: CallDesk) -> APIRouter:
 
 
 def mask_routes(desk: CallDesk) -> APIRouter:
-    """Release of a mask that is held."""
+    """A mask before a payment, and the release of one that is held."""
     router = APIRouter(prefix="/v1/calls/{call_id}/mask", tags=["capture"])
+
+    @router.post(
+        "",
+        operation_id="announce_payment",
+        summary="Mask the call before a payment",
+        responses={
+            200: call_answer("Masking is being switched on."),
+            **problem_answers(401, 403, 404, 409, 422),
+        },
+    )
+    async def announce_payment(request: Request, call_id: CallId) -> Response:
+        """A payment is to come. From now on no key of the customer's reaches the agent; what is
+        keyed until the payment collects is thrown away, and counted in `keys_dropped`. A payment
+        that begins collects at once. Without one the mask ends by a release, or after
+        `pre_mask_time` as after a payment that was not approved. 409 where the trunk has
+        `pre_mask = never`.
+        """
+        _log_request(request, "announce", call_id)
+        return view_response(await desk.announce_payment(call_id, request.state.agent))
+
+    @router.delete(
+        "",
+        operation_id="withdraw_payment",
+        summary="Say that no payment is to come",
+        responses={
+            200: call_answer("The mask goes off once no key comes."),
+            **problem_answers(401, 403, 404, 409, 422),
+        },
+    )
+    async def withdraw_payment(request: Request, call_id: CallId) -> Response:
+        """As the release of a mask."""
+        _log_request(request, "withdraw", call_id)
+        return view_response(await desk.release_mask(call_id, request.state.agent))
 
     @router.post(
         "/release",

@@ -303,6 +303,7 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
             self.mid_call_requests.drop()
             self.unattended.call_ended()
             commands = [*commands, *self.transfer.call_ended(), *self.loan.call_ended()]
+        commands = [*commands, *self.mask_when_answered(now)]
         commands = [*released, *self.media_gate.hold_back(commands, now)]
         for command in commands:
             self.report.command(command, self.bridge.trunks, now)

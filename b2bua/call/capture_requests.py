@@ -20,6 +20,7 @@ from b2bua.call.report import CallReport
 from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
+from b2bua.call.trunk_policy import PreMask
 from b2bua.call.unattended import Unattended
 from b2bua.call.unattended_view import UNATTENDED, Why
 from b2bua.call.view import NotNow
@@ -58,14 +59,7 @@ class CaptureRequests(ABC):
     ) -> list[CallCommand]:
         """`group`: what the agent's group says of charges; `form`: the one that the order names.
         Raises NotNow, and NotYours while another agent's mask is on."""
-        if self.loan.active or self.transfer.borrows:
-            raise NotNow("The call is being joined with another one. Try again in a moment.")
-        if self.bridge.state is not BridgeState.UP:
-            raise NotNow(
-                "The call is not answered yet."
-                if self.bridge.state is not BridgeState.ENDED
-                else "The call is over."
-            )
+        self._check_maskable()
         if agent == UNATTENDED and not self.unattended.starts:
             raise NotNow("The customer has asked for a person.")
         if not self.bridge.capturable():
@@ -85,6 +79,37 @@ class CaptureRequests(ABC):
             ),
             now,
         )
+
+    def announce_payment(self, agent: str, now: float) -> list[CallCommand]:
+        """Mask before a payment, so that keys of a customer who is too quick reach nobody. Raises
+        NotNow, and NotYours while another agent's mask is on."""
+        self._check_maskable()
+        self.payment.check_announceable(agent)
+        policy = self.bridge.trunks.policy(Side.CALLER)
+        if policy.pre_mask is PreMask.NEVER:
+            raise NotNow("Calls of this trunk are masked for payments only (pre_mask = never).")
+        masking = self.bridge.trunks.masking()
+        return self._finish(self.payment.announce(masking, agent, policy.pre_mask_time, now), now)
+
+    def mask_when_answered(self, now: float) -> list[CallCommand]:
+        """Once the call is answered: mask it, where its trunk wants that."""
+        if self.payment.answered or self.bridge.state is not BridgeState.UP:
+            return []
+        self.payment.answered = True
+        policy = self.bridge.trunks.policy(Side.CALLER)
+        if policy.pre_mask is not PreMask.ANSWER or self.payment.masked:
+            return []
+        return self.payment.announce(self.bridge.trunks.masking(), "", policy.pre_mask_time, now)
+
+    def _check_maskable(self) -> None:
+        if self.loan.active or self.transfer.borrows:
+            raise NotNow("The call is being joined with another one. Try again in a moment.")
+        if self.bridge.state is not BridgeState.UP:
+            raise NotNow(
+                "The call is not answered yet."
+                if self.bridge.state is not BridgeState.ENDED
+                else "The call is over."
+            )
 
     def take_over_capture(self, agent: str, now: float, group: ChargeDefaults = _NONE) -> list[CallCommand]:
         """`group`: as for `start_capture`. Raises NotNow."""

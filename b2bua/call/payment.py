@@ -89,13 +89,17 @@ class Payment(LineMask):
         self.view = CaptureView(
             id=capture, stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent
         )
+        is_masked = self._begin_under_announced(masking)
         self.form, self.masking, self.keys, self.keying = form, masking, keys, False
-        self._mask(MaskEvent.WANTED)
-        return self._ask(on=True)
+        self.announced_by = None
+        return self._start_collecting() if is_masked else self._ask(on=True)
 
     def take_over(self, agent: str, scopes: Sequence[ChargeDefaults] = ()) -> None:
         """This agent drives the payment from now on, which is charged by the agent's `scopes` where
         it is not submitted yet; also one that is over, as long as its mask is on."""
+        if self.announced_by is not None:
+            self.announced_by = agent
+            return
         if self.view is None or (self.settled and not self.masked):
             raise NotNow("There is no payment under way in this call.")
         if self.view.agent != agent:
@@ -106,7 +110,11 @@ class Payment(LineMask):
             self.view = msgspec.structs.replace(self.view, agent=agent, taken_over_by=taken, order=order)
 
     def check_agent(self, agent: str) -> None:
-        """Raises NotYours where another agent drives the payment."""
+        """Raises NotYours where another agent drives the payment, or has announced one."""
+        if self.announced_by:
+            if self.announced_by != agent:
+                raise NotYours(self.announced_by)
+            return
         if self.view is not None and self.view.agent != agent and (not self.settled or self.masked):
             raise NotYours(self.view.agent)
 
@@ -156,6 +164,13 @@ class Payment(LineMask):
         self._mask(MaskEvent.RELEASED)
         return self._ask(on=False, released=True)
 
+    def check_announceable(self, agent: str) -> None:
+        """Raises NotNow while a payment is under way, and NotYours while another agent's mask is
+        on."""
+        if self._open():
+            raise NotNow("A payment is under way, and the line is masked for it.")
+        self.check_agent(agent)
+
     def stop(self, reason: str) -> list[CallCommand]:
         """The customer's keys cannot be kept from the agent any more: end what is not submitted
         yet, if there is anything."""
@@ -184,12 +199,18 @@ class Payment(LineMask):
         if isinstance(answer, Refused):
             return self._mask_refused(command, answer.reason, now)
         if not command.on:
-            self._mask(MaskEvent.CONFIRMED_OFF)
-            self.keying = False
+            self._went_off()
             return []
+        if self.mask is MaskState.ANNOUNCING:
+            return self._announcement_answered(done=True, now=now)
         if self.mask is not MaskState.MASKING or self.view is None:
             return []
         self._mask(MaskEvent.CONFIRMED_ON)
+        return self._start_collecting()
+
+    def _start_collecting(self) -> list[CallCommand]:
+        """The mask is on, and a capture may begin."""
+        assert self.view is not None
         self._stage(CaptureEvent.MASKED)
         capture = CaptureId(self.view.id)
         keys, form = self.keys, self.form
@@ -202,6 +223,8 @@ class Payment(LineMask):
     def _mask_refused(self, command: SetMask, reason: str, now: float) -> list[CallCommand]:
         if not command.on:
             return self._off_refused(now)
+        if self.mask is MaskState.ANNOUNCING:
+            return self._announcement_answered(done=False, now=now)
         self._mask(MaskEvent.REFUSED)
         reason = f"the agent's side could not be masked: {reason}"
         return self._abort(CaptureEvent.REFUSED, reason) if self._open() else []

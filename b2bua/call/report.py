@@ -58,15 +58,8 @@ class CallReport:
     # What changes in a view, as it was shown last.
     shown: (
         tuple[
-            tuple[
-                CallState | None,
-                MaskStage,
-                bool,
-                CaptureView | None,
-                LineFault | None,
-                float | None,
-                UnattendedView | None,
-            ],
+            tuple[CallState | None, MaskStage, tuple[bool, int, str | None]],
+            tuple[CaptureView | None, LineFault | None, float | None, UnattendedView | None],
             tuple[str, str, str],
         ]
         | None
@@ -112,6 +105,8 @@ class CallReport:
             mask=payment.mask_stage,
             masked_since=None if self.masked_at is None else _timestamp(int(self.masked_at)),
             still_keying=payment.keying,
+            keys_dropped=payment.dropped,
+            announced_by=payment.announced_by,
             capture=payment.view,
             line_fault=self._line_fault(bridge),
             extension=extension,
@@ -126,20 +121,18 @@ class CallReport:
         self, bridge: Bridge, payment: Payment, unattended: UnattendedView | None, now: float
     ) -> CallView | None:
         """The view, where it has changed since the last one."""
-        if payment.mask in (MaskState.OPEN, MaskState.MASKING) or self.ended_at is not None:
+        unconfirmed = payment.mask in (MaskState.OPEN, MaskState.ANNOUNCING, MaskState.MASKING)
+        if unconfirmed or self.ended_at is not None:
             self.masked_at = None
         elif self.masked_at is None:
             self.masked_at = now
-        changing = (
-            _STATES.get(bridge.state),
-            payment.mask_stage,
-            payment.keying,
-            payment.view,
-            self._line_fault(bridge),
-            self.masked_at,
-            unattended,
+        mask = payment.mask_stage, (payment.keying, payment.dropped, payment.announced_by)
+        shown = (
+            (_STATES.get(bridge.state), *mask),
+            (payment.view, self._line_fault(bridge), self.masked_at, unattended),
+            self._linked(bridge),
         )
-        shown, phone = (changing, self._linked(bridge)), (self.phone.linked, self.phone.newest)
+        phone = self.phone.linked, self.phone.newest
         if shown == self.shown and phone == self.phone_shown:
             return None
         self.shown, self.phone_shown = shown, phone

@@ -115,6 +115,8 @@ class MaskState(StrEnum):
     """The states of the mask on the path from customer to agent, as b2bua knows it."""
 
     OPEN = "open"
+    ANNOUNCING = "announcing"  # asked for before a payment, not confirmed
+    ANNOUNCED = "announced"  # confirmed; a payment is to come, and keys until then are thrown away
     MASKING = "masking"  # asked for, not confirmed: no view may show that it is on
     MASKED = "masked"  # confirmed by the media thread, or unknown
     # Its capture is over, and nobody has said that keying is; goes off after `release_time` without
@@ -125,6 +127,9 @@ class MaskState(StrEnum):
 
 
 class MaskEvent(StrEnum):
+    ANNOUNCED = "payment announced"
+    STARTED = "capture begins under the mask"
+    TIMED_OUT = "no payment in time"
     WANTED = "capture wanted"
     CONFIRMED_ON = "mask confirmed"
     CONFIRMED_OFF = "opening confirmed"
@@ -135,7 +140,22 @@ class MaskEvent(StrEnum):
 
 
 MASK_TRANSITIONS: Mapping[MaskState, Mapping[MaskEvent, MaskState]] = {
-    MaskState.OPEN: {MaskEvent.WANTED: MaskState.MASKING},
+    MaskState.OPEN: {
+        MaskEvent.WANTED: MaskState.MASKING,
+        MaskEvent.ANNOUNCED: MaskState.ANNOUNCING,
+    },
+    MaskState.ANNOUNCING: {
+        MaskEvent.CONFIRMED_ON: MaskState.ANNOUNCED,
+        MaskEvent.REFUSED: MaskState.HELD,  # unknown counts as masked
+        MaskEvent.WANTED: MaskState.MASKING,
+        MaskEvent.RELEASED: MaskState.RELEASING,
+    },
+    MaskState.ANNOUNCED: {
+        MaskEvent.STARTED: MaskState.MASKED,
+        MaskEvent.WANTED: MaskState.MASKING,  # it is to be masked in another way
+        MaskEvent.RELEASED: MaskState.RELEASING,
+        MaskEvent.TIMED_OUT: MaskState.HELD,
+    },
     MaskState.MASKING: {
         MaskEvent.CONFIRMED_ON: MaskState.MASKED,
         MaskEvent.REFUSED: MaskState.MASKING,  # unknown counts as masked; its capture ends
@@ -151,11 +171,13 @@ MASK_TRANSITIONS: Mapping[MaskState, Mapping[MaskEvent, MaskState]] = {
         MaskEvent.CONFIRMED_OFF: MaskState.OPEN,
         MaskEvent.REFUSED: MaskState.HELD,  # asked for again after a while
         MaskEvent.WANTED: MaskState.MASKING,
+        MaskEvent.ANNOUNCED: MaskState.ANNOUNCING,
     },
     MaskState.RELEASING: {
         MaskEvent.CONFIRMED_OFF: MaskState.OPEN,
         MaskEvent.REFUSED: MaskState.HELD,  # a key came: it is not over
         MaskEvent.WANTED: MaskState.MASKING,
+        MaskEvent.ANNOUNCED: MaskState.ANNOUNCING,
     },
 }
 

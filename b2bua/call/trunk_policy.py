@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Final
 
 from b2bua.call.charge_defaults import ChargeDefaults
@@ -19,6 +20,14 @@ class KeyPolicy:
     slow: bool = False
 
 
+class PreMask(StrEnum):
+    """When a call is masked before a payment begins."""
+
+    ANSWER = "answer"  # once it is answered
+    AGENT = "agent"  # when its agent announces a payment
+    NEVER = "never"
+
+
 USUAL_KEYS: Final = KeyPolicy()
 
 
@@ -28,9 +37,11 @@ class TrunkPolicy:
 
     `latch`: it is behind NAT, so media sends to where its packets come from. `encrypted`: it has
     SRTP (RFC 3711) and no RTP in clear. `kinds`: the kinds of m-lines that it may have; None for
-    all. `masking`: how its customers are masked. `keys`: how its customers'
-    keys come. `wants_events`: it gets keys that came as SIP INFO as telephone-event (RFC 4733).
+    all. `masking`: how its customers are masked. `keys`: how its customers' keys come.
+    `wants_events`: it gets keys that came as SIP INFO as telephone-event (RFC 4733).
     `feature_codes`: its agents' telephones key feature codes, which are kept from the customer.
+    `pre_mask`: when its customers are masked before a payment, for `pre_mask_time` seconds without
+    one at most.
     `interface`: where its RTP is received. `charging`: what it says of the charges of its calls.
     `references`: its headers that name the order of a call, in lower case.
     """
@@ -43,6 +54,8 @@ class TrunkPolicy:
     wants_events: bool = False
     feature_codes: bool = False
     interface: Interface = field(default_factory=Interface)
+    pre_mask: PreMask = PreMask.AGENT
+    pre_mask_time: float = 300.0
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
     references: tuple[str, ...] = ()
 

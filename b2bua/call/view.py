@@ -135,6 +135,10 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
 class CallView(msgspec.Struct, frozen=True, kw_only=True):
     """A call. `masked_since`: when media confirmed the mask that is on, RFC 3339, UTC.
 
+    `keys_dropped`: keys that were thrown away before the newest payment, or since it.
+    `announced_by`: the agent who has announced a payment that has not begun; "": the call is masked
+    since it was answered; None: none is announced.
+
     `extension`: the number on the agents' side, as far as it is known; `agent`: the name of the
     token whose extension that is; `reference`: of an order, as PBX or carrier named it."""
 
@@ -147,8 +151,10 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     masked: bool
     mask: MaskStage = MaskStage.OFF
     masked_since: str | None = None
-    # The customer keys though the payment is over; nothing of it reaches the agent.
+    # The customer keys though no payment is under way; nothing of it reaches the agent.
     still_keying: bool = False
+    keys_dropped: int = 0
+    announced_by: str | None = None
     capture: CaptureView | None = None  # the newest capture of this call
     # Why nothing of the customer is heard, while a card is to be keyed.
     line_fault: LineFault | None = None

@@ -9,7 +9,7 @@ from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.numbers import NumberPlan
 from b2bua.call.routing.router import Pattern, Place, Router, Rule
 from b2bua.call.routing.trunk import Trunk
-from b2bua.call.trunk_policy import KeyPolicy, TrunkPolicy
+from b2bua.call.trunk_policy import KeyPolicy, PreMask, TrunkPolicy
 from b2bua.config.charge_settings import ChargeSection
 from b2bua.config.field_settings import known_fields
 from b2bua.config.route_settings import RouteSettings
@@ -68,6 +68,8 @@ def _policy(settings: TrunkSettings, forms: Mapping[str, CaptureForm]) -> TrunkP
         kinds=None if settings.media.strip() == "*" else frozenset(split_list(settings.media)),
         masking=_masking(carrier) if carrier is not None else Masking(),
         keys=KeyPolicy(carrier.info_digits, carrier.slow_keys) if carrier is not None else KeyPolicy(),
+        pre_mask=carrier.pre_mask if carrier is not None else PreMask.AGENT,
+        pre_mask_time=carrier.pre_mask_time if carrier is not None else 300.0,
         wants_events=isinstance(settings, PbxSettings) and settings.dtmf == "rfc4733",
         feature_codes=isinstance(settings, PbxSettings) and settings.feature_codes,
         interface=Interface(address=settings.media_address, advertised=settings.media_advertised),

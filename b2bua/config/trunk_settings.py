@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from b2bua.call.reference import USER_TO_USER
 from b2bua.call.routing.numbers import Form
+from b2bua.call.trunk_policy import PreMask
 from b2bua.config.charge_settings import ChargeSection
 from b2bua.config.values import check_host, check_readable, split_list
 from b2bua.sip.message.header_policy import has_own_rule
@@ -270,6 +271,13 @@ class CarrierSettings(TrunkSettings):
     slow_keys: bool = Field(
         False,
         description="yes or no: two equal keys of its callers that come within 400 ms count as one",
+    )
+    pre_mask: PreMask = Field(
+        PreMask.AGENT,
+        description="answer, agent or never: when its callers are masked before a payment begins",
+    )
+    pre_mask_time: float = Field(
+        300.0, ge=10, le=3600, description="seconds of such a mask without a payment, at most"
     )
 
 

@@ -130,6 +130,10 @@ class PaymentRequests(PreparedRequests, ClaimRequests):
         self._entry(call_id).call.payment.check_agent(agent)
         return self._request(call_id, lambda call, now: call.cancel_capture(now))
 
+    async def announce_payment(self, call_id: str, agent: str = "") -> CallView:
+        """See CallDesk."""
+        return self._request(call_id, lambda call, now: call.announce_payment(agent, now))
+
     async def release_mask(self, call_id: str, agent: str = "") -> CallView:
         """See CallDesk."""
         self._entry(call_id).call.payment.check_agent(agent)
@@ -137,8 +141,8 @@ class PaymentRequests(PreparedRequests, ClaimRequests):
 
     async def take_over_capture(self, call_id: str, agent: str) -> CallView:
         """See CallDesk."""
-        view = self._entry(call_id).call.payment.view
-        before = view.agent if view is not None else ""
+        payment = self._entry(call_id).call.payment
+        before = payment.announced_by or (payment.view.agent if payment.view is not None else "")
         group = self._context.charging_of(agent)
         answer = self._request(call_id, lambda call, now: call.take_over_capture(agent, now, group))
         if before != agent:

@@ -68,11 +68,14 @@ class SetMask(Command, frozen=True, kw_only=True, tag="set_mask"):
 
     Media decides when a mask goes off (media/service/unmasking.py); until then there is no answer.
     `released`: somebody says that keying is over; refused where a key comes all the same.
+    `announced`: no capture is to follow at once, so the keys until then are counted
+    (`KeyingChanged`).
     """
 
     on: bool
     masking: Masking = Masking()
     released: bool = False
+    announced: bool = False
 
 
 class StartCapture(Command, frozen=True, kw_only=True, tag="start_capture"):

@@ -57,10 +57,13 @@ class CaptureWished(Message, frozen=True, kw_only=True, tag="wish"):
 
 
 class KeyingChanged(Message, frozen=True, kw_only=True, tag="keying"):
-    """The customer keys under a mask whose capture is over, or keys no longer."""
+    """The customer keys under a mask without a capture, or keys no longer. `keys`: how many were
+    thrown away since it went on, or since its capture ended, as far as media's own relay counts
+    them."""
 
     session: SessionId
     keying: bool
+    keys: int = 0
 
 
 class DeafReason(StrEnum):

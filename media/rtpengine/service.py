@@ -151,8 +151,8 @@ class DistributedMedia(MediaService):
             case SetRemote(side=side, streams=streams) if session is not None:
                 await session.set_remote(side, streams)
                 return Done(serial=command.serial)
-            case SetMask(on=True, masking=masking) if session is not None:
-                self._unmasking.went_on(session.id)
+            case SetMask(on=True, masking=masking, announced=announced) if session is not None:
+                self._unmasking.went_on(session.id, announced=announced)
                 await session.set_mask(True, masking)
                 return Done(serial=command.serial)
             case SetMask(masking=masking) if session is not None:

@@ -231,8 +231,8 @@ class MediaService:
         match command:
             case SetRemote(side=side, streams=streams, codes=codes):
                 own(session).set_remote(side, streams, codes=codes)
-            case SetMask(on=True, masking=masking):
-                self._unmasking.went_on(session.id)  # or will have, at least in part
+            case SetMask(on=True, masking=masking, announced=announced):
+                self._unmasking.went_on(session.id, announced=announced)  # or will have, at least in part
                 own(session).set_mask(True, masking)
             case SetMask(masking=masking):
                 own(session).set_mask(False, masking)

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from media.events import AnyAnswer, KeyingChanged, Refused, SessionId, SetMask
-from media.service.session_protocol import SessionProtocol
+from media.service.session_protocol import KeyFigures, SessionProtocol
 from media.settings import MaskTimes
 
 # Seconds after a key for which the customer counts as keying; pauses between groups are shorter.
@@ -38,6 +38,9 @@ class _Mask:
     approved: bool = False
     last_key: float = _LONG_AGO
     keying: bool = False  # as last reported
+    keys: int = 0  # so many, as well
+    before: KeyFigures = field(default_factory=KeyFigures)  # when the count began
+    info_keys: int = 0  # since then
     command: SetMask | None = None  # to take it off
     answer: Answer | None = None
     asked_at: float = _LONG_AGO
@@ -64,10 +67,14 @@ class Unmasking:
 
     # --- what happens to a mask -------------------------------------------------------------------
 
-    def went_on(self, session: SessionId) -> None:
-        """The mask went on, or stays on for another capture."""
+    def went_on(self, session: SessionId, *, announced: bool = False) -> None:
+        """The mask went on, or stays on for another capture. `announced`: before there is one, so
+        its keys are reported."""
         mask = self._of(session)
         mask.since, mask.approved = _now(), False
+        if announced:
+            self._count_from_now(mask)
+            self._look_at_mask(mask)
 
     def capture_over(self, session: SessionId, *, approved: bool) -> None:
         """A capture has ended: from now on the mask waits as long as its end asks."""
@@ -75,6 +82,7 @@ class Unmasking:
             return
         mask = self._of(session)
         mask.since, mask.approved = _now(), approved
+        self._count_from_now(mask)
         if not _is_quiet(self._find(session), self._keying_time):
             mask.last_key = mask.since
         self._look_at_mask(mask)
@@ -84,6 +92,7 @@ class Unmasking:
         mask = self._masks.get(session)
         if mask is not None:
             mask.last_key = _now()
+            mask.info_keys += 1
 
     def went_off(self, session: SessionId) -> None:
         """The mask is off, or its session is gone."""
@@ -130,12 +139,12 @@ class Unmasking:
             mask.timer = None
         session = self._find(mask.session)
         if self._runs(mask.session):
-            self._set_keying(mask, False)  # its keys are the capture's
+            self._report_keys(mask, False, mask.keys)  # from now on they are the capture's
             return
         now = _now()
         if not _is_quiet(session, 2 * _LOOK):
             mask.last_key = now
-        self._set_keying(mask, now - mask.last_key < self._keying_time)
+        self._report_keys(mask, now - mask.last_key < self._keying_time, self._count_keys(mask))
         mask.timer = asyncio.get_running_loop().call_later(_LOOK, self._look_at_mask, mask)
         if mask.command is None or mask.answer is None:
             return
@@ -152,10 +161,20 @@ class Unmasking:
         last = max(mask.since, mask.last_key, mask.asked_at if released else mask.since)
         return now - last >= wait and _is_quiet(session, wait)
 
-    def _set_keying(self, mask: _Mask, keying: bool) -> None:
-        if keying is not mask.keying:
-            mask.keying = keying
-            self._tell(KeyingChanged(session=mask.session, keying=keying))
+    def _count_from_now(self, mask: _Mask) -> None:
+        session = self._find(mask.session)
+        mask.before = KeyFigures() if session is None else session.key_figures()
+        mask.info_keys = 0
+
+    def _count_keys(self, mask: _Mask) -> int:
+        session = self._find(mask.session)
+        presses = mask.before.presses if session is None else session.key_figures().presses
+        return presses - mask.before.presses + mask.info_keys
+
+    def _report_keys(self, mask: _Mask, keying: bool, keys: int) -> None:
+        if (keying, keys) != (mask.keying, mask.keys):
+            mask.keying, mask.keys = keying, keys
+            self._tell(KeyingChanged(session=mask.session, keying=keying, keys=keys))
 
 
 def _is_quiet(session: SessionProtocol | None, seconds: float) -> bool:

@@ -209,7 +209,7 @@ class FakeDesk:
         capture = CaptureView(
             id=f"p-{self._captures}", stage=CaptureStage.STARTING, order=order, started_by=agent, agent=agent
         )
-        return self.publish(msgspec.structs.replace(view, capture=capture))
+        return self.publish(msgspec.structs.replace(view, capture=capture, announced_by=None))
 
     async def skip_field(self, call_id: str, field: Field, agent: str = "") -> CallView:
         del agent
@@ -263,6 +263,9 @@ class FakeDesk:
 
     async def take_over_capture(self, call_id: str, agent: str) -> CallView:
         view = self.find(call_id)
+        if view.announced_by is not None:
+            self.asked.append(("take over", call_id, agent))
+            return self.publish(msgspec.structs.replace(view, announced_by=agent))
         capture = capture_of(view if view.masked else self.under_way(call_id))
         self.asked.append(("take over", call_id, agent))
         return self.change(call_id, agent=agent, taken_over_by=(*capture.taken_over_by, agent))
@@ -427,6 +430,15 @@ class FakeDesk:
         )
         return self.publish(msgspec.structs.replace(view, masked=True, mask=MaskStage.HELD, capture=capture))
 
+    async def announce_payment(self, call_id: str, agent: str = "") -> CallView:
+        if self.refuses is not None:
+            raise self.refuses
+        view = self.find(call_id)
+        self.check_mask(view, agent)
+        self.asked.append(("announce", call_id))
+        masked = msgspec.structs.replace(view, masked=True, mask=MaskStage.ON, announced_by=agent)
+        return self.publish(masked)
+
     async def release_mask(self, call_id: str, agent: str = "") -> CallView:
         view = self.find(call_id)
         self.check_mask(view, agent)
@@ -453,6 +465,10 @@ class FakeDesk:
 
     def check_mask(self, view: CallView, agent: str) -> None:
         """Raises NotYours while the mask of another agent's payment is on."""
+        if view.announced_by:
+            if view.announced_by != agent:
+                raise NotYours(view.announced_by)
+            return
         if view.masked and view.capture is not None and view.capture.agent != agent:
             raise NotYours(view.capture.agent)
 
@@ -504,6 +520,11 @@ class FakeDesk:
         return self.publish(
             msgspec.structs.replace(view, mask=stage, masked=masked, still_keying=still_keying)
         )
+
+    def confirm_mask(self, call_id: str = "c-1", **changes: Any) -> CallView:
+        """Media has confirmed the mask of an announced payment."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return self.publish(msgspec.structs.replace(self.find(call_id), masked_since=now, **changes))
 
     def masked(self, call_id: str = "c-1") -> CallView:
         """The mask was confirmed: the customer may key."""

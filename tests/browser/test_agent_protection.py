@@ -11,7 +11,7 @@ from b2bua.call.view import MaskStage
 from provider_adapters.payment import Declined
 from tests.browser.conftest import COLLEAGUE, Site
 from tests.browser.fake_desk import FakeDesk
-from tests.browser.page import CONTRAST, begin_keying, choose, sign_in, take
+from tests.browser.page import CONTRAST, begin_keying, choose, open_call, sign_in, take
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 KEYING = "The customer is still keying; nothing reaches you"
@@ -115,4 +115,44 @@ async def test_done_leaves_nothing_to_take_over_once_the_line_is_open(
     await done_with_anns(page, site, desk, MaskStage.OFF)
     await expect(page.get_by_role("button", name="Take card payment")).to_be_enabled()
     await expect(page.locator("#take-over")).to_be_hidden()
+    await expect(page.locator("#owner")).to_be_hidden()
+
+
+async def test_the_agent_protects_the_line_before_a_payment_and_opens_it_or_starts(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    await open_call(page, site, desk)
+    await page.get_by_role("button", name="Protect now").click()
+    await expect(page.locator("#banner-title")).to_have_text("Securing the line")
+    assert desk.asked[-1] == ("announce", "c-1")
+    desk.confirm_mask()
+    title = page.locator("#banner-title")
+    await expect(title).to_have_text("The line is protected before the payment")
+    await expect(page.locator("#announce")).to_have_text("The line is protected before the payment.")
+    await expect(page.get_by_role("button", name="Protect now")).to_be_hidden()
+    await expect(page.get_by_role("button", name="Take card payment")).to_be_enabled()
+    desk.confirm_mask(still_keying=True, keys_dropped=3)
+    await expect(title).to_contain_text("still keying")
+    release = page.get_by_role("button", name="open the line")
+    await expect(release).to_be_disabled()
+    desk.confirm_mask(still_keying=False)
+    await expect(page.locator("#banner-text")).to_contain_text("3 keys were thrown away")
+    assert await page.evaluate(CONTRAST) == []
+    await release.click()
+    await expect(page.locator("#protection-text")).to_contain_text("opens in a moment")
+
+
+async def test_a_line_that_another_agent_protects_is_taken_over_first(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    await open_call(page, site, desk)
+    await desk.announce_payment("c-1", "bob")
+    desk.confirm_mask()
+    await expect(page.locator("#owner")).to_have_text("The line was protected by bob.")
+    await expect(page.get_by_role("button", name="Take card payment")).to_be_disabled()
+    await expect(page.get_by_role("button", name="open the line")).to_be_disabled()
+    take_over = page.locator("#take-over")
+    await take_over.click()
+    await take_over.click()
+    await expect(page.get_by_role("button", name="Take card payment")).to_be_enabled()
     await expect(page.locator("#owner")).to_be_hidden()

@@ -13,7 +13,7 @@ import { buildForms, buildOrder, clearErrors, echo, fill, money, readOrder, refi
 import { $, announce, icon, make, write } from "./page.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
 import { takeReasons } from "./reasons.js";
-import { AWAY, banner, customer, extension, isFinal, news, owner, protection, repeated, savedCard, say, unfit } from "./words.js";
+import { AWAY, announcedWords, announcement, banner, customer, extension, isFinal, news, owner, protectable, protection, repeated, savedCard, say, unfit } from "./words.js";
 
 const TOUCHED = "tonewall-touched";
 const EXPIRED = "Your token is no longer valid. Sign in again.";
@@ -152,12 +152,14 @@ function show() {
     return;
   }
   const capture = calls.capture(call);
-  const driven = capture ?? (call.masked ? call.capture : null); // a mask belongs to its payment, also after "Done"
+  const driven = announcement(call) ?? capture ?? (call.masked ? call.capture : null); // a mask belongs to its payment, also after "Done"
   const amount = capture ? money(capture.order) : "";
   const part = capture?.outcome?.amount;
   const approved = part === undefined ? "" : money({ ...capture.order, amount: part });
   showCall(call, capture, amount, approved);
   const theirs = showOwner(capture, driven, call);
+  $("protect").hidden = !protectable(call, capture);
+  $("protect").disabled = !(live && !busy);
   $("release").disabled = theirs || !(protection(call)?.able && live && !busy);
   showPanel(call, capture, amount, approved, theirs);
   showDemo(live && call.state === "up" && capture?.stage === "collecting");
@@ -200,7 +202,7 @@ function showPanel(call, capture, amount, approved, theirs) {
  *  has the mask, too. */
 function showOwner(capture, driven, call) {
   const theirs = Boolean(driven) && !driven.link && driven.agent !== "" && driven.agent !== me.agent;
-  const words = capture || theirs ? owner(driven, me.agent) : "";
+  const words = driven?.announced ? (theirs ? announcedWords(driven.agent) : "") : capture || theirs ? owner(driven, me.agent) : "";
   $("owner").hidden = !words;
   write($("owner"), words);
   const open = theirs && call.state === "up" && (!isFinal(driven) || call.masked);
@@ -357,15 +359,17 @@ $("sign-out").addEventListener("click", () => signOut());
 $("charge").addEventListener("click", () => act("/submit"));
 $("cancel").addEventListener("click", () => act("", { method: "DELETE" }));
 $("slow").addEventListener("click", () => act("/slow", { body: { on: !calls.current?.capture?.slow } }));
+$("protect").addEventListener("click", () => act("", {}, "mask"));
 $("release").addEventListener("click", () => act("/release", {}, "mask"));
 $("again").addEventListener("click", () => next(calls.capture(calls.current).order));
 $("repeat-order").addEventListener("click", () => again?.());
 $("repeat-leave").addEventListener("click", () => showRepeat(null));
 $("take-over").addEventListener("click", () => {
-  const capture = calls.current?.capture;
-  if (!capture) return;
-  if (takingOver === capture.id) { takingOver = ""; act("/take-over"); return; }
-  takingOver = capture.id;
+  const call = calls.current;
+  const driven = call && (announcement(call) ?? call.capture);
+  if (!driven) return;
+  if (takingOver === driven.id) { takingOver = ""; act("/take-over"); return; }
+  takingOver = driven.id;
   show();
 });
 $("done").addEventListener("click", () => next(null));

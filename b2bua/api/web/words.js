@@ -28,6 +28,9 @@ export function banner(call, capture) {
   if (call.state === "ended") return { tone: "calm", icon: "phone", title: "The call has ended", text: "" };
   if (call.state === "ringing") return { tone: "calm", icon: "phone", title: "Ringing", text: "The call has not been answered yet." };
   const running = capture && !isFinal(capture) && !capture.link;
+  if (announced(call) && !call.masked_since) {
+    return { tone: "wait", icon: "wait", title: "Securing the line", text: "One moment: the customer must not key anything yet." };
+  }
   if (running && capture.stage === "starting") {
     return { tone: "wait", icon: "wait", title: "Securing the line", text: "One moment: the customer must not key anything yet." };
   }
@@ -37,6 +40,9 @@ export function banner(call, capture) {
   if (running && call.line_fault) {
     const from = call.line_fault.address ? ` (${call.line_fault.packets} packets from ${call.line_fault.address})` : "";
     return { tone: "bad", icon: "warn", title: "The customer's phone is not heard", text: `No key can arrive. ${call.line_fault.detail}${from}` };
+  }
+  if (announced(call)) {
+    return { tone: "safe", icon: "shield", title: "The line is protected before the payment", text: `What the customer keys now reaches nobody and does not count.${dropped(call)}${maskedSince(call)}` };
   }
   if (call.mask === "held") {
     return { tone: "safe", icon: "shield", title: "The line is still protected", text: "The digits do not reach you until you open the line." };
@@ -54,9 +60,29 @@ export function banner(call, capture) {
   return { tone: "calm", icon: "phone", title: "Normal call", text };
 }
 
+/** Whether the line is protected for a payment that has not begun. */
+const announced = (call) => call.mask === "on" && call.announced_by != null;
+
+function dropped(call) {
+  if (!call.keys_dropped) return "";
+  return call.keys_dropped === 1 ? " One key was thrown away." : ` ${call.keys_dropped} keys were thrown away.`;
+}
+
+/** Whether the agent may protect the line before a payment. `capture`: the one that is shown. */
+export function protectable(call, capture) {
+  return call.state === "up" && call.mask === "off" && (!capture || isFinal(capture));
+}
+
+/** The announced payment of a call, as far as its agent matters; null where there is none. */
+export const announcement = (call) => (call.masked && call.announced_by != null ? { id: `announced ${call.id}`, agent: call.announced_by, announced: true } : null);
+
+export const announcedWords = (agent) => `The line was protected by ${agent}.`;
+
 /** The line after a payment, while the agent may open it: what a button leads to; null where there is none. */
 export function protection(call) {
-  if (call.state !== "up" || (call.mask !== "held" && call.mask !== "releasing")) return null;
+  if (call.state !== "up") return null;
+  if (announced(call)) return { text: "Start the payment now, or open the line.", able: !call.still_keying };
+  if (call.mask !== "held" && call.mask !== "releasing") return null;
   if (call.still_keying) return { text: "Wait until the customer has stopped keying, then open the line.", able: false };
   if (call.mask === "releasing") return { text: "The line opens in a moment, unless the customer keys again.", able: false };
   return { text: "Until a payment is approved the customer may go on keying. Open the line when they have stopped.", able: true };
@@ -281,6 +307,7 @@ export const customer = (call) => (call.direction === "outbound" ? call.callee :
 /** What a screen reader says of a change; "" where there is nothing new, or the panel at the end says it. */
 export function news(before, view) {
   const capture = view.capture;
+  if (announced(view) && view.masked_since && !(before && announced(before) && before.masked_since)) return `${banner(view, capture).title}.`;
   if (view.still_keying && !before?.still_keying) return `${banner(view, capture).title}. Ask them to stop.`;
   if (before?.masked && !view.masked && capture && isFinal(capture)) return "The line is open. Key presses reach you again.";
   if (!capture || isFinal(capture)) return "";

@@ -484,7 +484,7 @@ class Calls(RuleBasedStateMachine):
             while self.commands:
                 self.media_obeys(refuse=False)
 
-    @precondition(lambda self: self.call.payment.masked and not self.lost)
+    @precondition(lambda self: self.captures and self.call.payment.masked and not self.lost)
     @rule(state=st.sampled_from([CaptureState.COLLECTING, CaptureState.READY]))
     def the_customer_keys(self, state: CaptureState) -> None:
         self.answers.append(
@@ -519,7 +519,21 @@ class Calls(RuleBasedStateMachine):
     @precondition(lambda self: self.call.ended_at is None)
     @rule(
         what=st.sampled_from(
-            ["start", "start", "submit", "submit", "cancel", "reset", "ask", "release", "release"]
+            [
+                *(
+                    "start",
+                    "start",
+                    "submit",
+                    "submit",
+                    "cancel",
+                    "reset",
+                    "ask",
+                    "slow",
+                    "release",
+                    "release",
+                ),
+                *("announce", "announce"),
+            ]
         )
     )
     def agent_asks(self, what: str) -> None:
@@ -537,6 +551,10 @@ class Calls(RuleBasedStateMachine):
                     commands = call.cancel_capture(now)
                 case "release":
                     commands = call.release_mask(now)
+                case "announce":
+                    commands = call.announce_payment("", now)
+                case "slow":
+                    commands = call.slow_keys(True, now)
                 case "ask":
                     commands = call.ask_field(Field.EXPIRY, now)
                 case _:
@@ -547,7 +565,11 @@ class Calls(RuleBasedStateMachine):
         self.carry_out(commands)
 
     @precondition(lambda self: self.call.ended_at is None)
-    @rule(asks=st.lists(st.sampled_from(["start", "cancel", "release", "wait"]), min_size=2, max_size=5))
+    @rule(
+        asks=st.lists(
+            st.sampled_from(["start", "cancel", "release", "wait", "announce"]), min_size=2, max_size=5
+        )
+    )
     def the_agent_is_hasty(self, asks: list[str]) -> None:
         """Faster than media answers."""
         for what in asks:

@@ -604,6 +604,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         for method, operation in operations.items()
     ]
     assert sorted(named) == [
+        ("announce_payment", "POST /v1/calls/{call_id}/mask"),
         ("ask_field", "POST /v1/calls/{call_id}/capture/ask"),
         ("cancel_payment", "DELETE /v1/calls/{call_id}/capture"),
         ("cancel_prepared_payment", "DELETE /v1/payments/{payment_id}"),
@@ -645,6 +646,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("submit_card", "POST /v1/calls/{call_id}/capture/submit"),
         ("take_over_payment", "POST /v1/calls/{call_id}/capture/take-over"),
         ("void_payment", "POST /v1/payments/{payment_id}/voids"),
+        ("withdraw_payment", "DELETE /v1/calls/{call_id}/mask"),
     ]
     assert len({name for name, _ in named}) == len(named)
 
@@ -657,7 +659,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/feed",
         "/v1/calls/{call_id}/capture", "/v1/calls/{call_id}/capture/reset",
         "/v1/calls/{call_id}/capture/ask", "/v1/calls/{call_id}/capture/skip", "/v1/forms",
-        "/v1/calls/{call_id}/capture/slow",
+        "/v1/calls/{call_id}/capture/slow", "/v1/calls/{call_id}/mask",
         "/v1/calls/{call_id}/capture/submit", "/v1/ladders",
         "/v1/calls/{call_id}/capture/take-over", "/v1/me", "/v1/payments", "/v1/payments/{payment_id}",
         "/v1/calls/{call_id}/mask/release", "/v1/calls/{call_id}/ladder", "/v1/calls/{call_id}/ladder.svg",

@@ -65,6 +65,8 @@ OTHER = {
     ("carrier", "placeholder_tone"): "yes",
     ("carrier", "info_digits"): "yes",
     ("carrier", "slow_keys"): "yes",
+    ("carrier", "pre_mask"): "answer",
+    ("carrier", "pre_mask_time"): "60",
     ("pbx", "dtmf"): "rfc4733",
     ("pbx", "feature_codes"): "yes",
     ("feature_codes", "start"): "11",

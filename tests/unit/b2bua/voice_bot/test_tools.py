@@ -29,7 +29,16 @@ from tests.stack import free_port
 TOKEN = "a-token-for-the-tests"
 COLLEAGUE = "another-token-of-the-tests"
 ORDER = {"amount": "49.90", "currency": "EUR", "reference": "INV-2041"}
-TOOLS = {"find_call", "take_payment", "payment_status", "ask_again", "charge", "cancel", "send_link"}
+TOOLS = {
+    "find_call",
+    "protect_line",
+    "take_payment",
+    "payment_status",
+    "ask_again",
+    "charge",
+    "cancel",
+    "send_link",
+}
 
 
 @asynccontextmanager
@@ -95,6 +104,15 @@ async def test_the_tools_are_listed_with_what_they_do(url: str) -> None:
         tools = {tool.name: tool for tool in (await bot.list_tools()).tools}
     assert set(tools) == TOOLS
     assert all(tool.description and tool.output_schema for tool in tools.values())
+
+
+async def test_the_line_is_protected_before_a_payment(url: str, desk: FakeDesk) -> None:
+    desk.up()
+    asked = await ask(url, "protect_line", call="c-1")
+    assert (asked["stage"], asked["protected"]) == ("none", False), "asked for, not confirmed"
+    assert desk.asked[-1] == ("announce", "c-1")
+    desk.confirm_mask()
+    assert (await ask(url, "payment_status", call="c-1"))["protected"]
 
 
 async def test_a_payment_goes_from_call_to_outcome(url: str, desk: FakeDesk) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from media.events import AnyAnswer, Done, KeyingChanged, Refused, SessionId, SetMask
 from media.service import unmasking
+from media.service.session_protocol import KeyFigures
 from media.service.unmasking import Unmasking
 from media.settings import MaskTimes
 from tests.stack import until
@@ -26,8 +27,14 @@ class Session:
     def __init__(self) -> None:
         self.key_at = float("-inf")
 
+        self.figures = KeyFigures()
+
     def press(self) -> None:
         self.key_at = asyncio.get_running_loop().time()
+        self.figures = KeyFigures(events=self.figures.events + 1)
+
+    def key_figures(self) -> KeyFigures:
+        return self.figures
 
     def is_quiet(self, seconds: float) -> bool:
         return asyncio.get_running_loop().time() - self.key_at >= seconds
@@ -43,14 +50,20 @@ class Bench:
         self.off_at: list[float] = []
         self.answers: list[AnyAnswer] = []
         self.reported: list[bool] = []
+        self.counted: list[int] = []
         self.unmasking = Unmasking(
             MaskTimes(guard_time=GUARD, release_time=RELEASE),
             find=lambda _: self.session,  # type: ignore[arg-type,return-value]
             runs=lambda _: self.runs,
             take_off=self._take_off,
-            tell=lambda news: self.reported.append(news.keying) if isinstance(news, KeyingChanged) else None,
+            tell=self._tell,
         )
         self.unmasking.went_on(S)
+
+    def _tell(self, news: KeyingChanged) -> None:
+        if news.keying is not (self.reported[-1] if self.reported else False):
+            self.reported.append(news.keying)
+        self.counted.append(news.keys)
 
     def _take_off(self, command: SetMask, answer: Callable[[AnyAnswer], None]) -> None:
         self.off_at.append(asyncio.get_running_loop().time())
@@ -198,3 +211,39 @@ async def test_a_session_that_is_gone_keeps_nothing(at: Bench) -> None:
     at.ask()  # whoever carries it out says that there is none
     assert at.answers[-1] == Done(serial=7)
     assert at.unmasking._masks == {}
+
+
+# --- before a capture -----------------------------------------------------------------------------
+
+
+async def test_keys_before_a_capture_are_reported_and_counted_and_those_of_the_capture_are_not(
+    at: Bench,
+) -> None:
+    at.runs = False
+    assert at.session is not None
+    at.session.press()  # before the mask went on
+    at.unmasking.went_on(S, announced=True)
+    at.session.press()
+    at.session.press()
+    await until(lambda: 2 in at.counted, "two keys")
+    assert at.reported[-1]
+    at.runs = True
+    await until(lambda: not at.reported[-1], "the capture's own keys")
+    at.session.press()
+    at.ends()
+    await until(lambda: at.counted[-1] == 0, "a count of its own after the capture")
+
+
+async def test_a_key_by_info_is_counted_too(at: Bench) -> None:
+    at.runs = False
+    at.unmasking.went_on(S, announced=True)
+    at.unmasking.key_came(S)
+    await until(lambda: 1 in at.counted, "the key")
+
+
+async def test_an_announced_mask_goes_off_as_one_without_a_capture_does(at: Bench) -> None:
+    at.runs = False
+    at.unmasking.went_on(S, announced=True)
+    began = asyncio.get_running_loop().time()
+    at.ask(RELEASED)
+    assert GUARD <= await at.off() - began < RELEASE
