@@ -36,9 +36,9 @@ from b2bua.config.assembly import (
     trunk_policies,
 )
 from b2bua.config.audit_log import build_recorder, end_log, start_log
-from b2bua.config.link_settings import LinkSettings
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import CdrSettings, SignallingSettings
+from b2bua.config.webhook_target import WebhookTarget
 from b2bua.ladder.ladders import Ladders
 from b2bua.notify.sender import Sender
 from b2bua.records.payments import PaymentTable
@@ -47,6 +47,7 @@ from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.transport.tls import TlsContexts
 from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.link_service import LinkPolicy
+from b2bua.switchboard.payment_notices import NoticePolicy
 from b2bua.switchboard.switchboard import Switchboard
 from media.client import MediaClient
 from media.form_description import describe
@@ -103,6 +104,8 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     audit = build_recorder(settings, time.time)
     service = _build_service(settings.links)
     policy = LinkPolicy(settings.links.expires, service.send if service is not None else None)
+    listener = _build_service(settings.notify)
+    notices = NoticePolicy(listener.send if listener is not None else None, settings.notify.chosen)
     board = Switchboard(
         _build_plan(settings, audit),
         keep_record,
@@ -111,6 +114,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         records.fault,
         _open_payments(settings.cdr),
         policy,
+        notices,
     )
     engine = _build_engine(settings, board, ladders)
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
@@ -158,8 +162,9 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task
-    if service is not None:
-        await service.close()
+    for each in (service, listener):
+        if each is not None:
+            await each.close()
     records.close()
     return ended == {stopping}
 
@@ -205,15 +210,15 @@ def _open_payments(settings: CdrSettings) -> PaymentTable:
         ) from None
 
 
-def _build_service(settings: LinkSettings) -> Sender | None:
-    """The company's own service that takes payment links, where there is one. Raises ConfigError
-    where its certificate authorities cannot be used."""
+def _build_service(settings: WebhookTarget) -> Sender | None:
+    """The company's own service of a section, where there is one. Raises ConfigError where its
+    certificate authorities cannot be used."""
     if not settings.webhook_url:
         return None
     try:
         return Sender(settings.webhook_url, settings.webhook_secret.get_secret_value(), settings.ca_file)
     except OSError:  # ssl.SSLError, too
-        raise ConfigError("[links] ca_file: expected certificates, as a PEM file") from None
+        raise ConfigError(f"[{settings.section}] ca_file: expected certificates, as a PEM file") from None
 
 
 async def _prune_payments(board: Switchboard, retention: float) -> None:

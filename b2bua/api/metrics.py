@@ -46,6 +46,9 @@ _GAUGES = {
     "open_links": "Payment links that are open, or whose end is not known.",
     "waiting_webhooks": "Messages to the service that takes payment links, which it has not taken.",
     "oldest_waiting_webhook": "Seconds since the oldest of them was written.",
+    "prepared_payments": "Payments that are prepared, and wait for a call or for an agent.",
+    "payment_waiting_webhooks": "Messages to the service that hears of payments, which it has not taken.",
+    "payment_oldest_waiting_webhook": "Seconds since the oldest of them was written.",
     "open_circuits": "Providers that are passed by, because their circuit breaker is open.",
     "descriptors": "Open file descriptors of the media process.",
 }
@@ -53,6 +56,8 @@ _TOTALS = {
     "leaks": "Keys that got through a mask and were stopped by the canary, since the media process started.",
     "decided_payments": "Unknown payments whose outcome was found later.",
     "given_up_webhooks": "Messages to that service that were given up, since the process started.",
+    "payment_given_up_webhooks": "Messages to the service that hears of payments that were given up.",
+    "dropped_payment_webhooks": "Those for which there was no room.",
     "strangers": "Requests of nobody's trunk that were refused.",
 }
 

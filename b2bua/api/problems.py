@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from b2bua.call.prepared import TooMany
 from b2bua.call.view import (
     NoSuchCall,
     NoSuchPayment,
@@ -24,7 +25,6 @@ from b2bua.call.view import (
     NotWell,
     NotYours,
     Repeated,
-    TooMany,
 )
 
 MEDIA_TYPE: Final = "application/problem+json"

@@ -88,6 +88,10 @@ def keys_of(facts: CallFacts) -> set[tuple[str, str]]:
     }
 
 
+class TooMany(Exception):
+    """There is no room for one more; `str(error)` says of what, fit for the agent's eyes."""
+
+
 class PreparedState(StrEnum):
     """The states of a prepared payment. In the last three it is prepared no more."""
 

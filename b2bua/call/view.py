@@ -17,6 +17,7 @@ from b2bua.call.key_notes import CaptureNote
 from b2bua.call.link import LinkView
 from b2bua.call.order import Order
 from b2bua.call.prepared import PreparedView
+from b2bua.call.take_over import TakeOver
 from b2bua.call.unattended_view import UnattendedView
 from media.events import FieldName, FieldProgress
 from provider_adapters.payment import Operation, Outcome, Unknown
@@ -101,6 +102,7 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
     started_by: str = ""
     agent: str = ""
     taken_over_by: tuple[str, ...] = ()
+    take_overs: tuple[TakeOver, ...] = ()
     started_at: str
     submitted_at: str | None = None
     settled_at: str | None = None
@@ -204,10 +206,6 @@ class NotOffered(Exception):
     def __init__(self, field: str, what: str) -> None:
         super().__init__(what)
         self.field = field
-
-
-class TooMany(Exception):
-    """There is no room for one more; `str(error)` says of what, fit for the agent's eyes."""
 
 
 class KeyReused(Exception):

@@ -2,68 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import ClassVar
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import Field
 
 from b2bua.call.link import MAX_EXPIRES, MIN_EXPIRES
-from b2bua.config.values import check_readable
-from b2bua.notify.address import check_url
-from b2bua.notify.signature import decode_secret
-from tonewall.ini import Section
-from tonewall.secret_file import read_secret
+from b2bua.config.webhook_target import WebhookTarget
 
 
-def _url(value: str) -> str:
-    return check_url(value) if value else value
-
-
-def _secret(value: SecretStr) -> SecretStr:
-    if value.get_secret_value():
-        decode_secret(value.get_secret_value())
-    return value
-
-
-class LinkSettings(Section):
-    """`[links]` of sip.conf."""
+class LinkSettings(WebhookTarget):
+    """`[links]` of sip.conf. Its service sends links by SMS or e-mail."""
 
     section: ClassVar[str] = "links"
 
     expires: float = Field(
         86_400.0, ge=MIN_EXPIRES, le=MAX_EXPIRES, description="seconds that a payment link is open"
     )
-    webhook_url: Annotated[str, AfterValidator(_url)] = Field(
-        "",
-        description="the URL of your own service that sends links by SMS or e-mail; https, http on loopback",
-    )
-    webhook_secret: Annotated[SecretStr, AfterValidator(_secret)] = Field(
-        SecretStr(""), description="the secret that its webhooks are signed with: whsec_ and base64"
-    )
-    webhook_secret_file: Path | None = Field(
-        None,
-        description="the file in which the secret stands; read at the start, and goes before webhook_secret",
-    )
-    ca_file: str = Field(
-        "", description="certificate authorities to trust for it instead of the public ones, as a PEM file"
-    )
-
-    @field_validator("ca_file")
-    @classmethod
-    def _is_file(cls, value: str) -> str:
-        return check_readable(value)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _complete(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """Take the secret out of its file."""
-        file = values.get("webhook_secret_file")
-        if not file:
-            return values
-        return {**values, "webhook_secret": read_secret(Path(file), "webhook_secret_file")}
-
-    def faults(self) -> list[str]:
-        """What is missing, a line each."""
-        if self.webhook_url and not self.webhook_secret.get_secret_value():
-            return ["[links] webhook_secret: expected whsec_ and base64, since webhook_url is given"]
-        return []

@@ -12,6 +12,7 @@ from b2bua.config.field_settings import FieldSettings
 from b2bua.config.form_settings import FormSettings
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.link_settings import LinkSettings
+from b2bua.config.notify_settings import NotifySettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import SECTIONS, SEVERAL, ApiSettings, CdrSettings, Settings, SignallingSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings
@@ -78,6 +79,7 @@ def read_signalling(sections: Sections) -> SignallingSettings:
         links=load(LinkSettings, sections),
         feature_codes=load(FeatureCodeSettings, sections),
         audit=load(AuditSettings, sections),
+        notify=load(NotifySettings, sections),
     )
     if faults := find_signalling_faults(own):
         raise ConfigError("\n".join(faults))

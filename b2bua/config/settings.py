@@ -21,6 +21,7 @@ from b2bua.config.field_settings import FieldSettings
 from b2bua.config.form_settings import FormSettings
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.link_settings import LinkSettings
+from b2bua.config.notify_settings import NotifySettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from b2bua.config.values import split_list
@@ -123,6 +124,7 @@ class SignallingSettings:
     cdr: CdrSettings
     links: LinkSettings
     feature_codes: FeatureCodeSettings
+    notify: NotifySettings
     audit: AuditSettings = field(default_factory=lambda: load(AuditSettings, {}, {}))
     agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
     forms: Mapping[str, FormSettings] = field(default_factory=dict)
@@ -131,6 +133,7 @@ class SignallingSettings:
     def environment(self) -> dict[str, str]:
         """These sections as environment variables, for the b2bua process. Secrets are in clear."""
         single: list[Section] = [self.general, self.api, self.cdr, self.links, self.feature_codes, self.audit]
+        single.append(self.notify)
         several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups}
         several |= {**self.forms, **self.fields}
         variables = {NAMED: ",".join(several)}
@@ -195,6 +198,7 @@ SECTIONS: Mapping[str, type[Section]] = {
         LinkSettings,
         FeatureCodeSettings,
         AuditSettings,
+        NotifySettings,
         ProviderSettings,
         WebhookSettings,
     )

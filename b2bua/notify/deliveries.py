@@ -2,7 +2,9 @@
 
 Rule 1: of one subject, a message is sent only after the one before it was taken or given up.
 Rule 2: a message is tried again after a pause that grows; at its time it is given up.
-Rule 3: what became of an attempt is noted by `note` before the next message of its subject is sent.
+Rule 3: where the last message of a subject waits, those before it that may be lost are tried once
+        more at most, and none of them after one that was not taken.
+Rule 4: what became of an attempt is noted by `note` before the next message of its subject is sent.
 """
 
 from __future__ import annotations
@@ -34,19 +36,33 @@ class Deliveries:
         note: Callable[[Message, Result, str], Awaitable[None]],
         clock: Callable[[], float],
         tasks: BackgroundTasks,
+        kept_free: int = 0,
     ) -> None:
+        """`kept_free`: how many of the messages that are sent at once are for subjects whose last
+        one waits."""
         self._send, self._note, self._clock, self._tasks = send, note, clock, tasks
         self._waiting: dict[str, deque[Message]] = {}
+        self._kept_free = kept_free
         self._under_way: set[str] = set()  # subjects
-        self._superseded: set[str] = set()  # messages under way that are not tried again
+        self._superseded: set[str] = set()  # messages that are not tried again
+        self._last: set[str] = set()  # subjects whose last message waits
         self._given_up = 0
         self.reason = ""
         """Why the newest attempt failed; empty where it did not."""
 
-    def add(self, message: Message, *, only: bool = False) -> None:
-        """A message that is on disk. `only`: those of its subject that wait are not sent any
-        more."""
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
+    def count_of(self, subject: str) -> int:
+        """How many messages of a subject wait."""
+        return len(self._waiting.get(subject, ()))
+
+    def add(self, message: Message, *, only: bool = False, last: bool = False) -> None:
+        """A message that is on disk, or may be lost. `only`: those of its subject that wait are not
+        sent any more; `last`: it must not wait for them for long."""
         waiting = self._waiting.setdefault(message.subject, deque())
+        if last:
+            self._hurry(waiting, message.subject)
         if only:
             kept = [waiting[0]] if message.subject in self._under_way else []
             self._superseded |= {each.id for each in kept}
@@ -63,7 +79,10 @@ class Deliveries:
             for subject, waiting in self._waiting.items()
             if subject not in self._under_way and waiting[0].next_at <= now
         ]
-        for each in sorted(due, key=lambda message: message.next_at)[: _AT_ONCE - len(self._under_way)]:
+        for each in sorted(due, key=lambda message: (message.subject not in self._last, message.next_at)):
+            most = _AT_ONCE if each.subject in self._last else _AT_ONCE - self._kept_free
+            if len(self._under_way) >= most:
+                break
             self._under_way.add(each.subject)
             self._tasks.start(self._try(each), "notify")
 
@@ -105,5 +124,20 @@ class Deliveries:
         self._superseded.discard(message.id)
         self._given_up += result == "given_up"
         waiting.popleft()
+        while result == "given_up" and waiting and waiting[0].id in self._superseded:
+            self._superseded.discard(waiting.popleft().id)
+            self._given_up += 1
         if not waiting:
             del self._waiting[message.subject]
+            self._last.discard(message.subject)
+
+    def _hurry(self, waiting: deque[Message], subject: str) -> None:
+        """Rule 3."""
+        self._last.add(subject)
+        under_way = [waiting.popleft()] if subject in self._under_way and waiting else []
+        has_failed = any(each.attempts for each in waiting)
+        left = [each for each in waiting if each.is_kept or not has_failed]
+        self._given_up += len(waiting) - len(left)
+        waiting.clear()
+        waiting.extend([*under_way, *left])
+        self._superseded |= {each.id for each in waiting if not each.is_kept}

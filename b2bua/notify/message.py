@@ -9,8 +9,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """`id` stays the same however often it is sent. Of one `subject`, each message waits for the
     one before it. `body`: JSON.
 
-    `until`: when it is given up; `next_at`: when it is tried next; both, and `created_at`, in
-    seconds since the epoch."""
+    `is_kept`: it is on disk until it was taken or given up; any other may be lost. `until`: when it
+    is given up; `next_at`: when it is tried next; both, and `created_at`, in seconds since the
+    epoch."""
 
     id: str
     subject: str
@@ -20,3 +21,4 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     until: float
     attempts: int = 0
     next_at: float = 0.0
+    is_kept: bool = True

@@ -28,6 +28,7 @@ from b2bua.call.view import KeyReused, PaymentView
 from b2bua.records.decoding import decode_record
 from b2bua.records.follow_ups import FollowUpTable
 from b2bua.records.links import LinkTable
+from b2bua.records.notices import NoticeTable
 from provider_adapters.payment import FollowUpOutcome, outcome_type
 from tonewall.disk import check_space
 from tonewall.log import get_logger
@@ -72,6 +73,7 @@ class PaymentTable:
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=FULL")
         self._database.executescript(_TABLES)
+        self.notices = NoticeTable(self._database)
         self.follow_ups = FollowUpTable(self._database, self._transaction)
         self.links = LinkTable(self._database, self._transaction, self.find, self.put)
         if path != IN_MEMORY:
@@ -87,6 +89,11 @@ class PaymentTable:
     def put(self, payment: PaymentView, *, is_recorded: bool = False) -> None:
         """Write a payment as it stands. `is_recorded`: its call's record, which waited here, is
         with the records now."""
+        with contextlib.nullcontext() if self._database.in_transaction else self._transaction():
+            self.notices.note(payment)
+            self._put(payment, is_recorded=is_recorded)
+
+    def _put(self, payment: PaymentView, *, is_recorded: bool) -> None:
         started_at = datetime.fromisoformat(payment.started_at).timestamp()
         outcome = outcome_type(payment.outcome) if payment.outcome else None
         self._database.execute(

@@ -225,6 +225,7 @@ class Executor:
     def _remove(self, entry: Entry) -> None:
         self._context.registry.remove(entry)
         self.linking.leave(entry)
+        self._context.payments.notices.forget(entry.call.id)
         # After an error it may have borrowed a leg still, or lent one.
         self._release_leg(entry)
         self._send_to_borrower(entry, LegHungUp("internal error"))

@@ -28,7 +28,7 @@ class Faults:
     """What is known of the parts. `connected`: whether media is; `records`: what is wrong with the
     call records; `payments`: why none can be noted down; `passed_by`: the providers whose circuit
     breaker is open; `links`: why the service that takes payment links does not; `audit`: what is
-    wrong with the audit log.
+    wrong with the audit log; `notices`: why the service that hears of payments takes nothing.
 
     `clock` gives seconds and never runs backwards."""
 
@@ -41,9 +41,10 @@ class Faults:
         passed_by: Callable[[], tuple[str, ...]] = lambda: (),
         links: Callable[[], str | None] = lambda: None,
         audit: Callable[[], Fault | None] = lambda: None,
+        notices: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._connected, self._records, self._clock, self._payments = connected, records, clock, payments
-        self._passed_by, self._links, self._audit = passed_by, links, audit
+        self._passed_by, self._links, self._audit, self._notices = passed_by, links, audit, notices
         self._counted: Counted | None = None
         self._payer_seen = float("-inf")  # when one waited last
 
@@ -67,6 +68,7 @@ class Faults:
             self._audit(),
             self._providers(),
             self._service(),
+            self._notified(),
             self._call_records(),
         )
         return tuple(fault for fault in found if fault is not None)
@@ -123,6 +125,16 @@ class Faults:
             f"({why}). They are tried again."
         )
         return Fault(what="links", says=says, stops=None)
+
+    def _notified(self) -> Fault | None:
+        why = self._notices()
+        if why is None:
+            return None
+        says = (
+            f"Nobody hears how payments go: the service at [notify] webhook_url does not take it ({why}). "
+            "How they ended is tried again."
+        )
+        return Fault(what="notify", says=says, stops=None)
 
     def _call_records(self) -> Fault | None:
         fault = self._records()

@@ -50,14 +50,15 @@ def _message(kind: str, payment: PaymentView, to: Recipient, at: str, now: float
         "agent": payment.started_by,
     }
     if payment.outcome is not None:
-        data["outcome"] = _outcome(payment.outcome)
+        data["outcome"] = outcome_words(payment.outcome)
     body = msgspec.json.encode({"type": kind, "timestamp": at, "data": data})
     return Message(
         id=f"msg_{token(16)}", subject=payment.id, kind=kind, body=body, created_at=now, until=until
     )
 
 
-def _outcome(outcome: Outcome) -> dict[str, Any]:
+def outcome_words(outcome: Outcome) -> dict[str, Any]:
+    """What a service is told of an outcome; of a card's token there is nothing."""
     said: dict[str, Any] = {"type": outcome_type(outcome)}
     names = ("reference", "amount") if isinstance(outcome, APPROVALS) else ("reason",)
     return said | {name: getattr(outcome, name) for name in names if hasattr(outcome, name)}

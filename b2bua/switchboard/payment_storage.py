@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from b2bua.call.view import NotWell
+from b2bua.notify.message import Message
 from b2bua.records.payments import PaymentTable
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
@@ -35,18 +36,25 @@ class PaymentStorage:
         # Of the newest attempt that failed, until a write succeeds.
         self._error: str | None = None
         self._trying = False
+        # Gets each message about the end of a payment once it is on disk.
+        self.on_notice: Callable[[Message], None] = lambda _: None
 
     def run(self, work: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> asyncio.Future[R]:
         """Run a method of the table. The future raises sqlite3.Error."""
+        loop = asyncio.get_running_loop()
 
         def noting_errors() -> R:
+            self.table.notices.take_new()  # of a transaction that failed
             try:
-                return work(*arguments, **keywords)
+                result = work(*arguments, **keywords)
             except sqlite3.Error as error:
                 self._error = str(error)
                 raise
+            for notice in self.table.notices.take_new():
+                loop.call_soon_threadsafe(self.on_notice, notice)
+            return result
 
-        return asyncio.get_running_loop().run_in_executor(self._thread, noting_errors)
+        return loop.run_in_executor(self._thread, noting_errors)
 
     async def ask(self, work: Callable[P, R], *arguments: P.args, **keywords: P.kwargs) -> R:
         """Run a method of the table for an agent. Raises NotWell where the table cannot be used."""

@@ -21,6 +21,7 @@ import msgspec
 from b2bua.call.cdr import CallRecord
 from b2bua.call.order import RequestName
 from b2bua.call.payment import FINAL
+from b2bua.call.take_over import TakeOver
 from b2bua.call.view import CallView, CaptureStage, NotNow, PaymentView, Repeated
 from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.deferred_records import DeferredRecords
@@ -28,6 +29,7 @@ from b2bua.switchboard.follow_ups import FollowUps
 from b2bua.switchboard.link_service import LinkPolicy, LinkService
 from b2bua.switchboard.links import Links
 from b2bua.switchboard.open_payments import OpenPayment, ask_for_all, given_up, questions
+from b2bua.switchboard.payment_notices import NoticePolicy, PaymentNotices
 from b2bua.switchboard.payment_reading import PaymentReading
 from b2bua.switchboard.payment_storage import PaymentStorage
 from b2bua.switchboard.payment_views import known_ids, payment_view, shared_fields, timestamp
@@ -40,6 +42,7 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 _RESTARTED = "Tonewall was restarted before the card was submitted; nothing was charged."
 _ELSEWHERE = (CaptureStage.LINKED, CaptureStage.PREPARED)  # stages that others keep
+_MAX_TAKE_OVERS = 8  # that are kept
 _RETRY = (1.0, 30.0)  # seconds between two attempts to write: first, longest
 
 
@@ -54,6 +57,7 @@ class Payments(PaymentReading):
         publish: Callable[[PaymentView], None],
         record: Callable[[CallRecord], None],
         links: LinkPolicy | None = None,
+        notices: NoticePolicy | None = None,
     ) -> None:
         self._clock, self._publish = clock, publish
         self._storage = PaymentStorage(table)
@@ -64,6 +68,7 @@ class Payments(PaymentReading):
         self.link_service = LinkService(self._storage, clock, publish, self.link_policy.send)
         self.links = Links(self._storage, clock, publish, self.link_service)
         self.prepared = PreparedPayments(self._storage, clock, publish)
+        self.notices = PaymentNotices(self._storage, clock, notices or NoticePolicy())
         self._open: dict[str, OpenPayment] = {}
         self._submitting: set[str] = set()
 
@@ -73,6 +78,7 @@ class Payments(PaymentReading):
         await self.follow_ups.resume()
         await self.links.resume()
         await self.prepared.resume()
+        await self.notices.resume()
         for view in await self._storage.run(self._storage.table.open):
             if view.id in self._open or view.stage in _ELSEWHERE:
                 continue
@@ -109,6 +115,7 @@ class Payments(PaymentReading):
     def look(self) -> None:
         """Where the table was not usable, try it again; end what was prepared for too long."""
         self.prepared.look()
+        self.notices.look()
         self._storage.retry()
 
     # --- the steps of a payment -------------------------------------------------------------------
@@ -168,6 +175,7 @@ class Payments(PaymentReading):
 
     def observe(self, call: CallView) -> None:
         """Follow a call's changes of its payment."""
+        self.notices.observe(call)
         capture = call.capture
         if capture is not None and capture.id in self._open:
             self._change(capture.id, **shared_fields(capture))
@@ -278,10 +286,15 @@ class Payments(PaymentReading):
             after = msgspec.structs.replace(after, submitted_at=None)
         if after.stage in FINAL:
             after = msgspec.structs.replace(after, settled_at=timestamp(self._clock()))
+        is_taken_over = before.agent != after.agent
+        if is_taken_over:
+            passed = TakeOver(at=timestamp(self._clock()), by=after.agent, from_agent=before.agent)
+            kept = (*before.take_overs, passed)[-_MAX_TAKE_OVERS:]
+            after = msgspec.structs.replace(after, take_overs=kept)
         found.view = after
-        if (before.stage, before.agent) != (after.stage, after.agent):
+        if before.stage != after.stage or is_taken_over:
             self._publish(after)
-        if after.stage in FINAL or was_charging != (after.stage is CaptureStage.CHARGING):
+        if after.stage in FINAL or is_taken_over or was_charging != (after.stage is CaptureStage.CHARGING):
             self._persist(found)
 
     def _persist(self, found: OpenPayment) -> None:

@@ -26,10 +26,11 @@ from b2bua.call.prepared import (
     PreparedEvent,
     PreparedState,
     PreparedView,
+    TooMany,
     keys_of,
 )
 from b2bua.call.state import CAPTURE_TRANSITIONS, PREPARED_TRANSITIONS, CaptureEvent, step
-from b2bua.call.view import CaptureStage, NoSuchCall, NoSuchPayment, NotNow, PaymentView, Repeated, TooMany
+from b2bua.call.view import CaptureStage, NoSuchCall, NoSuchPayment, NotNow, PaymentView, Repeated
 from b2bua.switchboard.payment_storage import PaymentStorage
 from b2bua.switchboard.payment_views import timestamp
 from tonewall.log import get_logger

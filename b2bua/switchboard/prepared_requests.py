@@ -126,6 +126,7 @@ class PreparedRequests(ABC):
         prepared.calls, prepared.bound = self._executor.linking.answered, self._on_bound
 
     def _on_bound(self, view: PaymentView) -> None:
+        self._context.payments.notices.bound(view)
         if view.prepared is not None and view.prepared.start == "at_answer":
             self._context.payments.start(self._start_at_answer(view))
 

@@ -33,6 +33,7 @@ from b2bua.switchboard.feature_keys import FeatureKeys
 from b2bua.switchboard.handover import Handover
 from b2bua.switchboard.interfaces import Engine, Media, Plan, Reconciler
 from b2bua.switchboard.link_service import LinkPolicy
+from b2bua.switchboard.payment_notices import NoticePolicy
 from b2bua.switchboard.payment_provider import with_offers
 from b2bua.switchboard.payment_requests import PaymentRequests
 from b2bua.switchboard.payments import Payments
@@ -73,13 +74,15 @@ class Switchboard(PaymentRequests, Handover):
         records: Callable[[], RecordsFault | None] = lambda: None,
         payments: PaymentTable | None = None,
         links: LinkPolicy | None = None,
+        notices: NoticePolicy | None = None,
     ) -> None:
         """`record` stores a call record; `records` reports what is wrong with them; `links`: how
-        payment links are opened and handed over; `clock` gives seconds since the epoch and never
-        runs backwards."""
+        payment links are opened and handed over; `notices`: who hears how payments go; `clock`
+        gives seconds since the epoch and never runs backwards."""
         self._plan = plan
         feed, limiter, ladders = Feed(), Limiter(plan.limits), ladders or Ladders()
-        all_payments = Payments(payments or PaymentTable(), clock, self._publish_payment, record, links)
+        table = payments or PaymentTable()
+        all_payments = Payments(table, clock, self._publish_payment, record, links, notices)
         self._context = SwitchboardContext(
             clock, limiter, ladders, Registry(limiter, ladders), feed, all_payments, RunQueue(),
             plan.agent_charging, plan.forms,
@@ -87,6 +90,7 @@ class Switchboard(PaymentRequests, Handover):
         self._faults = Faults(
             lambda: self._context.has_media, records, clock, all_payments.fault,
             lambda: all_payments.reconciliation.passed_by, all_payments.link_service.fault, plan.audit,
+            all_payments.notices.fault,
         )  # fmt: skip
         self._executor = Executor(self._context)
         self._features = FeatureKeys(self, self._context, self._executor, plan.feature_codes)
@@ -318,7 +322,7 @@ class Switchboard(PaymentRequests, Handover):
         """See CallDesk."""
         found = health(len(self._context.registry), self._context.engine, self._context.media, self._counted)
         payments = self._context.payments
-        found |= payments.reconciliation.health(self._context.reconciler)
+        found |= payments.reconciliation.health(self._context.reconciler) | payments.notices.health()
         return found | payments.follow_ups.health() | payments.links.health() | payments.prepared.health()
 
     def faults(self) -> tuple[Fault, ...]:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from b2bua.call.order import Order
-from b2bua.call.prepared import CallFacts, FindBy, PreparedState, PreparedView
-from b2bua.call.view import CaptureStage, NotNow, PaymentView, TooMany
+from b2bua.call.prepared import CallFacts, FindBy, PreparedState, PreparedView, TooMany
+from b2bua.call.view import CaptureStage, NotNow, PaymentView
 from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.payment_storage import PaymentStorage
 from b2bua.switchboard.payment_views import timestamp

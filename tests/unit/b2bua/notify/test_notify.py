@@ -94,7 +94,7 @@ def test_other_addresses_are_refused(url: str) -> None:
 class Line:
     """A service that answers as the test says, and what was noted."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept_free: int = 0) -> None:
         self.now = 0.0
         self.refuses = ""
         self.sent: list[str] = []
@@ -103,7 +103,7 @@ class Line:
         self.at_once = 0
         self.most = 0
         self.tasks = BackgroundTasks()
-        self.deliveries = Deliveries(self.send, self.note, lambda: self.now, self.tasks)
+        self.deliveries = Deliveries(self.send, self.note, lambda: self.now, self.tasks, kept_free=kept_free)
 
     async def send(self, each: Message, now: float) -> str:
         self.sent.append(each.id)
@@ -211,3 +211,89 @@ async def test_eight_are_sent_at_once() -> None:
     line.held.set()
     await line.idle()
     assert (line.most, len(set(line.sent)), len(line.sent)) == (8, 20, 20)
+
+
+# --- the last message of a subject ----------------------------------------------------------------
+
+
+def progress(number: int, subject: str = "p-1") -> Message:
+    return Message(
+        id=f"msg_{number}",
+        subject=subject,
+        kind="test",
+        body=b"{}",
+        created_at=0.0,
+        until=60.0,
+        is_kept=False,
+    )
+
+
+async def test_the_last_is_sent_behind_what_waits_where_the_service_is_well() -> None:
+    line = Line()
+    line.held = asyncio.Event()
+    for number in range(3):
+        line.deliveries.add(progress(number))
+    line.deliveries.add(message(3), last=True)
+    line.held.set()
+    await line.idle()
+    assert line.sent == ["msg_0", "msg_1", "msg_2", "msg_3"]
+    assert len(line.deliveries) == line.deliveries.count_of("p-1") == 0
+
+
+async def test_the_last_does_not_wait_for_what_has_failed() -> None:
+    line = Line()
+    line.refuses = "timeout"
+    for number in range(3):
+        line.deliveries.add(progress(number))
+    await line.idle()
+    line.refuses = ""
+    line.deliveries.add(message(3), last=True)
+    await line.idle()
+    assert line.sent == ["msg_0", "msg_3"]
+    assert line.deliveries.health()["given_up_webhooks"] == 3
+
+
+async def test_the_last_waits_for_one_failure_at_most() -> None:
+    line = Line()
+    line.held = asyncio.Event()
+    for number in range(4):
+        line.deliveries.add(progress(number))
+    await until(lambda: line.sent, "the attempt")
+    line.deliveries.add(message(4), last=True)
+    line.refuses = "timeout"
+    held, line.held = line.held, None
+    held.set()
+    await line.idle()
+    assert line.sent == ["msg_0", "msg_4"]  # which fails as well, and is tried again
+    assert line.noted[0] == ("msg_0", "given_up", "timeout")
+    line.refuses = ""
+    line.after(2)
+    await line.idle()
+    assert line.sent == ["msg_0", "msg_4", "msg_4"]
+    assert len(line.deliveries) == 0
+
+
+async def test_what_is_kept_is_not_dropped_for_the_last() -> None:
+    line = Line()
+    line.refuses = "timeout"
+    line.deliveries.add(message(1), last=True)
+    await line.idle()
+    line.deliveries.add(message(2), last=True)
+    line.refuses = ""
+    line.after(2)
+    await line.idle()
+    assert line.sent == ["msg_1", "msg_1", "msg_2"]
+
+
+async def test_progress_leaves_room_for_ends() -> None:
+    line = Line(kept_free=2)
+    line.held = asyncio.Event()
+    for number in range(20):
+        line.deliveries.add(progress(number, f"p-{number}"))
+    await until(lambda: line.at_once == 6, "six attempts")
+    line.deliveries.add(message(30, "p-30"), last=True)
+    await until(lambda: line.at_once == 7, "the end's attempt")
+    assert line.sent[-1] == "msg_30"
+    line.held.set()
+    await line.idle()
+    assert (line.most, len(set(line.sent))) == (7, 21)

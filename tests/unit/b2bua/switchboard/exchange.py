@@ -17,6 +17,7 @@ from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.interfaces import Plan
 from b2bua.switchboard.link_service import LinkPolicy
+from b2bua.switchboard.payment_notices import NoticePolicy
 from b2bua.switchboard.switchboard import Switchboard
 from media.events import (
     AnyAnswer,
@@ -201,6 +202,7 @@ class Exchange:
         links: LinkPolicy | None = None,
         policies: Mapping[str, TrunkPolicy] | None = None,
         extensions: Mapping[str, str] | None = None,
+        notices: NoticePolicy | None = None,
     ) -> None:
         self.wire = Wire()
         self.records: list[CallRecord] = []
@@ -218,8 +220,9 @@ class Exchange:
         self.passed = 0.0  # seconds that a test lets pass at once
         loop = asyncio.get_running_loop()
         self.board = Switchboard(
-            plan, self.records.append, lambda: loop.time() + self.passed, payments=payments, links=links
-        )
+            plan, self.records.append, lambda: loop.time() + self.passed, payments=payments, links=links,
+            notices=notices,
+        )  # fmt: skip
         self.reconciler = PlayedReconciler()
         self.board.connect(self.wire, self.wire, self.reconciler)
         self.wire.on_answer = self.board.on_media_answer

@@ -14,7 +14,7 @@ import pytest
 from b2bua.call import leg
 from b2bua.call.leg import LegId
 from b2bua.call.order import Order, RequestName
-from b2bua.call.prepared import FindBy, PreparedState
+from b2bua.call.prepared import FindBy, PreparedState, TooMany
 from b2bua.call.prepared_desk import CallQuery
 from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import (
@@ -26,7 +26,6 @@ from b2bua.call.view import (
     NotWell,
     PaymentView,
     Repeated,
-    TooMany,
 )
 from b2bua.records.payments import PaymentTable
 from media.events import CaptureState
