@@ -72,9 +72,11 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class StartPayment(msgspec.Struct, frozen=True):
-    """Start a payment of this order, without an agent."""
+    """Start a payment without an agent: the one that is prepared for this call, else of this order;
+    None: nothing else is known to be owed. `again`: with another card."""
 
-    order: Order
+    order: Order | None
+    again: bool = False
 
 
 class SubmitPayment(msgspec.Struct, frozen=True):

@@ -175,17 +175,15 @@ class Unattended:
     def _answered(self, now: float) -> list[CallCommand]:
         assert self.ends is not None
         order = find_order(self.ends.owed, self.bridge.carried, self.bridge.session)
-        if order is None:
-            return self._to_person(StepEvent.NOTHING_OWED, Why.NOTHING_OWED, now)
-        self._move(StepEvent.ORDERED)
+        self._move(StepEvent.ANSWERED)
         return self._start(order, now)
 
-    def _start(self, order: Order, now: float) -> list[CallCommand]:
+    def _start(self, order: Order | None, now: float) -> list[CallCommand]:
         self.cards += 1
         self._before = self.payment.view.id if self.payment.view is not None else ""
         self._seen = ()
         self._wait(_OWN_TIME, now)
-        return [ToDesk(StartPayment(order))]
+        return [ToDesk(StartPayment(order, again=self.cards > 1))]
 
     def _follow_payment(self, now: float) -> list[CallCommand] | None:
         view = self.payment.view

@@ -28,14 +28,13 @@ class StepEvent(StrEnum):
     """The events of a form without an agent."""
 
     BEGUN = "call ends in a form"
-    ORDERED = "answered, and something is owed"
-    NOTHING_OWED = "answered, and nothing is known to be owed"
+    ANSWERED = "call answered"
     COLLECTING = "the customer may key, or keys again"
     READY = "all is keyed"
     CONFIRMED = "amount confirmed"
     PERSON_WANTED = "a person asked for"
     SILENT = "nothing keyed for too long"
-    REFUSED = "payment refused by us"
+    REFUSED = "payment not possible, or nothing owed"
     STOPPED = "payment cancelled or aborted"
     CHARGING = "card handed over"
     APPROVED = "approved"
@@ -65,11 +64,7 @@ _OUTCOMES = {
 
 STEP_TRANSITIONS: Mapping[Step, Mapping[StepEvent, Step]] = {
     Step.NONE: {StepEvent.BEGUN: Step.ANSWERING, StepEvent.CALL_ENDED: Step.NONE},
-    Step.ANSWERING: {
-        StepEvent.ORDERED: Step.STARTING,
-        StepEvent.NOTHING_OWED: Step.GOING_ON,
-        **_END,
-    },
+    Step.ANSWERING: {StepEvent.ANSWERED: Step.STARTING, **_END},
     Step.STARTING: {StepEvent.COLLECTING: Step.KEYING, **_TO_A_PERSON, **_END},
     Step.KEYING: {
         StepEvent.COLLECTING: Step.KEYING,

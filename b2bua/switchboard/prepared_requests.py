@@ -133,6 +133,8 @@ class PreparedRequests(ABC):
     async def _start_at_answer(self, view: PaymentView) -> None:
         """Start it for the agent of its call, where that is known; else for who prepared it."""
         entry = self._context.registry.get(view.call)
+        if entry is not None and entry.call.unattended.active:
+            return  # the form starts it
         agent = entry.call.view().agent if entry is not None else ""
         try:
             await self.start_prepared(view.id, agent or view.agent)

@@ -15,10 +15,20 @@ from b2bua.call.order import Order
 from b2bua.call.own_leg import is_own_trunk
 from b2bua.call.routing.form_end import Destination, FormEnd
 from b2bua.call.unattended_view import UNATTENDED, Why
-from b2bua.call.view import CallView, NoSuchCall, NotNow, NotOffered, NotWell, NotYours, Repeated
+from b2bua.call.view import (
+    CallView,
+    NoSuchCall,
+    NoSuchPayment,
+    NotNow,
+    NotOffered,
+    NotWell,
+    NotYours,
+    Repeated,
+)
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.interfaces import Plan
+from b2bua.switchboard.prepared_payments import PreparedPayments
 from b2bua.switchboard.run_queue import RunQueue
 from media.events import Side
 from tonewall.log import get_logger
@@ -60,14 +70,18 @@ class Requests(Protocol):
     """What an agent may request, as far as it is needed here: see `CallDesk`."""
 
     async def start_capture(self, call_id: str, order: Order, agent: str = "") -> CallView: ...
+    async def start_prepared(self, payment_id: str, agent: str = "") -> CallView: ...
     async def submit_capture(self, call_id: str, agent: str = "") -> CallView: ...
 
 
 class UnattendedDesk:
-    """The requests of all calls without an agent."""
+    """The requests of all calls without an agent. `prepared`: the payments that wait for calls."""
 
-    def __init__(self, requests: Requests, executor: Executor, run_queue: RunQueue) -> None:
+    def __init__(
+        self, requests: Requests, executor: Executor, run_queue: RunQueue, prepared: PreparedPayments
+    ) -> None:
         self._requests, self._executor, self._run_queue = requests, executor, run_queue
+        self._prepared = prepared
         self._tasks = BackgroundTasks()
 
     def carry_out(self, entry: Entry, request: StartPayment | SubmitPayment) -> None:
@@ -81,16 +95,20 @@ class UnattendedDesk:
     async def _request(self, entry: Entry, request: StartPayment | SubmitPayment, payment: str) -> None:
         call = entry.call.id
         try:
-            if isinstance(request, StartPayment):
+            if isinstance(request, SubmitPayment):
+                await self._requests.submit_capture(call, UNATTENDED)
+            elif not request.again and (prepared := self._prepared.of_call(call)):
+                await self._requests.start_prepared(prepared[0].id, UNATTENDED)
+            elif request.order is not None:
                 await self._requests.start_capture(call, request.order, UNATTENDED)
             else:
-                await self._requests.submit_capture(call, UNATTENDED)
+                self._refuse(entry, payment, Why.NOTHING_OWED)
         except NoSuchCall:
             return
         except Repeated as error:
             log.info("unattended_payment_refused", call=call, exc_info=error)
             self._refuse(entry, payment, Why.CHARGED_BEFORE)
-        except (NotNow, NotWell, NotOffered, NotYours) as error:
+        except (NoSuchPayment, NotNow, NotWell, NotOffered, NotYours) as error:
             log.warning("unattended_payment_refused", call=call, exc_info=error)
             self._refuse(entry, payment, None)
 

@@ -24,6 +24,20 @@ ROUTES = {
 }  # fmt: skip
 
 
+async def until_step(stack: Stack, call_id: str, *steps: str) -> dict[str, Any]:
+    """The call, once its form is at one of these steps."""
+    seen: dict[str, Any] = {}
+
+    async def there() -> dict[str, Any] | None:
+        seen.update(await stack.call(call_id))
+        return seen if seen["unattended"] and seen["unattended"]["step"] in steps else None
+
+    try:
+        return await until(there, "")
+    except AssertionError:
+        raise AssertionError(f"{seen.get('unattended')}, never {steps}; {seen.get('capture')}") from None
+
+
 @dataclass
 class FormCall:
     """A call of `caller`'s that our end answered. `near`: its dialog; `next`: a phone for the place
@@ -42,16 +56,7 @@ class FormCall:
 
     async def step(self, *steps: str) -> dict[str, Any]:
         """The call, once its form is at one of these steps."""
-        seen: dict[str, Any] = {}
-
-        async def there() -> dict[str, Any] | None:
-            seen.update(await self.stack.call(self.call_id))
-            return seen if seen["unattended"]["step"] in steps else None
-
-        try:
-            return await until(there, "")
-        except AssertionError:
-            raise AssertionError(f"{seen.get('unattended')}, never {steps}; {seen.get('capture')}") from None
+        return await until_step(self.stack, self.call_id, *steps)
 
     async def keyed(self, keys: str) -> None:
         """The customer keys a whole card."""

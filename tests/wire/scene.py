@@ -91,12 +91,14 @@ async def scene(
     pbx_keys: dict[str, str] | None = None,
     complaints: bool = True,
     over: StreamCarrier | None = None,
+    more: dict[str, dict[str, str]] | None = None,
     **carrier_keys: str,
 ) -> AsyncIterator[Scene]:
     """`describe`: the session that both ends want; `media`, `general`, `pbx_keys` and
-    `carrier_keys`: more of the sections of those names. `complaints`: an error in the log is a
-    fault. `over`: the carrier, where it is not to be one by UDP."""
+    `carrier_keys`: more of the sections of those names; `more`: other sections. `complaints`: an
+    error in the log is a fault. `over`: the carrier, where it is not to be one by UDP."""
     extra = {"carrier": carrier_keys, "pbx": pbx_keys or {}, "media": media or {}, "general": general or {}}
+    extra |= more or {}
     if over is not None:
         extra["carrier"] |= over.keys
         extra["general"] |= over.general
