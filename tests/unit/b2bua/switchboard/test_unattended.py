@@ -1,0 +1,340 @@
+"""Forms without an agent over a played engine and played media: what becomes of a call in each of
+its steps, whichever way it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from b2bua.call import leg, leg_command
+from b2bua.call.leg import LegId
+from b2bua.call.routing.form_end import FormRule, NextPlace, Owed
+from b2bua.call.routing.router import Pattern, Rule
+from media.events import (
+    CancelCapture,
+    CaptureChanged,
+    CaptureForm,
+    CaptureState,
+    CaptureWished,
+    SessionLost,
+    SetMask,
+    SetRemote,
+    Side,
+    StartCapture,
+    SubmitCapture,
+    Wish,
+)
+from provider_adapters.payment import Approved, Declined, Failed, Outcome, PartiallyApproved, Unknown
+from tests.call_script import THEIRS
+from tests.stack import until
+from tests.unit.b2bua.switchboard.exchange import Exchange
+
+APPROVED = Approved(reference="ch_1")
+OWED = Owed(4995, "EUR")
+ENDS = FormRule("card", NextPlace("pbx", "700"), NextPlace("pbx", "600"), NextPlace("pbx", "800"), OWED)
+NEAR = LegId("near-0")
+
+
+class FormExchange(Exchange):
+    """A switchboard whose calls of 500 end in a form; `call_id` is the one call's."""
+
+    def __init__(self, ends: FormRule = ENDS) -> None:
+        super().__init__(rules=[Rule("pay", callee=Pattern.read("500"), ends=ends)])
+        self.board._context.forms = {"card": CaptureForm()}
+        self.call_id = ""
+
+    def begins(self) -> None:
+        """The customer calls; nothing has been awaited yet."""
+        self.invite()
+        self.board.on_leg_event(NEAR, leg.LegConfirmed())
+        self.call_id = self.board.calls()[-1].id
+
+    @property
+    def step(self) -> str:
+        entry = self.board._context.registry.get(self.call_id)
+        return "" if entry is None else entry.call.unattended.step.value
+
+    @property
+    def why(self) -> str | None:
+        [call] = [each for each in self.board.calls() if each.id == self.call_id]
+        return call.unattended and call.unattended.why
+
+    async def at(self, step: str) -> None:
+        await until(lambda: self.step == step, f"the step {step}, not {self.step}", 5)
+
+    def sent(self, kind: type) -> list:
+        return [command for command in self.wire.commands if isinstance(command, kind)]
+
+    def invited(self) -> list[str]:
+        """The numbers that were called, one after another."""
+        return [each.callee.user for _, each in self.wire.sent if isinstance(each, leg_command.InviteLeg)]
+
+    def wish(self, wish: Wish) -> None:
+        capture = self.sent(StartCapture)[-1].capture
+        self.board.on_media_news(CaptureWished(session=self.call_id, capture=capture, wish=wish))
+
+    async def keying(self) -> None:
+        self.begins()
+        await until(lambda: self.sent(StartCapture), "a capture", 5)
+        self.tell(self.call_id, CaptureState.COLLECTING)
+        assert self.step == "keying"
+
+    async def confirming(self) -> None:
+        await self.keying()
+        self.tell(self.call_id, CaptureState.READY)
+        assert self.step == "confirming"
+
+    async def submitting(self) -> None:
+        await self.confirming()
+        self.passed += 2
+        self.wish(Wish.CONFIRM)
+        assert self.step == "submitting"
+
+    async def charging(self) -> None:
+        await self.submitting()
+        await self.at("charging")
+
+    async def settled(self, outcome: Outcome) -> None:
+        await self.charging()
+        self.tell(self.call_id, CaptureState.FINISHED, outcome=outcome)
+
+    async def going_on(self) -> None:
+        await self.settled(APPROVED)
+        assert self.step == "going on"
+
+    async def done(self) -> None:
+        await self.going_on()
+        self.next_answers()
+        assert self.step == "done"
+
+    def next_leg(self) -> LegId:
+        return LegId([name for name, each in self.wire.sent if isinstance(each, leg_command.InviteLeg)][-1])
+
+    def next_answers(self) -> None:
+        self.board.on_leg_event(self.next_leg(), leg.LegAnswered(THEIRS[Side.AGENT]))
+
+    def next_refuses(self, code: int = 486) -> None:
+        self.board.on_leg_event(self.next_leg(), leg.LegFailed(code, "Busy Here"))
+
+
+async def test_no_packet_goes_to_our_end_and_the_next_place_gets_them():
+    exchange = FormExchange()
+    await exchange.going_on()
+    ours = [each.streams[0].port for each in exchange.sent(SetRemote) if each.side is Side.AGENT]
+    assert ours
+    assert set(ours) == {0}
+    exchange.next_answers()
+    assert exchange.sent(SetRemote)[-2].streams[0].port == 5000
+
+
+async def test_a_mask_is_confirmed_before_the_customer_may_key():
+    exchange = FormExchange()
+    exchange.wire.obeys = True
+    exchange.begins()
+    await until(lambda: exchange.sent(SetMask), "the mask", 5)
+    kinds = [type(each) for each in exchange.wire.commands]
+    assert kinds.index(SetMask) < kinds.index(StartCapture)
+    [start] = exchange.sent(StartCapture)
+    assert start.wishes
+
+
+async def test_the_card_is_submitted_once_the_amount_is_confirmed_and_never_before():
+    exchange = FormExchange()
+    await exchange.confirming()
+    exchange.wish(Wish.CONFIRM)  # at once: the end key of the last field, pressed from habit
+    assert exchange.step == "confirming"
+    exchange.passed += 2
+    for _ in range(3):
+        exchange.wish(Wish.CONFIRM)
+    await exchange.at("charging")
+    assert len(exchange.sent(SubmitCapture)) == 1
+
+
+@pytest.mark.parametrize(
+    ("outcome", "number", "why"),
+    [
+        (APPROVED, "700", None),
+        (Failed(reason="refused"), "600", "failed"),
+        (Unknown(reason="timeout"), "600", "unknown"),
+        (PartiallyApproved(amount=100, reference="ch_2"), "600", "unknown"),
+    ],
+)
+async def test_each_outcome_leads_to_its_place(outcome: Outcome, number: str, why: str | None):
+    exchange = FormExchange()
+    await exchange.settled(outcome)
+    assert exchange.invited() == [number]
+    assert exchange.why == why
+    assert len(exchange.sent(SubmitCapture)) == 1
+
+
+async def test_a_declined_card_is_followed_by_another_so_many_times():
+    exchange = FormExchange()
+    declined = Declined(reason="insufficient_funds")
+    for card in range(3):
+        if card == 0:
+            await exchange.charging()
+        else:
+            await until(lambda: len(exchange.sent(StartCapture)) == card + 1, "another capture", 5)  # noqa: B023
+            exchange.tell(exchange.call_id, CaptureState.COLLECTING)
+            exchange.tell(exchange.call_id, CaptureState.READY)
+            exchange.passed += 2
+            exchange.wish(Wish.CONFIRM)
+            await exchange.at("charging")
+        exchange.tell(exchange.call_id, CaptureState.FINISHED, outcome=declined)
+    assert exchange.invited() == ["600"]
+    assert exchange.why == "declined"
+    assert len({each.capture for each in exchange.sent(SubmitCapture)}) == 3
+
+
+@pytest.mark.parametrize("step", ["keying", "confirming"])
+async def test_a_person_may_be_asked_for_until_the_card_is_submitted(step: str):
+    exchange = FormExchange()
+    await getattr(exchange, step)()
+    exchange.wish(Wish.PERSON)
+    assert exchange.invited() == ["600"]
+    assert exchange.why == "person_wanted"
+    assert exchange.sent(CancelCapture)
+    assert not exchange.sent(SubmitCapture)
+
+
+@pytest.mark.parametrize("step", ["submitting", "charging"])
+async def test_nobody_is_asked_for_while_a_card_is_charged(step: str):
+    exchange = FormExchange()
+    await getattr(exchange, step)()
+    exchange.wish(Wish.PERSON)
+    await exchange.at("charging")
+    assert exchange.invited() == []
+    exchange.tell(exchange.call_id, CaptureState.FINISHED, outcome=APPROVED)
+    assert exchange.invited() == ["700"]
+
+
+async def test_places_are_tried_in_their_order_and_then_the_call_ends():
+    exchange = FormExchange()
+    await exchange.going_on()
+    exchange.next_refuses()
+    assert exchange.invited() == ["700", "800"]
+    exchange.next_refuses(480)
+    assert exchange.wire.to(NEAR)[-1] == leg_command.HangUpLeg("form over")
+    [record] = exchange.records
+    assert (record.end, record.transfers, record.agent_leg.trunk) == ("form over", 0, "form:card")
+
+
+async def test_the_record_of_a_call_that_went_on_names_the_place_and_no_transfer():
+    exchange = FormExchange()
+    await exchange.done()
+    exchange.board.on_leg_event(NEAR, leg.LegHungUp("bye"))
+    [record] = exchange.records
+    assert (record.agent_leg.trunk, record.transfers, record.code) == ("pbx", 0, 200)
+    [capture] = record.captures
+    assert capture.outcome == "approved"
+
+
+async def test_without_an_order_a_person_takes_the_call_and_nothing_is_asked():
+    exchange = FormExchange(FormRule("card", NextPlace("pbx", "700"), NextPlace("pbx", "600")))
+    exchange.begins()
+    await exchange.at("going on")
+    assert exchange.invited() == ["600"]
+    assert exchange.why == "nothing_owed"
+    assert not exchange.sent(StartCapture)
+
+
+async def test_a_customer_who_keys_nothing_is_waited_for_and_then_has_a_person():
+    exchange = FormExchange()
+    await exchange.keying()
+    entry = exchange.board._context.registry.get(exchange.call_id)
+    for step in ("keying", "going on"):
+        exchange.passed += ENDS.silence + 1
+        exchange.board._executor.step(entry, entry.call.expire)
+        assert exchange.step == step
+    assert exchange.why == "silent"
+
+
+FAR = "far end hangs up"
+STEPS = ["begins", "keying", "confirming", "submitting", "charging", "going_on", "done"]
+ENDINGS: dict[str, Callable[[FormExchange], None]] = {
+    "caller hangs up": lambda at: at.board.on_leg_event(NEAR, leg.LegHungUp("bye")),
+    "media lost": lambda at: at.board.on_media_state(connected=False),
+    "session lost": lambda at: at.board.on_media_news(SessionLost(session=at.call_id)),
+    "shut down": lambda at: at.board.shut_down(),
+}
+
+
+CELLS = [*((step, ending) for step in STEPS for ending in ENDINGS), *((step, FAR) for step in STEPS[-2:])]
+
+
+@pytest.mark.parametrize(("step", "ending"), CELLS)
+async def test_every_step_has_an_end_however_the_call_ends(step: str, ending: str):
+    exchange = FormExchange()
+    began = getattr(exchange, step)()
+    if asyncio.iscoroutine(began):
+        await began
+    before = len(exchange.invited())
+    if ending == "media lost":
+        exchange.wire.connected = False
+    if ending == FAR:
+        event = leg.LegHungUp("bye") if step == "done" else leg.LegFailed(480, "gone")
+        exchange.board.on_leg_event(exchange.next_leg(), event)
+        if step == "going_on":
+            assert exchange.invited() == ["700", "800"]
+            exchange.next_refuses()
+    else:
+        ENDINGS[ending](exchange)
+    submitted = exchange.sent(SubmitCapture)
+    if step == "submitting":
+        await asyncio.sleep(0)
+    if submitted and step == "charging":
+        assert exchange.records == []  # the outcome is awaited
+        capture = submitted[-1].capture
+        news = CaptureChanged(
+            session=exchange.call_id, capture=capture, state=CaptureState.FINISHED, outcome=APPROVED
+        )
+        exchange.board.on_media_news(news)
+    await until(lambda: exchange.records, "the record", 5)
+    [record] = exchange.records
+    assert record.ended_at
+    if step != "going_on":
+        assert len(exchange.invited()) == before
+    stages = [each.stage for each in record.captures]
+    if step in ("keying", "confirming"):
+        assert stages == ["aborted"]
+        assert not submitted
+    if step in ("charging", "going_on", "done"):
+        assert stages == ["finished"]
+    assert len(exchange.board._context.registry) == 0
+    assert exchange.board._context.registry.legs == 0
+
+
+async def test_a_transfer_of_the_caller_is_no_way_around_the_form():
+    exchange = FormExchange()
+    await exchange.keying()
+    referred = leg.LegReferred("r1", leg.Party("900"))
+    exchange.board.on_leg_event(NEAR, referred)
+    assert exchange.wire.to(NEAR)[-1] == leg_command.AnswerReferral("r1", 603)
+    assert exchange.step == "keying"
+
+
+async def test_an_agent_takes_the_payment_over_and_the_form_asks_for_nothing_more():
+    exchange = FormExchange()
+    await exchange.confirming()
+    await exchange.board.take_over_capture(exchange.call_id, "desk-1")
+    assert exchange.step == "watching"
+    exchange.passed += 2
+    exchange.wish(Wish.CONFIRM)
+    assert not exchange.sent(SubmitCapture)
+    await exchange.board.submit_capture(exchange.call_id, "desk-1")
+    exchange.tell(exchange.call_id, CaptureState.FINISHED, outcome=APPROVED)
+    assert exchange.invited() == ["700"]
+
+
+async def test_nothing_starts_in_a_call_that_went_on_to_a_person_meanwhile():
+    """The mask is asked for after a step of the table; the customer's wish may come before."""
+    exchange = FormExchange()
+    exchange.begins()
+    entry = exchange.board._context.registry.get(exchange.call_id)
+    exchange.passed += 60
+    exchange.board._executor.step(entry, entry.call.expire)  # too slow: a person
+    await until(lambda: exchange.invited() == ["600"], "the person", 5)
+    await asyncio.sleep(0.05)
+    assert not exchange.sent(StartCapture)
