@@ -17,7 +17,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
                   linphone-cli multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood docs explore fuzz model fuzz-core lost-keys sanitize analyze pictures lock image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood docs prompts explore fuzz model fuzz-core lost-keys sanitize analyze pictures lock image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,10 @@ check: build/.setup  ## Formatting, lint, types, import rules, generated docs
 docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/headers.md from the policy
 	$(BIN)/python -m tests.architecture.states
 	$(BIN)/python -m tests.architecture.policy
+
+prompts: build/.setup  ## Make the shipped prompts anew, with flite and espeak-ng
+	@dpkg -s flite espeak-ng >/dev/null 2>&1 || $(APT) flite espeak-ng
+	$(BIN)/python -m media.prompts.speak
 
 pictures: build/.setup build/.apt-test  ## Take the pictures of the agent's page and of a call's ladder again
 	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/browser

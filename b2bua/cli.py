@@ -20,6 +20,7 @@ from b2bua.commands import cdr as cli_cdr
 from b2bua.commands import ladder as cli_ladder
 from b2bua.commands import mcp as cli_mcp
 from b2bua.commands import payments as cli_payments
+from b2bua.commands import prompts as cli_prompts
 from b2bua.commands import provider as cli_provider
 from b2bua.commands import route as cli_route
 from b2bua.commands.api_client import TOKEN
@@ -47,6 +48,7 @@ app.add_typer(cli_cdr.app, name="cdr")
 app.add_typer(cli_payments.app, name="payments")
 app.add_typer(cli_provider.app, name="provider")
 app.command()(cli_route.route)
+app.command()(cli_prompts.prompts)
 app.command()(cli_ladder.ladder)
 app.command()(cli_mcp.mcp)
 _MARKS = {

@@ -1,10 +1,12 @@
-"""The `[media]` section: where RTP is received, and how long a customer may take to key."""
+"""The `[media]` section: where RTP is received, and how long a customer may take to key; and the
+`[prompts]` sections: a company's own recordings."""
 
 from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from pathlib import Path
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -177,3 +179,25 @@ class MediaSettings(Section):
         """Where rtpengine servers report keys."""
         address = _server(self.rtpengine_digits)
         return address.host, address.port
+
+
+SHIPPED_PROMPTS: Final = "placeholder"  # the set that Tonewall ships
+
+
+class PromptSettings(Section):
+    """`[prompts NAME]`: one set of recordings; `[prompts]` is the set `own`."""
+
+    section: ClassVar[str] = "prompts"
+
+    directory: Path = Field(
+        Path("/etc/tonewall/prompts"),
+        description="the directory of the recordings: a folder for each language, a file for each prompt",
+    )
+    placeholders: bool = Field(
+        True, description="yes or no: prompts that are missing there are taken from those that Tonewall ships"
+    )
+
+
+def prompt_set(header: str) -> str:
+    """The name of a set of prompts: `[prompts house]` is house, `[prompts]` is own."""
+    return header.partition(" ")[2] or "own"

@@ -23,6 +23,7 @@ from b2bua.call.bridge import Bridge
 from b2bua.call.capture_requests import CaptureRequests
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, FeatureCode, Record, Show, ToLeg
+from b2bua.call.guide import Guide
 from b2bua.call.loan_requests import LoanRequests
 from b2bua.call.media_gate import MediaGate
 from b2bua.call.mid_call_requests import MidCallRequests, is_key
@@ -50,6 +51,7 @@ from media.events import (
     KeyingChanged,
     LineChanged,
     OpenSession,
+    PromptEnded,
     Refused,
     SendKey,
     SessionClosed,
@@ -80,6 +82,7 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
     loan: LegLoan
     unattended: Unattended
     report: CallReport
+    guide: Guide
     mid_call_requests: MidCallRequests = field(default_factory=MidCallRequests)
     media_gate: MediaGate = field(default_factory=MediaGate)
     closed: bool = False
@@ -111,6 +114,7 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
             transfer=transfer,
             loan=LegLoan(bridge),
             unattended=Unattended(bridge, payment, transfer),
+            guide=Guide(session),
             report=CallReport(call_id, invited.caller.user, invited.callee.user, direction, now),
         )
         call.report.event(route.near, invited, bridge.trunks, now)
@@ -230,8 +234,6 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
             case CloseSession(), Refused():
                 # Media has no such session: it never opened it, or was started again.
                 self.closed = True
-            case _:
-                pass
         return self._finish(commands, now)
 
     def media_news(self, news: AnyNews, now: float) -> list[CallCommand]:
@@ -247,6 +249,9 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
             return self._finish([FeatureCode(news.code)], now)
         if isinstance(news, LineChanged):
             self.report.deaf = news.deaf
+            return self._finish([], now)
+        if isinstance(news, PromptEnded):
+            self.guide.ended(news)
             return self._finish([], now)
         if isinstance(news, SessionSilent):
             return self._finish(self.bridge.media_silent(), now)
@@ -266,7 +271,7 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
 
     def view(self) -> CallView:
         """The call as its agents see it."""
-        return self.report.view(self.bridge, self.payment, self.unattended.view())
+        return self.report.view(self.bridge, self.payment, self.unattended.view(), self.guide.playing)
 
     def record(self, now: float) -> CallRecord:
         """The call detail record as it stands; final once the call is `over`."""
@@ -303,6 +308,9 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
             self.mid_call_requests.drop()
             self.unattended.call_ended()
             commands = [*commands, *self.transfer.call_ended(), *self.loan.call_ended()]
+        elif self.ended_at is None:
+            self.guide.alone = self.unattended.active
+            commands = [*commands, *self.guide.follow(self.payment.view, self.payment.form)]
         commands = [*commands, *self.mask_when_answered(now)]
         commands = [*released, *self.media_gate.hold_back(commands, now)]
         for command in commands:
@@ -310,7 +318,8 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
         gone = self._gone_side()
         if gone is not None:  # a leg that is over takes no command
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]
-        view = self.report.changed_view(self.bridge, self.payment, self.unattended.view(), now)
+        prompts, unattended = self.guide.playing, self.unattended.view()
+        view = self.report.changed_view(self.bridge, self.payment, unattended, now, prompts)
         if view is not None:
             commands = [*commands, Show(view)]
         closed = self.closed or not self.bridge.opened

@@ -61,6 +61,7 @@ class CallReport:
             tuple[CallState | None, MaskStage, tuple[bool, int, str | None]],
             tuple[CaptureView | None, LineFault | None, float | None, UnattendedView | None],
             tuple[str, str, str],
+            tuple[str, ...],
         ]
         | None
     ) = None
@@ -91,7 +92,13 @@ class CallReport:
         self.counters = {Side.CALLER: closed.caller, Side.AGENT: closed.agent}
         self.types = {Side.CALLER: closed.caller_types, Side.AGENT: closed.agent_types}
 
-    def view(self, bridge: Bridge, payment: Payment, unattended: UnattendedView | None = None) -> CallView:
+    def view(
+        self,
+        bridge: Bridge,
+        payment: Payment,
+        unattended: UnattendedView | None = None,
+        prompts: tuple[str, ...] = (),
+    ) -> CallView:
         """The call as its agents see it."""
         extension, agent, reference = self._linked(bridge)
         return CallView(
@@ -115,10 +122,16 @@ class CallReport:
             claim=self.phone.linked[1],
             feature_code=self.phone.newest,
             unattended=unattended,
+            prompts=prompts,
         )
 
     def changed_view(
-        self, bridge: Bridge, payment: Payment, unattended: UnattendedView | None, now: float
+        self,
+        bridge: Bridge,
+        payment: Payment,
+        unattended: UnattendedView | None,
+        now: float,
+        prompts: tuple[str, ...] = (),
     ) -> CallView | None:
         """The view, where it has changed since the last one."""
         unconfirmed = payment.mask in (MaskState.OPEN, MaskState.ANNOUNCING, MaskState.MASKING)
@@ -131,12 +144,13 @@ class CallReport:
             (_STATES.get(bridge.state), *mask),
             (payment.view, self._line_fault(bridge), self.masked_at, unattended),
             self._linked(bridge),
+            prompts,
         )
         phone = self.phone.linked, self.phone.newest
         if shown == self.shown and phone == self.phone_shown:
             return None
         self.shown, self.phone_shown = shown, phone
-        return self.view(bridge, payment, unattended)
+        return self.view(bridge, payment, unattended, prompts)
 
     def record(self, bridge: Bridge, payment: Payment, withheld: int, now: float) -> CallRecord:
         """The call detail record as it stands. `withheld`: SIP INFOs that the mask withheld."""

@@ -16,6 +16,7 @@ from b2bua.call import (
     deafness,
     feature_codes,
     follow_up,
+    guide,
     identity,
     key_notes,
     leg,
@@ -48,7 +49,7 @@ from tonewall.snapshot import Kinds, SnapshotError, read, write
 KINDS = Kinds(
     (
         *events.MODULES, agent_phone, audio_codecs, bridge, call, cdr, charge_defaults, charges,
-        codecs, deafness, description, feature_codes, follow_up, form_end, identity, key_notes, leg,
+        codecs, deafness, description, feature_codes, follow_up, form_end, guide, identity, key_notes, leg,
         leg_command, leg_descriptions, leg_loan, leg_pair, link, loaned_leg, mask_policy, media_gate,
         mid_call_requests, numbers, offer_answer, order, payment, renegotiation, renegotiation_states, report,
         route, router, state, states, stream_description, transfer, trunk_policy, unattended,

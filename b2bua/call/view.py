@@ -142,7 +142,8 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     since it was answered; None: none is announced.
 
     `extension`: the number on the agents' side, as far as it is known; `agent`: the name of the
-    token whose extension that is; `reference`: of an order, as PBX or carrier named it."""
+    token whose extension that is; `reference`: of an order, as PBX or carrier named it. `prompts`:
+    the names of what the customer is being played."""
 
     id: str
     state: CallState
@@ -166,6 +167,7 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     claim: str = ""  # of the agent whose page the agent's telephone is linked to
     feature_code: CodeView | None = None  # the newest that the agent's telephone has keyed
     unattended: UnattendedView | None = None  # the newest form that the customer keyed without an agent
+    prompts: tuple[str, ...] = ()
 
 
 class NoSuchCall(Exception):

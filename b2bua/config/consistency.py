@@ -18,6 +18,7 @@ from b2bua.config.values import form_name, split_list, trunk_name
 from b2bua.sip.hop import Transport
 from media.form_description import CARD, BadForm
 from media.mask_policy import MaskPolicy
+from media.settings import SHIPPED_PROMPTS, prompt_set
 from provider_adapters.settings import provider_name
 
 # A card is not held for longer, whatever the providers do.
@@ -50,6 +51,7 @@ def find_faults(settings: Settings) -> list[str]:
         *_faults_of_providers(settings),
         *_faults_of_webhooks(settings),
         *_faults_of_deliveries(settings),
+        *_faults_of_prompts(settings),
     ]
 
 
@@ -62,6 +64,22 @@ def _faults_of_webhooks(settings: Settings) -> list[str]:
             faults.append(f"[{header}]: expected a section [{settings.provider_header(header)}] as well")
         else:
             faults += webhooks.faults(provider.adapter, header)
+    return faults
+
+
+def _faults_of_prompts(settings: Settings) -> list[str]:
+    """Sets with the name of the shipped one, and forms that name a set which there is not."""
+    known = [SHIPPED_PROMPTS, *map(prompt_set, settings.prompts)]
+    faults = [
+        f"[prompts {name}]: expected another name; {name} is the set that Tonewall ships"
+        for name in known[1:]
+        if name == SHIPPED_PROMPTS
+    ]
+    faults += [
+        f"[{header}] prompts: there is no such set; expected one of {', '.join(known)}"
+        for header, form in settings.signalling.forms.items()
+        if form.prompts and form.prompts not in known
+    ]
     return faults
 
 
@@ -121,6 +139,11 @@ def _unsupported_by_rtpengine(settings: Settings) -> list[str]:
         for header, trunk in trunks
         for key in ("capture_tones", "placeholder_tone", "slow_keys")
         if getattr(trunk, key, False)
+    ]
+    wanting += [
+        f"[{header}] prompts: expected none, since [media] engine = rtpengine"
+        for header, form in settings.signalling.forms.items()
+        if form.prompts
     ]
     if settings.signalling.general.other_audio is not OtherAudio.REFUSE:
         wanting.append("[general] other_audio: expected refuse, since [media] engine = rtpengine")

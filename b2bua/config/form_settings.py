@@ -57,6 +57,18 @@ class FormSettings(Section):
         "", description="the name of the [provider] section of kind delivery that gets it"
     )
 
+    prompts: str = Field(
+        "",
+        pattern=r"^[a-z0-9-]{0,64}$",
+        description="the set of prompts that guides the customer, by the name of its [prompts] section, or "
+        "placeholder, the set that Tonewall ships; empty: none",
+    )
+    language: str = Field(
+        "en",
+        pattern=r"^[a-z0-9-]{1,64}$",
+        description="the language of the prompts, by the name of its folder",
+    )
+
     @field_validator("brands")
     @classmethod
     def _are_known(cls, value: str) -> str:
@@ -83,6 +95,8 @@ class FormSettings(Section):
             capture_timeout=self.capture_timeout or None,
             result=self.result,
             deliver_to=self.deliver_to,
+            prompts=self.prompts,
+            language=self.language,
         )
         describe(form)
         return form

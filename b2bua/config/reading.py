@@ -16,7 +16,7 @@ from b2bua.config.notify_settings import NotifySettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import SECTIONS, SEVERAL, ApiSettings, CdrSettings, Settings, SignallingSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings
-from media.settings import MediaSettings
+from media.settings import MediaSettings, PromptSettings
 from provider_adapters.settings import ProviderSettings
 from provider_adapters.webhook.settings import WebhookSettings
 from tonewall.ini import ConfigError, Section, Sections, check_names, headers, load, read_file
@@ -44,7 +44,12 @@ def read_settings(path: Path | None) -> Settings:
         header: load(WebhookSettings, sections, header=header)
         for header in _headers(WebhookSettings, sections)
     }
-    settings = Settings(read_signalling(sections), load(MediaSettings, sections), providers, webhooks)
+    prompts = {
+        header: load(PromptSettings, sections, header=header) for header in _headers(PromptSettings, sections)
+    }
+    settings = Settings(
+        read_signalling(sections), load(MediaSettings, sections), providers, webhooks, prompts
+    )
     if faults := find_faults(settings):
         raise ConfigError("\n".join(faults))
     return settings
@@ -91,5 +96,6 @@ def _headers(model: type[Section], sections: Sections) -> list[str]:
     fault says so."""
     if model.section not in SEVERAL:
         return [model.section]
-    may_be_absent = model in (RouteSettings, AgentGroupSettings, FormSettings, FieldSettings)
+    absent = (RouteSettings, AgentGroupSettings, FormSettings, FieldSettings, PromptSettings)
+    may_be_absent = model in absent
     return headers(model.section, sections) or ([] if may_be_absent else [model.section])

@@ -25,7 +25,7 @@ from b2bua.config.notify_settings import NotifySettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from b2bua.config.values import split_list
-from media.settings import MediaSettings
+from media.settings import MediaSettings, PromptSettings
 from provider_adapters.settings import ProviderSettings, provider_name
 from provider_adapters.webhook.settings import WebhookSettings
 from tonewall.ini import (
@@ -146,12 +146,14 @@ class SignallingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of sip.conf. Providers and their webhooks by their headers, in their order."""
+    """All of sip.conf. Providers, their webhooks and sets of prompts by their headers, in their
+    order."""
 
     signalling: SignallingSettings
     media: MediaSettings
     providers: Mapping[str, ProviderSettings]
     webhooks: Mapping[str, WebhookSettings]
+    prompts: Mapping[str, PromptSettings] = field(default_factory=dict)
 
     @property
     def provider(self) -> ProviderSettings:
@@ -172,6 +174,18 @@ class Settings:
     def provider_of(self, webhooks: str) -> ProviderSettings | None:
         """That provider, where there is one."""
         return self.providers.get(self.provider_header(webhooks))
+
+    @property
+    def plays_prompts(self) -> bool:
+        """Whether any form is guided by prompts."""
+        return any(form.prompts for form in self.signalling.forms.values())
+
+    def prompt_environment(self) -> dict[str, str]:
+        """All sets of prompts as environment variables, for the process that prepares them."""
+        variables = {NAMED: ",".join(self.prompts)}
+        for header, section in self.prompts.items():
+            variables |= to_environment(section, header)
+        return variables
 
     def provider_environment(self) -> dict[str, str]:
         """All providers as environment variables, for payers and reconciler. They share the
@@ -194,6 +208,7 @@ SECTIONS: Mapping[str, type[Section]] = {
         AgentGroupSettings,
         FormSettings,
         FieldSettings,
+        PromptSettings,
         CdrSettings,
         LinkSettings,
         FeatureCodeSettings,
@@ -205,6 +220,6 @@ SECTIONS: Mapping[str, type[Section]] = {
 }
 SEVERAL = frozenset(
     {CarrierSettings.section, PbxSettings.section, RouteSettings.section}
-    | {AgentGroupSettings.section, FormSettings.section, FieldSettings.section}
+    | {AgentGroupSettings.section, FormSettings.section, FieldSettings.section, PromptSettings.section}
     | {ProviderSettings.section, WebhookSettings.section}
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.reading import read_settings
 from b2bua.config.settings import Settings
-from b2bua.doctor import certificates, configuration, exposure, files, machine, reach
+from b2bua.doctor import certificates, configuration, exposure, files, machine, prompts, reach
 from b2bua.doctor.finding import Finding, fault, good
 from tonewall.ini import ConfigError
 
@@ -43,6 +43,7 @@ async def examine(config: Path | None) -> list[Finding]:
         configuration.check_api_port(settings, ours),
         *configuration.check_address_families(settings),
         *configuration.check_decoder(settings),
+        *await asyncio.to_thread(prompts.check_prompts, settings),
         *configuration.check_media(settings),
         *await _health(settings, ours),
     ]

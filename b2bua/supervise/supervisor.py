@@ -69,12 +69,19 @@ class Supervisor:
         """The unix socket on which the reconciler takes requests of b2bua."""
         return self.settings.signalling.general.directory / "reconciler.sock"
 
+    @property
+    def prompts(self) -> Path:
+        """The directory of prompts as media reads them."""
+        return self.settings.signalling.general.directory / "prompts"
+
     async def run(self) -> None:
         """Run all processes until `stop`. Raises OSError where the directory cannot be made."""
         directory = self.settings.signalling.general.directory
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         (directory / "ready.json").unlink(missing_ok=True)
         async with asyncio.TaskGroup() as group:
+            if self.settings.plays_prompts:
+                group.create_task(self._prepare_prompts())
             group.create_task(self._restart("media", self._run_media))
             signalling = group.create_task(self._restart("b2bua", self._run_b2bua))
             signalling.add_done_callback(lambda _: self._b2bua_down.set())
@@ -124,12 +131,26 @@ class Supervisor:
 
     # --- the kinds of process ---------------------------------------------------------------------
 
+    async def _prepare_prompts(self) -> None:
+        """Have the prompts encoded, once: media reads each as it is first played."""
+        module = ["media.prompts.process", "--into", str(self.prompts)]
+        module += ["--log-level", self.settings.signalling.general.log_level]
+        environment = plain_environment(self.settings.prompt_environment())
+        try:
+            status = await terminate_after(await start_child(module, environment, logs=self.logs), self._stop)
+        except Exception as error:  # calls go on without prompts
+            log.error("prompts_not_prepared", exc_info=error)
+        else:
+            if status and not self._stop.is_set():
+                log.error("prompts_not_prepared", status=status, hint="run `tonewall prompts`")
+
     async def _run_media(self) -> int:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         general = self.settings.signalling.general
         times = MaskTimes(guard_time=general.guard_time, release_time=general.release_time)
         environment = to_environment(self.settings.media) | to_environment(times)
         module = ["media.process", "--socket", str(self.media_socket), "--payers", str(theirs.fileno())]
+        module += ["--prompts", str(self.prompts)]
         with ours:
             process = await self._start(module, card_environment(environment), theirs)
             with self.channel.opened(ours):

@@ -80,6 +80,7 @@ class CaptureForm(msgspec.Struct, frozen=True, kw_only=True):
     `capture_timeout`: as in MediaSettings, in seconds; None: as there. `result`: what becomes of it
     once it is submitted: a charge, a question to the card's bank, a token for later, or the
     delivery to the company's own service, `deliver_to`, the name of its [provider] section.
+    `prompts`: the set of prompts that guides the customer, in `language`; empty: none does.
     """
 
     name: str = "card"
@@ -92,6 +93,8 @@ class CaptureForm(msgspec.Struct, frozen=True, kw_only=True):
     capture_timeout: float | None = None
     result: FormResult = "charge"
     deliver_to: str = ""
+    prompts: str = ""
+    language: str = "en"
 
     @property
     def has_card(self) -> bool:

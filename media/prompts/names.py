@@ -32,6 +32,7 @@ PHRASES: Final = (
     "approved",
     "declined",
     "failed",
+    "unknown",
     "unheard",
     "transfer",
     "goodbye",

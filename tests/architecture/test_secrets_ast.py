@@ -291,8 +291,10 @@ def test_only_commands_for_people_print(module: Module):
         "b2bua.commands.configuration",
         "b2bua.commands.ladder",
         "b2bua.commands.payments",
+        "b2bua.commands.prompts",
         "b2bua.commands.provider",
         "b2bua.commands.route",
+        "media.prompts.process",
         "provider_adapters.local.provider",
     ) or module.name.startswith("b2bua.demo."):
         return

@@ -212,6 +212,10 @@ OTHER = {
     ("form", "tries"): "3",
     ("form", "key_timeout"): "20",
     ("form", "capture_timeout"): "90",
+    ("form", "prompts"): "placeholder",
+    ("form", "language"): "pl",
+    ("prompts", "directory"): "/tmp/prompts",
+    ("prompts", "placeholders"): "no",
     ("agent_group", "agents"): "agent",
     ("agent_group", "merchant_account"): "Boots",
     ("agent_group", "statement"): "BOOTS LTD",
@@ -319,6 +323,8 @@ WRONG = {
     ("form", "end_key"): "zero",
     ("form", "tries"): "-1",
     ("form", "key_timeout"): "never",
+    ("form", "prompts"): "nowhere",
+    ("form", "language"): "Polish!",
     ("agent_group", "agents"): " , ",
     ("agent_group", "statement"): "A name of more than twenty-two characters",
     ("agent_group", "metadata"): "team red",
@@ -389,7 +395,7 @@ def example() -> dict[str, dict[str, str]]:
     """The example, with a route that lets all calls through, and a group of its agent."""
     more = {"route": {"to": "pbx, carrier"}, "agent_group": {"agents": "desk-1"}, "form": {"tries": "0"}}
     more["field"] = {"min_length": "4", "max_length": "8"}
-    return {**read_file(EXAMPLE), **more}
+    return {**read_file(EXAMPLE), **more, "prompts": {}}
 
 
 def plain(value: object) -> object:
@@ -710,6 +716,7 @@ def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_th
             "[carrier x]\nhost = 192.0.2.9\nform = shoe",
             "[carrier x] form: there is no such form; expected one of card, shop",
         ),
+        ("[form x]\nlanguage = Polish!", "[form x] language"),
         ("[form x]\nend_key = star", "[form x] clear_key: expected another key than end_key"),
         ("[agent_group x]\nstatement = X", "[agent_group x] agents: expected names of [api] tokens"),
     ],
