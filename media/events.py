@@ -1,9 +1,10 @@
 """Lists the vocabulary of the socket between b2bua and media: commands down; counts, states and
 outcomes up. This is the part of it that b2bua imports.
 
-Rule 1: no message has a field that could hold a digit of a card, but `last_four` (PCI DSS 3.4.1),
-        and `InfoKeyed`, `SendKey` and `AgentKeyed`, which go down only: b2bua does not look into
-        their bodies. `CodeKeyed` has keys of the agent's, six at most between `*` and `#`.
+Rule 1: no message has a field that could hold a digit that the customer keyed, but `last_four` (PCI
+        DSS 3.4.1), `shown`, and `InfoKeyed`, `SendKey` and `AgentKeyed`, which go down only: b2bua
+        does not look into their bodies. `CodeKeyed` has keys of the agent's, six at most between
+        `*` and `#`.
 Rule 2: every command is answered by exactly one message with the same `serial`: its own answer, or
         `Refused`.
 Rule 3: news (`CaptureChanged` and the like) carry no serial.

@@ -9,6 +9,7 @@ Rule 1: a field shows four of its last digits at most, and never more than half 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -22,6 +23,7 @@ MAX_LENGTH: Final = 32  # of a field
 MAX_FIELDS: Final = 12  # of a form, without second entries
 MAX_SHOWN: Final = 4
 AGAIN: Final = "_again"  # behind the name of a field: that of its second entry
+_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _MIN_CHECKED: Final = 4  # digits, of which a check digit says less than they are
 
 
@@ -33,7 +35,8 @@ class FieldDescription(msgspec.Struct, frozen=True, kw_only=True):
     """One field; `field` is the key of its words, too.
 
     `label`: its name for people; empty: the page has one. `usual_length`: that most values have; 0:
-    none in particular; `usual_length_by_brand` those of a brand, where it has another. `group`: how
+    none in particular; `usual_length_by_brand` those of a brand, where it has another;
+    `usual_length_by_country` those of a country, in the same way. `group`: how
     many digits people write together; 0: all. `last_shown`: how many of its last digits an agent
     may see once it is valid; 0: none, ever. `optional`: the agent may skip it. `confirms`: it is
     the second entry of that field. `countries`: the agent chooses one of them, the first being the
@@ -48,6 +51,7 @@ class FieldDescription(msgspec.Struct, frozen=True, kw_only=True):
     max_length: int
     usual_length: int
     usual_length_by_brand: dict[str, int] = {}
+    usual_length_by_country: dict[str, int] = {}
     group: int = 0
     last_shown: int = 0
     optional: bool = False
@@ -111,7 +115,7 @@ def describe_field(wanted: FormField) -> FieldDescription:
         if wanted.name != known.field:
             raise BadForm(f"{wanted.name}: expected the name {known.field}")
         return msgspec.structs.replace(known, optional=wanted.optional)
-    if wanted.name in (*_CARD, "") or wanted.name.endswith(AGAIN):
+    if wanted.name in _CARD or wanted.name.endswith(AGAIN) or not _NAME.fullmatch(wanted.name):
         raise BadForm(f"{wanted.name}: expected another name")
     shortest, longest, usual, group = _lengths_of(wanted)
     if not 1 <= shortest <= longest <= MAX_LENGTH:
@@ -132,6 +136,7 @@ def describe_field(wanted: FormField) -> FieldDescription:
         group=group,
         last_shown=wanted.last_shown,
         optional=wanted.optional,
+        usual_length_by_country={each: keyed_length(each) or 0 for each in wanted.countries},
         countries=wanted.countries,
         date_format=wanted.date_format if wanted.kind == "date" else "",
     )

@@ -198,6 +198,14 @@ class CaptureBody(OrderBody):
         Described(max_length=64, description="The name of a form (`/v1/forms`); none: the usual one."),
         AfterValidator(plain_reference),
     ] = ""
+    country: Annotated[
+        str,
+        Described(
+            pattern="^([A-Z]{2})?$",
+            description="The country of the IBAN that is keyed, of the `countries` of its field; none: the "
+            "first of them.",
+        ),
+    ] = ""
 
 
 class SavedChargeBody(OrderBody):

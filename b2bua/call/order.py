@@ -12,8 +12,8 @@ from provider_adapters.payment import Charge, ChargeOperation, Operation, TokenT
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
     """What the customer is to pay. `amount` in minor units; `currency` ISO 4217; `form`: the name
-    of what the customer keys. A delivery has neither amount nor currency. The rest is as in
-    `Charge`."""
+    of what the customer keys; `country`: that of an IBAN in it, ISO 3166-1 alpha-2; empty: the
+    form's usual one. A delivery has neither amount nor currency. The rest is as in `Charge`."""
 
     transaction_id: str
     amount: int
@@ -26,6 +26,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     statement: str = ""
     metadata: dict[str, str] = {}
     form: str = ""
+    country: str = ""
 
     @property
     def moves_money(self) -> bool:
@@ -36,7 +37,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
         """The charge of this order under that idempotency key. `amount`: where that is not the
         order's."""
         values = msgspec.structs.asdict(self)
-        del values["form"]
+        del values["form"], values["country"]
         return Charge(idempotency_key=key, **values if amount is None else values | {"amount": amount})
 
     def missing(self, offered: frozenset[Operation]) -> str | None:

@@ -83,7 +83,7 @@ class Payment(LineMask):
         if self.view is not None and self.view.stage not in FINAL:
             raise NotNow("A payment is already under way in this call. Cancel it first.")
         self.check_agent(agent)  # who paid before still drives the mask that is on
-        form = choose_form(form, scopes)
+        form = choose_form(form, scopes, order.country)
         self.requested = order = order_for_form(order, form)
         order = complete(order, scopes, form)  # what is charged is what the payment shows
         self.view = CaptureView(
@@ -255,6 +255,7 @@ class Payment(LineMask):
             fields=news.fields,
             brand=news.brand,
             last_four=news.last_four,
+            shown=news.shown,
             outcome=news.outcome,
             reason=news.reason,
             unheard=news.unheard,
@@ -314,8 +315,8 @@ class Payment(LineMask):
     def _close_view(self, reason: str) -> list[CallCommand]:
         assert self.view is not None
         self.view = msgspec.structs.replace(
-            self.view, field=None, fields=(), brand=None, last_four=None, outcome=None, reason=reason,
-            notes=(),
+            self.view, field=None, fields=(), brand=None, last_four=None, shown={}, outcome=None,
+            reason=reason, notes=(),
         )  # fmt: skip
         return self._over()
 

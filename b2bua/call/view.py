@@ -1,7 +1,7 @@
 """What agents may see of calls and captures: the vocabulary between the calls and the API.
 
 Rule 1: everything here may be shown on a screen; of a card there are counts, brand, last four and
-        an outcome.
+        an outcome; of other fields counts, and the last digits that their form shows.
 """
 
 from __future__ import annotations
@@ -56,10 +56,11 @@ class MaskStage(StrEnum):
 
 
 class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
-    """A payment as its call has it. `started_by` and `agent`: the names of the tokens that started
-    it, and that drive it now. `unheard`: no key has come since the customer was asked, for
-    long. `notes`: how keys come, and whether the customer talks instead. `slow`: two equal keys
-    that come within 400 ms count as one."""
+    """A payment as its call has it. `shown`: of fields that are no card's, by name, the last digits
+    that the form shows. `started_by` and `agent`: the names of the tokens that started it, and that
+    drive it now. `unheard`: no key has come since the customer was asked, for long. `notes`: how
+    keys come, and whether the customer talks instead. `slow`: two equal keys that come within 400
+    ms count as one."""
 
     id: str
     stage: CaptureStage
@@ -71,6 +72,7 @@ class CaptureView(msgspec.Struct, frozen=True, kw_only=True):
     fields: tuple[FieldProgress, ...] = ()
     brand: str | None = None
     last_four: str | None = None
+    shown: dict[FieldName, str] = {}
     outcome: Outcome | None = None
     reason: str | None = None
     unheard: bool = False

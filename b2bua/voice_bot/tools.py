@@ -139,7 +139,7 @@ class Tools:
         return await self._progress(now)
 
     async def ask_again(self, call: CallName, field: str) -> Progress:
-        """Have one field keyed again: card_number, expiry or security_code. The others stay."""
+        """Have one field keyed again, by its name as in `field`: expiry, say. The others stay."""
         return await self._progress(
             await self._fetch("POST", f"{_capture(call)}/ask", CallView, {"field": field})
         )

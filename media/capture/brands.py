@@ -67,14 +67,15 @@ def find_brand(number: Digits) -> Brand | None:
     best: Brand | None = None
     length = 0
     for first, last, brand in _RANGES:
-        if len(first) > length and _starts_within(number, first, last):
+        if len(first) > length and starts_within(number, first, last):
             best, length = brand, len(first)
     if best is None and len(number) >= max(len(first) for first, _, _ in _RANGES):
         return OTHER
     return best
 
 
-def _starts_within(number: Digits, first: bytes, last: bytes) -> bool:
+def starts_within(number: Digits, first: bytes, last: bytes) -> bool:
+    """Whether the first digits lie between these two, which have one length."""
     if len(number) < len(first):
         return False
     return not _starts_below(number, first) and not _starts_above(number, last)

@@ -61,7 +61,16 @@ from media.capture.state import CaptureMachine
 from media.capture.transitions import IllegalEvent
 from media.capture.vault import Key, M, Pipe, Vault
 from media.capture.wishes import WishWatch
-from media.events import CaptureChanged, CaptureId, CaptureState, CaptureWished, FieldName, SessionId, Wish
+from media.events import (
+    CaptureChanged,
+    CaptureId,
+    CaptureState,
+    CaptureWished,
+    Field,
+    FieldName,
+    SessionId,
+    Wish,
+)
 from provider_adapters.payment import Charge, Outcome
 
 CaptureNews = CaptureChanged | CaptureWished
@@ -89,6 +98,7 @@ class Capture(Generic[M]):
         self._vault = Vault(memory, form)
         self._brand: str | None = None
         self._last_four: str | None = None
+        self._shown: dict[FieldName, str] = {}
         self._reason: str | None = None
         # When the agent is told that no key has come; None once one has, or that was told.
         self._first_key_due: float | None = now + (limits or Limits()).first_key
@@ -197,6 +207,7 @@ class Capture(Generic[M]):
             fields=self._machine.progress.values(),
             brand=self._brand,
             last_four=self._last_four,
+            shown=self._shown,
             outcome=self._machine.outcome,
             reason=self._reason,
             unheard=self._unheard and self.state is CaptureState.COLLECTING,
@@ -271,7 +282,13 @@ class Capture(Generic[M]):
         """A field was completed: others that were complete before it may not fit it, as a security
         code does not fit another brand."""
         progress = self._machine.progress.values()
-        complete = {each.field for each in progress if each.complete and not each.skipped}
+        entered = {each.field for each in progress if each.complete and not each.skipped}
+        # A field that is keyed twice counts once both entries are there; the second is compared.
+        complete = {
+            each.field
+            for each in self._form.rules
+            if not each.confirms and entered.issuperset(self._form.entries(each.field))
+        }
         new, self._checked = complete - self._checked, complete
         # Nothing new: a field that others are judged by may be set aside.
         if not new or self.state not in (CaptureState.COLLECTING, CaptureState.READY):
@@ -289,10 +306,16 @@ class Capture(Generic[M]):
         aborted one does not."""
         if self.state is CaptureState.FINISHED:
             return
-        shown = self._form.shown
-        is_complete = shown is not None and self._machine.progress[shown.field].complete
+        complete = {each.field for each in self._machine.progress.values() if each.complete}
+        shown = {
+            rules.field: last
+            for rules in self._form.rules
+            if rules.last_shown and complete.issuperset(self._form.entries(rules.field))
+            if (last := self._vault.last_digits(rules.field, self._today)) is not None
+        }
         self._brand = self._vault.brand
-        self._last_four = self._vault.last_four(self._today) if is_complete else None
+        self._last_four = shown.pop(Field.CARD_NUMBER, None)
+        self._shown = shown
 
     def __repr__(self) -> str:
         return f"<Capture {self.id} {self.state}>"

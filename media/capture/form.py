@@ -101,14 +101,18 @@ class Form:
         """The field that ends the form."""
         return self.rules[-1].field
 
-    @property
-    def shown(self) -> FieldRules | None:
-        """The field whose last digits the agent may see; None where there is none."""
-        return next((each for each in self.rules if each.last_shown), None)
-
     def rules_of(self, wanted: FieldName) -> FieldRules:
         """The rules of a field. Raises StopIteration for another form's."""
         return next(each for each in self.rules if each.field == wanted)
+
+    def entries(self, wanted: FieldName) -> tuple[FieldName, ...]:
+        """This field, and the other entry of one that is keyed twice, the first in front."""
+        first = self.first_entry(wanted)
+        return (first, *(each.field for each in self.rules if each.confirms == first))
+
+    def first_entry(self, wanted: FieldName) -> FieldName:
+        """The field that this one confirms; itself, where it is no second entry."""
+        return self.rules_of(wanted).confirms or wanted
 
     def before(self, wanted: FieldName) -> FieldName:
         """The field before this one; of the first, itself."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from media.capture import card_form, confirmation, numbers
+from media.capture import card_form, confirmation, dates, iban, numbers, uk_accounts, us_accounts
 from media.capture.check import Check
 from media.capture.form import FieldRules, Form, Keyed
 from media.events import CaptureForm, FieldKind, FormField
@@ -19,6 +19,12 @@ _MAKERS: Final[Mapping[FieldKind, Maker]] = {
     "security_code": card_form.code_check,
     "digits": numbers.digits_check,
     "secret": numbers.digits_check,
+    "date": dates.date_check,
+    "sort_code": uk_accounts.sort_code_check,
+    "uk_account": uk_accounts.account_check,
+    "iban": iban.iban_check,
+    "nrb": iban.nrb_check,
+    "routing_number": us_accounts.routing_check,
 }
 
 
@@ -53,8 +59,8 @@ def _has_check_digit(field: FormField, described: FieldDescription) -> bool:
     """Whether a complete value says that it holds no digit too many."""
     if field.kind == "digits":
         return field.check != "none" and described.min_length == described.max_length
-    return field.kind in _WITH_CHECK_DIGIT
+    return field.kind in _PROVEN
 
 
-_WITH_CHECK_DIGIT: Final = frozenset({"card_number"})
+_PROVEN: Final = frozenset({"card_number", "iban", "nrb", "routing_number"})
 CARD: Final = make_form(CaptureForm())

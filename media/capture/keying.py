@@ -23,21 +23,26 @@ Drained keys are counted in `ignored`, with a `reason`.
 later, steps back and clears the field before. With all complete it clears the last.
 
 A field that the agent asks for is keyed alone: again, or before its turn. What it had counts until
-it is complete; then the form goes on with what is missing.
+it is complete; then the form goes on with what is missing (agent_requests.py).
+
+A field that is keyed twice has a field of its own for the second entry. It is complete where it is
+the same; otherwise both are keyed anew.
 """
 
 from __future__ import annotations
 
+from media.capture.agent_requests import AgentRequests
 from media.capture.check import Check, Verdict
 from media.capture.form import Form
 from media.capture.key_run import KeyRun
-from media.capture.messages import Command, DropAside, Limits, Report, SetAside, Split, TakeBack, Wipe
+from media.capture.messages import Command, Limits, Report, Split, Wipe
 from media.capture.progress import FormProgress
 from media.events import FIELD_REASONS, FieldName, FieldReason
 
 
-class Keying:
-    """The keys of one capture. `now` is in seconds of any steady clock.
+class Keying(AgentRequests):
+    """The keys of one capture, and what the agent asks of them. `now` is in seconds of any steady
+    clock.
 
     `last_key`: when the newest key came, or keying began.
     """
@@ -155,80 +160,7 @@ class Keying:
         self.progress.explain(field, FieldReason.NOTHING_TO_CLEAR)
         return [Report(FIELD_REASONS[FieldReason.NOTHING_TO_CLEAR])]
 
-    # --- the agent --------------------------------------------------------------------------------
-
-    def reset_from(self, first: FieldName | None) -> list[Command]:
-        """`first` and all fields behind it are to be keyed again; all where None."""
-        wiped = self._whole.from_field(first or self._whole.first)
-        if self.field is None or self.field in wiped:
-            self._run.drain(self._limits.field_pause)
-        commands = self._end_asking(self.progress.aside not in wiped)
-        self._clear(wiped)
-        self._go_on()
-        return [*commands, *(Wipe(field) for field in wiped), Report()]
-
-    def ask(self, wanted: FieldName | None) -> list[Command]:
-        """Only this field is keyed now; None: those that are missing, in order."""
-        commands: list[Command] = []
-        if self._run.full:
-            commands += self._complete(self._current())
-        commands += self._end_asking(True)
-        begun = self.field
-        if begun is not None and self.progress[begun].count:
-            self._clear((begun,))
-            commands.append(Wipe(begun))
-        self._go_on()
-        if wanted is not None:
-            if self.progress[wanted].skipped:
-                self._clear((wanted,))
-            elif self.progress[wanted].complete:
-                self.progress.set_aside(wanted)
-                commands.append(SetAside(wanted))
-            self._form = self._whole.part((wanted,))
-        self._run.drain(self._limits.field_pause)
-        self._enough = False
-        return [*commands, Report()]
-
-    def skip(self, field: FieldName) -> list[Command]:
-        """The form goes on without this field."""
-        commands: list[Command] = []
-        if self._run.full and self._current() != field:
-            commands += self._complete(self._current())
-        commands += self._end_asking(self.progress.aside != field)
-        begun = self.field
-        wiped = (field,) if begun is None or begun == field else (begun, field)
-        self._clear(wiped)
-        self.progress.skip(field)
-        self._run.drain(self._limits.field_pause)
-        self._go_on()
-        return [*commands, *(Wipe(each) for each in wiped), Report()]
-
-    def contradict(self, field: FieldName, check: Check) -> list[Command]:
-        """A complete field does not fit what was keyed again."""
-        assert check.reason is not None
-        self._clear((field,))
-        self.progress.refuse(field, check.reason, 0)
-        self._go_on()
-        return [Wipe(field), Report(FIELD_REASONS[check.reason])]
-
-    def _end_asking(self, take_back: bool) -> list[Command]:
-        """The field that is asked for again has its earlier digits, or none."""
-        field = self.progress.aside
-        if field is None:
-            return []
-        if take_back:
-            self.progress.take_back()
-            return [TakeBack(field)]
-        self.progress.drop_aside()
-        return [DropAside(field)]
-
-    def _go_on(self) -> None:
-        """What is missing is keyed now, in order. `*` reaches back to what is complete only where
-        nothing behind it is."""
-        missing = self.progress.missing
-        is_end = bool(missing) and self._whole.from_field(missing[0]) == missing
-        if missing:
-            self._form = self._whole if is_end else self._whole.part(missing)
+    # --- what several requests need ---------------------------------------------------------------
 
     def clear_from(self, first: FieldName) -> list[Command]:
         """Empty `first` and all fields behind it."""
@@ -249,7 +181,8 @@ class Keying:
         if check.verdict in (Verdict.INVALID, Verdict.SPLIT):
             assert check.reason is not None
             first = self._on_trial(field)
-            return self._refuse(first, check.reason if first == field else FieldReason.TOO_MANY_KEYS)
+            is_own = first in self._form.entries(field)
+            return self._refuse(first, check.reason if is_own else FieldReason.TOO_MANY_KEYS)
         if check.verdict is not Verdict.COMPLETE:
             return [Report()]
         if ended:
@@ -264,7 +197,8 @@ class Keying:
         return [Report()]
 
     def _complete(self, field: FieldName) -> list[Command]:
-        commands = self._end_asking(False)
+        # A field that is keyed twice is there once both entries are.
+        commands = self._end_asking(False) if field == self._form.last else []
         self.progress.complete(field)
         self._enough = False
         self._run.settle()
@@ -314,7 +248,9 @@ class Keying:
         return field if proven == self._form.last else self._form.after(proven)
 
     def _refuse(self, first: FieldName, reason: FieldReason, *, dropped: int = 0) -> list[Command]:
-        """Wipe this field and all behind it, and drain the keys that are left over of it."""
+        """Wipe this field and all behind it, and drain the keys that are left over of it. A second
+        entry is refused with the first: nobody knows which of them is wrong."""
+        first = self._form.first_entry(first)
         wiped = self._form.from_field(first)
         self._clear(wiped)
         self.progress.refuse(first, reason, dropped)

@@ -1,7 +1,8 @@
 """Counts the digits of each field of a form; it never sees one.
 
 Rule 1: at most one field that is not complete has digits; one that was complete before, and is
-        asked for again, keeps its earlier count aside until it is complete.
+        asked for again, keeps its earlier count aside until it is complete, as does its second
+        entry.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class FormProgress:
 
     def __init__(self, form: Form) -> None:
         self._fields = {field: FieldProgress(field=field) for field in form.fields}
-        self._aside: FieldProgress | None = None
+        self._aside: dict[FieldName, FieldProgress] = {}
 
     def __getitem__(self, field: FieldName) -> FieldProgress:
         return self._fields[field]
@@ -32,26 +33,27 @@ class FormProgress:
         return tuple(field for field, progress in self._fields.items() if not progress.complete)
 
     @property
-    def aside(self) -> FieldName | None:
-        """The field that is asked for again, while its earlier digits count."""
-        return self._aside.field if self._aside else None
+    def aside(self) -> tuple[FieldName, ...]:
+        """The field that is asked for again, while its earlier digits count, and its second
+        entry."""
+        return tuple(self._aside)
 
     def set_aside(self, field: FieldName) -> None:
         """A complete field is asked for again."""
-        self._aside = self._fields[field]
+        self._aside[field] = self._fields[field]
         self._set(field, count=0, complete=False, reason=None, kept=True)
 
     def take_back(self) -> None:
         """The field that is asked for again is as it was before."""
-        assert self._aside is not None
-        self._set(self._aside.field, count=self._aside.count, complete=True, reason=None, kept=False)
-        self._aside = None
+        for field, before in self._aside.items():
+            self._set(field, count=before.count, complete=True, reason=None, kept=False)
+        self._aside = {}
 
     def drop_aside(self) -> None:
         """The earlier digits of the field that is asked for again are gone."""
-        assert self._aside is not None
-        self._set(self._aside.field, kept=False)
-        self._aside = None
+        for field in self._aside:
+            self._set(field, kept=False)
+        self._aside = {}
 
     def add_digit(self, field: FieldName) -> None:
         """One more digit."""

@@ -1,11 +1,13 @@
 """Holds the digits of a form, alone, in locked memory, from the key press to the payer.
 
 Rule 1: digits leave only through `spend`, as views of the locked memory, into a payer's pipe; but
-        for `last_four` no method returns a digit (PCI DSS 3.4.1).
+        for `last_digits` no method returns a digit (PCI DSS 3.4.1).
 Rule 2: a vault is spent once. After `spend`, however it ended, and after `wipe`, it is empty.
 Rule 3: inside, digits are read and moved one at a time: no str, bytes or int of several of them is
         made.
 Rule 4: it cannot be copied or pickled, and its repr shows counts only.
+Rule 5: a second entry is overwritten as soon as it was compared, whatever came of it: where it was
+        the same at once, otherwise with the first.
 
 The page: the fields of the form, each at an offset of its own; as much room again, for a field that
 is set aside while it is keyed again; then the intake, to which the core moves the keys it kept, and
@@ -20,7 +22,7 @@ from datetime import date
 from enum import Enum
 from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
-from media.capture.check import Check, Verdict
+from media.capture.check import COMPLETE, Check, Verdict
 from media.capture.form import Form, Keyed
 from media.capture.form_rules import CARD
 from media.events import FieldName
@@ -84,6 +86,8 @@ class Vault(Generic[M]):
         "_memory",
         "_pending",
         "_places",
+        "_same",
+        "_same_aside",
         "_spent",
         "_view",
     )  # fmt: skip
@@ -105,6 +109,8 @@ class Vault(Generic[M]):
         self._intake_at, self._intake = at, self._view[at:]
         self._counts = dict.fromkeys(form.fields, 0)
         self._aside: dict[FieldName, int] = {}  # the digits that are set aside
+        self._same: set[FieldName] = set()  # second entries that were the same, and are wiped
+        self._same_aside: set[FieldName] = set()
         # The place in the intake of the digit that `take_keys` has just announced.
         self._pending: int | None = None
         self._spent = False
@@ -156,6 +162,7 @@ class Vault(Generic[M]):
         start, _ = self._places[field]
         self._move(start, self._aside_at + start, self._counts[field])
         self._aside[field], self._counts[field] = self._counts[field], 0
+        _move_name(field, self._same, self._same_aside)
 
     def take_back(self, field: FieldName) -> None:
         """Overwrite what was keyed again; the digits that were set aside count. Raises KeyError
@@ -164,10 +171,12 @@ class Vault(Generic[M]):
         self.clear(field)
         self._move(self._aside_at + start, start, count)
         self._counts[field] = count
+        _move_name(field, self._same_aside, self._same)
 
     def drop_aside(self, field: FieldName) -> None:
         """Overwrite the digits of a field that were set aside. Raises KeyError where none are."""
         del self._aside[field]
+        self._same_aside.discard(field)
         start, most = self._places[field]
         with self._view[self._aside_at + start : self._aside_at + start + most] as area:
             _zero(area)
@@ -181,6 +190,7 @@ class Vault(Generic[M]):
         """Overwrite one field."""
         start, most = self._places[field]
         self._counts[field] = 0
+        self._same -= {each.field for each in self._form.rules if field in (each.field, each.confirms)}
         with self._view[start : start + most] as area:
             _zero(area)
 
@@ -188,14 +198,22 @@ class Vault(Generic[M]):
         """Overwrite everything. The vault may then be filled again, unless it was spent."""
         self._counts = dict.fromkeys(self._form.fields, 0)
         self._aside = {}
+        self._same, self._same_aside = set(), set()
         self._pending = None
         self._memory.wipe()
 
     def check(self, field: FieldName, today: date, *, ended: bool = False) -> Check:
         """The verdict on `field` as it stands or, where `ended`, as the customer has ended it."""
+        if field in self._same:
+            return COMPLETE
+        rules = self._form.rules_of(field)
         with ExitStack() as stack:
             digits = {each: stack.enter_context(self._digits(each)) for each in self._form.fields}
-            return self._form.rules_of(field).check(Keyed(digits, today, ended))
+            check = rules.check(Keyed(digits, today, ended))
+        if rules.confirms and check.verdict is Verdict.COMPLETE:
+            self.clear(field)
+            self._same.add(field)
+        return check
 
     @property
     def brand(self) -> str | None:
@@ -206,13 +224,15 @@ class Vault(Generic[M]):
                     return rules.name_brand(digits)
         return None
 
-    def last_four(self, today: date) -> str | None:
-        """The last digits of the one field that may show some, where it is valid as it stands; None
+    def last_digits(self, field: FieldName, today: date) -> str | None:
+        """The last digits of a field that may show some, where it is valid as it stands; None
         otherwise."""
-        rules = self._form.shown
-        if rules is None or self.check(rules.field, today, ended=True).verdict is not Verdict.COMPLETE:
+        rules = self._form.rules_of(field)
+        if not rules.last_shown or not self._counts[field]:
             return None
-        with self._digits(rules.field) as digits:
+        if self.check(field, today, ended=True).verdict is not Verdict.COMPLETE:
+            return None
+        with self._digits(field) as digits:
             first = len(digits) - rules.last_shown
             return "".join(chr(digits[index]) for index in range(first, len(digits)))
 
@@ -267,6 +287,12 @@ class Vault(Generic[M]):
 
     def __reduce_ex__(self, _protocol: Any) -> NoReturn:
         raise TypeError("a vault cannot be copied or pickled")
+
+
+def _move_name(field: FieldName, source: set[FieldName], target: set[FieldName]) -> None:
+    if field in source:
+        source.remove(field)
+        target.add(field)
 
 
 def _zero(area: memoryview) -> None:

@@ -97,6 +97,25 @@ class CaptureForm(msgspec.Struct, frozen=True, kw_only=True):
     language: str = "en"
 
     @property
+    def countries(self) -> tuple[str, ...]:
+        """The countries whose IBAN can be keyed, the usual one first; none where it asks for
+        none."""
+        return next((each.countries for each in self.fields if each.kind == "iban"), ())
+
+    @property
+    def country(self) -> str:
+        """The country whose IBAN is keyed; empty where none is chosen or asked for."""
+        return next((each.country for each in self.fields if each.kind == "iban"), "")
+
+    def in_country(self, country: str) -> CaptureForm:
+        """The form with the IBAN of this country."""
+        fields = (
+            msgspec.structs.replace(each, country=country) if each.kind == "iban" else each
+            for each in self.fields
+        )
+        return msgspec.structs.replace(self, fields=tuple(fields))
+
+    @property
     def has_card(self) -> bool:
         """Whether digits of a card are keyed."""
         return any(each.kind in CARD_KINDS for each in self.fields)

@@ -25,7 +25,8 @@ class KeyNote(StrEnum):
 
 class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
     """A capture moved on: progress, completion, outcome or abort. `unheard`: it has waited for its
-    first key for long. `slow`: two equal keys that come within 400 ms count as one."""
+    first key for long. `slow`: two equal keys that come within 400 ms count as one. `shown`: of
+    fields that are no card's, the last digits that their form shows."""
 
     session: SessionId
     capture: CaptureId
@@ -34,6 +35,7 @@ class CaptureChanged(Message, frozen=True, kw_only=True, tag="capture"):
     fields: tuple[FieldProgress, ...] = ()
     brand: str | None = None
     last_four: str | None = None
+    shown: dict[FieldName, str] = msgspec.field(default_factory=dict)
     outcome: Outcome | None = None
     reason: str | None = None
     unheard: bool = False

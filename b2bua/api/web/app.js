@@ -336,7 +336,7 @@ $("take-saved").addEventListener("click", () => {
   if (!order || !from) return;
   savedArmed = !savedArmed;
   if (savedArmed) return show();
-  const { form: _, ...plain } = order; // nothing is keyed
+  const { form: _, country: __, ...plain } = order; // nothing is keyed
   act("/v1/payments", { body: { saved_from: from, ...plain }, taken: (call, payment) => calls.charge(call, payment) });
 });
 

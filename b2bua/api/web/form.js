@@ -16,6 +16,12 @@ export function useForm(name) {
   return changed;
 }
 
+/** The countries whose IBAN can be keyed in the form of this name. */
+export function countriesOf(name) {
+  const found = forms.find((one) => one.name === name) ?? forms[0];
+  return found?.fields.flatMap(({ countries }) => countries) ?? [];
+}
+
 export const formNames = () => forms.map(({ name }) => name);
 export const formFields = () => form.fields;
 export const endKey = () => form.end_key;
@@ -23,8 +29,8 @@ export const clearKey = () => form.clear_key;
 
 export const fieldOf = (name) => form.fields.find(({ field }) => field === name);
 
-/** How many digits a field usually has, with this brand. */
-export function usualLength(name, brand) {
+/** How many digits a field usually has, with this brand, or of this country. */
+export function usualLength(name, brand, country) {
   const field = fieldOf(name);
-  return field?.usual_length_by_brand[brand?.toLowerCase()] ?? field?.usual_length ?? 0;
+  return field?.usual_length_by_brand[brand?.toLowerCase()] ?? field?.usual_length_by_country[country] ?? field?.usual_length ?? 0;
 }

@@ -1,6 +1,7 @@
 // The order form: amount, currency and reference, checked before anything is sent.
 
 import { $, make, write } from "./page.js";
+import { countriesOf } from "./form.js";
 import { format, looksLikeCard, toDecimal, toMinor } from "./money.js";
 
 const LAST = "tonewall-currency";
@@ -23,10 +24,20 @@ export function buildOrder(known) {
   choose.value = last in known ? last : common[0];
 }
 
-/** The forms to choose from, where there are several. */
+const options = (values) => values.map((value) => make("option", { value, text: value }));
+
+/** The forms to choose from, where there are several; and the countries of an IBAN. */
 export function buildForms(names) {
   $("form-choice").hidden = names.length < 2;
-  $("form").replaceChildren(...names.map((name) => make("option", { value: name, text: name })));
+  $("form").replaceChildren(...options(names));
+  $("form").addEventListener("change", buildCountries);
+  buildCountries();
+}
+
+function buildCountries() {
+  const countries = countriesOf($("form").value);
+  $("country-choice").hidden = countries.length < 2;
+  $("country").replaceChildren(...options(countries));
 }
 
 export const money = (order) => format(order.amount, decimals[order.currency] ?? 2, order.currency);
@@ -69,6 +80,7 @@ export function readOrder() {
   const currency = $("currency").value;
   try { localStorage.setItem(LAST, currency); } catch { /* not remembered, then */ }
   const form = $("form-choice").hidden ? {} : { form: $("form").value };
+  if (!$("country-choice").hidden) form.country = $("country").value;
   return { transaction_id: reference, amount, currency, ...form };
 }
 
@@ -94,5 +106,7 @@ export function fill({ amount = "", transaction_id = "" } = {}) {
 export function refill(order) {
   $("currency").value = order.currency;
   if (order.form) $("form").value = order.form;
+  buildCountries();
+  if (order.country) $("country").value = order.country;
   fill({ amount: toDecimal(order.amount, decimals[order.currency] ?? 2), transaction_id: order.transaction_id });
 }

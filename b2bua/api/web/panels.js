@@ -19,10 +19,11 @@ export function buildFields(ask, skip) {
 function drawRows() {
   rows.clear();
   $("fields").replaceChildren();
-  for (const { field, optional } of formFields()) {
+  for (const { field, optional, confirms } of formFields()) {
     const state = make("span", { className: "state" });
     const again = make("button", { className: "small", type: "button", text: "Ask again" });
     const dots = make("div", { className: "dots", role: "img" });
+    again.hidden = Boolean(confirms); // it is asked for with the first entry
     const row = make("li", { "data-field": field }, make("div", {}, make("h3", { text: labelOf(field) }), " ", state), again, dots);
     const skip = optional ? make("button", { className: "small", type: "button", text: "Skip", "aria-label": `Skip: ${labelOf(field).toLowerCase()}` }) : null;
     if (skip) again.before(skip);
@@ -88,9 +89,12 @@ function showNotes(capture, able) {
 
 function drawDots(shown, described, progress, capture) {
   const { group, last_shown } = described;
-  const usual = usualLength(described.field, capture.brand);
-  const whole = progress.complete && last_shown && capture.last_four;
-  const drawn = [progress.count, progress.complete, capture.brand, capture.last_four, usual].join();
+  const usual = usualLength(described.field, capture.brand, capture.order.country);
+  const isCard = described.kind === "card_number";
+  const last = isCard ? capture.last_four : capture.shown?.[described.field];
+  const whole = progress.complete && last_shown && last;
+  const brand = isCard ? brandName(capture.brand) : "";
+  const drawn = [progress.count, progress.complete, brand, last, usual].join();
   if (shown.drawn === drawn) return;
   shown.drawn = drawn;
   const expected = progress.complete ? progress.count : Math.max(usual, progress.count);
@@ -99,15 +103,14 @@ function drawDots(shown, described, progress, capture) {
   const old = shown.dots.querySelectorAll(".dot");
   const dots = Array.from({ length: count }, (_, place) => {
     const dot = old[place] ?? make("span", {});
-    const last = place + 1 === count;
-    const gap = group && (last ? whole : (place + 1) % group === 0);
+    const gap = group && (place + 1 === count ? whole : (place + 1) % group === 0);
     dot.className = `dot${place < progress.count ? " keyed" : ""}${gap ? " gap" : ""}`;
     return dot;
   });
-  if (whole) dots.push(make("span", { className: "last", text: capture.last_four }));
-  if (last_shown && progress.complete && capture.brand) dots.push(make("span", { className: "cardbrand", text: brandName(capture.brand) }));
+  if (whole) dots.push(make("span", { className: "last", text: last }));
+  if (progress.complete && brand) dots.push(make("span", { className: "cardbrand", text: brand }));
   shown.dots.replaceChildren(...dots);
-  const words = whole ? `${brandName(capture.brand)} ending in ${capture.last_four}` : `${progress.count} digits keyed`;
+  const words = whole ? `${brand || labelOf(described.field)} ending in ${last}` : `${progress.count} digits keyed`;
   shown.dots.setAttribute("aria-label", words);
 }
 

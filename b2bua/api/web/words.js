@@ -101,7 +101,7 @@ export function say(call, capture, amount, approved) {
       const hint = { "*": "A slip? The star key (*) clears the field.", "#": "A slip? The hash key (#) clears the field." }[clearKey()] ?? "A slip? Ask for the field again.";
       if (!capture.field) return null;
       const words = wordsOf(capture.field);
-      const digits = usualLength(capture.field, capture.brand);
+      const digits = usualLength(capture.field, capture.brand, capture.order.country);
       return { text: again ? words.again(digits) : words.ask(digits), hint };
     }
     case "ready":

@@ -120,7 +120,9 @@ async def test_one_field_is_asked_for_alone_and_what_it_had_is_kept(
     assert [each["kept"] for each in asked["fields"]] == [False, True, False]
     kept = (await agent.post("/v1/calls/c-1/capture/ask")).json()["capture"]
     assert (kept["stage"], [each["complete"] for each in kept["fields"]]) == ("ready", [True] * 3)
-    assert_problem(await agent.post("/v1/calls/c-1/capture/ask", json={"field": "pin"}), 422, "field")
+    for name in ("Pin", "4111111111111111", "n" * 65):
+        asked_of = await agent.post("/v1/calls/c-1/capture/ask", json={"field": name})
+        assert_problem(asked_of, 422, "field")
 
 
 @pytest.mark.parametrize("body", [None, {}, {"field": None}])

@@ -106,16 +106,16 @@ def test_digits_are_counted_and_judged() -> None:
     assert [vault.count(field) for field in Field] == [16, 4, 3]
     assert [vault.check(field, TODAY, ended=True) for field in Field] == [COMPLETE] * 3
     assert vault.brand == "visa"
-    assert vault.last_four(TODAY) == CANARY.number[-4:]
+    assert vault.last_digits(Field.CARD_NUMBER, TODAY) == CANARY.number[-4:]
 
 
 def test_a_number_that_is_not_valid_shows_no_digit() -> None:
     vault = Vault(SecretMemory(SIZE))
     put(vault, Field.CARD_NUMBER, CANARY.number[:-1])
-    assert vault.last_four(TODAY) is None
+    assert vault.last_digits(Field.CARD_NUMBER, TODAY) is None
     put(vault, Field.CARD_NUMBER, str((int(CANARY.number[-1]) + 1) % 10))
     assert vault.check(Field.CARD_NUMBER, TODAY, ended=True).reason is FieldReason.CARD_NUMBER_CHECK_DIGIT
-    assert vault.last_four(TODAY) is None
+    assert vault.last_digits(Field.CARD_NUMBER, TODAY) is None
 
 
 def test_the_security_codes_length_follows_the_number() -> None:
@@ -184,7 +184,7 @@ def test_one_field_is_cleared_without_the_others() -> None:
     assert [vault.count(field) for field in Field] == [16, 0, 3]
     with memoryview(memory) as view:
         assert CANARY.expiry.encode() not in bytes(view)
-    assert vault.last_four(TODAY)
+    assert vault.last_digits(Field.CARD_NUMBER, TODAY)
 
 
 def test_memory_too_small_is_refused() -> None:
