@@ -8,8 +8,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from b2bua.api.bodies import CaptureBody, SubmitBody
+from b2bua.api.bodies import SubmitBody
 from b2bua.api.call_routes import CallId, view_response
+from b2bua.api.capture_bodies import CaptureBody
 from b2bua.api.field_bodies import AskBody, ResetBody, SkipBody, SlowBody
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests
 from b2bua.api.schema import call_answer, problem_answers

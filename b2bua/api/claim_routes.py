@@ -12,7 +12,8 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 from pydantic import Field as Described
 
-from b2bua.api.bodies import Body, CaptureBody
+from b2bua.api.bodies import Body
+from b2bua.api.capture_bodies import CaptureBody
 from b2bua.api.problems import problem
 from b2bua.api.schema import claim_answer, problem_answers
 from b2bua.call.desk import CallDesk

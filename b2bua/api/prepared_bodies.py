@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, ConfigDict, Discriminator, Tag, model_validator
 from pydantic import Field as Described
 
-from b2bua.api.bodies import Body, CaptureBody, SavedChargeBody, plain_reference
+from b2bua.api.bodies import Body, SavedChargeBody, plain_reference
+from b2bua.api.capture_bodies import CaptureBody
 from b2bua.call.order import Order
 from b2bua.call.plain_number import plain_number
 from b2bua.call.prepared import MAX_EXPIRES, MIN_EXPIRES, USUAL_EXPIRES, FindBy

@@ -73,6 +73,7 @@ class FakeDesk:
     """Calls by id. `asked` is what was asked for, in order."""
 
     def __init__(self, *, backlog: int = 256) -> None:
+        self.forms: dict[str, CaptureForm] = {}  # other than the usual one
         self.feed = Feed(backlog=backlog)
         self.asked: list[tuple[Any, ...]] = []
         self.kept: dict[Field, int] = {}
@@ -193,7 +194,7 @@ class FakeDesk:
     ) -> CallView:
         if self.refuses is not None:
             raise self.refuses
-        order = order_for_form(order, CaptureForm())
+        order = order_for_form(order, self.forms.get(order.form, CaptureForm()))
         charged = tuple(each for each in await self.payments(order.transaction_id, 9) if is_charged(each))
         if charged and not allow_repeat:
             raise Repeated(charged)

@@ -3,8 +3,6 @@ browser."""
 
 from __future__ import annotations
 
-from typing import cast
-
 import msgspec
 import pytest
 from playwright.async_api import Page, expect
@@ -37,7 +35,7 @@ async def test_a_customer_who_is_not_heard_is_shown_with_the_cause_until_somethi
 async def test_the_page_draws_the_fields_that_the_api_describes(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
-    postcode = cast("Field", "postcode")  # no card's: the page has no words of its own for it
+    postcode = "postcode"
     described = FieldDescription(field=postcode, min_length=4, max_length=9, usual_length=5)
     site.forms = [FormDescription(name="other", fields=(described, CARD_NUMBER))]
     await site.stop()
@@ -48,7 +46,9 @@ async def test_the_page_draws_the_fields_that_the_api_describes(
     desk.change("c-1", masked=True, stage=CaptureStage.COLLECTING, field=postcode, fields=fields)
     await expect(page.locator("#fields h3")).to_have_text(["Postcode", "Card number"])
     await expect(page.locator('li[data-field="postcode"] .dot')).to_have_count(5)
-    await expect(page.locator("#say-text")).to_contain_text("Now your postcode, please, then #.")
+    await expect(page.locator("#say-text")).to_contain_text(
+        "Now the digits of your postcode, please, then #."
+    )
     desk.keyed(postcode, 6, complete=True, brand="visa", last_four="1111", field=Field.CARD_NUMBER)
     row = page.locator('li[data-field="postcode"]')
     await expect(row.locator(".dot.keyed")).to_have_count(6)

@@ -8,6 +8,7 @@ from playwright.async_api import Page, expect
 from b2bua.call.view import CaptureStage
 from media.events import CaptureForm, FieldProgress, FieldReason, FormField
 from media.form_description import CARD, describe
+from provider_adapters.payment import Approved
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
 from tests.browser.page import CONTRAST, open_call
@@ -39,20 +40,21 @@ NAMES = ("iban", "policy", "policy_again", "birth_date", "pin")
 async def test_an_agent_takes_a_form_of_other_fields_than_a_cards(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
-    site.forms = [CARD, describe(MANDATE)]
+    site.forms, desk.forms = [CARD, describe(MANDATE)], {"mandate": MANDATE}
     await site.stop()
     await site.start()
     await open_call(page, site, desk)
     await expect(page.get_by_label("Country of the account")).to_be_hidden()
     await page.get_by_label("What is keyed").select_option("mandate")
     await page.get_by_label("Country of the account").select_option("AT")
-    if await page.get_by_label("Amount").is_visible():
-        await page.get_by_label("Amount").fill("49.90")
+    await expect(page.get_by_label("Amount")).to_be_hidden()
+    await expect(page.get_by_label("Currency")).to_be_hidden()
     await page.get_by_label("Payment reference").fill("INV-2041")
     await page.locator("#take").click()
     await expect(page.locator("#banner-title")).to_have_text("Securing the line")
     order = desk.asked[-1][2]
-    assert (order.form, order.country) == ("mandate", "AT")
+    assert (order.form, order.country, order.amount, order.currency) == ("mandate", "AT", 0, "")
+    assert order.operation == "deliver"
     fields = tuple(FieldProgress(field=name) for name in NAMES)
     desk.change("c-1", masked=True, stage=CaptureStage.COLLECTING, field="iban", fields=fields)
     await expect(page.locator("#fields h3")).to_have_text(
@@ -83,3 +85,27 @@ async def test_an_agent_takes_a_form_of_other_fields_than_a_cards(
     await expect(row["pin"].locator(".last")).to_have_count(0)
     await expect(row["policy"].locator(".last")).to_have_text("56")
     assert await page.evaluate(CONTRAST) == []
+    desk.change("c-1", stage=CaptureStage.READY)
+    await expect(page.locator("#say-text")).to_contain_text("Shall I pass that on now?")
+    await expect(page.locator("#charge")).to_have_text("Pass it on")
+    await expect(page.locator("#charge")).to_be_enabled()
+    done = Approved(reference="m-1", message="The mandate is set up.")
+    desk.change("c-1", stage=CaptureStage.FINISHED, outcome=done)
+    await expect(page.locator("#result-title")).to_have_text("Passed on")
+    await expect(page.locator("#result-text")).to_have_text("The mandate is set up.")
+    await expect(page.locator("#result-facts")).to_contain_text("m-1")
+    assert await page.evaluate(CONTRAST) == []
+
+
+async def test_the_amount_comes_back_with_a_form_that_is_charged(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    site.forms = [describe(MANDATE), CARD]
+    await site.stop()
+    await site.start()
+    await open_call(page, site, desk)
+    await expect(page.get_by_label("Amount")).to_be_hidden()
+    await expect(page.get_by_label("Country of the account")).to_be_visible()
+    await page.get_by_label("What is keyed").select_option("card")
+    await expect(page.get_by_label("Amount")).to_be_visible()
+    await expect(page.get_by_label("Country of the account")).to_be_hidden()

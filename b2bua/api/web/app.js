@@ -9,7 +9,7 @@ import { follow } from "./feed.js";
 import { formNames, takeForms } from "./form.js";
 import { buildLater, chargesSaved, forgetLater, noteLater, showLater } from "./later.js";
 import { buildLinks, forgetLinks, linksOffered, showLink, showLinkForm, takeOffer, wantLink, wantsLink, withRecipient } from "./links.js";
-import { buildForms, buildOrder, clearErrors, echo, fill, money, readOrder, refill, showErrors } from "./order.js";
+import { buildForms, buildOrder, clearErrors, echo, fill, firstInput, money, readOrder, refill, showErrors } from "./order.js";
 import { $, announce, icon, make, write } from "./page.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
 import { takeReasons } from "./reasons.js";
@@ -193,7 +193,7 @@ function showPanel(call, capture, amount, approved, theirs) {
   const orphan = focused && focused !== document.body && focused.closest("[hidden]");
   if (shown.panel !== panel && panel && document.hasFocus() && (moveFocus || orphan)) {
     moveFocus = false;
-    $(panel === "order" ? "amount" : `${panel}-title`).focus();
+    $(panel === "order" ? firstInput() : `${panel}-title`).focus();
   }
   shown = { panel, key };
 }

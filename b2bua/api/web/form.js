@@ -10,16 +10,20 @@ export function takeForms(known) {
 
 /** Show the form of this name; whether it is another than before. */
 export function useForm(name) {
-  const found = forms.find((one) => one.name === name) ?? forms[0];
+  const found = formNamed(name);
   const changed = found !== form;
   form = found;
   return changed;
 }
 
+const formNamed = (name) => forms.find((one) => one.name === name) ?? forms[0];
+
+/** What becomes of the form of this name. */
+export const resultOf = (name) => formNamed(name)?.result ?? "charge";
+
 /** The countries whose IBAN can be keyed in the form of this name. */
 export function countriesOf(name) {
-  const found = forms.find((one) => one.name === name) ?? forms[0];
-  return found?.fields.flatMap(({ countries }) => countries) ?? [];
+  return formNamed(name)?.fields.flatMap(({ countries }) => countries) ?? [];
 }
 
 export const formNames = () => forms.map(({ name }) => name);

@@ -1,7 +1,7 @@
 // The order form: amount, currency and reference, checked before anything is sent.
 
 import { $, make, write } from "./page.js";
-import { countriesOf } from "./form.js";
+import { countriesOf, resultOf } from "./form.js";
 import { format, looksLikeCard, toDecimal, toMinor } from "./money.js";
 
 const LAST = "tonewall-currency";
@@ -30,17 +30,24 @@ const options = (values) => values.map((value) => make("option", { value, text: 
 export function buildForms(names) {
   $("form-choice").hidden = names.length < 2;
   $("form").replaceChildren(...options(names));
-  $("form").addEventListener("change", buildCountries);
-  buildCountries();
+  $("form").addEventListener("change", chooseForm);
+  chooseForm();
 }
 
-function buildCountries() {
+/** Whether something is paid by the chosen form; whether it has a currency. */
+const isPaid = () => resultOf($("form").value) === "charge";
+const hasCurrency = () => resultOf($("form").value) !== "deliver";
+
+function chooseForm() {
+  $("amount-row").hidden = !hasCurrency();
+  $("amount-part").hidden = !isPaid();
   const countries = countriesOf($("form").value);
   $("country-choice").hidden = countries.length < 2;
   $("country").replaceChildren(...options(countries));
 }
 
-export const money = (order) => format(order.amount, decimals[order.currency] ?? 2, order.currency);
+/** What an order comes to; "" where it has no currency: nothing is paid. */
+export const money = (order) => order.currency && format(order.amount, decimals[order.currency] ?? 2, order.currency);
 
 /** What an agent has typed as an amount in this currency; throws Error with a sentence for the agent. */
 export const readMoney = (text, currency) => toMinor(text, decimals[currency] ?? 2, currency);
@@ -72,7 +79,7 @@ export function readOrder() {
   clearErrors();
   const faults = [];
   let amount = 0;
-  try { amount = readAmount(); } catch (error) { faults.push({ field: "amount", problem: error.message.replace(/\.$/, "") }); }
+  try { amount = isPaid() ? readAmount() : 0; } catch (error) { faults.push({ field: "amount", problem: error.message.replace(/\.$/, "") }); }
   const reference = $("transaction_id").value.trim();
   if (!reference) faults.push({ field: "transaction_id", problem: "Type the invoice or order number" });
   if (looksLikeCard(reference)) faults.push({ field: "transaction_id", problem: "This looks like a card number. Card numbers are keyed by the customer, never typed here" });
@@ -81,19 +88,23 @@ export function readOrder() {
   try { localStorage.setItem(LAST, currency); } catch { /* not remembered, then */ }
   const form = $("form-choice").hidden ? {} : { form: $("form").value };
   if (!$("country-choice").hidden) form.country = $("country").value;
-  return { transaction_id: reference, amount, currency, ...form };
+  return { transaction_id: reference, ...(isPaid() ? { amount } : {}), ...(hasCurrency() ? { currency } : {}), ...form };
 }
 
 /** While the agent types: say in full what would be charged. */
 export function echo() {
   const line = $("amount-echo");
   try {
+    if (!isPaid()) return line.replaceChildren();
     const amount = readAmount();
     line.replaceChildren("The customer will pay ", make("b", { text: money({ amount, currency: $("currency").value }) }));
   } catch {
     line.replaceChildren();
   }
 }
+
+/** Where the agent begins to type. */
+export const firstInput = () => ($("amount-row").hidden || $("amount-part").hidden ? "transaction_id" : "amount");
 
 export function fill({ amount = "", transaction_id = "" } = {}) {
   clearErrors();
@@ -104,9 +115,9 @@ export function fill({ amount = "", transaction_id = "" } = {}) {
 
 /** Put an order back into the form, to be tried again. */
 export function refill(order) {
-  $("currency").value = order.currency;
+  if (order.currency) $("currency").value = order.currency;
   if (order.form) $("form").value = order.form;
-  buildCountries();
+  chooseForm();
   if (order.country) $("country").value = order.country;
-  fill({ amount: toDecimal(order.amount, decimals[order.currency] ?? 2), transaction_id: order.transaction_id });
+  fill({ amount: order.amount ? toDecimal(order.amount, decimals[order.currency] ?? 2) : "", transaction_id: order.transaction_id });
 }

@@ -4,6 +4,7 @@ import { $, icon, make, write } from "./page.js";
 import { labelOf } from "./field_words.js";
 import { formFields, useForm, usualLength } from "./form.js";
 import { keyNotes, slowButton } from "./notes.js";
+import { submitWords, titleOf } from "./purpose.js";
 import { askWords, brandName, fieldState, result } from "./words.js";
 
 const rows = new Map();
@@ -35,7 +36,7 @@ function drawRows() {
 }
 
 export function showCapture(capture, amount, able) {
-  write($("capture-title"), amount);
+  write($("capture-title"), titleOf(capture.order, amount));
   write($("capture-reference"), capture.order.transaction_id);
   if (useForm(capture.order.form)) drawRows();
   const open = capture.stage === "collecting" || capture.stage === "ready";
@@ -64,7 +65,8 @@ export function showCapture(capture, amount, able) {
   }
   showNotes(capture, able);
   const charge = $("charge");
-  write(charge, capture.stage === "charging" ? "Charging…" : `Charge ${amount}`);
+  const [submit, submitting] = submitWords(capture.order, amount);
+  write(charge, capture.stage === "charging" ? submitting : submit);
   charge.disabled = !(able && capture.stage === "ready");
   charge.setAttribute("aria-busy", String(capture.stage === "charging"));
   $("cancel").hidden = capture.stage === "charging";

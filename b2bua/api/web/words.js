@@ -2,6 +2,7 @@
 
 import { fieldReason, labelOf, wordsOf } from "./field_words.js";
 import { clearKey, usualLength } from "./form.js";
+import { deliveryResult, sayUnpaid } from "./purpose.js";
 import { explain, language, said } from "./reasons.js";
 
 const FINAL = new Set(["finished", "cancelled", "aborted"]);
@@ -91,6 +92,8 @@ export function protection(call) {
 /** What to say to the customer now, and a hint for the agent. `approved`: what was approved of `amount`, where that is less. */
 export function say(call, capture, amount, approved) {
   if (!capture || call.state === "ended") return null;
+  const unpaid = sayUnpaid(capture);
+  if (unpaid) return unpaid;
   const card = [brandName(capture.brand), capture.last_four && `ending in ${capture.last_four}`].filter(Boolean).join(" ");
   switch (capture.stage) {
     case "starting":
@@ -198,6 +201,8 @@ export function handOver(given) {
 /** The panel at the end: what came of it, and whether it may be tried again. `approved`: as in `say`. `lang` of the text,
  *  and of a fact as its third part, where that is not the page's. */
 export function result(capture, amount, approved) {
+  const delivered = deliveryResult(capture);
+  if (delivered) return delivered;
   const order = capture.order;
   const card = [brandName(capture.brand), capture.last_four && `•••• ${capture.last_four}`].filter(Boolean).join(" ");
   const own = [["Payment", `${amount}, ${order.transaction_id}`], ["Card", card]];
