@@ -197,6 +197,16 @@ class ProviderSettings(Section):
                 raise ValueError(f"{key}: {error}") from None
         return self
 
+    def describe_encryption(self) -> str:
+        """The kind of the key that bodies are encrypted to, its algorithm and its id; empty where
+        there is none."""
+        if not self.encryption_key:
+            return ""
+        from provider_adapters.jwe import read_public_key  # noqa: PLC0415 - as above
+
+        key = read_public_key(self.encryption_key)
+        return f"{key.kind}, {key.algorithm} ({key.key_id})"
+
     def faults(self, header: str) -> list[str]:
         """Keys that do not go together, a line each."""
         found = []

@@ -46,7 +46,8 @@ def try_provider(
     config: ConfigFile = None,
 ) -> None:
     """Charge the provider's published test card in its sandbox, and say what came back. Status 0 if
-    it was approved. Refused where money would move."""
+    it was approved. Refused where money would move. A company's own service gets a form of
+    zeros."""
     settings = load_settings(config)
     header = _find_header(settings, name)
     section = settings.providers[header]
@@ -89,7 +90,8 @@ def describe(report: dict[str, Any]) -> str:
     """A line of the trial for people, as rich's markup."""
     step = f"{report['step']:<12}"
     if report["step"] == "start":
-        return f"{escape(report['provider'])} at {escape(report['url'])}, with its test card {report['card']}"
+        what = f"its test card {report['card']}" if report["card"] else "a form of zeros"
+        return f"{escape(report['provider'])} at {escape(report['url'])}, with {what}"
     if "method" in report:
         answer = "no answer" if report["status"] is None else str(report["status"])
         return f"  {step}{escape(report['method'])} {escape(report['path'])}  {answer}  {report['seconds']} s"

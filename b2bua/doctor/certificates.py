@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from b2bua.config.consistency import DELIVERY
 from b2bua.config.settings import Settings
 from b2bua.doctor.finding import Finding, Level, fault, good, warn
 
@@ -26,15 +27,32 @@ def check_certificates(settings: Settings) -> list[Finding]:
     pairs += [(header, trunk.tls_certificate, trunk.tls_key) for header, trunk in own.trunks.items()]
     pairs += _pairs_of_webhooks(settings)
     findings = [_check_pair(header, chain, key) for header, chain, key in pairs if chain]
+    findings += [_check_client_pair(*pair) for pair in _pairs_of_providers(settings) if pair[1]]
     findings += [
         fault("certificate", f"[{header}] tls_key: given without a tls_certificate, and so of no use")
         for header, chain, key in pairs
         if key and not chain
     ]
     authorities = [(f"[{header}] tls_ca", trunk.tls_ca) for header, trunk in own.trunks.items()]
-    authorities.append(("[provider] ca_file", str(settings.provider.ca_file or "")))
+    authorities += [
+        (f"[{header}] ca_file", str(each.ca_file or "")) for header, each in settings.providers.items()
+    ]
     findings += [_check_authorities(key, path) for key, path in authorities if path]
-    return findings
+    return [*findings, *_check_encryption(settings)]
+
+
+def _check_encryption(settings: Settings) -> list[Finding]:
+    """To which keys the bodies of deliveries are encrypted."""
+    found = []
+    for header, each in settings.providers.items():
+        if each.encryption_key:
+            found.append(good(header, f"bodies are encrypted to {each.describe_encryption()}"))
+        elif each.adapter == DELIVERY:
+            text = (
+                "bodies are not encrypted: a proxy before the service sees what was keyed; see encryption_key"
+            )
+            found.append(warn(header, text))
+    return found
 
 
 def find_unusable(settings: Settings) -> Iterator[str]:
@@ -44,6 +62,7 @@ def find_unusable(settings: Settings) -> Iterator[str]:
         ("general", own.general.tls_certificate, own.general.tls_key),
         *((header, trunk.tls_certificate, trunk.tls_key) for header, trunk in own.trunks.items()),
         *_pairs_of_webhooks(settings),
+        *_pairs_of_providers(settings),
     ]:
         if chain and (why := _why_not_loadable(chain, key)):
             yield f"[{header}] {why}"
@@ -53,10 +72,11 @@ def find_unusable(settings: Settings) -> Iterator[str]:
             and (found := _check_authorities(f"[{header}] tls_ca", trunk.tls_ca)).level is Level.FAULT
         ):
             yield found.text
-    if settings.provider.ca_file:
-        found = _check_authorities("[provider] ca_file", str(settings.provider.ca_file))
-        if found.level is Level.FAULT:
-            yield found.text
+    for header, each in settings.providers.items():
+        if each.ca_file:
+            found = _check_authorities(f"[{header}] ca_file", str(each.ca_file))
+            if found.level is Level.FAULT:
+                yield found.text
 
 
 def _pairs_of_webhooks(settings: Settings) -> list[tuple[str, str, str]]:
@@ -64,6 +84,13 @@ def _pairs_of_webhooks(settings: Settings) -> list[tuple[str, str, str]]:
         (header, str(each.tls_certificate or ""), str(each.tls_key or ""))
         for header, each in settings.webhooks.items()
         if each.port
+    ]
+
+
+def _pairs_of_providers(settings: Settings) -> list[tuple[str, str, str]]:
+    return [
+        (header, str(each.tls_certificate or ""), str(each.tls_key or ""))
+        for header, each in settings.providers.items()
     ]
 
 
@@ -82,6 +109,26 @@ def _check_pair(header: str, chain: str, key: str) -> Finding:
     except (OSError, ValueError) as error:
         return fault(what, f"{where}: no handshake can be made with it ({type(error).__name__})")
     days = int((ends - time.time()) / _DAY)
+    if days < _SOON:
+        return warn(what, f"{where} expires in {days} days: renew it")
+    return good(what, f"{where} is good for {days} days")
+
+
+def _check_client_pair(header: str, chain: str, key: str) -> Finding:
+    """By its dates: a certificate for clients need not be good for a server."""
+    # Loading it takes long, and the supervisor starts with this module.
+    from cryptography import x509  # noqa: PLC0415
+
+    what, where = "certificate", f"[{header}] tls_certificate: {chain}"
+    if why := _why_not_loadable(chain, key):
+        return fault(what, f"[{header}] {why}")
+    certificate = x509.load_pem_x509_certificate(Path(chain).read_bytes())
+    now = time.time()
+    if certificate.not_valid_before_utc.timestamp() > now:
+        return fault(what, f"{where} is not valid yet: is the clock right?")
+    days = int((certificate.not_valid_after_utc.timestamp() - now) / _DAY)
+    if certificate.not_valid_after_utc.timestamp() < now:
+        return fault(what, f"{where} has expired: renew it")
     if days < _SOON:
         return warn(what, f"{where} expires in {days} days: renew it")
     return good(what, f"{where} is good for {days} days")

@@ -169,6 +169,10 @@ async def _reach(settings: Settings, header: str) -> Finding:
     parts = urlsplit(provider.url)
     context = ssl.create_default_context(cafile=str(provider.ca_file) if provider.ca_file else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if provider.tls_certificate:
+        # One that cannot be loaded is a finding of the certificates.
+        with contextlib.suppress(OSError):
+            context.load_cert_chain(provider.tls_certificate, provider.tls_key, password=lambda: "")
     host, port = parts.hostname or "", parts.port or 443
     try:
         _, writer = await asyncio.wait_for(asyncio.open_connection(host, port, ssl=context), _TIMEOUT * 2)

@@ -3,10 +3,12 @@
 
 It reads its account from TONEWALL_PROVIDER_*, asks whether the key is known, charges, asks for the
 charge where that can be done, opens a payment link and closes it where there are some, and prints a
-line of JSON for each request and each result.
+line of JSON for each request and each result. To a company's own service it delivers a form of
+zeros.
 
-Rule 1: it charges only where no money moves (registry.Row.is_sandbox). There is no argument by
-        which that could be turned off.
+Rule 1: it charges only where no money moves (registry.Row.is_sandbox), and delivers only to a
+        service that promises, by its answer to the examination, to keep nothing of it, or to this
+        machine. There is no argument by which that could be turned off.
 Rule 2: it writes no journal: what it charges is nobody's order.
 """
 
@@ -27,7 +29,9 @@ from provider_adapters import registry
 from provider_adapters.account import Account
 from provider_adapters.base import Inquiry, NotFound, Request, Response
 from provider_adapters.card import FIELDS, Card, CardBlock
+from provider_adapters.delivery import TEST_FORM
 from provider_adapters.errors import ProviderError
+from provider_adapters.keyed import FormBlock
 from provider_adapters.payer.charging import discreet
 from provider_adapters.payer.environment import BadAccount, read_account
 from provider_adapters.payer.examine import examine
@@ -51,6 +55,7 @@ from tonewall.log import configure_log
 NOT_A_SANDBOX = 3
 _LINK_LIFE = 3600.0  # seconds
 _NOT_APPROVED = 1
+_TEST_FIELD, _TEST_LENGTH = "test", 10
 
 
 def tell(**what: object) -> None:
@@ -109,6 +114,9 @@ async def run(account: Account, amount: int, currency: str) -> Outcome:
         description="Tonewall trial",
     )
     flow, runner = registry.load(account), Runner(account)
+    if row.is_own_service:
+        await runner.close()
+        return await _try_delivery(account, charge, is_ready=examined.found == "accepted")
     card = make_card(row.test_card)
     if Operation.CHARGE not in flow.OPERATIONS:
         await runner.close()
@@ -131,6 +139,30 @@ async def run(account: Account, amount: int, currency: str) -> Outcome:
         await runner.close()
     if Operation.LINK in flow.OPERATIONS:
         await _try_link(account, charge)
+    return outcome
+
+
+async def _try_delivery(account: Account, charge: Charge, *, is_ready: bool) -> Outcome:
+    """Deliver a form of zeros, by the name that says what it is."""
+    if not is_ready and not registry.ADAPTERS[account.adapter].is_sandbox(account.url, account.api_key):
+        failed = Failed(reason="not_sent")
+        show("delivery", failed)
+        return failed
+    charge = msgspec.structs.replace(charge, amount=0, currency="", operation="deliver", form=TEST_FORM)
+    flow, runner = registry.load(account), Runner(account)
+    block = FormBlock([(_TEST_FIELD, _TEST_LENGTH)])
+    block.space()[:] = b"0" * _TEST_LENGTH
+    fields = block.fields()
+    try:
+        await runner.open()
+        found = await runner.settle(
+            watch("delivery", flow.charge(charge, fields)), lambda _: watch("delivery", _nothing_to_ask())
+        )
+        outcome = discreet(found, fields)
+    finally:
+        block.wipe()
+        await runner.close()
+    show("delivery", outcome)
     return outcome
 
 
@@ -198,9 +230,10 @@ def main() -> int:
     try:
         account = read_account(os.environ)
         row = registry.ADAPTERS[account.adapter]
-        if not row.is_sandbox(account.url, account.api_key):
+        if not row.is_own_service and not row.is_sandbox(account.url, account.api_key):
             return NOT_A_SANDBOX
-        tell(step="start", provider=row.title, url=account.url, card=f"…{row.test_card.number[-4:]}")
+        card = "" if row.is_own_service else f"…{row.test_card.number[-4:]}"
+        tell(step="start", provider=row.title, url=account.url, card=card)
         outcome = asyncio.run(run(account, chosen.amount, chosen.currency))
     except BadAccount as error:
         sys.stderr.write(f"{error}\n")

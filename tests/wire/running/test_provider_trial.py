@@ -165,3 +165,40 @@ def test_where_no_card_is_taken_the_doctor_says_so_and_a_trial_opens_a_link(tmp_
         assert "link        opened: https://" in done.stdout
         assert "link        failed: reason link_closed" in done.stdout
         assert running.report()["charges"] == 0
+
+
+@pytest.mark.parametrize("mutual", [True, False])
+def test_a_company_s_service_is_tried_with_a_form_of_zeros(tmp_path: Path, mutual: bool) -> None:
+    row = TABLE["delivery"]
+    options = ["--mutual"] if mutual else []
+    with local_provider(tmp_path, "--adapter", "delivery", *options) as running:
+        keys = {"encryption_key_file": running.encryption_key_file} if mutual else {}
+        if mutual:
+            keys |= {"tls_certificate": running.tls_certificate, "tls_key": running.tls_key}
+        config = conf(tmp_path, row, running, **keys)
+        said = tonewall("doctor", "-c", str(config)).stdout
+        assert "our credentials are accepted, and the service speaks the contract" in said
+        assert ("bodies are encrypted to P-256, ECDH-ES" in said) == mutual
+        assert ("bodies are not encrypted" in said) == (not mutual)
+        assert ("tls_certificate" in said) == mutual
+        done = tonewall("provider", "test", "-c", str(config))
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "with a form of zeros" in done.stdout
+        assert "delivery    approved: reference test" in done.stdout
+        assert running.report()["requests"] == 0, "it keeps nothing of a trial"
+
+
+def test_a_service_that_promises_nothing_gets_no_form_and_is_not_called_good(tmp_path: Path) -> None:
+    row = TABLE["delivery"]
+    with local_provider(tmp_path, "--adapter", "delivery") as running:
+        config = conf(tmp_path, row, running, api_key="wrong-key-4711")
+        said = tonewall("doctor", "-c", str(config)).stdout.splitlines()
+        assert [line[:5] for line in said if "key_refused" in line] == ["fault"]
+        done = tonewall("provider", "test", "-c", str(config))
+        assert done.returncode == 1
+        assert "examination refused" in done.stdout
+    elsewhere = conf(tmp_path, row, LocalProvider("https://192.0.2.7/tonewall", "", "k"), "provider far")
+    done = tonewall("provider", "test", "far", "-c", str(elsewhere))
+    assert done.returncode == 1
+    assert "delivery    failed: reason not_sent" in done.stdout
+    assert "POST" not in done.stdout

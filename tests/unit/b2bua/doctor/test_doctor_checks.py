@@ -230,6 +230,26 @@ def test_the_certificate_of_webhooks_is_looked_at_where_they_have_a_port(tmp_pat
     assert [fault.partition(":")[0] for fault in certificates.find_unusable(given)] == ["[webhooks] tls_key"]
 
 
+@pytest.mark.parametrize(
+    ("days", "level", "words"),
+    [(90, Level.GOOD, "is good for 89 days"), (2, Level.WARNING, "expires in 1 days"),
+     (-1, Level.FAULT, "has expired")],
+)  # fmt: skip
+def test_the_certificate_that_a_service_wants_of_us_is_looked_at(
+    tmp_path: Path, days: int, level: Level, words: str
+) -> None:
+    chain, key = Authority(tmp_path).issue(life=timedelta(days=days))
+    provider = {"adapter": "delivery", "url": "https://crm.example", "tls_certificate": chain, "tls_key": key}
+    given = settings(tmp_path, provider=provider)
+    pair, encryption = certificates.check_certificates(given)
+    assert (pair.level, encryption.level) == (level, Level.WARNING)
+    assert words in pair.text
+    assert "bodies are not encrypted" in encryption.text
+    other = Authority(tmp_path).issue()[1]
+    given = settings(tmp_path, provider=provider | {"tls_key": other})
+    assert [fault.partition(":")[0] for fault in certificates.find_unusable(given)] == ["[provider] tls_key"]
+
+
 def test_a_key_with_a_password_is_said_and_nobody_is_asked_for_it(tmp_path: Path) -> None:
     chain, key = Authority(tmp_path).issue("sip.example")
     command = ["openssl", "pkey", "-in", key, "-aes256", "-passout", "pass:x", "-out", f"{key}.locked"]
