@@ -14,7 +14,7 @@ from b2bua.call.order import Order
 from b2bua.call.plain_number import plain_number
 from b2bua.call.prepared import MAX_EXPIRES, MIN_EXPIRES, USUAL_EXPIRES, FindBy
 
-_CODE: Final = re.compile(r"[0-9]{3,8}")
+_CODE: Final = re.compile(r"[0-9]{4,6}")  # of fewer digits are feature codes
 
 
 def _number(text: str) -> str:
@@ -25,7 +25,7 @@ def _number(text: str) -> str:
 
 def _code(text: str) -> str:
     if text and not _CODE.fullmatch(text):
-        raise ValueError("must have 3 to 8 digits")
+        raise ValueError("must have 4 to 6 digits")
     return text
 
 
@@ -51,7 +51,7 @@ class FindByBody(Body):
         _Name, Described(max_length=256, description="The SIP Call-ID of a leg, or our id of the call.")
     ] = ""
     code: Annotated[
-        str, AfterValidator(_code), Described(max_length=8, description="A code that the agent keys.")
+        str, AfterValidator(_code), Described(max_length=6, description="A code that the agent keys.")
     ] = ""
 
     @model_validator(mode="after")

@@ -15,6 +15,8 @@ import msgspec
 
 from b2bua.call.order import Order
 
+MIN_SHORT_CODE = 4  # digits
+
 
 class Feature(StrEnum):
     """What a code asks for."""
@@ -79,7 +81,7 @@ class FeatureRequest:
 @dataclass(frozen=True, slots=True)
 class FeatureCodes:
     """The codes of this installation. `digits`: of each feature, without `*` and `#`; `length`:
-    digits of a short code."""
+    digits of the short code of a claim; that of a prepared payment may have another."""
 
     digits: Mapping[Feature, str] = field(default_factory=dict)
     length: int = 6
@@ -92,6 +94,6 @@ class FeatureCodes:
         ask = self.digits.get(Feature.ASK, "")
         if ask and code[:-1] == ask and code[-1] != "0":
             return FeatureRequest(Feature.ASK, int(code[-1]))
-        if len(code) == self.length:
+        if len(code) >= MIN_SHORT_CODE:
             return FeatureRequest(Feature.LINK, short_code=code)
         return FeatureRequest(Feature.UNKNOWN)

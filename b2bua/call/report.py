@@ -179,7 +179,8 @@ class CallReport:
     def _linked(self, bridge: Bridge) -> tuple[str, str, str]:
         """Extension, agent and the order's reference."""
         references = self.identity.references
-        return *self.identity.agent(bridge.route.extensions), references[0][1] if references else ""
+        extension, agent = self.identity.agent(bridge.route.extensions)
+        return extension, self.phone.linked[0] or agent, references[0][1] if references else ""
 
     def _line_fault(self, bridge: Bridge) -> LineFault | None:
         if self.deaf is None or self.ended_at is not None:

@@ -90,15 +90,13 @@ class Claims:
     def take(self, code: str, call: str, now: float) -> Claim | None:
         """The claim of a code that was keyed in this call; None where there is none, and where too
         many wrong ones came."""
-        self._prune(now)
-        if self._is_locked(call):
+        if self.is_locked(call, now):
             return None
         found: _Open | None = None
         for each in self._open.values():
             if hmac.compare_digest(each.code.encode(), code.encode()):
                 found = each
         if found is None:
-            self._count_wrong(call, now)
             return None
         del self._open[found.claim.agent]
         self._linked[found.claim.id] = (found.claim.agent, call)
@@ -107,11 +105,14 @@ class Claims:
     def _draw(self) -> str:
         return f"{self.draw(10**self.length):0{self.length}d}"
 
-    def _is_locked(self, call: str) -> bool:
+    def is_locked(self, call: str, now: float) -> bool:
+        """Whether too many wrong codes came in this call, or in all."""
+        self._prune(now)
         of_call = self._of_call.get(call)
         return self._of_all.count >= TRIES or (of_call is not None and of_call.count >= CALL_TRIES)
 
-    def _count_wrong(self, call: str, now: float) -> None:
+    def count_wrong(self, call: str, now: float) -> None:
+        """A code that was keyed in this call links it to nothing."""
         if self._of_all.count == 0:
             self._of_all.since = now
         self._of_all.count += 1

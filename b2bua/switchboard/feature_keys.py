@@ -1,18 +1,29 @@
 """Carries out what agents key on their own telephones.
 
 Rule 1: a code is an agent's request like one over the API, with the same rights: of the agent to
-        whose page the telephone is linked, else of `phone:` and its number.
+        whose page the telephone is linked, else of the one whose extension it is, else of `phone:`
+        and its number.
 Rule 2: one code of a call at a time; one that comes meanwhile is refused.
 Rule 3: no code is logged, recorded or shown, only what it asks for and what became of that.
 """
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final
 
+from b2bua.call.agent_phone import Claim
 from b2bua.call.feature_codes import CodeView, Feature, FeatureCodes, FeatureRequest
-from b2bua.call.order import Order
-from b2bua.call.view import CallView, CaptureView, NoSuchCall, NotNow, NotOffered, NotWell, NotYours
+from b2bua.call.prepared_desk import Desk
+from b2bua.call.view import (
+    CaptureView,
+    NoSuchCall,
+    NoSuchPayment,
+    NotNow,
+    NotOffered,
+    NotWell,
+    NotYours,
+    PaymentView,
+)
 from b2bua.switchboard.claims import Claims
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
@@ -22,31 +33,14 @@ from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
-_REFUSALS: Final = (NoSuchCall, NotNow, NotWell, NotYours, NotOffered)
+_REFUSALS: Final = (NoSuchCall, NoSuchPayment, NotNow, NotWell, NotYours, NotOffered)
 _UNKNOWN: Final = "There is no such code."
 _BUSY: Final = "The code before is still being carried out."
 _NO_ORDER: Final = "No order is prepared for this call."
+_SEVERAL: Final = "Several payments are prepared for this call. Start one on the page."
 _NO_PAYMENT: Final = "There is no payment under way in this call."
 _NO_FIELD: Final = "The form of this payment has no such field."
 _WRONG: Final = "This short code is not right, or no longer."
-
-
-class PaymentDesk(Protocol):
-    """What of `CallDesk` a telephone can ask for."""
-
-    async def start_capture(
-        self, call_id: str, order: Order, agent: str = "", *, allow_repeat: bool = False
-    ) -> CallView: ...
-    async def reset_capture(
-        self, call_id: str, field: FieldName | None = None, agent: str = ""
-    ) -> CallView: ...
-    async def skip_field(self, call_id: str, field: FieldName, agent: str = "") -> CallView: ...
-    async def ask_field(self, call_id: str, field: FieldName | None = None, agent: str = "") -> CallView: ...
-    async def submit_capture(
-        self, call_id: str, agent: str = "", *, allow_repeat: bool = False
-    ) -> CallView: ...
-    async def cancel_capture(self, call_id: str, agent: str = "") -> CallView: ...
-    async def release_mask(self, call_id: str, agent: str = "") -> CallView: ...
 
 
 class FeatureKeys:
@@ -54,7 +48,7 @@ class FeatureKeys:
 
     def __init__(
         self,
-        desk: PaymentDesk,
+        desk: Desk,
         context: SwitchboardContext,
         executor: Executor,
         codes: FeatureCodes,
@@ -119,20 +113,34 @@ class FeatureKeys:
                 raise NotNow(_UNKNOWN)
 
     async def _start(self, entry: Entry, agent: str) -> None:
-        claim = entry.call.report.phone.claim
-        if claim is None or claim.order is None:
-            raise NotNow(_NO_ORDER)
-        await self._desk.start_capture(entry.call.id, claim.order, agent, allow_repeat=claim.allow_repeat)
+        claim, call = entry.call.report.phone.claim, entry.call.id
+        if claim is not None and claim.order is not None:
+            await self._desk.start_capture(call, claim.order, agent, allow_repeat=claim.allow_repeat)
+            return
+        prepared = self._context.payments.prepared.of_call(call)
+        if len(prepared) != 1:
+            raise NotNow(_SEVERAL if prepared else _NO_ORDER)
+        await self._desk.start_prepared(prepared[0].id, agent)
 
     def _link(self, entry: Entry, code: str) -> None:
-        claim = self.claims.take(code, entry.call.id, self._context.clock())
-        if claim is None:
+        call, now = entry.call.id, self._context.clock()
+        if self.claims.is_locked(call, now):
             raise NotNow(_WRONG)
-        log.info("call_linked", call=entry.call.id, agent=claim.agent)
-        linked = claim
+        linked = self.claims.take(code, call, now) or self._prepared_claim(entry, code)
+        if linked is None:
+            self.claims.count_wrong(call, now)
+            raise NotNow(_WRONG)
+        log.info("call_linked", call=call, agent=linked.agent)
         self._context.run_queue.run(
             lambda: self._executor.step(entry, lambda now: entry.call.link_agent(linked, now))
         )
+
+    def _prepared_claim(self, entry: Entry, code: str) -> Claim | None:
+        """The payment that was prepared with this code; it is bound to the call then."""
+        prepared = self._context.payments.prepared
+        facts = self._executor.linking.facts(entry)
+        found = next((each for each in prepared.match(facts, code) if _has_code(each, code)), None)
+        return None if found is None else Claim(id=found.id, agent=found.agent)
 
     def _tell(self, entry: Entry, view: CodeView) -> None:
         self._context.run_queue.run(
@@ -142,9 +150,12 @@ class FeatureKeys:
 
 def phone_agent(entry: Entry) -> str:
     """As whom the agent's telephone in a call acts."""
-    agent, _ = entry.call.report.phone.linked
     view = entry.call.view()
-    return agent or "phone:" + (view.callee if view.direction == "inbound" else view.caller)
+    return view.agent or f"phone:{view.extension}"
+
+
+def _has_code(payment: PaymentView, code: str) -> bool:
+    return payment.prepared is not None and payment.prepared.find_by.code == code
 
 
 def _payment(entry: Entry) -> CaptureView:

@@ -39,7 +39,7 @@ class CallLinking:
             callers=identity.of(near).numbers,
             callees=tuple(filter(None, callees)),
             extensions=identity.of(Side.AGENT).numbers,
-            agent=agent,
+            agent=report.phone.linked[0] or agent,
             references=identity.references,
         )
 

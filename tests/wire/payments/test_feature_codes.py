@@ -181,3 +181,22 @@ async def test_another_telephone_in_its_place_is_linked_to_nobody(at: Scene) -> 
     call = await at.stack.call(at.call_id)
     assert (call["claim"], call["capture"]) == ("", None)
     await at.end(new)
+
+
+async def test_a_payment_that_was_prepared_with_a_code_is_started_from_the_telephone(at: Scene) -> None:
+    phone = await agents_phone(at)
+    prepared = await at.stack.api.post("/v1/payments", json={**ORDER, "find_by": {"code": "4711"}})
+    assert prepared.status_code in {201, 202}, prepared.text
+    await key(phone, "*1#")
+    assert (await told(at, 1))["reason"] == "No order is prepared for this call."
+    await key(phone, "*4711#")
+    assert (await told(at, 2))["done"]
+    assert (await at.stack.call(at.call_id))["claim"] == prepared.json()["id"]
+    await key(phone, "*1#")
+    assert (await told(at, 3))["done"]
+    capture = await at.stack.stage(at.call_id, "collecting")
+    assert capture["id"] == prepared.json()["id"]
+    await key(phone, "*0#")
+    await at.stack.stage(at.call_id, "cancelled")
+    await at.end(at.agent)
+    nothing_told(at.stack, "4711")

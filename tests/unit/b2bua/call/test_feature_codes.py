@@ -24,7 +24,8 @@ USUAL = load(FeatureCodeSettings, {}).codes()
         ("431", FeatureRequest(Feature.UNKNOWN)),
         ("0", FeatureRequest(Feature.CANCEL)),
         ("123456", FeatureRequest(Feature.LINK, short_code="123456")),
-        ("12345", FeatureRequest(Feature.UNKNOWN)),
+        ("1234", FeatureRequest(Feature.LINK, short_code="1234")),
+        ("123", FeatureRequest(Feature.UNKNOWN)),
         ("5", FeatureRequest(Feature.UNKNOWN)),
     ],
 )
