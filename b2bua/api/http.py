@@ -131,10 +131,11 @@ def service_routes(desk: Desk, idle_time: float, forms: Sequence[FormDescription
     @router.get(
         "/v1/me", operation_id="get_agent", summary="Whose token this is", responses=problem_answers(401)
     )
-    async def me(request: Request) -> dict[str, str | float]:
+    async def me(request: Request) -> dict[str, str | float | bool]:
         """The token's name, and after how many seconds without anything that the agent does the
         page signs out."""
-        return {"agent": request.state.agent, "idle_time": idle_time}
+        offered = desk.offers_claims()
+        return {"agent": request.state.agent, "idle_time": idle_time, "short_codes": offered}
 
     @router.get(
         "/v1/currencies",

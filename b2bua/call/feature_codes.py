@@ -54,6 +54,10 @@ class ClaimView(msgspec.Struct, frozen=True, kw_only=True):
 class ClaimDesk(Protocol):
     """The claims, as the API sees them."""
 
+    def offers_claims(self) -> bool:
+        """Whether telephones of any trunk key codes."""
+        ...
+
     def open_claim(self, agent: str, order: Order | None = None, *, allow_repeat: bool = False) -> ClaimView:
         """A new short code for this agent, in place of the one before. Raises NotNow where too many
         are open."""

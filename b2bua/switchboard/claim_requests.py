@@ -14,6 +14,10 @@ class ClaimRequests:
     _context: SwitchboardContext
     _features: FeatureKeys
 
+    def offers_claims(self) -> bool:
+        """See ClaimDesk."""
+        return self._features.offered
+
     def open_claim(self, agent: str, order: Order | None = None, *, allow_repeat: bool = False) -> ClaimView:
         """See ClaimDesk."""
         return self._features.claims.open(agent, order, self._context.clock(), allow_repeat=allow_repeat)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Final
 
 from b2bua.call.agent_phone import Claim
-from b2bua.call.feature_codes import CodeView, Feature, FeatureCodes, FeatureRequest
+from b2bua.call.feature_codes import CodeView, Feature, FeatureRequest
 from b2bua.call.prepared_desk import Desk
 from b2bua.call.view import (
     CaptureView,
@@ -28,6 +28,7 @@ from b2bua.switchboard.claims import Claims
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
+from b2bua.switchboard.interfaces import Plan
 from media.events import FieldName
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
@@ -51,10 +52,12 @@ class FeatureKeys:
         desk: Desk,
         context: SwitchboardContext,
         executor: Executor,
-        codes: FeatureCodes,
+        plan: Plan,
     ) -> None:
-        self._desk, self._context, self._executor, self._codes = desk, context, executor, codes
-        self.claims = Claims(codes.length)
+        self._desk, self._context, self._executor = desk, context, executor
+        self._codes = plan.feature_codes
+        self.offered = any(policy.feature_codes for policy in plan.policies.values())
+        self.claims = Claims(self._codes.length)
         context.on_feature_code = self.keyed
         self._tasks = BackgroundTasks()
         self._busy: set[str] = set()

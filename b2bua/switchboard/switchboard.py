@@ -93,7 +93,7 @@ class Switchboard(PaymentRequests, Handover):
             all_payments.notices.fault,
         )  # fmt: skip
         self._executor = Executor(self._context)
-        self._features = FeatureKeys(self, self._context, self._executor, plan.feature_codes)
+        self._features = FeatureKeys(self, self._context, self._executor, plan)
         desk = UnattendedDesk(self, self._executor, self._context.run_queue, all_payments.prepared)
         self._context.carry_out = desk.carry_out
         self._counted: Counted | None = None

@@ -86,6 +86,8 @@ class FakeDesk:
         self.offers: tuple[Operation, ...] | None = None  # what the provider can do; None: not known
         self.keys: dict[tuple[str, str], tuple[bytes, bytes]] = {}
         self.claims = Claims()
+        self.keys_codes = True
+        self.opened: list[ClaimView] = []
         self.offers_links = LinkOffer(offered=True, hand_over=True, expires=86_400.0)
 
     # --- the protocol ---
@@ -180,8 +182,12 @@ class FakeDesk:
         self.wrong = faults
         self.feed.publish_service(ServiceView(faults=faults))
 
+    def offers_claims(self) -> bool:
+        return self.keys_codes
+
     def open_claim(self, agent: str, order: Order | None = None, *, allow_repeat: bool = False) -> ClaimView:
-        return self.claims.open(agent, order, 0.0, allow_repeat=allow_repeat)
+        self.opened.append(self.claims.open(agent, order, 0.0, allow_repeat=allow_repeat))
+        return self.opened[-1]
 
     def find_claim(self, claim_id: str, agent: str) -> ClaimView | None:
         return self.claims.find(claim_id, agent, 0.0)

@@ -11,6 +11,7 @@ import { buildLater, chargesSaved, forgetLater, noteLater, showLater } from "./l
 import { buildLinks, forgetLinks, linksOffered, showLink, showLinkForm, takeOffer, wantLink, wantsLink, withRecipient } from "./links.js";
 import { buildForms, buildOrder, clearErrors, echo, fill, firstInput, money, readOrder, refill, showErrors } from "./order.js";
 import { $, announce, icon, make, write } from "./page.js";
+import { announcePhone, buildPhone, forgetPhone, offerPhone, showPhoneCode, takePhone } from "./phone.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
 import { takeReasons } from "./reasons.js";
 import { AWAY, announcedWords, announcement, banner, customer, extension, isFinal, news, owner, protectable, protection, repeated, savedCard, say, unfit } from "./words.js";
@@ -46,6 +47,7 @@ function signOut(message = "") {
   calls.clear();
   forgetLater();
   forgetLinks();
+  forgetPhone();
   token.set(null);
   fill();
   trouble("");
@@ -85,6 +87,7 @@ async function signIn(given) {
   $("sign-in").hidden = true;
   $("sign-out").hidden = false;
   write($("who"), me.agent);
+  offerPhone(me.short_codes);
   if (given) touch();
   line("off", "Connecting");
   stop = follow({
@@ -95,7 +98,8 @@ async function signIn(given) {
     },
     call(view) {
       const before = calls.take(view);
-      if (view.id === calls.current?.id) announce(news(before, view));
+      if (view.id === calls.current?.id) { announce(news(before, view)); announcePhone(before, view); }
+      if (takePhone(view)) open(view.id);
       show();
     },
     payment: paid,
@@ -143,7 +147,7 @@ function line(kind, text) {
 function show() {
   if (!stop) return;
   const call = calls.current;
-  showCalls(calls, (id) => { calls.choose(id); fill(blank); showRepeat(null); show(); });
+  showCalls(calls, open);
   $("idle").hidden = calls.size > 0 || !calls.complete;
   $("desk").hidden = !call;
   if (!call) {
@@ -163,6 +167,14 @@ function show() {
   $("release").disabled = theirs || !(protection(call)?.able && live && !busy);
   showPanel(call, capture, amount, approved, theirs);
   showDemo(live && call.state === "up" && capture?.stage === "collecting");
+}
+
+/** The agent is in this call from now on. */
+function open(id) {
+  calls.choose(id);
+  fill(blank);
+  showRepeat(null);
+  show();
 }
 
 function showPanel(call, capture, amount, approved, theirs) {
@@ -222,6 +234,7 @@ function showCall(call, capture, amount, approved) {
   icon("banner-icon", words.icon);
   write($("banner-title"), words.title);
   write($("banner-text"), words.text);
+  showPhoneCode(call);
   const still = protection(call);
   $("protection").hidden = !still;
   write($("protection-text"), still?.text ?? "");
@@ -375,6 +388,7 @@ $("take-over").addEventListener("click", () => {
 $("done").addEventListener("click", () => next(null));
 buildLater(() => show());
 buildLinks(() => show());
+buildPhone((text) => trouble(text));
 for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, touch, { passive: true });
 setInterval(tick, 1000);
 
