@@ -14,6 +14,7 @@ from typing import Final
 from b2bua.call.agent_phone import Claim
 from b2bua.call.feature_codes import CodeView, Feature, FeatureRequest
 from b2bua.call.prepared_desk import Desk
+from b2bua.call.state import BridgeState
 from b2bua.call.view import (
     CaptureView,
     NoSuchCall,
@@ -37,6 +38,7 @@ log = get_logger(__name__)
 _REFUSALS: Final = (NoSuchCall, NoSuchPayment, NotNow, NotWell, NotYours, NotOffered)
 _UNKNOWN: Final = "There is no such code."
 _BUSY: Final = "The code before is still being carried out."
+_NOT_UP: Final = "The call is not answered."
 _NO_ORDER: Final = "No order is prepared for this call."
 _SEVERAL: Final = "Several payments are prepared for this call. Start one on the page."
 _NO_PAYMENT: Final = "There is no payment under way in this call."
@@ -83,6 +85,8 @@ class FeatureKeys:
         )
         reason: str | None = None
         try:
+            if entry.call.bridge.state is not BridgeState.UP:
+                raise NotNow(_NOT_UP)
             if request.feature is Feature.LINK:
                 self._link(entry, request.short_code)
             else:

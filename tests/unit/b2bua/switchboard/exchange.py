@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from b2bua.call import leg, leg_command
 from b2bua.call.cdr import CallRecord
 from b2bua.call.charge_defaults import ChargeDefaults
+from b2bua.call.feature_codes import FeatureCodes
 from b2bua.call.leg import LegId
 from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.router import Place, Router, Rule
@@ -203,6 +204,7 @@ class Exchange:
         policies: Mapping[str, TrunkPolicy] | None = None,
         extensions: Mapping[str, str] | None = None,
         notices: NoticePolicy | None = None,
+        feature_codes: FeatureCodes | None = None,
     ) -> None:
         self.wire = Wire()
         self.records: list[CallRecord] = []
@@ -216,6 +218,7 @@ class Exchange:
             guard_time=guard_time,
             agent_charging=agent_charging or {},
             extensions=extensions or {},
+            feature_codes=feature_codes or FeatureCodes(),
         )
         self.passed = 0.0  # seconds that a test lets pass at once
         loop = asyncio.get_running_loop()
