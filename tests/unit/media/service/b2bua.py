@@ -13,6 +13,7 @@ from media.events import (
     AnyCommand,
     AnyNews,
     CaptureChanged,
+    CodeKeyed,
     KeyingChanged,
     PromptEnded,
     SessionId,
@@ -30,6 +31,7 @@ class B2bua:
         self.lost: list[SessionId] = []
         self.keying: list[bool] = []
         self.prompts: list[PromptEnded] = []
+        self.codes: list[str] = []
         self._unpacker = Unpacker(AnyAnswer | AnyNews)  # type: ignore[arg-type]
         self._came: deque[AnyAnswer | AnyNews] = deque()
 
@@ -47,6 +49,8 @@ class B2bua:
                 self.keying.append(message.keying)
             elif isinstance(message, PromptEnded):
                 self.prompts.append(message)
+            elif isinstance(message, CodeKeyed):
+                self.codes.append(message.code)
             elif isinstance(message, SessionLost):
                 self.lost.append(message.session)
             else:
