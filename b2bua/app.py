@@ -251,6 +251,7 @@ def _build_plan(settings: SignallingSettings, audit: Recorder | None) -> Plan:
         agent_charging=agent_charging(settings),
         forms=build_forms(settings),
         audit=audit.fault if audit is not None else lambda: None,
+        recorder=audit,
         extensions=settings.api.agent_of,
         feature_codes=settings.feature_codes.codes(),
     )

@@ -26,6 +26,7 @@ class Feature(StrEnum):
     SKIP = "skip"  # the field that is keyed now
     ASK = "ask"  # the field whose number follows, or the one that is keyed now
     CANCEL = "cancel"
+    PROTECT = "protect"  # the line, before a payment
     RELEASE = "release"  # the mask
     LINK = "link"  # the call to the page that shows this short code
     UNKNOWN = "unknown"

@@ -23,6 +23,7 @@ class FeatureCodeSettings(Section):
     ask: Digits = Field(
         "4", description="digits that ask again for the field that is keyed; with 1 to 9 behind, for that one"
     )
+    protect: Digits = Field("5", description="digits that mask the line before a payment")
     cancel: Digits = Field("0", description="digits that cancel the payment")
     release: Digits = Field("9", description="digits that say that the customer's keying is over")
     short_code: int = Field(
@@ -47,6 +48,7 @@ class FeatureCodeSettings(Section):
             Feature.SUBMIT: self.submit,
             Feature.SKIP: self.skip,
             Feature.ASK: self.ask,
+            Feature.PROTECT: self.protect,
             Feature.CANCEL: self.cancel,
             Feature.RELEASE: self.release,
         }

@@ -9,6 +9,7 @@ Rule 3: no code is logged, recorded or shown, only what it asks for and what bec
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 from b2bua.call.agent_phone import Claim
@@ -26,6 +27,7 @@ from b2bua.call.view import (
     PaymentView,
 )
 from b2bua.switchboard.claims import Claims
+from b2bua.switchboard.code_audit import CodeAudit
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
@@ -36,6 +38,7 @@ from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 _REFUSALS: Final = (NoSuchCall, NoSuchPayment, NotNow, NotWell, NotYours, NotOffered)
+_BY_NUMBER: Final = "phone:"
 _UNKNOWN: Final = "There is no such code."
 _BUSY: Final = "The code before is still being carried out."
 _NOT_UP: Final = "The call is not answered."
@@ -61,6 +64,7 @@ class FeatureKeys:
         self.offered = any(policy.feature_codes for policy in plan.policies.values())
         self.claims = Claims(self._codes.length)
         context.on_feature_code = self.keyed
+        self._audit = CodeAudit(plan.recorder)
         self._tasks = BackgroundTasks()
         self._busy: set[str] = set()
 
@@ -87,10 +91,11 @@ class FeatureKeys:
         try:
             if entry.call.bridge.state is not BridgeState.UP:
                 raise NotNow(_NOT_UP)
-            if request.feature is Feature.LINK:
-                self._link(entry, request.short_code)
-            else:
-                await self._request(entry, request, agent)
+            async with self._audit.noted(agent, request.feature, entry.call.id):
+                if request.feature is Feature.LINK:
+                    await self._link(entry, request.short_code, agent)
+                else:
+                    await self._request(entry, request, agent)
         except _REFUSALS as refused:
             reason = str(refused) or _NO_PAYMENT
         finally:
@@ -106,6 +111,8 @@ class FeatureKeys:
                 claim = entry.call.report.phone.claim
                 repeat = claim is not None and claim.allow_repeat
                 await desk.submit_capture(call, agent, allow_repeat=repeat)
+            case Feature.PROTECT:
+                await desk.announce_payment(call, agent)
             case Feature.CANCEL:
                 await desk.cancel_capture(call, agent)
             case Feature.RELEASE:
@@ -129,7 +136,8 @@ class FeatureKeys:
             raise NotNow(_SEVERAL if prepared else _NO_ORDER)
         await self._desk.start_prepared(prepared[0].id, agent)
 
-    def _link(self, entry: Entry, code: str) -> None:
+    async def _link(self, entry: Entry, code: str, before: str) -> None:
+        """`before`: as whom the telephone has acted; what it drives as a mere number goes over."""
         call, now = entry.call.id, self._context.clock()
         if self.claims.is_locked(call, now):
             raise NotNow(_WRONG)
@@ -141,6 +149,11 @@ class FeatureKeys:
         self._context.run_queue.run(
             lambda: self._executor.step(entry, lambda now: entry.call.link_agent(linked, now))
         )
+        payment = entry.call.payment
+        driver = payment.announced_by or (payment.view.agent if payment.view is not None else "")
+        if driver == before and driver.startswith(_BY_NUMBER):
+            with contextlib.suppress(NotNow):  # it is over
+                await self._desk.take_over_capture(call, linked.agent)
 
     def _prepared_claim(self, entry: Entry, code: str) -> Claim | None:
         """The payment that was prepared with this code; it is bound to the call then."""
@@ -158,7 +171,7 @@ class FeatureKeys:
 def phone_agent(entry: Entry) -> str:
     """As whom the agent's telephone in a call acts."""
     view = entry.call.view()
-    return view.agent or f"phone:{view.extension}"
+    return view.agent or f"{_BY_NUMBER}{view.extension}"
 
 
 def _has_code(payment: PaymentView, code: str) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from b2bua.audit.recorder import Recorder
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.feature_codes import FeatureCodes
 from b2bua.call.leg import LegId
@@ -154,7 +155,7 @@ class Plan:
     `other_audio`, `max_media` and `ring_time`: as in Route; `guard_time`: as in Payment;
     `agent_charging`: what the agents' groups say of their charges, by the agent's name; `forms`: by
     their names, the usual one first; `extensions`: of which agent each is; `feature_codes`: of
-    agents' telephones; `audit`: what is wrong with the audit log."""
+    agents' telephones; `audit`: what is wrong with the audit log; `recorder`: that log."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -168,6 +169,7 @@ class Plan:
     extensions: Mapping[str, str] = field(default_factory=dict)
     feature_codes: FeatureCodes = field(default_factory=FeatureCodes)
     audit: Callable[[], Fault | None] = lambda: None
+    recorder: Recorder | None = None
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
         """The route of a call from the trunk `source`, which is on the side `near`."""

@@ -20,6 +20,7 @@ DONE = {
     Feature.SUBMIT: "submitted",
     Feature.SKIP: "skipped",
     Feature.ASK: "asked",
+    Feature.PROTECT: "masked",
     Feature.CANCEL: "cancelled",
     Feature.RELEASE: "keying is over",
     Feature.LINK: "linked",

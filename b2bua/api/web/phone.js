@@ -19,6 +19,7 @@ const DONE = {
   submit: { en: "Your telephone submitted the card.", pl: "Twój telefon przekazał kartę do obciążenia." },
   skip: { en: "Your telephone skipped the field.", pl: "Twój telefon pominął pole." },
   ask: { en: "Your telephone asked for the field again.", pl: "Twój telefon poprosił o pole ponownie." },
+  protect: { en: "Your telephone masked the line.", pl: "Twój telefon zamaskował linię." },
   cancel: { en: "Your telephone cancelled the payment.", pl: "Twój telefon anulował płatność." },
   release: { en: "Your telephone said that keying is over.", pl: "Twój telefon zgłosił koniec wpisywania." },
   link: WORDS.linked,

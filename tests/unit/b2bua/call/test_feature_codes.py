@@ -26,7 +26,8 @@ USUAL = load(FeatureCodeSettings, {}).codes()
         ("123456", FeatureRequest(Feature.LINK, short_code="123456")),
         ("1234", FeatureRequest(Feature.LINK, short_code="1234")),
         ("123", FeatureRequest(Feature.UNKNOWN)),
-        ("5", FeatureRequest(Feature.UNKNOWN)),
+        ("5", FeatureRequest(Feature.PROTECT)),
+        ("6", FeatureRequest(Feature.UNKNOWN)),
     ],
 )
 def test_a_code_asks_for_one_thing(code: str, request_: FeatureRequest) -> None:

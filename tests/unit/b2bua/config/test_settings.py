@@ -79,6 +79,7 @@ OTHER = {
     ("feature_codes", "skip"): "",
     ("feature_codes", "ask"): "7",
     ("feature_codes", "cancel"): "99",
+    ("feature_codes", "protect"): "6",
     ("feature_codes", "release"): "8",
     ("feature_codes", "short_code"): "5",
     **{

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from b2bua.call import leg, leg_command
 from b2bua.call.cdr import CallRecord
@@ -205,6 +206,7 @@ class Exchange:
         extensions: Mapping[str, str] | None = None,
         notices: NoticePolicy | None = None,
         feature_codes: FeatureCodes | None = None,
+        recorder: Any = None,
     ) -> None:
         self.wire = Wire()
         self.records: list[CallRecord] = []
@@ -219,6 +221,7 @@ class Exchange:
             agent_charging=agent_charging or {},
             extensions=extensions or {},
             feature_codes=feature_codes or FeatureCodes(),
+            recorder=recorder,
         )
         self.passed = 0.0  # seconds that a test lets pass at once
         loop = asyncio.get_running_loop()

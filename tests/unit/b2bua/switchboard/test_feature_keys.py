@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from b2bua.audit.entry import Entry, Result
+from b2bua.audit.recorder import NotWritten
 from b2bua.call import leg
 from b2bua.call.agent_phone import Claim
 from b2bua.call.feature_codes import CodeView, Feature
@@ -115,6 +117,18 @@ async def test_a_mask_that_is_held_is_released_by_a_code() -> None:
     assert (await keyed(exchange, call, "0")).done
     assert (await keyed(exchange, call, "9")).done
     assert exchange.wire.commands[-1] == SetMask(session=SessionId(call), on=False, released=True)
+
+
+async def test_a_line_is_masked_by_a_code_before_its_payment() -> None:
+    exchange = await an_exchange()
+    call = exchange.up()
+    assert (await keyed(exchange, call, "5")).done
+    assert [view.masked for view in exchange.board.calls()] == [True]
+    await linked(exchange, call)
+    assert (await keyed(exchange, call, "1")).done  # what it had masked by itself went over to ann
+    assert capture(exchange, call).agent == "ann"
+    await linked(exchange, call, agent="ben")
+    assert not (await keyed(exchange, call, "0")).done  # it is ann's, and stays so
 
 
 async def test_whose_telephone_it_is_decides_as_whom_it_acts() -> None:
@@ -256,3 +270,56 @@ async def test_no_code_is_in_a_view_or_a_representation() -> None:
     [view] = exchange.board.calls()
     assert claim.code not in repr((view, Claim(id="c", agent="ann"), exchange.board._features.claims))
     assert "4711" not in repr(CodeKeyed(session=SessionId(call), code="4711"))
+
+
+class Log:
+    """A recorder of the audit log."""
+
+    def __init__(self, *, required: bool = False) -> None:
+        self.required, self.is_full = required, False
+        self.entries: list[Entry] = []
+
+    def entry(self, who: str, what: str, result: Result, **more: Any) -> Entry:
+        return Entry(at="", who=who, what=what, result=result, **more)
+
+    async def write(self, entry: Entry) -> int:
+        if self.is_full:
+            raise NotWritten("full")
+        self.entries.append(entry)
+        return len(self.entries)
+
+
+async def test_each_code_is_in_the_audit_log_before_it_is_done_and_with_what_became_of_it() -> None:
+    log = Log()
+    exchange = await an_exchange(recorder=log)
+    call = exchange.up()
+    claim = exchange.board.open_claim("ann", ORDER)
+    for code, done in ((claim.code, True), ("1", True), ("2", False), ("77", False)):
+        assert (await keyed(exchange, call, code)).done is done
+    asked, result = log.entries[2:4]
+    assert [(each.who, each.what, each.result, each.of) for each in log.entries] == [
+        ("phone:500", "link_telephone", Result.ASKED, 0),
+        ("phone:500", "link_telephone", Result.DONE, 1),
+        ("ann", "start_payment", Result.ASKED, 0),
+        ("ann", "start_payment", Result.DONE, 3),
+        ("ann", "submit_card", Result.ASKED, 0),
+        ("ann", "submit_card", Result.REFUSED, 5),
+    ]
+    assert (asked.call, result.details) == (call, {"by": "telephone"})
+    assert claim.code not in repr(log.entries)
+
+
+async def test_without_a_log_that_is_required_nothing_is_started_and_what_ends_a_payment_is_done() -> None:
+    log = Log(required=True)
+    exchange = await an_exchange(recorder=log)
+    call = exchange.up()
+    await linked(exchange, call)
+    log.is_full = True
+    refused = await keyed(exchange, call, "1")
+    assert refused.reason == "The audit log cannot be written, so this is not done."
+    log.is_full = False
+    assert (await keyed(exchange, call, "1")).done
+    log.is_full = True
+    assert (await keyed(exchange, call, "0")).done
+    log.required = False
+    assert (await keyed(exchange, call, "5")).done

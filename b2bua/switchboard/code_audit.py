@@ -1,0 +1,67 @@
+"""Writes what agents key on their own telephones into the audit log, as what is requested over the
+API: before it is carried out, and what became of it.
+
+Rule 1: what starts or charges a payment is not done where the log cannot be written, if the
+        settings say so. What ends a payment or a mask, or puts one on, is done all the same.
+Rule 2: no code is in the log, only what it asks for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+from b2bua.audit.entry import Result
+from b2bua.audit.recorder import NotWritten, Recorder
+from b2bua.call.feature_codes import Feature
+from b2bua.call.view import NoSuchCall, NoSuchPayment, NotNow, NotOffered, NotWell, NotYours
+
+# As the operations of the API are called.
+_OPERATIONS: Final = {
+    Feature.START: "start_payment",
+    Feature.SUBMIT: "submit_card",
+    Feature.SKIP: "skip_field",
+    Feature.ASK: "ask_field",
+    Feature.PROTECT: "announce_payment",
+    Feature.CANCEL: "cancel_payment",
+    Feature.RELEASE: "release_mask",
+    Feature.LINK: "link_telephone",
+}
+_ALWAYS_DONE: Final = frozenset({Feature.ASK, Feature.PROTECT, Feature.CANCEL, Feature.RELEASE})
+_REFUSED: Final = (NoSuchCall, NoSuchPayment, NotNow, NotOffered, NotWell, NotYours)
+_UNWRITTEN: Final = "The audit log cannot be written, so this is not done."
+
+
+class CodeAudit:
+    """The log, where there is one."""
+
+    def __init__(self, recorder: Recorder | None) -> None:
+        self._recorder = recorder
+
+    @contextlib.asynccontextmanager
+    async def noted(self, who: str, feature: Feature, call: str) -> AsyncIterator[None]:
+        """Note that this was asked for, then what became of it. Raises NotWell where the log is
+        required and cannot be written."""
+        recorder, what = self._recorder, _OPERATIONS.get(feature)
+        if recorder is None or what is None:
+            yield
+            return
+        number, details = 0, {"by": "telephone"}
+        try:
+            asked = recorder.entry(who, what, Result.ASKED, call=call, details=details)
+            number = await recorder.write(asked)
+        except NotWritten:
+            if recorder.required and feature not in _ALWAYS_DONE:
+                raise NotWell(_UNWRITTEN) from None
+        result = Result.FAILED
+        try:
+            yield
+            result = Result.DONE
+        except _REFUSED:
+            result = Result.REFUSED
+            raise
+        finally:
+            entry = recorder.entry(who, what, result, of=number, call=call, details=details)
+            with contextlib.suppress(NotWritten):  # the recorder counts it, and is a fault
+                await recorder.write(entry)
