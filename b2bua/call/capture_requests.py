@@ -12,7 +12,7 @@ from typing import Final
 from b2bua.call.agent_phone import Claim
 from b2bua.call.bridge import Bridge
 from b2bua.call.charge_defaults import ChargeDefaults
-from b2bua.call.command import CallCommand
+from b2bua.call.command import CallCommand, ToMedia
 from b2bua.call.feature_codes import CodeView
 from b2bua.call.order import Order
 from b2bua.call.payment import Payment
@@ -24,7 +24,7 @@ from b2bua.call.trunk_policy import PreMask
 from b2bua.call.unattended import Unattended
 from b2bua.call.unattended_view import UNATTENDED, Why
 from b2bua.call.view import NotNow
-from media.events import AskField, CaptureForm, FieldName, ResetCapture, Side, SkipField
+from media.events import AskField, CaptureForm, FieldName, PlayPrompt, ResetCapture, Side, SkipField
 from media.form_description import describe
 from provider_adapters.payment import Outcome
 
@@ -157,10 +157,13 @@ class CaptureRequests(ABC):
         self.report.phone.claim = claim
         return self._finish([], now)
 
-    def code_carried_out(self, view: CodeView, now: float) -> list[CallCommand]:
-        """What became of a code that the agent's telephone has keyed."""
+    def code_carried_out(
+        self, view: CodeView, now: float, prompt: PlayPrompt | None = None
+    ) -> list[CallCommand]:
+        """What became of a code that the agent's telephone has keyed. `prompt`: says so to the
+        agent."""
         self.report.phone.note_code(view)
-        return self._finish([], now)
+        return self._finish([] if prompt is None else [ToMedia(prompt)], now)
 
     def desk_refused(self, payment: str, now: float, why: Why | None = None) -> list[CallCommand]:
         """What a form without an agent asked for could not be done. `payment`: that was to be

@@ -86,10 +86,13 @@ class FeatureRequest:
 @dataclass(frozen=True, slots=True)
 class FeatureCodes:
     """The codes of this installation. `digits`: of each feature, without `*` and `#`; `length`:
-    digits of the short code of a claim; that of a prepared payment may have another."""
+    digits of the short code of a claim; that of a prepared payment may have another. `prompts`: the
+    set that says to the agent what became of a code, in `language`; empty: none does."""
 
     digits: Mapping[Feature, str] = field(default_factory=dict)
     length: int = 6
+    prompts: str = ""
+    language: str = "en"
 
     def read(self, code: str) -> FeatureRequest:
         """What these digits ask for."""

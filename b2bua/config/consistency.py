@@ -68,17 +68,20 @@ def _faults_of_webhooks(settings: Settings) -> list[str]:
 
 
 def _faults_of_prompts(settings: Settings) -> list[str]:
-    """Sets with the name of the shipped one, and forms that name a set which there is not."""
+    """Sets with the name of the shipped one, and names of sets which there are not."""
     known = [SHIPPED_PROMPTS, *map(prompt_set, settings.prompts)]
     faults = [
         f"[prompts {name}]: expected another name; {name} is the set that Tonewall ships"
         for name in known[1:]
         if name == SHIPPED_PROMPTS
     ]
+    own = settings.signalling
+    named = {header: form.prompts for header, form in own.forms.items()}
+    named[own.feature_codes.section] = own.feature_codes.prompts
     faults += [
         f"[{header}] prompts: there is no such set; expected one of {', '.join(known)}"
-        for header, form in settings.signalling.forms.items()
-        if form.prompts and form.prompts not in known
+        for header, name in named.items()
+        if name and name not in known
     ]
     return faults
 

@@ -29,6 +29,14 @@ class FeatureCodeSettings(Section):
     short_code: int = Field(
         6, ge=4, le=6, description="digits of the short code that links a call to an agent's page"
     )
+    prompts: str = Field(
+        "",
+        pattern=r"^[a-z0-9-]{0,64}$",
+        description="the set of prompts that the agent alone hears after a code, as in [form]; empty: none",
+    )
+    language: str = Field(
+        "en", pattern=r"^[a-z0-9-]{1,64}$", description="the language of these prompts, as in [form]"
+    )
 
     @model_validator(mode="after")
     def _differ(self) -> FeatureCodeSettings:
@@ -55,6 +63,5 @@ class FeatureCodeSettings(Section):
 
     def codes(self) -> FeatureCodes:
         """The codes, without those that are left out."""
-        return FeatureCodes(
-            {feature: digits for feature, digits in self._digits().items() if digits}, self.short_code
-        )
+        digits = {feature: digits for feature, digits in self._digits().items() if digits}
+        return FeatureCodes(digits, self.short_code, self.prompts, self.language)

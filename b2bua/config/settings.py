@@ -177,8 +177,9 @@ class Settings:
 
     @property
     def plays_prompts(self) -> bool:
-        """Whether any form is guided by prompts."""
-        return any(form.prompts for form in self.signalling.forms.values())
+        """Whether any form is guided by prompts, or agents hear what their codes came to."""
+        own = self.signalling
+        return bool(own.feature_codes.prompts) or any(form.prompts for form in own.forms.values())
 
     def prompt_environment(self) -> dict[str, str]:
         """All sets of prompts as environment variables, for the process that prepares them."""

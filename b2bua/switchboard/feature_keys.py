@@ -10,6 +10,7 @@ Rule 3: no code is logged, recorded or shown, only what it asks for and what bec
 from __future__ import annotations
 
 import contextlib
+import itertools
 from typing import Final
 
 from b2bua.call.agent_phone import Claim
@@ -32,12 +33,13 @@ from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.interfaces import Plan
-from media.events import FieldName
+from media.events import FieldName, Over, PlayPrompt, Side
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
 _REFUSALS: Final = (NoSuchCall, NoSuchPayment, NotNow, NotWell, NotYours, NotOffered)
+_FIRST_PLAY: Final = 1_000_000  # those of a call's guide are below
 _BY_NUMBER: Final = "phone:"
 _UNKNOWN: Final = "There is no such code."
 _BUSY: Final = "The code before is still being carried out."
@@ -67,6 +69,7 @@ class FeatureKeys:
         self._audit = CodeAudit(plan.recorder)
         self._tasks = BackgroundTasks()
         self._busy: set[str] = set()
+        self._plays = itertools.count(_FIRST_PLAY)
 
     def keyed(self, entry: Entry, code: str) -> None:
         """A call's telephone has keyed these digits."""
@@ -163,8 +166,25 @@ class FeatureKeys:
         return None if found is None else Claim(id=found.id, agent=found.agent)
 
     def _tell(self, entry: Entry, view: CodeView) -> None:
+        prompt = self._prompt(entry, view)
         self._context.run_queue.run(
-            lambda: self._executor.step(entry, lambda now: entry.call.code_carried_out(view, now))
+            lambda: self._executor.step(entry, lambda now: entry.call.code_carried_out(view, now, prompt))
+        )
+
+    def _prompt(self, entry: Entry, view: CodeView) -> PlayPrompt | None:
+        """What the agent alone hears; the customer's keys do not end it, so it says nothing of
+        them."""
+        if not self._codes.prompts or entry.call.bridge.state is not BridgeState.UP:
+            return None
+        return PlayPrompt(
+            session=entry.call.bridge.session,
+            play=next(self._plays),
+            side=Side.AGENT,
+            prompts=(f"code_{'done' if view.done else 'refused'}.{view.feature.value}",),
+            over=Over.DUCK,
+            barge_in=False,
+            language=self._codes.language,
+            prompt_set=self._codes.prompts,
         )
 
 

@@ -36,6 +36,8 @@ PHRASES: Final = (
     "unheard",
     "transfer",
     "goodbye",
+    "code_done",
+    "code_refused",
 )
 _WORDS = ("number-", "currency-")
 

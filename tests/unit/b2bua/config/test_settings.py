@@ -82,6 +82,8 @@ OTHER = {
     ("feature_codes", "protect"): "6",
     ("feature_codes", "release"): "8",
     ("feature_codes", "short_code"): "5",
+    ("feature_codes", "prompts"): "placeholder",
+    ("feature_codes", "language"): "pl",
     **{
         (trunk, key): value
         for trunk in ("carrier", "pbx")
