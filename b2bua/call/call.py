@@ -105,7 +105,7 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
         bridge = Bridge.begin(session, route, origin, seed)
         direction = "inbound" if route.near is Side.CALLER else "outbound"
         payment = Payment(session=session, guard_time=guard_time, charging=route.charging)
-        transfer = Transfer(bridge)
+        transfer, guide = Transfer(bridge), Guide(session)
         call = cls(
             id=call_id,
             party=invited.caller,
@@ -113,8 +113,8 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
             payment=payment,
             transfer=transfer,
             loan=LegLoan(bridge),
-            unattended=Unattended(bridge, payment, transfer),
-            guide=Guide(session),
+            unattended=Unattended(bridge, payment, transfer, guide),
+            guide=guide,
             report=CallReport(call_id, invited.caller.user, invited.callee.user, direction, now),
         )
         call.report.event(route.near, invited, bridge.trunks, now)
@@ -301,16 +301,16 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
         self.bridge.mask_changed(self.payment.masked)
         if self.bridge.may_offer and not self.loan.active and not self.transfer.active:
             commands = [*commands, *self.bridge.renegotiation.offer_outdated()]
-        commands = [*commands, *self.unattended.follow(now)]
+        if self.bridge.state is not BridgeState.ENDED:
+            self.guide.alone = self.unattended.active
+            commands = [*commands, *self.guide.follow(self.payment.view, self.payment.form)]
+            commands = [*commands, *self.unattended.follow(now)]
         if self.bridge.state is BridgeState.ENDED and self.ended_at is None:
             self.report.ended_at = now
             self.payment.call_ended()
             self.mid_call_requests.drop()
             self.unattended.call_ended()
             commands = [*commands, *self.transfer.call_ended(), *self.loan.call_ended()]
-        elif self.ended_at is None:
-            self.guide.alone = self.unattended.active
-            commands = [*commands, *self.guide.follow(self.payment.view, self.payment.form)]
         commands = [*commands, *self.mask_when_answered(now)]
         commands = [*released, *self.media_gate.hold_back(commands, now)]
         for command in commands:

@@ -60,12 +60,13 @@ class Guide:
             self._capture, self._stage, self._asked = view.id, None, {}
             self._field, self._rejected, self._kept, self._unheard = None, 0, False, False
         names = self._names(view, form) if form.prompts else ()
+        is_over = view.stage in _OVER_KEYING and view.stage is not self._stage
         self._stage, self._field, self._unheard = view.stage, view.field, view.unheard
         progress = _progress(view)
         self._rejected, self._kept = (progress.rejected, progress.kept) if progress else (0, False)
         if names:
             return self.say(names, form)
-        return self.stop() if view.stage in _OVER_KEYING else []
+        return self.stop() if is_over else []
 
     def say(self, names: tuple[str, ...], form: CaptureForm, *, barge_in: bool = True) -> list[CallCommand]:
         """Play these, in the form's language."""
@@ -85,6 +86,13 @@ class Guide:
                 )
             )
         ]
+
+    def repeat(self, view: CaptureView, form: CaptureForm) -> list[CallCommand]:
+        """Ask a silent customer again for what is to be keyed now."""
+        names = self._of_amount(view, form) if view.stage is CaptureStage.READY else ("unheard",)
+        if view.stage is CaptureStage.COLLECTING and view.field is not None:
+            names = (*names, self._ask(view.field, view))
+        return self.say(names, form) if form.prompts else []
 
     def stop(self) -> list[CallCommand]:
         """End what plays."""

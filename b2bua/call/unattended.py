@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from b2bua.call.bridge import Bridge
 from b2bua.call.command import CallCommand, StartPayment, SubmitPayment, ToDesk
+from b2bua.call.guide import Guide
 from b2bua.call.order import Order
 from b2bua.call.owed import find_order
 from b2bua.call.payment import FINAL, Payment
@@ -33,6 +34,8 @@ from provider_adapters.payment import Approved, Declined, Failed
 _OWN_TIME = 20.0
 # Seconds after the last field in which its end key, pressed from habit, confirms no amount.
 _HABIT = 1.0
+_LONGEST_PROMPT = 15.0  # seconds that the end of a prompt is waited for
+_PATIENCE = 15.0  # seconds after which a customer is told again that the card is being charged
 _KEYED_BY_CUSTOMER = frozenset({Step.STARTING, Step.KEYING, Step.CONFIRMING})
 _ACTIVE = frozenset(Step) - {Step.NONE, Step.DONE, Step.OVER}
 
@@ -52,6 +55,7 @@ class Unattended:
     bridge: Bridge
     payment: Payment
     transfer: Transfer
+    guide: Guide
     ends: FormEnd | None = None
     step: Step = Step.NONE
     why: Why | None = None
@@ -60,8 +64,10 @@ class Unattended:
     _awaited: FormEnd | None = None
     _before: str = ""  # the payment before
     _seen: tuple[FieldProgress, ...] = ()
-    _since: float = 0.0  # when this step began, or the customer last did something
+    _since: float = 0.0  # when this step began
     _silences: int = 0
+    _listens: bool = False  # a prompt is being waited for, once
+    _said_goodbye: bool = False
     _places: list[Destination] = field(default_factory=list)
     _place: _Place = _Place.NONE
     _deadline: float | None = None
@@ -98,6 +104,7 @@ class Unattended:
         self._move(StepEvent.BEGUN)
         self.ends, self.why, self.capture, self.cards = ends, None, "", 0
         self._places, self._place, self._deadline = [], _Place.NONE, None
+        self._said_goodbye = False
 
     def call_ended(self) -> None:
         """End with the call. A charge under way goes on to its outcome (`Payment`)."""
@@ -133,10 +140,18 @@ class Unattended:
             return []
         self._deadline = None
         match self.step:
-            case Step.KEYING | Step.CONFIRMING if self._silences < self.ends.silences:
-                self._silences += 1
-                self._wait(self.ends.silence, now)
+            case Step.KEYING | Step.CONFIRMING if self.guide.playing and not self._listens:
+                self._listens = True  # the silence begins once the customer has heard what is wanted
+                self._deadline = now + self.ends.silence
                 return []
+            case Step.KEYING | Step.CONFIRMING if self._silences < self.ends.silences:
+                self._silences, self._listens = self._silences + 1, False
+                self._deadline = now + self.ends.silence
+                view = self.payment.view
+                return [] if view is None else self.guide.repeat(view, self.payment.form)
+            case Step.CHARGING:
+                self._deadline = now + _PATIENCE
+                return self._say("charging")
             case Step.KEYING | Step.CONFIRMING:
                 return self._to_person(StepEvent.SILENT, Why.SILENT, now)
             case Step.STARTING:
@@ -165,7 +180,10 @@ class Unattended:
             case Step.ANSWERING:
                 return self._answered(now) if self.bridge.settled and not self.transfer.active else None
             case Step.TELLING:
+                if self._is_speaking(now):
+                    return None
                 self._move(StepEvent.TOLD)
+                self._deadline = None
                 return []
             case Step.GOING_ON:
                 return self._go_on(now)
@@ -219,7 +237,7 @@ class Unattended:
                 return [] if self.ends.confirm else self._submit(now)
             case CaptureStage.CHARGING if self.step is Step.SUBMITTING:
                 self._move(StepEvent.CHARGING)
-                self._deadline = None
+                self._deadline = now + _PATIENCE
                 return []
             case CaptureStage.FINISHED:
                 return self._settled(view, now)
@@ -244,13 +262,14 @@ class Unattended:
         outcome, order = view.outcome, view.order
         if isinstance(outcome, Approved):
             self._move(StepEvent.APPROVED)
+            self._deadline = now + _LONGEST_PROMPT
             self._choose_places(self.ends.then or self.ends.person)
             return []
         if isinstance(outcome, Declined) and self.step is not Step.WATCHING and self.cards < self.ends.cards:
             self._move(StepEvent.ANOTHER_CARD)
             return self._start(order, now)
         self._move(StepEvent.NOT_PAID)
-        self.why = Why.UNKNOWN
+        self.why, self._deadline = Why.UNKNOWN, now + _LONGEST_PROMPT
         if isinstance(outcome, Declined | Failed):
             self.why = Why.DECLINED if isinstance(outcome, Declined) else Why.FAILED
         self._choose_places(self.ends.person or self.ends.then)
@@ -258,9 +277,9 @@ class Unattended:
 
     def _to_person(self, event: StepEvent, why: Why, now: float) -> list[CallCommand]:
         """Give the call to a person; what was keyed is wiped."""
-        del now
         assert self.ends is not None
         self._move(event)
+        del now
         self.why, self._deadline = why, None
         self._choose_places(self.ends.person or self.ends.then)
         view = self.payment.view
@@ -284,19 +303,34 @@ class Unattended:
             self._place = _Place.NONE
             if self.transfer.result == 200:
                 self._move(StepEvent.SEATED)
-                return []
+                return self.guide.stop()
             self._move(StepEvent.PLACE_FAILED)
             return []
         if not self._places:
+            if not self._said_goodbye:
+                self._said_goodbye, self._deadline = True, now + _LONGEST_PROMPT
+                return self._say("goodbye")
+            if self._is_speaking(now):
+                return None
             self._move(StepEvent.NO_PLACE)
             return self.bridge.leg_gone(Side.AGENT, "form over")
         self._place = _Place.INVITED
-        return self.transfer.go_on(Side.AGENT, self._places.pop(0), self.bridge.carried, now)
+        invite = self.transfer.go_on(Side.AGENT, self._places.pop(0), self.bridge.carried, now)
+        return [*self._say("transfer"), *invite]
 
     # --- inside -----------------------------------------------------------------------------------
 
+    def _say(self, name: str) -> list[CallCommand]:
+        form = self.payment.form
+        return self.guide.say((name,), form) if form.prompts else []
+
+    def _is_speaking(self, now: float) -> bool:
+        """Whether the customer still hears what was said last."""
+        return bool(self.guide.playing) and self._deadline is not None and now < self._deadline
+
     def _wait(self, seconds: float, now: float) -> None:
-        self._since, self._deadline = now, now + seconds
+        """A step begins, which takes so many seconds at most."""
+        self._since, self._deadline, self._listens = now, now + seconds, False
 
     def _move(self, event: StepEvent) -> None:
         self.step = step(STEP_TRANSITIONS, self.step, event)

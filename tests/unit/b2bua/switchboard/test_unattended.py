@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from b2bua.call import leg, leg_command
+from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.leg import LegId
 from b2bua.call.routing.form_end import FormRule, NextPlace, Owed
 from b2bua.call.routing.router import Pattern, Rule
@@ -18,11 +20,15 @@ from media.events import (
     CaptureForm,
     CaptureState,
     CaptureWished,
+    PlayPrompt,
+    PromptEnd,
+    PromptEnded,
     SessionLost,
     SetMask,
     SetRemote,
     Side,
     StartCapture,
+    StopPrompt,
     SubmitCapture,
     Wish,
 )
@@ -338,3 +344,85 @@ async def test_nothing_starts_in_a_call_that_went_on_to_a_person_meanwhile():
     await until(lambda: exchange.invited() == ["600"], "the person", 5)
     await asyncio.sleep(0.05)
     assert not exchange.sent(StartCapture)
+
+
+class Spoken(FormExchange):
+    """The same with prompts, none of which ends by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        form = CaptureForm(prompts="shipped")
+        self.board._context.forms = {"card": form}
+        ends = replace(ENDS, form="card")
+        charging = ChargeDefaults(form=form)
+        rules = [Rule("pay", callee=Pattern.read("500"), ends=ends, charging=charging)]
+        self.board._plan.router._rules = tuple(rules)
+
+    def said(self) -> list[tuple[str, ...]]:
+        return [each.prompts for each in self.sent(PlayPrompt)]
+
+    def heard(self) -> None:
+        play = self.sent(PlayPrompt)[-1].play
+        news = PromptEnded(session=self.call_id, play=play, cause=PromptEnd.DONE)
+        self.board.on_media_news(news)
+
+    def later(self, seconds: float) -> None:
+        self.passed += seconds
+        entry = self.board._context.registry.get(self.call_id)
+        self.board._executor.step(entry, entry.call.expire)
+
+
+async def test_the_amount_and_the_outcome_are_spoken_and_the_call_goes_on_behind_them():
+    exchange = Spoken()
+    await exchange.confirming()
+    assert exchange.said()[-1][0] == "amount"
+    assert exchange.said()[-1][-1] == "confirm"
+    exchange.passed += 2
+    exchange.wish(Wish.CONFIRM)
+    await exchange.at("charging")
+    assert exchange.said()[-1] == ("charging",)
+    for _ in range(2):
+        before = len(exchange.said())
+        exchange.later(16)
+        assert exchange.said()[before:] == [("charging",)]
+    exchange.tell(exchange.call_id, CaptureState.FINISHED, outcome=APPROVED)
+    assert exchange.said()[-1] == ("approved",)
+    assert exchange.step == "telling"
+    assert exchange.invited() == []
+    exchange.heard()
+    assert exchange.invited() == ["700"]
+    assert exchange.said()[-1] == ("transfer",)
+    exchange.next_answers()
+    assert exchange.sent(StopPrompt)[-1].play == exchange.sent(PlayPrompt)[-1].play
+
+
+async def test_a_prompt_that_never_ends_keeps_no_call():
+    exchange = Spoken()
+    await exchange.settled(APPROVED)
+    exchange.later(16)
+    assert exchange.invited() == ["700"]
+
+
+async def test_a_silent_customer_is_asked_again_before_a_person_comes():
+    exchange = Spoken()
+    await exchange.confirming()
+    exchange.heard()
+    exchange.later(ENDS.silence + 1)
+    assert exchange.said()[-1][-1] == "confirm"
+    assert exchange.step == "confirming"
+    exchange.heard()
+    exchange.later(ENDS.silence + 1)
+    assert exchange.why == "silent"
+    assert exchange.said()[-1] == ("transfer",)
+
+
+async def test_a_customer_without_a_next_place_hears_goodbye_first():
+    exchange = Spoken()
+    await exchange.settled(APPROVED)
+    exchange.heard()
+    exchange.next_refuses()
+    exchange.next_refuses()
+    assert exchange.said()[-1] == ("goodbye",)
+    assert exchange.records == []
+    exchange.heard()
+    assert exchange.wire.to(NEAR)[-1] == leg_command.HangUpLeg("form over")
