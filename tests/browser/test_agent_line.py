@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from b2bua.call.deafness import line_fault
+from b2bua.call.unattended_view import WHY, UnattendedView, Why
 from b2bua.call.view import CaptureStage
 from media.events import CaptureForm, Deaf, DeafReason, Field, FieldProgress, FieldReason, card_fields
 from media.form_description import CARD, CARD_NUMBER, FieldDescription, FormDescription, describe
@@ -30,6 +31,20 @@ async def test_a_customer_who_is_not_heard_is_shown_with_the_cause_until_somethi
     assert await page.evaluate(CONTRAST) == []
     desk.publish(view)
     await expect(page.locator("#banner-title")).to_contain_text("the digits do not reach you")
+
+
+async def test_who_gets_a_call_reads_what_came_of_a_form_without_an_agent(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    await open_call(page, site, desk)
+    why = Why.PERSON_WANTED
+    before = UnattendedView(route="pay", step="done", cards=1, why=why, detail=WHY[why])
+    desk.publish(msgspec.structs.replace(desk.find("c-1"), unattended=before))
+    await expect(page.locator("#banner-text")).to_contain_text("The customer asked for a person.")
+    paid = msgspec.structs.replace(before, why=None, detail=None)
+    desk.publish(msgspec.structs.replace(desk.find("c-1"), unattended=paid))
+    await expect(page.locator("#banner-text")).to_contain_text("The customer paid without an agent.")
+    assert await page.evaluate(CONTRAST) == []
 
 
 async def test_the_page_draws_the_fields_that_the_api_describes(

@@ -21,8 +21,20 @@ function maskedSince(call) {
   return ` Protected since ${time}.`;
 }
 
-/** The big banner: how safe the line is at this moment. */
+/** What came before the agent, where the customer keyed without one; "" where nothing did. */
+function withoutAgent(call) {
+  if (!call.unattended) return "";
+  if (!["done", "over"].includes(call.unattended.step)) return " The customer keys without an agent.";
+  return call.unattended.detail ? ` Without an agent before: ${call.unattended.detail}` : " The customer paid without an agent.";
+}
+
+/** The big banner: how safe the line is at this moment, and what came before the agent. */
 export function banner(call, capture) {
+  const line = lineBanner(call, capture);
+  return { ...line, text: `${line.text}${withoutAgent(call)}`.trim() };
+}
+
+function lineBanner(call, capture) {
   if (call.state === "ended" && capture?.stage === "charging") {
     return { tone: "wait", icon: "wait", title: "The customer has hung up; the charge goes on", text: "Hanging up does not call it back. The outcome comes here." };
   }
