@@ -55,6 +55,11 @@ class Bridge(LegPair):
         return party.user
 
     @property
+    def max_forwards(self) -> int:
+        """What an INVITE of ours that follows from the one that opened the call may say."""
+        return self._invited.max_forwards - 1 if self._invited is not None else 0
+
+    @property
     def carried(self) -> leg.Carried:
         """What the INVITE that opened the call carried."""
         return self._invited.carried if self._invited is not None else leg.NOTHING

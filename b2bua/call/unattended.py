@@ -315,7 +315,7 @@ class Unattended:
             self._move(StepEvent.NO_PLACE)
             return self.bridge.leg_gone(Side.AGENT, "form over")
         self._place = _Place.INVITED
-        invite = self.transfer.go_on(Side.AGENT, self._places.pop(0), self.bridge.carried, now)
+        invite = self.transfer.go_on(Side.AGENT, self._places.pop(0), now)
         return [*self._say("transfer"), *invite]
 
     # --- inside -----------------------------------------------------------------------------------

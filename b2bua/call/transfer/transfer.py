@@ -110,14 +110,13 @@ class Transfer:
         accepted = ToLeg(side, leg_command.AnswerReferral(event.referral, 202))
         return [accepted, *self._notify(100), ToReplacement(invite)]
 
-    def go_on(self, side: Side, to: Destination, carried: leg.Carried, now: float) -> list[CallCommand]:
+    def go_on(self, side: Side, to: Destination, now: float) -> list[CallCommand]:
         """Invite the next place of a call whose form is over, in place of our end."""
         self._begin(TransferEvent.SENT_ON, side, "", now + self.bridge.route.ring_time)
         self.trunk, self.result, self._transferor_gone = to.trunk, None, True
         self._offer = self.bridge.offer_answer.offer_to_replacement(side, self._policy)
-        invite = leg_command.InviteLeg(
-            trunk=to.trunk, caller=to.caller, callee=to.callee, offer=self._offer, carried=carried
-        )
+        carried, left = self.bridge.carried, self.bridge.max_forwards
+        invite = leg_command.InviteLeg(to.trunk, to.caller, to.callee, self._offer, left, carried)
         return [ToReplacement(invite)]
 
     @property

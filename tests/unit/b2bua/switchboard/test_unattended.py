@@ -237,6 +237,13 @@ async def test_the_record_of_a_call_that_went_on_names_the_place_and_no_transfer
     assert capture.outcome == "approved"
 
 
+async def test_a_place_that_leads_back_here_is_not_called_for_ever():
+    exchange = FormExchange()
+    await exchange.going_on()
+    [invite] = [each for _, each in exchange.wire.sent if isinstance(each, leg_command.InviteLeg)]
+    assert invite.max_forwards == 69
+
+
 async def test_without_an_order_a_person_takes_the_call_and_nothing_is_asked():
     exchange = FormExchange(FormRule("card", NextPlace("pbx", "700"), NextPlace("pbx", "600")))
     exchange.begins()
