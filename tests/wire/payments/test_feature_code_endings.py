@@ -12,7 +12,7 @@ import pytest
 from tests.canary import CANARY
 from tests.stack import free_port, until
 from tests.wire.handmade import offer
-from tests.wire.payments.test_feature_codes import (
+from tests.wire.payments.agents_phone import (
     ORDER,
     agents_phone,
     claimed,

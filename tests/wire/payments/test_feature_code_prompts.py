@@ -9,7 +9,7 @@ from aiortc.rtp import RtpPacket, is_rtcp
 
 from tests.stack import until
 from tests.wire.handmade import MediaPair
-from tests.wire.payments.test_feature_codes import agents_phone, key, told
+from tests.wire.payments.agents_phone import agents_phone, key, told
 from tests.wire.scene import scene
 
 SPOKEN = 20  # packets: more than half of the shortest prompt
