@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.canary import CANARY
+from tests.stack import until
 from tests.wire.form_calls import FORM_NUMBER, NEXT, PERSON, conf, form_call, until_step
 from tests.wire.handmade import offer
 from tests.wire.paying import charged, digits_sha256
@@ -105,3 +106,16 @@ async def test_what_is_owed_comes_with_a_header(tmp_path: Path) -> None:
         assert (charge["amount"], charge["currency"]) == (1250, "GBP")
         await at.hangs_up()
         at.pbx.reply(await at.pbx.hear("BYE"), 200)
+
+
+async def test_a_customer_without_an_agent_is_spoken_to(tmp_path: Path) -> None:
+    more = {"form": {"prompts": "placeholder", "language": "en"}}
+    async with form_call(tmp_path, more) as at:
+        await until(lambda: len(at.customer.media.rtp.heard) > 50, "a prompt at the customer's phone")
+        await at.keyed(CANARY.keys)
+        await at.confirmed()
+        await at.goes_on(NEXT)
+        await at.talks()
+        await at.hangs_up()
+        at.pbx.reply(await at.pbx.hear("BYE"), 200)
+        assert events(at.next) == 0
