@@ -40,6 +40,7 @@ class Call(BaseModel):
     direction: str
     caller: str
     callee: str
+    reference: str = ""
 
 
 class Calls(BaseModel):
@@ -105,9 +106,15 @@ class Tools:
         except httpx.HTTPError:
             return None
 
-    async def find_call(self, number: str = "") -> Calls:
-        """Find calls, all or those from or to a number. A number is compared by its last digits."""
-        views = await self._fetch("GET", "/v1/calls", list[CallView])
+    async def find_call(
+        self, number: str = "", call_id: str = "", reference: str = "", mine: bool = False
+    ) -> Calls:
+        """Find calls, all or those of which everything is so that is given: from or to a number,
+        compared by its last digits; with a leg of this SIP Call-ID; with this reference of an
+        order in a header; with the bot's own extension (mine)."""
+        given = {"call_id": call_id, "reference": reference, "mine": "1" if mine else ""}
+        query = "&".join(f"{name}={quote(value, safe='')}" for name, value in given.items() if value)
+        views = await self._fetch("GET", f"/v1/calls?{query}" if query else "/v1/calls", list[CallView])
         wanted = _digits(number)
         return Calls(calls=[_call(view) for view in views if not wanted or wanted in _numbers(view)])
 
@@ -210,8 +217,9 @@ def _capture(call: str) -> str:
 
 def _call(view: CallView) -> Call:
     return Call(
-        call=view.id, state=view.state, direction=view.direction, caller=view.caller, callee=view.callee
-    )
+        call=view.id, state=view.state, direction=view.direction, caller=view.caller, callee=view.callee,
+        reference=view.reference,
+    )  # fmt: skip
 
 
 def _numbers(view: CallView) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 // comes back on the feed; so an old answer can never overwrite a newer state.
 
 import { ask, token } from "./api.js";
-import { showCalls } from "./call_list.js";
+import { mine, showCalls } from "./call_list.js";
 import { Calls } from "./calls.js";
 import { buildDemo, showDemo } from "./demo.js";
 import { follow } from "./feed.js";
@@ -12,6 +12,7 @@ import { buildLinks, forgetLinks, linksOffered, showLink, showLinkForm, takeOffe
 import { buildForms, buildOrder, clearErrors, echo, fill, firstInput, money, readOrder, refill, showErrors } from "./order.js";
 import { $, announce, icon, make, write } from "./page.js";
 import { announcePhone, buildPhone, forgetPhone, offerPhone, showPhoneCode, takePhone } from "./phone.js";
+import { forgetPrepared, isPrepared, notePrepared, preparedOf, showPrepared } from "./prepared.js";
 import { buildFields, showCapture, showResult } from "./panels.js";
 import { takeReasons } from "./reasons.js";
 import { AWAY, announcedWords, announcement, banner, customer, extension, isFinal, news, owner, protectable, protection, repeated, savedCard, say, unfit } from "./words.js";
@@ -48,6 +49,7 @@ function signOut(message = "") {
   forgetLater();
   forgetLinks();
   forgetPhone();
+  forgetPrepared();
   token.set(null);
   fill();
   trouble("");
@@ -93,6 +95,7 @@ async function signIn(given) {
   stop = follow({
     calls(ids) {
       calls.only(ids);
+      forgetPrepared(); // what is bound comes again
       for (const id of calls.unseen) ask(`/v1/payments/${encodeURIComponent(id)}`).then(paid).catch(() => {});
       setTimeout(() => { calls.settle(); show(); }, 2000);
     },
@@ -118,6 +121,7 @@ async function signIn(given) {
 
 function paid(payment) {
   noteLater(payment);
+  notePrepared(payment);
   calls.pay(payment);
   show();
 }
@@ -146,8 +150,10 @@ function line(kind, text) {
 
 function show() {
   if (!stop) return;
+  const own = mine(calls, me.agent);
+  if (!calls.current && own.length === 1) { calls.choose(own[0].id); fill(blank); }
   const call = calls.current;
-  showCalls(calls, open);
+  showCalls(calls, me.agent, open);
   $("idle").hidden = calls.size > 0 || !calls.complete;
   $("desk").hidden = !call;
   if (!call) {
@@ -186,6 +192,7 @@ function showPanel(call, capture, amount, approved, theirs) {
   for (const id of ["order", "capture", "result", "link"]) $(id).hidden = id !== panel;
   $("take").disabled = !able || !fit;
   showLinkForm(able);
+  showPrepared(panel === "order" ? call : null, able);
   const card = panel === "order" && !wantsLink() && chargesSaved(call.capture) ? savedCard(call) : "";
   $("take-saved").hidden = !card;
   $("take-saved").disabled = !able;
@@ -335,7 +342,7 @@ $("order").addEventListener("submit", (event) => {
   event.preventDefault();
   const order = readOrder();
   if (order && wantsLink()) openLink(order);
-  else if (order) act("", { body: order });
+  else if (order) takeCard(order);
 });
 $("order").addEventListener("input", (event) => {
   if (event.target.getAttribute("aria-invalid")) clearErrors();
@@ -351,6 +358,16 @@ $("take-saved").addEventListener("click", () => {
   if (savedArmed) return show();
   const { form: _, country: __, ...plain } = order; // nothing is keyed
   act("/v1/payments", { body: { saved_from: from, ...plain }, taken: (call, payment) => calls.charge(call, payment) });
+});
+
+function takeCard(order) {
+  const prepared = isPrepared(calls.current, order);
+  prepared ? act(`/v1/payments/${encodeURIComponent(prepared.id)}/start`, { body: {} }) : act("", { body: order });
+}
+
+$("prepared-cancel").addEventListener("click", () => {
+  const prepared = preparedOf(calls.current);
+  if (prepared) act(`/v1/payments/${encodeURIComponent(prepared.id)}`, { method: "DELETE", taken: () => fill(blank) });
 });
 
 function openLink(order) {

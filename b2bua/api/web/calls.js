@@ -1,7 +1,7 @@
 // The calls that this page knows, and which of them the agent is in.
 //
 // Rule 1: the agent chooses the call, here or by a code on the telephone, also where there is one: a wrong guess could charge
-//         the wrong customer.
+//         the wrong customer. Where the agent's own telephone is in one call alone, that is no guess.
 // Rule 2: `capture.seen` is the last stage before the end that was seen without a gap. Without it nobody may say that
 //         nothing was charged, unless the service says so.
 
