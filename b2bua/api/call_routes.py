@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Final
 
 import msgspec
@@ -30,8 +31,15 @@ _Extension = Annotated[str, Query(max_length=64, description="The number on the 
 _Reference = Annotated[
     str, Query(max_length=64, description="The reference of an order, from any of `reference_headers`.")
 ]
+_OURS: Final = re.compile(r"(?=.*[a-z])[0-9a-z-]{1,32}")
 _MAX_HEADERS: Final = 4
 _HEADER: Final = "header."
+
+
+def loggable(call_id: str) -> str:
+    """A call's name as it may stand in a log: our own ids alone, since others have numbers and
+    hosts in them."""
+    return call_id if not call_id or _OURS.fullmatch(call_id) else "by another name"
 
 
 def view_response(view: CallView | list[CallView], status: int = 200) -> Response:

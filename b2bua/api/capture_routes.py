@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from b2bua.api.bodies import SubmitBody
-from b2bua.api.call_routes import CallId, view_response
+from b2bua.api.call_routes import CallId, loggable, view_response
 from b2bua.api.capture_bodies import CaptureBody
 from b2bua.api.field_bodies import AskBody, ResetBody, SkipBody, SlowBody
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests
@@ -221,4 +221,4 @@ def mask_routes(desk: CallDesk) -> APIRouter:
 
 
 def _log_request(request: Request, what: str, call_id: str) -> None:
-    log.info("agent_request", what=what, agent=request.state.agent, call=call_id)
+    log.info("agent_request", what=what, agent=request.state.agent, call=loggable(call_id))

@@ -15,7 +15,7 @@ import segno
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from b2bua.api.call_routes import CallId
+from b2bua.api.call_routes import CallId, loggable
 from b2bua.api.link_bodies import LinkBody
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests, PaymentId
 from b2bua.api.schema import link_offer_answer, payment_answer, problem_answers, svg_answer
@@ -43,7 +43,7 @@ def link_routes(desk: CallDesk) -> APIRouter:
 
     async def open_link(request: Request, body: LinkBody, key: str | None, call_id: str) -> Response:
         agent = request.state.agent
-        log.info("agent_request", what="link", agent=agent, call=call_id)
+        log.info("agent_request", what="link", agent=agent, call=loggable(call_id))
         found = await once.answer_once(
             agent,
             key,

@@ -14,13 +14,15 @@ from b2bua.call.order import Order
 from b2bua.call.plain_number import plain_number
 from b2bua.call.prepared import MAX_EXPIRES, MIN_EXPIRES, USUAL_EXPIRES, FindBy
 
+_TELEPHONE: Final = re.compile(r"(?:\+|0)(?:[0-9][ ()./-]?){1,15}")
 _CODE: Final = re.compile(r"[0-9]{4,6}")  # of fewer digits are feature codes
 
 
 def _number(text: str) -> str:
     if text and not plain_number(text):
         raise ValueError("must have a number")
-    return plain_reference(text)
+    # Every tenth long number has a correct check digit; with its country's prefix it is no card's.
+    return text if _TELEPHONE.fullmatch(text) else plain_reference(text)
 
 
 def _code(text: str) -> str:
