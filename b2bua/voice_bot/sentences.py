@@ -26,6 +26,13 @@ _AGAIN: Final[Mapping[FieldName, str]] = {
 # Of a field that is no card's, by its name.
 _OTHER: Final = "Now your {field}, please{end}."
 _OTHER_AGAIN: Final = "That was not right. Please key your {field} once more{end}."
+# By the operation of the order.
+_READY: Final[Mapping[str, str]] = {
+    "charge": "Thank you. Shall I charge it now?",
+    "authorise": "Thank you. Shall I charge it now?",
+    "verify": "Thank you. Shall I have the bank check your card now?",
+    "deliver": "Thank you. Shall I pass that on now?",
+}
 
 
 def say(capture: CaptureView | None, end_key: str) -> str:
@@ -41,11 +48,13 @@ def say(capture: CaptureView | None, end_key: str) -> str:
             words = (_AGAIN if again else _ASK).get(capture.field, _OTHER_AGAIN if again else _OTHER)
             return words.format(end=end, field=capture.field.replace("_", " "))
         case CaptureStage.READY:
-            return "Thank you. Shall I charge it now?"
+            return _READY[capture.order.operation]
+        case CaptureStage.CHARGING if _is_delivered(capture):
+            return "One moment, please. It is being passed on."
         case CaptureStage.CHARGING:
             return "One moment, please. The bank is answering."
         case CaptureStage.FINISHED:
-            return _say_outcome(capture)
+            return _say_delivery(capture) if _is_delivered(capture) else _say_outcome(capture)
         case _:
             return ""
 
@@ -64,6 +73,22 @@ def _say_outcome(capture: CaptureView) -> str:
             return "The bank has not confirmed the payment yet. Please do not pay again."
         case _:
             return ""
+
+
+def _is_delivered(capture: CaptureView) -> bool:
+    return capture.order.operation == "deliver"
+
+
+def _say_delivery(capture: CaptureView) -> str:
+    match capture.outcome:
+        case Approved():
+            return "Thank you. We have what you keyed."
+        case Declined():
+            return "That was not accepted."
+        case Failed():
+            return "That could not be passed on."
+        case _:
+            return "We are checking whether it arrived. Please do not key it again."
 
 
 def _of(capture: CaptureView, field: FieldName) -> FieldProgress:

@@ -29,6 +29,7 @@ _FINAL = frozenset({CaptureStage.FINISHED, CaptureStage.CANCELLED, CaptureStage.
 CallName = Annotated[str, Field(description="The call's id, from find_call.")]
 Amount = Annotated[str, Field(description="The amount, as in 49.90.")]
 Currency = Annotated[str, Field(description="The currency, ISO 4217, as in EUR.")]
+Country = Annotated[str, Field(description="The country of an IBAN that is keyed, as in DE.")]
 Reference = Annotated[str, Field(description="Your own reference of the order; never a card number.")]
 
 
@@ -126,12 +127,14 @@ class Tools:
         return await self._progress(await self._fetch("POST", path, CallView))
 
     async def take_payment(
-        self, call: CallName, amount: Amount, currency: Currency, reference: Reference, form: str = ""
-    ) -> Progress:
+        self, call: CallName, reference: Reference, amount: Amount = "", currency: Currency = "",
+        form: str = "", country: Country = "",
+    ) -> Progress:  # fmt: skip
         """Begin a payment in a call. The line is protected first: the bot hears the customer, and
         none of the keys. Wait with payment_status until the stage is collecting before you ask for
-        the card."""
-        order = _order(amount, currency, reference) | ({"form": form} if form else {})
+        the card. A form that moves no money has no amount."""
+        named = {name: value for name, value in (("form", form), ("country", country)) if value}
+        order = _order(amount, currency, reference) | named
         return await self._progress(await self._fetch("POST", _capture(call), CallView, order))
 
     async def payment_status(self, call: CallName, wait: float = 0.0) -> Progress:
@@ -152,8 +155,8 @@ class Tools:
         )
 
     async def charge(self, call: CallName) -> Progress:
-        """Charge the card, once the stage is ready and the customer has agreed. The outcome comes
-        with payment_status."""
+        """Charge the card, or pass the form on, once all is ready and the customer has agreed.
+        The outcome comes with payment_status."""
         return await self._progress(await self._fetch("POST", f"{_capture(call)}/submit", CallView, {}))
 
     async def cancel(self, call: CallName) -> Progress:
@@ -233,6 +236,8 @@ def _digits(number: str) -> str:
 
 def _order(amount: str, currency: str, reference: str) -> dict[str, object]:
     """Raises ToolError."""
+    if not amount:  # the API knows whether the form needs one
+        return {"transaction_id": reference, **({"currency": currency} if currency else {})}
     if currency not in MINOR_UNITS:
         raise ToolError("The currency is a code of ISO 4217, such as EUR.")
     try:

@@ -114,8 +114,3 @@ class CaptureForm(msgspec.Struct, frozen=True, kw_only=True):
             for each in self.fields
         )
         return msgspec.structs.replace(self, fields=tuple(fields))
-
-    @property
-    def has_card(self) -> bool:
-        """Whether digits of a card are keyed."""
-        return any(each.kind in CARD_KINDS for each in self.fields)

@@ -4,6 +4,7 @@ import { $, icon, make, write } from "./page.js";
 import { labelOf } from "./field_words.js";
 import { formFields, useForm, usualLength } from "./form.js";
 import { keyNotes, slowButton } from "./notes.js";
+import { language } from "./reasons.js";
 import { submitWords, titleOf } from "./purpose.js";
 import { askWords, brandName, fieldState, result } from "./words.js";
 
@@ -52,6 +53,7 @@ export function showCapture(capture, amount, able) {
     now ? row.setAttribute("aria-current", "step") : row.removeAttribute("aria-current");
     const words = fieldState(progress, capture);
     write(state, words);
+    state.lang = now && progress.reason && progress.count === 0 ? language : "en";
     state.classList.toggle("again", now && progress.rejected > 0 && progress.count === 0);
     const waits = now && !progress.kept && progress.count === 0;
     const [word, spoken] = askWords(progress, now);

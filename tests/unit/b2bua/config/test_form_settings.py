@@ -54,7 +54,7 @@ def test_a_form_has_its_fields_in_its_own_order(tmp_path: Path) -> None:
     assert [each.name for each in form.fields] == ["birth_date", "sort_code", "account_number"]
     assert [each.confirm for each in form.fields] == [False, False, True]
     assert [each.optional for each in form.fields] == [True, False, False]
-    assert (form.result, form.deliver_to, form.has_card) == ("deliver", "crm", False)
+    assert (form.result, form.deliver_to) == ("deliver", "crm")
     described = describe(form)
     assert [each.field for each in described.fields][-1] == "account_number_again"
     assert described.result == "deliver"
