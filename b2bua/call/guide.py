@@ -134,8 +134,10 @@ class Guide:
             return ("unheard", self._ask(name, view)) if view.unheard and not self._unheard else ()
         self._asked[name] = self._asked.get(name, 0) + 1
         first = self._stage is None or self._stage is CaptureStage.STARTING
-        welcome = ("welcome",) if self.alone and first else ()
-        return (*welcome, self._ask(name, view))
+        # The outcome of the card before, where it is still being said.
+        before = self.playing if self.playing[:1] == ("declined",) else ("welcome",)
+        opening = before if self.alone and first else ()
+        return (*opening, self._ask(name, view))
 
     def _ask(self, name: str, view: CaptureView) -> str:
         parts = [name]

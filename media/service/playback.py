@@ -32,6 +32,8 @@ class _Playing:
     play: int
     number: int
     stream: int
+    payload_type: int
+    coding: Coding
 
 
 @dataclass(slots=True)
@@ -78,7 +80,7 @@ class Playback:
             return f"{type(error).__name__} in the media process"
         playing = self._playing.setdefault(session.id, {})
         before = playing.pop(command.side, None)
-        playing[command.side] = _Playing(command.play, self._newest, stream)
+        playing[command.side] = _Playing(command.play, self._newest, stream, payload_type, coding)
         if before is not None:
             if before.stream != stream:
                 session.relay.stop_play(before.stream, leg)
@@ -90,6 +92,19 @@ class Playback:
         for side, playing in self._playing.get(session.id, {}).items():
             if playing.play == play and isinstance(session, RelayedSession):
                 session.relay.stop_play(playing.stream, _LEGS[side])
+
+    def remote_changed(self, session: SessionProtocol, side: Side) -> None:
+        """A leg's peer has described itself anew: what plays in a payload type that means something
+        else there now ends."""
+        playing = self._playing.get(session.id, {}).get(side)
+        if playing is None or not isinstance(session, RelayedSession):
+            return
+        remotes = dict(zip(session.streams, session.remotes.get(side, ()), strict=False))
+        remote = remotes.get(playing.stream)
+        if remote is None or (
+            remote.port and _codings(remote).get(playing.payload_type) is not playing.coding
+        ):
+            session.relay.stop_play(playing.stream, _LEGS[side])
 
     def key_came(self, session: SessionProtocol) -> None:
         """The customer pressed a key that did not come as RTP."""

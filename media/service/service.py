@@ -231,6 +231,7 @@ class MediaService:
         match command:
             case SetRemote(side=side, streams=streams, codes=codes):
                 own(session).set_remote(side, streams, codes=codes)
+                self._playback.remote_changed(session, side)
             case SetMask(on=True, masking=masking, announced=announced):
                 self._unmasking.went_on(session.id, announced=announced)  # or will have, at least in part
                 own(session).set_mask(True, masking)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmark import calling, capacity, leaking, paying, relaying, showing, soaking
+from tests.benchmark import calling, capacity, leaking, paying, playing, relaying, showing, soaking
 from tests.benchmark.machine import ROOT, BenchmarkError, awake, description
 from tests.benchmark.rows import Result, table, write
 from tests.contract.providers import CARD_TAKERS
@@ -45,6 +45,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
     soak = soaking.SHORT if short else soaking.SoakPlan()
     leak = leaking.SHORT if short else leaking.LeakPlan()
     fault = paying.SHORT if short else paying.FaultPlan()
+    prompt = playing.SHORT if short else playing.PlayPlan()
     show = showing.SHORT if short else showing.ShowPlan()
     return {
         "relay": Benchmark(
@@ -94,6 +95,11 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
         ),
         "dots": Benchmark(
             ("key_to_dot_p50_ms", "key_to_dot_p99_ms"), 1, lambda say: showing.measure(show, say=say)
+        ),
+        "prompts": Benchmark(
+            ("prompt_cpu_us_per_packet", "prompt_core_percent_per_call", "prompt_packets_missing"),
+            prompt.rounds,
+            lambda say: playing.measure(prompt, say=say),
         ),
         "soak": Benchmark(("soak_idle_call_kb",), 1, lambda say: soaking.measure(soak, say=say)),
     }

@@ -12,7 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmark import capacity, leaking, machine, packets, relaying, relays, rows, showing, soaking
+from tests.benchmark import (
+    capacity,
+    leaking,
+    machine,
+    packets,
+    playing,
+    relaying,
+    relays,
+    rows,
+    showing,
+    soaking,
+)
 from tests.leak.report import ALONE, OTHERS, REQUIRED, SHOWN
 
 
@@ -136,6 +147,14 @@ def test_the_most_calls_are_those_of_the_last_step_that_was_carried(monkeypatch:
     assert len(result.runs) == 3 + 2 + 2 + 2  # a step that fails is tried again
     lost = {"latency_p99_us": 50.0, "lost": 1, "sent": 100}
     assert not capacity.carries(lost)
+
+
+def test_every_packet_of_a_prompt_that_is_due_is_sent_and_has_its_cost() -> None:
+    result = playing.measure(playing.PlayPlan(calls=8, seconds=1.0, rounds=1), say=lambda _: None)
+    cost, share, missing = (row.value for row in result.rows)
+    assert cost is not None
+    assert share == pytest.approx(cost * 50 / 1e4, abs=0.001)
+    assert missing == 0
 
 
 @pytest.mark.timeout(120)

@@ -12,6 +12,7 @@ from tests.sanitize.build import ROOT, Watch, core, runtime
 THREAD_TESTS = [
     "tests/unit/media/core/test_core_relay.py",
     "tests/unit/media/core/test_core_bounds.py",
+    "tests/unit/media/core/test_playing.py",
     "tests/unit/media/core/test_relay_pauses.py",
     "tests/unit/media/core/test_agent_keys.py",
 ]
@@ -20,6 +21,7 @@ CORE_TESTS = [
     "tests/unit/media/core/test_core_relay.py",
     "tests/unit/media/core/test_core_srtp.py",
     "tests/unit/media/core/test_event_habits.py",
+    "tests/unit/media/core/test_playing.py",
     "tests/unit/media/core/test_reports.py",
     "tests/property/media/core/test_core_decides_like_the_reference.py",
     "tests/property/media/core/test_core_masks_audio_like_the_reference.py",
@@ -27,6 +29,7 @@ CORE_TESTS = [
     "tests/property/media/core/test_gaps.py",
     "tests/property/media/core/test_info_key.py",
     "tests/property/media/core/test_key_presses.py",
+    "tests/property/media/core/test_player.py",
     "tests/property/media/core/test_quality.py",
     "tests/property/media/core/test_sent_keys.py",
     "tests/unit/media/core/test_agent_keys.py",

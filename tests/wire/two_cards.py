@@ -277,11 +277,14 @@ async def two(
     pbx_keys: dict[str, str] | None = None,
     environment: dict[str, str] | None = None,
     cards: Sequence[Card] = CARDS,
+    form: dict[str, str] | None = None,
     **carrier_keys: str,
 ) -> AsyncIterator[Two]:
     """`answer`: of the PBX, from its port, who answers, and the offer that it got; else as
     `describe`."""
     extra = {"carrier": carrier_keys, "pbx": pbx_keys or {}, "general": {"guard_time": "5"} | (general or {})}
+    if form is not None:
+        extra["form"] = form
     with contextlib.ExitStack() as undo, trunk() as carrier, trunk() as pbx:
         stack = Stack(folder, carrier.port, pbx.port, pairs=20, extra=extra, environment=environment or {})
         async with running(stack), without_complaint(stack):

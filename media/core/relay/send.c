@@ -61,7 +61,9 @@ bool relay_send(struct stream *stream, int index, uint8_t *packet, size_t length
     int leg = socket_leg(index);
     struct player *player = stream->players[leg];
     struct rtp rtp;
-    if (!socket_is_rtp(index) || !rtp_parse(packet, length, &rtp) || rtp_is_rtcp(&rtp))
+    /* Where no payload types are known it need not be RTP: a fax's is not. */
+    bool is_audio = socket_is_rtp(index) && stream->mask.types.are_known;
+    if (!is_audio || !rtp_parse(packet, length, &rtp) || rtp_is_rtcp(&rtp))
         return send_packet(stream, index, packet, length);
     enum type_kind kind = stream->mask.types.kinds[rtp.type];
     int coding = payload_types_is_read(kind) ? (int)payload_types_coding(kind) : -1;

@@ -162,6 +162,15 @@ def test_alone_prompts_say_the_amount_and_the_outcome():
     assert names(guide.follow(stage(CaptureStage.FINISHED, outcome=approved), FORM)) == ("approved",)
 
 
+def test_alone_a_declined_card_is_said_before_another_is_asked_for():
+    guide = Guide(S, alone=True)
+    guide.follow(collecting(), FORM)
+    declined = stage(CaptureStage.FINISHED, outcome=Declined(reason="declined"))
+    assert names(guide.follow(declined, FORM)) == ("declined",)
+    second = msgspec.structs.replace(collecting(), id="q")
+    assert names(guide.follow(second, FORM)) == ("declined", "card_number")
+
+
 @pytest.mark.parametrize(
     ("outcome", "name"),
     [

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import select
+import struct
 import time
 from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 
-from media._core import AGENT, CALLER, DONE, KEY, PLAYED, STOPPED, Recording
+from media._core import AGENT, CALLER, DONE, KEY, LEAKED, PLAYED, STOPPED, Recording
 from media.formats.coding import Coding
 from media.formats.rtp import Rtp, parse
 from tests.unit.media.core.relay_rig import AUDIO, EVENTS, Phone, Rig, everything, key, received, rtp, until
+from tests.unit.media.core.sealed import PROFILES, Sealed
 
 PROMPT = bytes(range(160)) * 5  # 100 ms, each packet alike
 
@@ -159,6 +161,17 @@ def test_a_stream_closes_while_it_plays(call):
     call.relay.close_stream(7)
 
 
+def test_a_fax_after_a_prompt_passes_octet_for_octet(call):
+    play(call)
+    packets(call.caller, 5)
+    assert ends(call) == (1, DONE)
+    call.relay.set_types(7, b"", b"", clock=0)
+    for number in (9, 3, 3, 1):
+        packet = rtp(number, b"udptl" * 9)
+        call.agent.send(packet)
+        assert received(call.caller.rtp) == packet
+
+
 def test_sender_reports_count_what_left(call):
     octets = bytes([0x42]) * 160
     call.agent.send(rtp(1, octets))
@@ -184,3 +197,87 @@ def test_a_recording_is_audio_of_a_known_coding(call):
             call.relay.play(7, CALLER, 1, 0, [Recording(b"x", 0)] * many)
     with pytest.raises(KeyError):
         call.relay.play(8, CALLER, 1, 0, [Recording(b"x", 0)])
+
+
+@pytest.mark.parametrize("suite", PROFILES)
+def test_a_prompt_over_srtp_is_sealed_in_the_stream_of_the_agent_s_audio(call, suite):
+    peer = Sealed(suite).set(call.relay, CALLER)
+    for number in (1, 2):
+        call.agent.send(rtp(number, bytes([0x42]) * 160))
+    opened = [parse(peer.rx.unprotect(received(call.caller.rtp))) for _ in range(2)]
+    play(call)
+    opened += [parse(peer.rx.unprotect(received(call.caller.rtp))) for _ in range(5)]
+    assert ends(call) == (1, DONE)
+    assert goes_on(opened)
+    assert b"".join(each.payload for each in opened[2:]) == PROMPT
+    call.agent.send(rtp(60, bytes([0x42]) * 160))
+    assert parse(peer.rx.unprotect(received(call.caller.rtp))).payload == bytes([0x42]) * 160
+
+
+def test_a_prompt_plays_while_the_agent_s_side_is_on_hold_or_silent(call):
+    call.relay.set_peer(7, AGENT, "0.0.0.0", 0, "0.0.0.0", 0, False)
+    play(call)
+    assert b"".join(each.payload for each in packets(call.caller, 5)) == PROMPT
+    assert ends(call) == (1, DONE)
+
+
+def test_a_customer_on_hold_is_sent_nothing_and_the_prompt_ends_all_the_same(call):
+    call.relay.set_peer(7, CALLER, "0.0.0.0", 0, "0.0.0.0", 0, False)
+    play(call)
+    assert ends(call) == (1, DONE)
+    assert everything(call.caller.rtp) == []
+    assert call.relay.counters(7)["caller_sent"] == 0
+
+
+def test_what_plays_goes_on_where_the_customer_s_address_changes(call):
+    other = Phone(call.caller.rtp_port, call.caller.rtcp_port)
+    play(call, PROMPT * 4)
+    stream = packets(call.caller, 3)
+    call.connect(CALLER, other)
+    assert ends(call) == (1, DONE)
+    stream += [parse(each) for each in everything(call.caller.rtp)]
+    stream += [parse(each) for each in everything(other.rtp)]
+    assert b"".join(each.payload for each in stream) == PROMPT * 4
+    assert goes_on(stream)
+    other.close()
+
+
+def test_keys_under_a_prompt_are_masked_as_ever_and_trip_no_canary(call):
+    """The same octets leave for the agent with a prompt in the customer's ear as without."""
+    left = []
+    for number, plays in enumerate((False, True)):
+        call.relay.set_mask(7, True)
+        if plays:
+            play(call, PROMPT * 100, ducks=True)
+            packets(call.caller, 2)
+        for at in range(40):
+            base = 1000 * number + at
+            voice = rtp(base, bytes([at]) * 160, rtp_timestamp=160 * at)
+            call.caller.send(key(base, at % 10, 160 * at, 160) if at % 4 == 3 else voice)
+        until(lambda: call.relay.counters(7)["agent_masked"] >= 10 * (len(left) + 1))
+        call.relay.set_mask(7, False)
+        left.append([parse(each).payload for each in everything(call.agent.rtp)])
+        call.relay.stop_play(7, CALLER)
+        assert (7, LEAKED) not in call.relay.take_events()
+    assert len(left[0]) >= 25
+    assert left[0] == left[1]
+
+
+def test_keys_that_the_agent_sends_reach_the_customer_under_a_prompt(call):
+    play(call, PROMPT * 4)
+    packets(call.caller, 1)
+    call.agent.send(key(5, 9, 800))
+    stream = packets(call.caller, 20)
+    assert [each.payload_type for each in stream].count(EVENTS) == 1
+    assert ends(call) == (1, DONE)
+
+
+def test_the_peer_s_report_of_our_packets_becomes_one_of_the_agent_s(call):
+    call.agent.send(rtp(100, bytes(160)))
+    packets(call.caller, 1)
+    play(call)
+    newest = packets(call.caller, 5)[-1].sequence_number
+    assert newest == 105
+    block = struct.pack("!IIIIII", 0x1234, 0, newest, 7, 0, 0)
+    call.caller.send_rtcp(struct.pack("!BBHI", 0x81, 201, 7, 0x77) + block)
+    assert struct.unpack("!I", received(call.agent.rtcp)[16:20]) == (100,)

@@ -185,6 +185,24 @@ async def test_a_key_by_info_ends_a_prompt(path: Path, collects: bool) -> None:
         assert await ended(b2bua) == [PromptEnded(session=S, play=1, cause=PromptEnd.KEY)]
 
 
+@pytest.mark.parametrize(
+    ("types", "ends"),
+    [({"mu_types": (0,)}, False), ({"a_types": (8,)}, True), ({"a_types": (0,)}, True), ({}, True)],
+)
+async def test_a_prompt_ends_where_a_re_invite_gives_its_payload_type_another_meaning(
+    path: Path, types: dict[str, tuple[int, ...]], ends: bool
+) -> None:
+    async with connected(path) as b2bua:
+        await opened(b2bua, mu_types=(0,))
+        await b2bua.ask(prompt("long"))
+        other = SetRemote(serial=5, session=S, side=Side.CALLER, streams=(Customer(**types).remote,))
+        assert isinstance(await b2bua.ask(other), Done)
+        if not ends:
+            assert b2bua.prompts == []
+            await b2bua.ask(StopPrompt(serial=6, session=S, play=1))
+        assert await ended(b2bua) == [PromptEnded(session=S, play=1, cause=PromptEnd.STOPPED)]
+
+
 async def test_a_session_closes_while_it_plays(path: Path) -> None:
     async with connected(path) as b2bua:
         await opened(b2bua, mu_types=(0,))
