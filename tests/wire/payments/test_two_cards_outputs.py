@@ -92,13 +92,16 @@ def entries(lines: list[str]) -> Counter[str]:
 
 def captures(feed: Feed, call_id: str) -> list[Any]:
     """The views of a call as the feed gave them. How many digits were there at once depends on when
-    it was written."""
-    views = []
+    it was written, and so does when a note came; which notes there were stands behind the views."""
+    views, notes = [], set()
     for view in feed.views(call_id):
-        for each in (view["capture"] or {}).get("fields", ()):
+        capture = view["capture"] or {}
+        for each in capture.get("fields", ()):
             each["count"] = each["count"] if each["complete"] else None
+        notes |= {each["code"] for each in capture.pop("notes", ())}
         views.append(plain(view))
-    return [view for number, view in enumerate(views) if number == 0 or views[number - 1] != view]
+    changed = [view for number, view in enumerate(views) if number == 0 or views[number - 1] != view]
+    return [*changed, sorted(notes)]
 
 
 async def series(stack: Stack) -> dict[str, float]:
@@ -127,6 +130,11 @@ async def paid(at: Two, side: Side, feed: Feed) -> Outputs:
     script.last()
     await at.one(side, script.steps)
     await at.stack.stage(side.call_id, "ready")
+
+    async def is_noted() -> bool:
+        return bool((await at.stack.call(side.call_id))["capture"]["notes"])
+
+    await until(is_noted, "how its keys came")
     outputs.said["view when ready"] = plain(await at.stack.call(side.call_id))
     assert (await at.stack.submit(side.call_id))["type"] == "approved"
 
