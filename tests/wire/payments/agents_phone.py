@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from aiortc.rtp import RtpPacket
+
 from tests.stack import Stack, until
 from tests.wire.handmade import EVENT_TYPE, Customer, MediaPair
 from tests.wire.scene import Scene
@@ -11,10 +13,22 @@ from tests.wire.scene import Scene
 ORDER = {"transaction_id": "order-1", "amount": 4995, "currency": "EUR"}
 
 
-async def agents_phone(at: Scene, pair: MediaPair | None = None) -> Customer:
+class AgentsPhone(Customer):
+    """A telephone behind the PBX, with an SSRC of its own."""
+
+    ssrc = 0
+
+    def _packet(self, kind: int, payload: bytes, clock: int, marker: int = 0) -> RtpPacket:
+        packet = super()._packet(kind, payload, clock, marker)
+        packet.ssrc = self.ssrc
+        return packet
+
+
+async def agents_phone(at: Scene, pair: MediaPair | None = None) -> AgentsPhone:
     """The agent's telephone, which sends to where its packets come from."""
-    phone = Customer(at.pbx, obeys=False)
+    phone = AgentsPhone(at.pbx, obeys=False)
     phone.media = pair or at.old
+    phone.ssrc = phone.media.port
 
     async def heard() -> bool:
         await at.customer.play([at.customer.speech()])
