@@ -118,6 +118,8 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
             report=CallReport(call_id, invited.caller.user, invited.callee.user, direction, now),
         )
         call.report.event(route.near, invited, bridge.trunks, now)
+        if route.destinations:
+            call.report.identity.expected(OTHER[route.near], route.destinations[0].callee.user)
         if route.ends is not None:
             call.unattended.begin(route.ends)
         commands = call.bridge.receive_invite(invited, now)

@@ -66,6 +66,10 @@ class CallIdentity:
         """Take an event of a leg. `wanted`: the headers of its trunk that name an order."""
         self.legs[side] = _after(self.of(side), event, wanted)
 
+    def expected(self, side: Side, number: str) -> None:
+        """Note who is to be called on this side, before anybody is."""
+        self.legs[side] = LegIdentity((number,))
+
     def invited(self, side: Side, command: leg_command.LegCommand) -> None:
         """Note who is called on this side."""
         if isinstance(command, leg_command.InviteLeg):
