@@ -25,7 +25,7 @@ CARD_FIELDS = ("card_number", "expiry", "security_code")
 block."""
 MAX_FIELDS, MAX_DIGITS = 16, 64
 """Of one form; of one field."""
-_NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _NUMBERS = re.compile(r"\d+")
 # Digits that no letter touches: a hexadecimal identifier has others.
 _WORDS = re.compile(r"(?<![^\W_])\d+(?![^\W_])")

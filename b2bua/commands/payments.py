@@ -248,6 +248,8 @@ def _minor(text: str, currency: str) -> int:
 
 
 def _money(amount: int, payment: PaymentView) -> str:
+    if payment.order.operation == "deliver":
+        return f"form {payment.order.form}"
     decimals = MINOR_UNITS.get(payment.order.currency, 2)
     digits = str(amount).rjust(decimals + 1, "0")
     number = f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
