@@ -130,8 +130,10 @@ class Tones:
         """A press began where its key showed first, not where it was beyond doubt: a tail of an
         event may be long in coming."""
         key = CODES[found.now_key] if found.now > 0 else NONE
-        self._unseen = 0 if key != NONE and key == self._shown else self._unseen + 1
-        if key == NONE or not self._unseen or (self._shown != NONE and self._unseen < PARTED):
+        # Away for longer, the same key is another press.
+        is_same = key != NONE and key == self._shown and self._unseen * BLOCK <= NEAR
+        self._unseen = 0 if is_same else self._unseen + 1
+        if key == NONE or is_same or (self._shown != NONE and self._unseen < PARTED):
             return
         self._shown, self._since, self._unseen = key, (at - LOOK) % _WRAP, 0
 

@@ -50,8 +50,10 @@ static bool is_gone(const struct tones *tones, const struct measured *newest) {
  * be long in coming. */
 static void note_shown(struct tones *tones, const struct found *found, uint32_t at) {
     int key = found->now > 0 ? TONES_CODES[found->now_key] : NO_CODE;
-    tones->unseen = key != NO_CODE && key == tones->shown ? 0 : tones->unseen + 1;
-    if (key == NO_CODE || tones->unseen == 0 || (tones->shown != NO_CODE && tones->unseen < PARTED))
+    /* Away for longer, the same key is another press. */
+    bool is_same = key != NO_CODE && key == tones->shown && tones->unseen * BLOCK <= TONES_NEAR;
+    tones->unseen = is_same ? 0 : tones->unseen + 1;
+    if (key == NO_CODE || is_same || (tones->shown != NO_CODE && tones->unseen < PARTED))
         return;
     tones->shown = key;
     tones->since = at - TONES_LOOK;

@@ -90,6 +90,19 @@ def test_a_press_in_both_forms_is_counted_as_both() -> None:
     assert caller.core.key_figures()[:3] == (4, 4, 4)
 
 
+@pytest.mark.parametrize("pause", [200, 260, 400, 1000, 5000])
+def test_a_key_that_comes_again_as_a_tone_is_not_taken_for_the_event_before_it(pause: int) -> None:
+    """Its tone began now, not when the key showed for the first time."""
+    caller = Caller(tones=True)
+    caller.wait(200)
+    for _ in range(3):
+        caller.tone("5")
+        caller.wait(pause)
+        caller.event("5")
+        caller.wait(pause)
+    assert caller.end() == "555555"
+
+
 def doubled(keys: str, *, slow: bool, within: int = 160, between: int = 600, tones: bool = False) -> Caller:
     caller = Caller(slow=slow, tones=tones)
     caller.wait(200)
