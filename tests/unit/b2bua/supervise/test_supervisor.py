@@ -176,8 +176,10 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
         "provider_adapters.payer.process": {"PROVIDER", "SECTIONS"},
         "provider_adapters.reconciler.process": {"PROVIDER", "SECTIONS"},
         "provider_adapters.webhook.process": {"WEBHOOKS"},
-        "b2bua.app": {"GENERAL", "CARRIER", "PBX", "SECTIONS", "API", "CDR", "LINKS"},
-    }
+        "b2bua.app": {
+            "GENERAL", "CARRIER", "PBX", "SECTIONS", "API", "CDR", "LINKS", "FEATURE", "AUDIT", "NOTIFY",
+        },
+    }  # fmt: skip
     assert {name for name in given["media.process"] if "GENERAL" in name} == {
         "TONEWALL_GENERAL_GUARD_TIME",
         "TONEWALL_GENERAL_RELEASE_TIME",
