@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from b2bua.call import leg
+from b2bua.call.agent_tones import AgentTones
 from b2bua.call.bridge import Bridge
 from b2bua.call.capture_requests import CaptureRequests
 from b2bua.call.cdr import CallRecord
@@ -83,6 +84,7 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
     unattended: Unattended
     report: CallReport
     guide: Guide
+    tones: AgentTones
     mid_call_requests: MidCallRequests = field(default_factory=MidCallRequests)
     media_gate: MediaGate = field(default_factory=MediaGate)
     closed: bool = False
@@ -115,6 +117,7 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
             loan=LegLoan(bridge),
             unattended=Unattended(bridge, payment, transfer, guide),
             guide=guide,
+            tones=AgentTones(session),
             report=CallReport(call_id, invited.caller.user, invited.callee.user, direction, now),
         )
         call.report.event(route.near, invited, bridge.trunks, now)
@@ -306,6 +309,8 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
         if self.bridge.state is not BridgeState.ENDED:
             self.guide.alone = self.unattended.active
             commands = [*commands, *self.guide.follow(self.payment.view, self.payment.form)]
+            if not self.unattended.active:
+                commands = [*commands, *self.tones.follow(self.payment.view, self.payment.form)]
             commands = [*commands, *self.unattended.follow(now)]
         if self.bridge.state is BridgeState.ENDED and self.ended_at is None:
             self.report.ended_at = now

@@ -5,6 +5,8 @@ Rule 1: what is played follows from what the agent is shown (`CaptureView`): cou
 Rule 2: prompts go to the customer's leg alone.
 Rule 3: one prompt at a time: what is newer ends what plays. Any key ends it, whichever it is.
 
+Rule 4: the second entry of a field is asked for, and refused, by the name of its first.
+
 Names are made of a field, what is said of it, and how often that was said before
 (docs/prompts.md); media plays the most special one that there is.
 """
@@ -28,6 +30,7 @@ from media.events import (
     Side,
     StopPrompt,
 )
+from media.form_description import AGAIN
 from provider_adapters.payment import Approved, Declined, Failed
 
 # With which reasons of fields begin that a company has named.
@@ -140,8 +143,9 @@ class Guide:
         return (*opening, self._ask(name, view))
 
     def _ask(self, name: str, view: CaptureView) -> str:
-        parts = [name]
-        if view.brand is not None and name != Field.CARD_NUMBER:
+        first = _first_entry(name)
+        parts = [name] if first == name else [first, "confirm"]
+        if view.brand is not None and first != Field.CARD_NUMBER:
             parts.append(view.brand)
         if self._asked.get(name, 0) > 1:
             parts.append(str(self._asked[name]))
@@ -158,10 +162,16 @@ def _progress(view: CaptureView) -> FieldProgress | None:
     return next((each for each in view.fields if each.field == view.field), None)
 
 
+def _first_entry(name: FieldName) -> FieldName:
+    """The field that this one confirms; itself, where it is no second entry: no field that a
+    company names ends so."""
+    return name.removesuffix(AGAIN)
+
+
 def _error(progress: FieldProgress) -> str:
     """The name of a refusal: its reason, without the field's own name or kind, and which one it
     is."""
-    name = progress.field
+    name = _first_entry(progress.field)
     reason = "" if progress.reason is None else progress.reason.value
     own = next((each for each in (f"{name}_", *_KINDS) if reason.startswith(each)), "")
     reason = reason.removeprefix(own)

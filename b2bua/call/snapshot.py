@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from b2bua.call import (
     agent_phone,
+    agent_tones,
     bridge,
     call,
     cdr,
@@ -48,7 +49,7 @@ from tonewall.snapshot import Kinds, SnapshotError, read, write
 
 KINDS = Kinds(
     (
-        *events.MODULES, agent_phone, audio_codecs, bridge, call, cdr, charge_defaults, charges,
+        *events.MODULES, agent_phone, agent_tones, audio_codecs, bridge, call, cdr, charge_defaults, charges,
         codecs, deafness, description, feature_codes, follow_up, form_end, guide, identity, key_notes, leg,
         leg_command, leg_descriptions, leg_loan, leg_pair, link, loaned_leg, mask_policy, media_gate,
         mid_call_requests, numbers, offer_answer, order, payment, renegotiation, renegotiation_states, report,

@@ -148,6 +148,11 @@ def _unsupported_by_rtpengine(settings: Settings) -> list[str]:
         for header, form in settings.signalling.forms.items()
         if form.prompts
     ]
+    wanting += [
+        f"[{header}] agent_tones: expected no, since [media] engine = rtpengine"
+        for header, form in settings.signalling.forms.items()
+        if form.agent_tones
+    ]
     if settings.signalling.general.other_audio is not OtherAudio.REFUSE:
         wanting.append("[general] other_audio: expected refuse, since [media] engine = rtpengine")
     return [*muted, *wanting]

@@ -12,6 +12,7 @@ from b2bua.config.field_settings import KNOWN_FIELDS
 from b2bua.config.values import split_list
 from media.events import BRANDS, CARD_KINDS, CaptureForm, EndingKey, FormField, FormResult, card_fields
 from media.form_description import BadForm, describe
+from media.settings import SHIPPED_PROMPTS
 from tonewall.ini import Section
 
 _KEYS: dict[str, EndingKey] = {"hash": "#", "star": "*", "none": ""}
@@ -69,6 +70,12 @@ class FormSettings(Section):
         description="the language of the prompts, by the name of its folder",
     )
 
+    agent_tones: bool = Field(
+        False,
+        description="yes or no: the agent alone hears a tone as a field is complete, as one is refused, "
+        "and as the payment is approved",
+    )
+
     @field_validator("brands")
     @classmethod
     def _are_known(cls, value: str) -> str:
@@ -97,6 +104,7 @@ class FormSettings(Section):
             deliver_to=self.deliver_to,
             prompts=self.prompts,
             language=self.language,
+            agent_tones=(self.prompts or SHIPPED_PROMPTS) if self.agent_tones else "",
         )
         describe(form)
         return form

@@ -177,9 +177,11 @@ class Settings:
 
     @property
     def plays_prompts(self) -> bool:
-        """Whether any form is guided by prompts, or agents hear what their codes came to."""
+        """Whether any form is guided by prompts, or agents hear tones, or what their codes came
+        to."""
         own = self.signalling
-        return bool(own.feature_codes.prompts) or any(form.prompts for form in own.forms.values())
+        forms = own.forms.values()
+        return bool(own.feature_codes.prompts) or any(form.prompts or form.agent_tones for form in forms)
 
     def prompt_environment(self) -> dict[str, str]:
         """All sets of prompts as environment variables, for the process that prepares them."""

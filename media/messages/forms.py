@@ -81,6 +81,7 @@ class CaptureForm(msgspec.Struct, frozen=True, kw_only=True):
     once it is submitted: a charge, a question to the card's bank, a token for later, or the
     delivery to the company's own service, `deliver_to`, the name of its [provider] section.
     `prompts`: the set of prompts that guides the customer, in `language`; empty: none does.
+    `agent_tones`: the set whose tones the agent hears; empty: none.
     """
 
     name: str = "card"
@@ -95,6 +96,7 @@ class CaptureForm(msgspec.Struct, frozen=True, kw_only=True):
     deliver_to: str = ""
     prompts: str = ""
     language: str = "en"
+    agent_tones: str = ""
 
     @property
     def countries(self) -> tuple[str, ...]:

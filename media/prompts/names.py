@@ -7,8 +7,12 @@ is asked for by its most special name, and the last part is left out until there
     card_number.error.card_number_check_digit
     card_number.error
 
+`confirm` asks for a second entry: other words that ask for one go before those that ask for the
+first.
+
 What nobody has recorded for a field is said in the words that fit any field (`field`). Prompts of
-no field are listed here; numbers and currencies are words of their own, for which no other stands.
+no field are listed here; numbers, currencies and tones are prompts of their own, for which no other
+stands.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ _PART = re.compile(r"[a-z0-9_-]{1,64}")
 _MOST_PARTS = 6
 ANY_FIELD: Final = "field"
 ERROR: Final = "error"
+CONFIRM: Final = "confirm"
 # Prompts of no field.
 PHRASES: Final = (
     "welcome",
@@ -39,7 +44,7 @@ PHRASES: Final = (
     "code_done",
     "code_refused",
 )
-_WORDS = ("number-", "currency-")
+_WORDS = ("number-", "currency-", "tone-")
 
 
 def is_name(text: str) -> bool:
@@ -55,7 +60,11 @@ def fallbacks(name: str) -> Iterator[str]:
         return
     parts = name.split(".")
     firsts = parts[:1] if parts[0] in PHRASES else [parts[0], ANY_FIELD]
-    least = 2 if len(parts) > 1 and parts[1] == ERROR else 1
-    for first in dict.fromkeys(firsts):
+    kind = parts[1] if len(parts) > 1 else ""
+    least = 2 if kind in (ERROR, CONFIRM) else 1
+    firsts = list(dict.fromkeys(firsts))
+    for first in firsts:
         for count in range(len(parts), least - 1, -1):
             yield ".".join([first, *parts[1:count]])
+    if kind == CONFIRM and parts[0] not in PHRASES:
+        yield from firsts

@@ -12,6 +12,7 @@ from typing import Final
 
 from media.prompts.names import is_name
 from media.prompts.sentences import SENTENCES
+from media.prompts.tones import TONES
 from media.settings import PromptSettings
 
 SHIPPED_FILES: Final = Path(__file__).with_name("shipped")
@@ -43,15 +44,16 @@ def list_sources(settings: PromptSettings | None) -> list[Source]:
         if not own:
             raise NoFolder(f"{settings.directory}: no folder of a language with files of audio")
         languages = {language for language, _ in own}
-        found = {key: each for key, each in found.items() if key[0] in languages} | own
+        shipped = {key: each for key, each in found.items() if key[0] in languages}
+        found = shipped | (_tones(languages) if settings.placeholders else {}) | own
     return list(found.values())
 
 
 def missing_names(sources: list[Source], language: str) -> list[str]:
     """The names of shipped prompts that a set lacks in this language."""
     names = {each.name for each in sources if each.language == language}
-    wanted = SENTENCES.get(language, SENTENCES["en"])
-    return sorted(set(wanted) - names)
+    wanted = {*SENTENCES.get(language, SENTENCES["en"]), *TONES}
+    return sorted(wanted - names)
 
 
 def odd_files(directory: Path) -> list[Path]:
@@ -62,6 +64,12 @@ def odd_files(directory: Path) -> list[Path]:
         for path in folder.iterdir()
         if path.is_file() and (path.suffix.lower() not in AUDIO or not is_name(path.stem))
     )
+
+
+def _tones(languages: set[str]) -> dict[tuple[str, str], Source]:
+    """The shipped tones, in each of these languages: they have no words."""
+    shipped = {each.name: each.path for each in _files(SHIPPED_FILES) if each.name in TONES}
+    return {(each, name): Source(each, name, shipped[name]) for each in languages for name in shipped}
 
 
 def _languages(directory: Path) -> Iterator[Path]:

@@ -1,4 +1,5 @@
-"""Makes the shipped prompts anew: flite speaks English, espeak-ng Polish. They are placeholders.
+"""Makes the shipped prompts anew: flite speaks English, espeak-ng Polish; tones are computed. They
+are placeholders.
 
 `make prompts` runs it. The same versions of the tools make the same octets.
 """
@@ -15,6 +16,7 @@ from typing import Final
 import av
 
 from media.prompts.sentences import SENTENCES
+from media.prompts.tones import TONES, write_tone
 
 SHIPPED: Final = Path(__file__).with_name("shipped")
 _RATE, _BIT_RATE = 16000, 14000
@@ -33,7 +35,8 @@ _SPEAKERS: Final[Mapping[str, Callable[[str, Path], list[str]]]] = {"en": _flite
 
 
 def speak_all(into: Path) -> int:
-    """Write LANGUAGE/NAME.opus for every sentence; how many. Raises OSError, CalledProcessError."""
+    """Write LANGUAGE/NAME.opus for every sentence and tone; how many. Raises OSError,
+    CalledProcessError."""
     count = 0
     with tempfile.TemporaryDirectory() as directory:
         spoken = Path(directory, "spoken.wav")
@@ -43,7 +46,10 @@ def speak_all(into: Path) -> int:
             for name, text in sentences.items():
                 subprocess.run(_SPEAKERS[language](text, spoken), check=True, timeout=_SECONDS)
                 _write_opus(spoken, folder / f"{name}.opus")
-                count += 1
+            for name in TONES:
+                write_tone(name, spoken)
+                _write_opus(spoken, folder / f"{name}.opus")
+            count += len(sentences) + len(TONES)
     return count
 
 

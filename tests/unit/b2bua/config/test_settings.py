@@ -217,6 +217,7 @@ OTHER = {
     ("form", "capture_timeout"): "90",
     ("form", "prompts"): "placeholder",
     ("form", "language"): "pl",
+    ("form", "agent_tones"): "yes",
     ("prompts", "directory"): "/tmp/prompts",
     ("prompts", "placeholders"): "no",
     ("agent_group", "agents"): "agent",
@@ -328,6 +329,7 @@ WRONG = {
     ("form", "key_timeout"): "never",
     ("form", "prompts"): "nowhere",
     ("form", "language"): "Polish!",
+    ("form", "agent_tones"): "loud",
     ("agent_group", "agents"): " , ",
     ("agent_group", "statement"): "A name of more than twenty-two characters",
     ("agent_group", "metadata"): "team red",
@@ -529,6 +531,7 @@ RTPENGINE = {"engine": "rtpengine", "rtpengine": "127.0.0.1:2223", "rtpengine_di
         ("carrier", {"capture_tones": "yes"}, "[carrier] capture_tones: expected no"),
         ("carrier", {"placeholder_tone": "yes"}, "[carrier] placeholder_tone: expected no"),
         ("general", {"other_audio": "decode"}, "[general] other_audio: expected refuse"),
+        ("form", {"agent_tones": "yes"}, "[form] agent_tones: expected no"),
     ],
 )
 def test_what_rtpengine_cannot_do_is_told_before_a_call_needs_it(

@@ -28,6 +28,19 @@ from media.prompts.names import fallbacks, is_name
         ("number-12", ["number-12"]),
         ("currency-gbp-few", ["currency-gbp-few"]),
         ("field.error", ["field.error"]),
+        (
+            "account_number.confirm.2",
+            [
+                "account_number.confirm.2",
+                "account_number.confirm",
+                "field.confirm.2",
+                "field.confirm",
+                "account_number",
+                "field",
+            ],
+        ),
+        ("confirm.2", ["confirm.2", "confirm"]),
+        ("tone-complete", ["tone-complete"]),
     ],
 )
 def test_the_most_special_prompt_comes_first(name, expected):

@@ -16,7 +16,8 @@ from media.prompts.encoding import BadAudio, encode_file
 from media.prompts.process import examine, prepare
 from media.prompts.sentences import SENTENCES
 from media.prompts.shelf import NoPrompt, PromptShelf
-from media.prompts.sources import SHIPPED_FILES, list_sources
+from media.prompts.sources import SHIPPED_FILES, list_sources, missing_names
+from media.prompts.tones import TONES
 from media.settings import PromptSettings
 from tests.complaints import permit_error
 
@@ -103,6 +104,19 @@ def test_a_set_without_placeholders_has_its_own_files_alone(tmp_path, house, mon
         recording(tmp_path / "into", "expiry")
 
 
+def test_tones_stand_in_for_missing_ones_in_any_language(tmp_path, house, monkeypatch):
+    write_wave(house / "de" / "card_number.wav")
+    write_wave(house / "de" / "tone-wrong.wav", 0.2)
+    prepare(tmp_path / "into")
+    assert recording(tmp_path / "into", "tone-wrong", language="de") == 1600
+    shipped = recording(tmp_path / "into", "tone-done", "placeholder")
+    assert recording(tmp_path / "into", "tone-done", language="de") == shipped
+    with pytest.raises(NoPrompt):
+        recording(tmp_path / "into", "expiry", language="de")
+    sources = list_sources(PromptSettings(directory=house, placeholders=False))
+    assert {"tone-complete", "tone-done"} <= set(missing_names(sources, "de"))
+
+
 def test_only_what_has_changed_is_encoded_again_and_what_is_gone_goes(tmp_path, house):
     write_wave(house / "en" / "amount.wav")
     prepare(tmp_path / "into")
@@ -132,7 +146,7 @@ def test_a_file_that_cannot_be_decoded_keeps_no_other_from_being_prepared(tmp_pa
     said = capsys.readouterr().out
     assert "expiry.wav: no audio that FFmpeg reads" in said
     assert "Notes.txt: no prompt by its name" in said
-    assert f"placeholder pl: {len(SENTENCES['pl'])} prompts\n" in said
+    assert f"placeholder pl: {len(SENTENCES['pl']) + len(TONES)} prompts\n" in said
 
 
 def test_a_set_that_is_not_there_is_said(tmp_path, monkeypatch):
@@ -143,9 +157,9 @@ def test_a_set_that_is_not_there_is_said(tmp_path, monkeypatch):
     assert examine() == 1
 
 
-def test_every_sentence_is_shipped_and_nothing_else():
+def test_every_sentence_and_tone_is_shipped_and_nothing_else():
     shipped = {(each.language, each.name) for each in list_sources(None)}
-    assert shipped == {(language, name) for language, each in SENTENCES.items() for name in each}
+    assert shipped == {(language, name) for language, each in SENTENCES.items() for name in (*each, *TONES)}
     assert sum(each.stat().st_size for each in SHIPPED_FILES.rglob("*.opus")) < 1_500_000
 
 
