@@ -27,6 +27,7 @@ EXPECTED: Final = (
 _KEYS: Final[dict[str, Any]] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
 _CURVES: Final = frozenset({"P-256", "P-384", "P-521", "X25519"})
 _MIN_BITS = 2048
+_SIGNING: Final = frozenset({"sign", "verify"})  # of key_ops, RFC 7517 section 4.3
 
 
 class BadKey(ValueError):
@@ -80,7 +81,11 @@ def read_public_key(text: str) -> PublicKey:
 
 
 def _read_jwk(text: str) -> Any:
-    values = msgspec.json.decode(text, type=dict[str, str | list[str]])
+    values = msgspec.json.decode(text, type=dict[str, Any])
+    if _SIGNING & set(values.get("key_ops") or ()):
+        raise BadKey("expected a key for encryption; the key_ops of this one are for signatures")
+    # Of a browser's key, "ext" is no text, and "key_ops" of a public key for ECDH names no use.
+    values = {name: value for name, value in values.items() if name not in ("ext", "key_ops")}
     return _KEYS[str(values["kty"])].import_key(values)
 
 

@@ -65,9 +65,13 @@ def _readable(value: Path | None) -> Path | None:
 def _read_key(path: Path) -> str:
     try:
         with path.open(encoding="ascii") as file:
-            return file.read(_MAX_KEY)
+            text = file.read(_MAX_KEY)
     except (OSError, UnicodeDecodeError):
         raise ValueError("encryption_key_file: expected a file that can be read, in PEM or a JWK") from None
+    # Without a key the fields would leave as plain JSON.
+    if not text.strip():
+        raise ValueError("encryption_key_file: expected a key, in PEM or a JWK; the file is empty")
+    return text
 
 
 class ProviderSettings(Section):

@@ -5,7 +5,7 @@ Each check returns its faults, a line each: section, key and what was expected.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.charge_settings import ChargeSection
@@ -31,6 +31,8 @@ def find_signalling_faults(own: SignallingSettings) -> list[str]:
     return [
         *_transports_without_a_listener(own),
         *_unsupported_by_pjsua2(own),
+        *_sections_of_one_name(own.forms, form_name),
+        *_sections_of_one_name(own.fields, field_name),
         *_faults_of_trunks(own.trunks),
         *_faults_of_routes(own.trunks, own.routes),
         *_faults_of_agent_groups(own),
@@ -89,7 +91,8 @@ def _faults_of_prompts(settings: Settings) -> list[str]:
 def _faults_of_providers(settings: Settings) -> list[str]:
     """Routes that name a provider that there is not, and times that together are too long."""
     names = [provider_name(header) for header in settings.providers]
-    faults = [
+    faults = _sections_of_one_name(settings.providers, provider_name)
+    faults += [
         f"[{header}] provider: expected names of [provider] sections ({', '.join(names)})"
         for header, route in settings.signalling.routes.items()
         if set(split_list(route.provider)) - set(names)
@@ -188,6 +191,17 @@ def _transports_without_a_listener(own: SignallingSettings) -> list[str]:
         "[general] listen"
         for header, trunk in own.trunks.items()
         if trunk.transport and trunk.transport not in heard
+    ]
+
+
+def _sections_of_one_name(sections: Iterable[str], name: Callable[[str], str]) -> list[str]:
+    """Headers that mean one name, as `[provider]` and `[provider default]` do: the later section
+    would stand in the place of the first."""
+    known: dict[str, str] = {}
+    return [
+        f"[{header}]: [{first}] is called {name(header)} already; expected a name of its own"
+        for header in sections
+        if (first := known.setdefault(name(header), header)) != header
     ]
 
 

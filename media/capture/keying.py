@@ -250,9 +250,14 @@ class Keying(AgentRequests):
     def _refuse(self, first: FieldName, reason: FieldReason, *, dropped: int = 0) -> list[Command]:
         """Wipe this field and all behind it, and drain the keys that are left over of it. A second
         entry is refused with the first: nobody knows which of them is wrong."""
-        first = self._form.first_entry(first)
         wiped = self._form.from_field(first)
+        first = self._form.first_entry(first)
+        # The first entry may be none of what is keyed now: it was complete when others were asked
+        # for between the two.
+        wiped = tuple(each for each in self._whole.fields if each in (first, *wiped))
         self._clear(wiped)
+        if first not in self._form.fields:
+            self._go_on()
         self.progress.refuse(first, reason, dropped)
         self._run.drain(self._limits.refusal_pause)
         return [*(Wipe(each) for each in wiped), Report(FIELD_REASONS[reason])]

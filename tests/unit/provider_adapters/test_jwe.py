@@ -50,6 +50,15 @@ def test_a_key_keeps_its_own_id() -> None:
     assert key.key_id == "2027-1"
 
 
+@pytest.mark.parametrize(("kind", "operations"), [("P-256", []), ("RSA, 2048 bits", ["wrapKey", "encrypt"])])
+def test_a_key_as_a_browser_exports_it_is_taken(kind: str, operations: list[str]) -> None:
+    exported = KEYS[kind].as_dict(private=False) | {"ext": True, "key_ops": operations}
+    sent = read_public_key(json.dumps(exported)).encrypt(PLAIN)
+    algorithm = "ECDH-ES" if kind == "P-256" else "RSA-OAEP-256"
+    read = reference.decrypt_compact(sent, KEYS[kind], algorithms=[algorithm, "A256GCM"])
+    assert read.plaintext == PLAIN
+
+
 PUBLIC = KEYS["P-256"].as_dict(private=False)
 
 
@@ -63,6 +72,8 @@ REFUSED = {
     "no kind": json.dumps(PUBLIC | {"kty": "none"}),
     "no point": json.dumps(PUBLIC | {"x": "AAAA"}),
     "for signatures": json.dumps(PUBLIC | {"use": "sig"}),
+    "for signatures, by key_ops": json.dumps(PUBLIC | {"key_ops": ["verify"]}),
+    "key_ops that are none": json.dumps(PUBLIC | {"key_ops": 1}),
     "another algorithm": json.dumps(PUBLIC | {"alg": "RSA-OAEP"}),
     "private": json.dumps(KEYS["P-256"].as_dict(private=True)),
     "private PEM": KEYS["P-256"].as_pem(private=True).decode(),

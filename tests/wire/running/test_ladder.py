@@ -106,8 +106,8 @@ async def test_a_paid_call_that_is_transferred_stands_on_one_page(tmp_path: Path
             "1<200 INVITE SDP",
             "0>200 INVITE SDP", "0<ACK", "payment asked for", "mask on", "customer may key",
             "1<REFER", "1>202 REFER", "1>NOTIFY", "2>INVITE SDP", "2<180 INVITE", "2<200 INVITE SDP",
-            "0>INVITE SDP", "0<200 INVITE SDP", "0>ACK", "leg transferred", "1<200 BYE", "card complete",
-            "card submitted", "payment approved", "mask off", "0<BYE", "2>BYE", "call ended",
+            "0>INVITE SDP", "0<200 INVITE SDP", "0>ACK", "leg transferred", "1<200 BYE", "form complete",
+            "form submitted", "payment approved", "mask off", "0<BYE", "2>BYE", "call ended",
         )  # fmt: skip
         assert {"1>ACK", "1<200 NOTIFY", "2>ACK", "1>BYE", "0>200 BYE", "2<200 BYE"} <= set(found)
         masked = [entry.masked for entry in view.entries if isinstance(entry, MessageView | NoteView)]

@@ -66,6 +66,19 @@ def test_a_service_that_knows_us_by_a_certificate_needs_no_key(tmp_path: Path):
         (("{more}", "encryption_key = garbage"), "[provider crm] encryption_key: expected a public key"),
         (("{more}", f"encryption_key_file = {EXAMPLE}"), "[provider crm] encryption_key_file: expected"),
         (
+            ("{more}", "encryption_key_file = /dev/null"),
+            "[provider crm] encryption_key_file: expected a key, in PEM or a JWK; the file is empty",
+        ),
+        (
+            ("[form card]", "[provider default]\nurl = https://pay.example.org\napi_key = k\n[form card]"),
+            "[provider default]: [provider] is called default already; expected a name of its own",
+        ),
+        (("[form card]", "[form]\n[form card]"), "[form card]: [form] is called card already"),
+        (
+            ("[form card]", "[field]\nmax_length = 4\n[field field]\nmax_length = 5\n[form card]"),
+            "[field field]: [field] is called field already",
+        ),
+        (
             ("{more}", "api_user = x\nkey_header = X-Key\napi_key = k"),
             "[provider crm] api_user: expected none",
         ),

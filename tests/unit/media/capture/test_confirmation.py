@@ -165,6 +165,20 @@ def test_an_account_that_does_not_fit_a_new_sort_code_is_keyed_twice_again() -> 
     assert customer.capture.changed().field == "account"
 
 
+@pytest.mark.parametrize("second", ["135791", "1357900"])
+def test_a_difference_refuses_both_where_another_field_was_asked_for_between_them(second: str) -> None:
+    plain = [number(name, confirm=False) for name in ("other", "third")]
+    customer = keying(number(), *plain).keys("135790").wait(2.0)
+    customer.capture.ask("other", customer.now)
+    customer.wait(2.0).keys("222222").wait(2.0)
+    assert customer.capture.changed().field == "account_again"
+    customer.keys(second).wait(4.0)
+    assert (of(customer, "account").rejected, of(customer, "account").complete) == (1, False)
+    assert of(customer, "other").complete
+    customer.keys("135790").wait(2.0).keys("135790").wait(2.0).keys("333333").wait(2.0)
+    assert handed(customer) == {"account": "135790", "other": "222222", "third": "333333"}
+
+
 def test_a_card_number_that_is_keyed_twice_is_compared_and_shown_as_ever() -> None:
     number_field, expiry, code = card_fields()
     twice = FormField(name=number_field.name, kind="card_number", confirm=True)
