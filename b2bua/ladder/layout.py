@@ -192,7 +192,7 @@ def _tone_of(what: str) -> Tone:
         return Tone.FAILURE
     if what.startswith("mask"):
         return Tone.MASK
-    return Tone.PAYMENT if what.startswith(("payment", "card", "customer")) else Tone.EVENT
+    return Tone.PAYMENT if what.startswith(("payment", "form", "customer")) else Tone.EVENT
 
 
 def _format_clock(at: str) -> str:
