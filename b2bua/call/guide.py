@@ -5,7 +5,8 @@ Rule 1: what is played follows from what the agent is shown (`CaptureView`): cou
 Rule 2: prompts go to the customer's leg alone.
 Rule 3: one prompt at a time: what is newer ends what plays. Any key ends it, whichever it is.
 
-Rule 4: the second entry of a field is asked for, and refused, by the name of its first.
+Rule 4: the second entry of a field is asked for by the name of its first. A difference is a refusal
+        of the first.
 
 Names are made of a field, what is said of it, and how often that was said before
 (docs/prompts.md); media plays the most special one that there is.
@@ -23,6 +24,7 @@ from media.events import (
     Field,
     FieldName,
     FieldProgress,
+    FieldReason,
     Over,
     PlayPrompt,
     PromptEnded,
@@ -132,6 +134,8 @@ class Guide:
         is_same = view.field == self._field and self._stage is CaptureStage.COLLECTING
         if is_same and progress.rejected > self._rejected:
             return (_error(progress),)
+        if self._field == f"{name}{AGAIN}" and progress.reason is FieldReason.ENTRIES_DIFFER:
+            return (_error(progress),)  # the first entry counts the refusal of both
         asked_again = progress.kept and not self._kept
         if is_same and not asked_again:
             return ("unheard", self._ask(name, view)) if view.unheard and not self._unheard else ()
@@ -171,7 +175,7 @@ def _first_entry(name: FieldName) -> FieldName:
 def _error(progress: FieldProgress) -> str:
     """The name of a refusal: its reason, without the field's own name or kind, and which one it
     is."""
-    name = _first_entry(progress.field)
+    name = progress.field
     reason = "" if progress.reason is None else progress.reason.value
     own = next((each for each in (f"{name}_", *_KINDS) if reason.startswith(each)), "")
     reason = reason.removeprefix(own)

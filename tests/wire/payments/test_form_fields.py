@@ -52,8 +52,9 @@ async def field(wire: Line, call: str, name: str, **wanted: Any) -> dict[str, An
     return await until(there, f"{name} with {wanted}")
 
 
-async def start(wire: Line, call: str) -> None:
-    answer = await wire.stack.api.post(f"/v1/calls/{call}/capture", json=ORDER)
+async def start(wire: Line, call: str, country: str = "DE") -> None:
+    order = {**ORDER, "country": country}
+    answer = await wire.stack.api.post(f"/v1/calls/{call}/capture", json=order)
     assert answer.status_code == 201, answer.text
     await wire.stack.stage(call, "collecting")
 
@@ -113,3 +114,35 @@ async def test_a_direct_debit_form_is_keyed_and_delivered_and_the_agent_sees_dot
             for pid in (pid for pids in wire.stack.pids().values() for pid in pids):
                 if os.geteuid() == 0:
                     assert scan_for_fields(pid) == []
+
+
+async def test_a_second_entry_is_asked_for_in_words_of_its_own(peers: Peers, tmp_path: Path) -> None:
+    with local_provider(tmp_path / "service", "--adapter", "delivery") as service:
+        extra = settings(service)
+        extra["form direct-debit"] = {
+            **extra["form direct-debit"],
+            "fields": "account_number, birth_date",
+            "optional": "",
+            "prompts": "placeholder",
+        }
+        async with line(peers, extra=extra) as wire, without_complaint(wire.stack), wire.feed() as feed:
+            await until(lambda: '"prompts_prepared"' in wire.stack.log.read_text(), "the prompts")
+            call = await wire.dial()
+
+            def shown() -> list[str]:
+                """The prompts that were played, one after another."""
+                names = [each for view in feed.views(call) for each in view.get("prompts", ())]
+                return [name for name, before in zip(names, ["", *names], strict=False) if name != before]
+
+            await start(wire, call, country="")
+            account, expected = CANARY_FIELDS["account_number"], ["account_number"]
+            for keys, prompt in (
+                (account, "account_number.confirm"),
+                (OTHER, "account_number.error.entries_differ"),
+                (f"*{account}#", "account_number.confirm.2"),
+                (f"{account}#", "birth_date"),
+            ):
+                await wire.key(keys)
+                expected.append(prompt)
+                await until(lambda: shown() == expected, f"the prompts {expected}")
+            await wire.hang_up()

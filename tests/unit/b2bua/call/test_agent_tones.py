@@ -8,10 +8,21 @@ import pytest
 from b2bua.call.agent_tones import AgentTones
 from b2bua.call.command import ToMedia
 from b2bua.call.order import Order
+from b2bua.call.snapshot import restore_call, snapshot_call
 from b2bua.call.view import CaptureStage, CaptureView
-from media.events import CaptureForm, FieldProgress, Over, PlayPrompt, SessionId, Side
+from media.events import (
+    CaptureForm,
+    CaptureState,
+    FieldProgress,
+    Over,
+    PlayPrompt,
+    SessionId,
+    Side,
+    StartCapture,
+)
 from media.prompts.tones import TONES
 from provider_adapters.payment import Approved, Declined, Failed, Unknown
+from tests.call_script import DONE, MASK, Script
 
 S = SessionId("s")
 FORM = CaptureForm(agent_tones="placeholder")
@@ -142,3 +153,23 @@ def test_each_play_has_a_number_of_its_own():
         numbers.add(command.command.play)
     assert len(numbers) == 3
     assert min(numbers) >= 2_000_000
+
+
+def test_a_call_plays_them_and_goes_on_with_them_in_another_process():
+    script = Script().answer()
+    form = CaptureForm(agent_tones="placeholder")
+    script._keep(script.call.start_capture("c1", ORDER, script.now, form=form))
+    [start] = script.media(MASK, DONE)
+    assert isinstance(start.command, StartCapture)
+    script.media(start.command, DONE)
+    number, expiry = field("card_number", count=16, complete=True), field("expiry")
+    script.news("c1", CaptureState.COLLECTING, fields=(field("card_number"), expiry))
+    assert tones_of(script.news("c1", CaptureState.COLLECTING, fields=(number, expiry))) == ["tone-complete"]
+    script.call = restore_call(snapshot_call(script.call, script.now), script.now)
+    refused = (number, field("expiry", rejected=1))
+    assert tones_of(script.news("c1", CaptureState.COLLECTING, fields=refused)) == ["tone-wrong"]
+
+
+def tones_of(commands: list) -> list[str]:
+    plays = [each.command for each in commands if isinstance(each, ToMedia)]
+    return [name for play in plays if isinstance(play, PlayPrompt) for name in play.prompts]

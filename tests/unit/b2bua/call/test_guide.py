@@ -98,17 +98,25 @@ def test_a_field_that_is_asked_for_again_is_another_attempt():
     assert names(guide.follow(collecting(kept=True), FORM)) == ("card_number.3",)
 
 
-def test_a_second_entry_is_asked_for_and_refused_by_the_name_of_its_first():
+def test_a_second_entry_is_asked_for_by_the_name_of_its_first_and_a_difference_is_said():
     guide = Guide(S)
     assert names(guide.follow(collecting("account_number"), FORM)) == ("account_number",)
     assert names(guide.follow(collecting("account_number_again"), FORM)) == ("account_number.confirm",)
     assert guide.follow(collecting("account_number_again", count=4), FORM) == []
-    differ = collecting("account_number_again", rejected=1, reason=FieldReason.ENTRIES_DIFFER)
-    assert names(guide.follow(differ, FORM)) == ("account_number.error.entries_differ",)
-    assert names(guide.follow(collecting("account_number"), FORM)) == ("account_number.2",)
+    differ = {"reason": FieldReason.ENTRIES_DIFFER, "rejected": 1}
+    refused = guide.follow(collecting("account_number", **differ), FORM)
+    assert names(refused) == ("account_number.error.entries_differ",)
+    assert guide.follow(collecting("account_number", count=3, **differ), FORM) == []
     assert names(guide.follow(collecting("account_number_again"), FORM)) == ("account_number.confirm.2",)
     again = guide.follow(collecting("account_number_again", unheard=True), FORM)
     assert names(again) == ("unheard", "account_number.confirm.2")
+
+
+def test_a_first_entry_that_is_asked_for_again_is_no_difference():
+    guide = Guide(S)
+    guide.follow(collecting("account_number"), FORM)
+    guide.follow(collecting("account_number_again"), FORM)
+    assert names(guide.follow(collecting("account_number", kept=True), FORM)) == ("account_number.2",)
 
 
 def test_who_keys_nothing_is_told_so_once():

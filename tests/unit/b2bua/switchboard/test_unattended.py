@@ -20,6 +20,8 @@ from media.events import (
     CaptureForm,
     CaptureState,
     CaptureWished,
+    Field,
+    FieldProgress,
     PlayPrompt,
     PromptEnd,
     PromptEnded,
@@ -356,9 +358,9 @@ async def test_nothing_starts_in_a_call_that_went_on_to_a_person_meanwhile():
 class Spoken(FormExchange):
     """The same with prompts, none of which ends by itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, agent_tones: str = "") -> None:
         super().__init__()
-        form = CaptureForm(prompts="shipped")
+        form = CaptureForm(prompts="shipped", agent_tones=agent_tones)
         self.board._context.forms = {"card": form}
         ends = replace(ENDS, form="card")
         charging = ChargeDefaults(form=form)
@@ -433,3 +435,18 @@ async def test_a_customer_without_a_next_place_hears_goodbye_first():
     assert exchange.records == []
     exchange.heard()
     assert exchange.wire.to(NEAR)[-1] == leg_command.HangUpLeg("form over")
+
+
+async def test_without_an_agent_no_tone_is_played():
+    exchange = Spoken(agent_tones="shipped")
+    await exchange.keying()
+    for complete in (False, True):
+        field = FieldProgress(field=Field.EXPIRY, complete=complete)
+        exchange.tell(exchange.call_id, CaptureState.COLLECTING, fields=(field,))
+    exchange.tell(exchange.call_id, CaptureState.READY)
+    exchange.passed += 2
+    exchange.wish(Wish.CONFIRM)
+    await exchange.at("charging")
+    exchange.tell(exchange.call_id, CaptureState.FINISHED, outcome=APPROVED)
+    assert exchange.said()[-1] == ("approved",)
+    assert {each.side for each in exchange.sent(PlayPrompt)} == {Side.CALLER}
