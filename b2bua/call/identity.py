@@ -3,7 +3,8 @@ by.
 
 Rule 1: what a leg's own side says of it counts: the identity that a trusted network asserted (RFC
         3325), which the policy of headers accepts from trusted trunks alone, then From or To.
-Rule 2: of an order's reference the first value of each header counts, for as long as the leg that
+Rule 2: a number is printable: what a peer sends otherwise is none, for no program could show it.
+Rule 3: of an order's reference the first value of each header counts, for as long as the leg that
         sent it is in the call.
 """
 
@@ -125,4 +126,4 @@ def _user(value: str) -> str:
             end += 2 if value[end] == "\\" else 1
         value = value[end + 1 :]
     found = _USER.search(value.rpartition("<")[2] if "<" in value else value)
-    return found[1] if found else ""
+    return found[1] if found and found[1].isprintable() else ""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.canary import CANARY
 from tests.stack import Stack, running, until
 from tests.wire.certificates import Authority
@@ -155,6 +157,19 @@ async def test_an_evil_header_harms_nothing(tmp_path: Path) -> None:
                 assert "4111" not in view["reference"]
             finally:
                 customer.media.close()
+
+
+@pytest.mark.parametrize("user", ["20\udcff1", "\ue0001"])
+async def test_an_identity_that_is_no_text_hides_no_call_from_the_agents(tmp_path: Path, user: str) -> None:
+    async with world(tmp_path) as at:
+        customer = Customer(at.carrier)
+        try:
+            view, _ = await at.call(customer, {"P_Asserted_Identity": f"<sip:{user}@{HOST}>"})
+            shown = await at.stack.api.get("/v1/calls")
+            assert (shown.status_code, [each["id"] for each in shown.json()]) == (200, [view["id"]])
+            assert view["extension"].isprintable()
+        finally:
+            customer.media.close()
 
 
 async def test_the_agents_pbx_names_the_order_in_its_answer(tmp_path: Path) -> None:
