@@ -135,9 +135,12 @@ class CaptureRequests(ABC):
         return self._finish(self.payment.collect(SkipField, wanted), now)
 
     def slow_keys(self, on: bool, now: float) -> list[CallCommand]:
-        """Raises NotNow."""
+        """Raises NotNow. Slow mode compares keys: where each comes once, the dots of a quick
+        customer would say which neighbouring digits are equal."""
         if on and self.payment.keys.by_info:
             raise NotNow("Keys that come as SIP INFO cannot be keyed slowly.")
+        if on and not self.payment.keys_come_twice:
+            raise NotNow("Keys do not come twice in this call, as far as is known (`keys_doubled`).")
         return self._finish(self.payment.slow_keys(on=on), now)
 
     def submit_capture(self, now: float) -> list[CallCommand]:

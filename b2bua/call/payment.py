@@ -36,6 +36,7 @@ from media.events import (
     Done,
     FieldName,
     InfoKeyed,
+    KeyNote,
     KeyWithheld,
     Masking,
     Refused,
@@ -121,6 +122,14 @@ class Payment(LineMask):
     def collect(self, how: Callable[..., AnyCommand], wanted: FieldName | None) -> list[CallCommand]:
         view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
         return [ToMedia(how(session=self.session, capture=CaptureId(view.id), field=wanted))]
+
+    @property
+    def keys_come_twice(self) -> bool:
+        """Whether media has said so of this payment, or the configuration of this trunk."""
+        if self.view is None:
+            return False
+        codes = [note.code for note in self.view.notes]
+        return self.keys.slow or self.view.slow or KeyNote.DOUBLED in codes
 
     def slow_keys(self, *, on: bool) -> list[CallCommand]:
         """Have two equal keys that come within 400 ms counted as one, or as two again."""

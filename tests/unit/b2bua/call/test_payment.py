@@ -10,7 +10,7 @@ from b2bua.call import leg, leg_command
 from b2bua.call.cdr import CaptureRecord
 from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.sdp.offer_answer import OTHER
-from b2bua.call.trunk_policy import TrunkPolicy
+from b2bua.call.trunk_policy import KeyPolicy, TrunkPolicy
 from b2bua.call.view import CaptureStage, MaskStage, NotNow
 from media.events import (
     AskField,
@@ -19,6 +19,7 @@ from media.events import (
     CaptureState,
     Field,
     FieldProgress,
+    KeyNote,
     KeyWithheld,
     Masking,
     Refused,
@@ -624,3 +625,22 @@ def test_the_mask_is_as_the_customer_s_trunk_wants_it(near: Side, carrier: str):
     script = Script(near, policies={carrier: TrunkPolicy(masking=wanted), "pbx": muting}).answer()
     [asked] = script.start("c1")
     assert asked == ToMedia(SetMask(session=SESSION, on=True, masking=wanted))
+
+
+def test_slow_mode_is_for_keys_that_come_twice_for_it_tells_which_neighbours_are_equal():
+    script = Script().answer().collecting()
+    with pytest.raises(NotNow, match="come twice"):
+        script.call.slow_keys(True, script.now)
+    script.news("c1", CaptureState.COLLECTING, notes=(KeyNote.AS_EVENTS, KeyNote.DOUBLED))
+    (command,) = script.call.slow_keys(True, script.now)
+    assert isinstance(command, ToMedia)
+    script.news("c1", CaptureState.COLLECTING, notes=(KeyNote.DOUBLED,), slow=True)
+    assert script.call.slow_keys(True, script.now), "once more is no fault"
+    assert script.call.slow_keys(False, script.now)
+
+
+def test_slow_mode_of_a_trunk_may_be_switched_off_and_on():
+    policies = {"near trunk": TrunkPolicy(keys=KeyPolicy(slow=True))}
+    script = Script(policies=policies).answer().collecting()
+    script.news("c1", CaptureState.COLLECTING, slow=False)
+    assert script.call.slow_keys(True, script.now)
