@@ -29,3 +29,11 @@ class Tokens:
 
 
 token = Tokens().take_token
+
+
+def identifier(octets: int) -> str:
+    """A token with a letter in it, so that nobody takes it for a number: one in two thousand of
+    eight octets has none."""
+    while (drawn := token(octets)).isdecimal():
+        pass
+    return drawn

@@ -3,7 +3,8 @@ became of it.
 
 Rule 1: what moves money, opens a capture or takes one over is not done where the log cannot be
         written, if the settings say so. What ends a payment or a mask is done all the same.
-Rule 2: bodies are not looked at.
+Rule 2: bodies are not looked at. A call or payment that is named otherwise than by an id of ours is
+        not quoted: a path may hold the number of a caller, or anything.
 """
 
 from __future__ import annotations
@@ -14,12 +15,18 @@ from typing import Any, Final
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from b2bua.api.call_routes import loggable
 from b2bua.api.problems import problem
 from b2bua.audit.entry import Result
 from b2bua.audit.recorder import NotWritten, Recorder
 
 # What ends something, or wipes it: never refused because of the log.
-ALWAYS_DONE: Final = frozenset({"cancel_payment", "release_mask", "close_link", "reset_fields"})
+ALWAYS_DONE: Final = frozenset(
+    {
+        "cancel_payment", "cancel_prepared_payment", "close_claim", "close_link", "release_mask",
+        "reset_fields", "withdraw_payment",
+    }
+)  # fmt: skip
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -39,8 +46,8 @@ class Audit:
         recorder = self._recorder
         about = {
             "source": scope["client"][0] if scope.get("client") else "",
-            "call": parameters.get("call_id", "")[:128],
-            "payment": parameters.get("payment_id", "")[:128],
+            "call": loggable(parameters.get("call_id", "")),
+            "payment": loggable(parameters.get("payment_id", "")),
         }
         who = str(scope.get("state", {}).get("agent", ""))
         number = 0

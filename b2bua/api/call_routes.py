@@ -36,10 +36,10 @@ _MAX_HEADERS: Final = 4
 _HEADER: Final = "header."
 
 
-def loggable(call_id: str) -> str:
-    """A call's name as it may stand in a log: our own ids alone, since others have numbers and
-    hosts in them."""
-    return call_id if not call_id or _OURS.fullmatch(call_id) else "by another name"
+def loggable(name: str) -> str:
+    """The name of a call or payment as it may stand in a log: our own ids alone, since others have
+    numbers and hosts in them."""
+    return name if not name or _OURS.fullmatch(name) else "by another name"
 
 
 def view_response(view: CallView | list[CallView], status: int = 200) -> Response:

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from b2bua.api.bodies import FollowUpBody
+from b2bua.api.call_routes import loggable
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests, PaymentId
 from b2bua.api.schema import payment_answer, problem_answers
 from b2bua.call.desk import CallDesk
@@ -37,7 +38,7 @@ def follow_up_routes(desk: CallDesk) -> APIRouter:
         request: Request, kind: Kind, payment_id: str, amount: int | None, key: str | None
     ) -> Response:
         agent = request.state.agent
-        log.info("agent_request", what=kind, agent=agent, idempotency_key=payment_id)
+        log.info("agent_request", what=kind, agent=agent, idempotency_key=loggable(payment_id))
         found = await once.answer_once(
             agent,
             key,

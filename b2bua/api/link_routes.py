@@ -109,7 +109,7 @@ def link_routes(desk: CallDesk) -> APIRouter:
         """The customer can pay by it no more. The payment is over when the provider says so: not
         charged (`link_closed`), or approved, where the customer was faster."""
         agent = request.state.agent
-        log.info("agent_request", what="close link", agent=agent, idempotency_key=payment_id)
+        log.info("agent_request", what="close link", agent=agent, idempotency_key=loggable(payment_id))
         found = await once.answer_once(
             agent,
             idempotency_key,

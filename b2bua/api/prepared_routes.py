@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from b2bua.api.bodies import SavedChargeBody, SubmitBody
-from b2bua.api.call_routes import view_response
+from b2bua.api.call_routes import loggable, view_response
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests, PaymentId
 from b2bua.api.prepared_bodies import AnyPaymentBody
 from b2bua.api.schema import call_answer, payment_answer, problem_answers
@@ -96,7 +96,7 @@ def prepared_routes(desk: Desk) -> APIRouter:
         """As a start with an order, in the call that the payment is bound to. 409 while no call
         fits it. The token that sends this drives the payment."""
         agent, repeat = request.state.agent, body is not None and body.allow_repeat
-        log.info("agent_request", what="start", agent=agent, idempotency_key=payment_id)
+        log.info("agent_request", what="start", agent=agent, idempotency_key=loggable(payment_id))
         found = await once.answer_once(
             agent,
             idempotency_key,
@@ -122,7 +122,7 @@ def prepared_routes(desk: Desk) -> APIRouter:
     async def cancel_prepared_payment(request: Request, payment_id: PaymentId) -> Response:
         """Until it is started; from then on it is cancelled in its call (409)."""
         agent = request.state.agent
-        log.info("agent_request", what="cancel prepared", agent=agent, idempotency_key=payment_id)
+        log.info("agent_request", what="cancel prepared", agent=agent, idempotency_key=loggable(payment_id))
         found = await desk.cancel_prepared(payment_id, agent)
         return Response(msgspec.json.encode(found), media_type="application/json")
 

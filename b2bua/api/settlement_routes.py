@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from b2bua.api.bodies import SettlementBody
+from b2bua.api.call_routes import loggable
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests, PaymentId
 from b2bua.api.schema import payment_answer, problem_answers
 from b2bua.call.desk import CallDesk
@@ -44,7 +45,7 @@ def settlement_routes(desk: CallDesk) -> APIRouter:
         provider about it any more. 409 where it is decided already, 403 while another agent's mask
         of that payment is on."""
         agent = request.state.agent
-        log.info("agent_request", what="settle", agent=agent, idempotency_key=payment_id)
+        log.info("agent_request", what="settle", agent=agent, idempotency_key=loggable(payment_id))
         found = await once.answer_once(
             agent,
             idempotency_key,

@@ -3,7 +3,9 @@
 Rule 1: `write` returns once its entry is on disk. Entries that wait together are written together.
 Rule 2: a disk that takes none is a fault until it takes one again; each entry that was not written
         is counted, and the log says how many as soon as it can.
-Rule 3: a log that cannot be opened stops no call: it is tried again with each entry.
+Rule 3: nobody waits longer than WAITS for a disk that answers not at all: the entry counts as one
+        that is not written, though it may be there later.
+Rule 4: a log that cannot be opened stops no call: it is tried again with each entry.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from b2bua.audit.entry import Entry, Result, write_time
 from b2bua.audit.log_file import LogFile, LogTaken
@@ -21,6 +23,8 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 _MAX_WAITING = 10_000  # entries
 _LAST_WRITES = 5.0  # seconds for them as the process ends
+WAITS: Final = 3.0  # seconds
+_HANGS: Final = "the disk does not answer"
 
 
 _Waiting = tuple[Entry, asyncio.Future[int]]
@@ -32,7 +36,8 @@ class NotWritten(Exception):
 
 class Recorder:
     """The log that `open_log` opens. `now`: seconds since the epoch; `configuration`: a digest of
-    the settings in force, of each entry; `required`: nothing is paid without a log."""
+    the settings in force, of each entry; `required`: nothing is paid without a log; `waits`:
+    seconds for an entry to be written."""
 
     def __init__(
         self,
@@ -41,9 +46,10 @@ class Recorder:
         configuration: str = "",
         *,
         required: bool = False,
+        waits: float = WAITS,
     ) -> None:
         self._open_log, self._now, self._configuration = open_log, now, configuration
-        self.required = required
+        self.required, self._waits = required, waits
         self._file: LogFile | None = None
         self._waiting: list[_Waiting] = []
         self._written: list[_Waiting] = []  # those that are being written
@@ -76,7 +82,13 @@ class Recorder:
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append((entry, done))
         self._more.set()
-        return await done
+        try:
+            return await asyncio.wait_for(done, self._waits)
+        except TimeoutError:
+            if self._why is None:
+                log.error("audit_not_written", why=_HANGS)
+            self._why = _HANGS
+            raise NotWritten(_HANGS) from None
 
     async def run(self) -> None:
         """Write what comes, until `close`; then sign the end."""

@@ -57,7 +57,7 @@ from media.events import (
 )
 from provider_adapters.reconciler.messages import Findings
 from tonewall.log import get_logger
-from tonewall.tokens import token
+from tonewall.tokens import identifier, token
 
 log = get_logger(__name__)
 
@@ -130,7 +130,7 @@ class Switchboard(PaymentRequests, Handover):
         decision = self._plan.router.decide(event)
         near = decision.near(near)
         route = self._plan.route(near, event.trunk, decision)
-        call_id, origin, seed = token(8), int(token(7), 16), secrets.token_bytes(32)
+        call_id, origin, seed = identifier(8), int(token(7), 16), secrets.token_bytes(32)
         guard_time, now = self._plan.guard_time, context.clock()
         call, commands = Call.begin(call_id, event, route, origin, seed, guard_time, now)
         entry = Entry(call, {near: leg})

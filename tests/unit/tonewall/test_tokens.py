@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-from tonewall.tokens import Tokens
+import pytest
+
+from tonewall import tokens as module
+from tonewall.tokens import Tokens, identifier
 
 
 def test_tokens_are_hexadecimal_of_their_length_and_none_comes_twice():
@@ -13,3 +16,9 @@ def test_tokens_are_hexadecimal_of_their_length_and_none_comes_twice():
     assert [len(token) for token in taken] == [16, 24, 14, 32] * 500
     assert all(re.fullmatch("[0-9a-f]+", token) for token in taken)
     assert len({token[:14] for token in taken}) == len(taken)
+
+
+def test_an_identifier_is_never_a_number(monkeypatch: pytest.MonkeyPatch):
+    drawn = iter(["4111111111111111", "0000000000000000", "411111111111111a"])
+    monkeypatch.setattr(module, "token", lambda octets: next(drawn))
+    assert identifier(8) == "411111111111111a"

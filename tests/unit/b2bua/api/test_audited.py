@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -134,6 +135,32 @@ async def test_bodies_are_not_in_the_log(disk: Disk, desk: FakeDesk) -> None:
     assert b"INV-2041" not in path.read_bytes()
 
 
+RELEASES = ("mask/release", "capture/reset")
+# As a client writes them that has taken one field for another.
+NAMES = ("4111111111111111", "caller:+4930123456", "4111 1111 1111 1111", "4111-1111-1111-1111", "a" * 200)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_no_number_that_stands_in_a_path_is_written(
+    disk: Disk, desk: FakeDesk, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    paths = (
+        f"/v1/calls/{name}/capture/submit", f"/v1/payments/{name}/refunds", f"/v1/payments/{name}/voids",
+        f"/v1/payments/{name}/start", f"/v1/payments/{name}/link/close",
+    )  # fmt: skip
+    settled = {"outcome": "approved", "reference": "ch_7f3a"}
+    async with served(disk, desk) as (client, _):
+        for path in paths:
+            await client.post(path)
+        await client.delete(f"/v1/payments/{name}")
+        await client.post(f"/v1/payments/{name}/settlement", json=settled)
+    asked = [each for each in disk.entries() if each["result"] == "asked"]
+    assert [each.get("call") or each.get("payment") for each in asked] == ["by another name"] * 7
+    logged = capsys.readouterr().out
+    assert "agent_request" in logged
+    assert name not in logged + str(disk.entries())
+
+
 @pytest.mark.parametrize("required", [False, True])
 async def test_where_the_log_cannot_be_written_payments_stop_only_if_it_is_required(
     disk: Disk, desk: FakeDesk, required: bool
@@ -157,6 +184,15 @@ async def test_where_the_log_cannot_be_written_payments_stop_only_if_it_is_requi
     assert (first["what"], first["who"]) == ("audit_lost", "tonewall")
     assert first["details"]["entries"] == (3 if required else 4)
     assert verify(disk.directory, KEY.public_key()).findings == []
+
+
+async def test_what_ends_a_mask_a_payment_or_a_code_is_done_without_a_log(disk: Disk, desk: FakeDesk) -> None:
+    disk.is_full = True
+    ends = "/v1/calls/c-1/mask", "/v1/calls/c-1/capture", "/v1/payments/p-1", "/v1/claims/a-claim"
+    async with served(disk, desk, required=True) as (client, _):
+        answers = [(await client.delete(path)).status_code for path in ends]
+        answers += [(await client.post(f"/v1/calls/c-1/{each}")).status_code for each in RELEASES]
+    assert 503 not in answers
 
 
 async def test_what_is_always_done_are_operations_of_the_api() -> None:
@@ -187,6 +223,27 @@ async def test_whatever_ends_the_writer_nobody_waits_for_ever(disk: Disk) -> Non
         await recorder.write(recorder.entry("ann", "submit_card", "asked"))  # type: ignore[arg-type]
     with pytest.raises(ZeroDivisionError):
         await writing
+
+
+async def test_a_disk_that_hangs_keeps_nobody_from_ending_a_payment(disk: Disk) -> None:
+    hangs = threading.Event()
+
+    def open_log() -> LogFile:
+        hangs.wait(30)
+        return disk.open()
+
+    recorder = Recorder(open_log, lambda: 0.0, required=True, waits=0.05)
+    writing = asyncio.create_task(recorder.run())
+    with pytest.raises(NotWritten, match="does not answer"):
+        await recorder.write(recorder.entry("ann", "cancel_payment", "asked"))  # type: ignore[arg-type]
+    fault = recorder.fault()
+    assert fault is not None
+    assert fault.stops is Stops.PAYMENTS
+    hangs.set()
+    await recorder.end()
+    await writing
+    assert recorder.fault() is None
+    assert [each["what"] for each in disk.entries()] == ["cancel_payment"], "it is there, and counts as none"
 
 
 async def test_entries_of_many_tasks_are_written_in_order_and_each_once(disk: Disk) -> None:
