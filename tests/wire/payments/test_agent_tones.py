@@ -74,7 +74,7 @@ async def heard(at: Two, expected: list[str]) -> None:
     await until(lambda: all(tones(side.agent) == expected for side in at.sides), f"tones: {expected}")
 
 
-@pytest.mark.parametrize("policy", ["mask", "mute"])
+@pytest.mark.parametrize("policy", ["mask", "mute", "mute-on-key"])
 async def test_two_agents_hear_the_same_tones_whatever_is_keyed(tmp_path: Path, policy: str) -> None:
     async with two(tmp_path, form={"agent_tones": "yes"}, mask=policy) as at:
         await until(lambda: '"prompts_prepared"' in at.stack.log.read_text(), "the tones to be prepared")
