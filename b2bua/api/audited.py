@@ -3,13 +3,13 @@ became of it.
 
 Rule 1: what moves money, opens a capture or takes one over is not done where the log cannot be
         written, if the settings say so. What ends a payment or a mask is done all the same.
-Rule 2: bodies are not looked at. A call or payment that is named otherwise than by an id of ours is
-        not quoted: a path may hold the number of a caller, or anything.
+Rule 2: bodies are not looked at. A call is named by its own id, and a payment that is named
+        otherwise is not quoted: a path may hold the number of a caller, or anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from starlette.routing import compile_path
@@ -20,21 +20,29 @@ from b2bua.api.problems import problem
 from b2bua.audit.entry import Result
 from b2bua.audit.recorder import NotWritten, Recorder
 
-# What ends something, or wipes it: never refused because of the log.
+# What ends or wipes something, or puts a mask on: never refused because of the log.
 ALWAYS_DONE: Final = frozenset(
     {
-        "cancel_payment", "cancel_prepared_payment", "close_claim", "close_link", "release_mask",
-        "reset_fields", "withdraw_payment",
+        "announce_payment",
+        "ask_field",
+        "cancel_payment",
+        "cancel_prepared_payment",
+        "close_claim",
+        "close_link",
+        "release_mask",
+        "reset_fields",
+        "withdraw_payment",
     }
-)  # fmt: skip
+)
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Audit:
     """ASGI middleware; inside of the one that authenticates."""
 
-    def __init__(self, app: ASGIApp, recorder: Recorder) -> None:
-        self._app, self._recorder = app, recorder
+    def __init__(self, app: ASGIApp, recorder: Recorder, own_id: Callable[[str], str]) -> None:
+        """`own_id`: of the call that a path names."""
+        self._app, self._recorder, self._own_id = app, recorder, own_id
         self._operations: _Operations | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,7 +54,7 @@ class Audit:
         recorder = self._recorder
         about = {
             "source": scope["client"][0] if scope.get("client") else "",
-            "call": loggable(parameters.get("call_id", "")),
+            "call": self._own_id(parameters["call_id"]) if "call_id" in parameters else "",
             "payment": loggable(parameters.get("payment_id", "")),
         }
         who = str(scope.get("state", {}).get("agent", ""))

@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 
 from b2bua.api.audited import Audit
 from b2bua.api.auth import RequireToken, Tokens
-from b2bua.api.call_routes import call_routes
+from b2bua.api.call_routes import call_routes, loggable
 from b2bua.api.capture_routes import capture_routes, mask_routes
 from b2bua.api.claim_routes import claim_routes
 from b2bua.api.demo import Demo, demo_routes
@@ -33,6 +33,7 @@ from b2bua.api.settlement_routes import settlement_routes
 from b2bua.api.stream import Streams
 from b2bua.audit.recorder import Recorder
 from b2bua.call.prepared_desk import Desk
+from b2bua.call.view import NoSuchCall, NotNow
 from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
 from media.form_description import CARD, FormDescription
@@ -84,7 +85,7 @@ def create_app(
     )
     app.state.streams = streams or Streams()
     if audit is not None:
-        app.add_middleware(Audit, recorder=audit)
+        app.add_middleware(Audit, recorder=audit, own_id=lambda name: _own_id(desk, name))
     app.add_middleware(RequireToken, tokens=tokens, guarded=guarded)
     app.add_middleware(Harden, headers=security_headers(frame_ancestors))  # added last: outermost
     add_problem_handlers(app)
@@ -105,6 +106,14 @@ def create_app(
     document = describe_api(app)
     app.openapi = lambda: document  # type: ignore[method-assign]
     return app
+
+
+def _own_id(desk: Desk, name: str) -> str:
+    """The id of the call that a path names; of none, what a log may have of the name."""
+    try:
+        return desk.find_call(name).id
+    except (NoSuchCall, NotNow):
+        return loggable(name)
 
 
 def service_routes(desk: Desk, idle_time: float, forms: Sequence[FormDescription]) -> APIRouter:

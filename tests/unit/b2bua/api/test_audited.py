@@ -127,6 +127,18 @@ async def test_neither_strangers_nor_requests_that_there_are_not_are_written(
     assert disk.entries() == []
 
 
+async def test_a_call_is_named_by_its_own_id_whatever_the_path_calls_it(
+    disk: Disk, desk: FakeDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = desk.find_call
+    monkeypatch.setattr(desk, "find_call", lambda name: real("c-1" if name.endswith("4930123") else name))
+    async with served(disk, desk) as (client, _):
+        for name in ("caller:+4930123", "caller:+4930124", "9f0c@192.0.2.7"):
+            await client.delete(f"/v1/calls/{name}/capture")
+    named = [each["call"] for each in disk.entries() if each["result"] == "asked"]
+    assert named == ["c-1", "by another name", "by another name"]
+
+
 async def test_bodies_are_not_in_the_log(disk: Disk, desk: FakeDesk) -> None:
     async with served(disk, desk) as (client, _):
         await client.post("/v1/calls/c-1/capture", json={**ORDER, "description": "zebra"})
