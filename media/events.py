@@ -37,6 +37,7 @@ from media.messages.commands import (
     AnyCommand,
     AskField,
     CancelCapture,
+    CaptureRequest,
     CloseSession,
     CountSessions,
     InfoKeyed,
@@ -55,6 +56,7 @@ from media.messages.commands import (
     StartCapture,
     StopPrompt,
     SubmitCapture,
+    WatchWishes,
     WidenSession,
 )
 from media.messages.fields import (
@@ -111,6 +113,7 @@ __all__ = [
     "CaptureChanged",
     "CaptureForm",
     "CaptureId",
+    "CaptureRequest",
     "CaptureState",
     "CaptureWished",
     "ChargeResolved",
@@ -163,6 +166,7 @@ __all__ = [
     "StartCapture",
     "StopPrompt",
     "SubmitCapture",
+    "WatchWishes",
     "WidenSession",
     "Wish",
     "card_fields",

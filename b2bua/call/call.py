@@ -179,7 +179,10 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
         self.bridge.offer_answer.redacted = redacted_sides
         if side in redacted_sides:
             event = redacted(event)
-        commands = self.transfer.leg_event(side, event)
+        over = side is Side.AGENT and isinstance(event, leg.LegFailed | leg.LegHungUp)
+        commands = self.agent_gone(now) if over else None
+        if commands is None:
+            commands = self.transfer.leg_event(side, event)
         if commands is None:
             commands = self.loan.leg_event(side, event)
         if commands is None:
@@ -307,7 +310,7 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
         if self.bridge.may_offer and not self.loan.active and not self.transfer.active:
             commands = [*commands, *self.bridge.renegotiation.offer_outdated()]
         if self.bridge.state is not BridgeState.ENDED:
-            self.guide.alone = self.unattended.active
+            self.guide.alone = self.unattended.speaks
             commands = [*commands, *self.guide.follow(self.payment.view, self.payment.form)]
             if not self.unattended.active:
                 commands = [*commands, *self.tones.follow(self.payment.view, self.payment.form)]

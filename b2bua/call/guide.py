@@ -92,12 +92,14 @@ class Guide:
             )
         ]
 
-    def repeat(self, view: CaptureView, form: CaptureForm) -> list[CallCommand]:
-        """Ask a silent customer again for what is to be keyed now."""
-        names = self._of_amount(view, form) if view.stage is CaptureStage.READY else ("unheard",)
+    def repeat(self, view: CaptureView, form: CaptureForm, *, unheard: bool = True) -> list[CallCommand]:
+        """Ask again for what is to be keyed now. `unheard`: because the customer is silent."""
+        names = self._of_amount(view, form) if view.stage is CaptureStage.READY else ()
+        if unheard and view.stage is not CaptureStage.READY:
+            names = ("unheard",)
         if view.stage is CaptureStage.COLLECTING and view.field is not None:
             names = (*names, self._ask(view.field, view))
-        return self.say(names, form) if form.prompts else []
+        return self.say(names, form) if form.prompts and names else []
 
     def stop(self) -> list[CallCommand]:
         """End what plays."""

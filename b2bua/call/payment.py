@@ -44,6 +44,7 @@ from media.events import (
     SlowKeys,
     StartCapture,
     SubmitCapture,
+    WatchWishes,
 )
 from provider_adapters.payment import Approved, Outcome, Unknown
 
@@ -109,6 +110,16 @@ class Payment(LineMask):
             if self.requested is not None and self.view.stage not in {*FINAL, CaptureStage.CHARGING}:
                 order = complete(self.requested, scopes, self.form)
             self.view = msgspec.structs.replace(self.view, agent=agent, taken_over_by=taken, order=order)
+
+    def go_on_alone(self) -> list[CallCommand]:
+        """The agent is gone, and the customer keys on without one."""
+        if self.view is None or not self._open():
+            return []
+        taken = (*self.view.taken_over_by, UNATTENDED)[-_MAX_TAKEN_OVER:]
+        self.view = msgspec.structs.replace(self.view, agent=UNATTENDED, taken_over_by=taken)
+        if self.mask is not MaskState.MASKED:
+            return []  # StartCapture will say so
+        return [ToMedia(WatchWishes(session=self.session, capture=CaptureId(self.view.id)))]
 
     def check_agent(self, agent: str) -> None:
         """Raises NotYours where another agent drives the payment, or has announced one."""
@@ -225,7 +236,7 @@ class Payment(LineMask):
         keys, form = self.keys, self.form
         start = StartCapture(
             session=self.session, capture=capture, by_info=keys.by_info, slow=keys.slow, form=form,
-            wishes=self.view.started_by == UNATTENDED,
+            wishes=self.view.agent == UNATTENDED,
         )  # fmt: skip
         return [ToMedia(start)]
 

@@ -11,7 +11,8 @@ from b2bua.call.command import CallCommand, ToLeg, ToReplacement
 from b2bua.call.own_leg import own_trunk
 from b2bua.call.payment import Payment
 from b2bua.call.report import CallReport
-from b2bua.call.routing.form_end import FormEnd
+from b2bua.call.routing.form_end import Destination, FormEnd
+from b2bua.call.state import BridgeState
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
 from b2bua.call.unattended import Unattended
@@ -59,6 +60,18 @@ class TransferRequests(ABC):
         if self.transfer.active:
             self.unattended.await_our_end(ends)
         return self._finish(commands, now)
+
+    def agent_gone(self, now: float) -> list[CallCommand] | None:
+        """The agent's leg is over: where a payment is under way, and the route says so, our end
+        takes its place. None: the call ends with it."""
+        left = self.bridge.route.left
+        both = self.bridge.state is BridgeState.UP and self.bridge.offer_answer.complete
+        busy = self.loan.active or self.transfer.active or self.unattended.active
+        if left is None or not both or busy or self.payment.settled:
+            return None
+        self.unattended.await_our_end(left, takes_over=True)
+        to = Destination(own_trunk(left.form), self.party, leg.Party(""))
+        return self.transfer.seat_own_end(Side.AGENT, to, now)
 
     def refuse_referral(self, side: Side, referral: str, code: int, now: float) -> list[CallCommand]:
         """Answer a REFER with an error."""

@@ -12,65 +12,45 @@ Rule 4: the next place is invited by a transfer, so that mask, media and caller 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 
-from b2bua.call.bridge import Bridge
 from b2bua.call.command import CallCommand, StartPayment, SubmitPayment, ToDesk
-from b2bua.call.guide import Guide
+from b2bua.call.next_places import LONGEST_PROMPT, NextPlaces
 from b2bua.call.order import Order
 from b2bua.call.owed import find_order
-from b2bua.call.payment import FINAL, Payment
-from b2bua.call.routing.form_end import Destination, FormEnd
-from b2bua.call.state import BridgeState, step
-from b2bua.call.transfer.transfer import Transfer
+from b2bua.call.payment import FINAL
+from b2bua.call.routing.form_end import FormEnd
+from b2bua.call.state import BridgeState
 from b2bua.call.unattended_states import STEP_TRANSITIONS, Step, StepEvent
 from b2bua.call.unattended_view import UNATTENDED, WHY, UnattendedView, Why
 from b2bua.call.view import CaptureStage, CaptureView, NotNow
-from media.events import FieldProgress, Side, Wish
+from media.events import FieldProgress, Wish
 from provider_adapters.payment import Approved, Declined, Failed
 
 # Seconds until our own parts have done their work: a payment written down, a mask put on.
 _OWN_TIME = 20.0
 # Seconds after the last field in which its end key, pressed from habit, confirms no amount.
 _HABIT = 1.0
-_LONGEST_PROMPT = 15.0  # seconds that the end of a prompt is waited for
 _PATIENCE = 15.0  # seconds after which a customer is told again that the card is being charged
 _KEYED_BY_CUSTOMER = frozenset({Step.STARTING, Step.KEYING, Step.CONFIRMING})
 _ACTIVE = frozenset(Step) - {Step.NONE, Step.DONE, Step.OVER}
 
 
-class _Place(StrEnum):
-    """Which place is invited."""
-
-    NONE = "none"
-    INVITED = "invited"
-
-
 @dataclass(slots=True)
-class Unattended:
+class Unattended(NextPlaces):
     """The forms of one call, one after another. `why`: why the newest did not come to a payment.
     `capture`: the payment that is driven; `cards`: how many were tried."""
 
-    bridge: Bridge
-    payment: Payment
-    transfer: Transfer
-    guide: Guide
-    ends: FormEnd | None = None
-    step: Step = Step.NONE
     why: Why | None = None
     capture: str = ""
     cards: int = 0
     _awaited: FormEnd | None = None
+    _takes_over: bool = False  # what is awaited takes a payment over
     _before: str = ""  # the payment before
     _seen: tuple[FieldProgress, ...] = ()
     _since: float = 0.0  # when this step began
     _silences: int = 0
     _listens: bool = False  # a prompt is being waited for, once
-    _said_goodbye: bool = False
-    _places: list[Destination] = field(default_factory=list)
-    _place: _Place = _Place.NONE
-    _deadline: float | None = None
 
     @property
     def active(self) -> bool:
@@ -95,16 +75,21 @@ class Unattended:
             route=self.ends.rule, step=self.step.value, cards=self.cards, why=self.why, detail=detail
         )
 
-    def await_our_end(self, ends: FormEnd) -> None:
-        """A transfer is to bring our end into the call."""
-        self._awaited = ends
+    @property
+    def speaks(self) -> bool:
+        """Whether prompts say what an agent would: not where another one is called to go on."""
+        return self.active and (self.step is not Step.GOING_ON or self.payment.settled)
 
-    def begin(self, ends: FormEnd) -> None:
-        """Begin a form: our end is one of the call's two, or about to be."""
-        self._move(StepEvent.BEGUN)
+    def await_our_end(self, ends: FormEnd, *, takes_over: bool = False) -> None:
+        """A transfer is to bring our end into the call. `takes_over`: for an agent who is gone."""
+        self._awaited, self._takes_over = ends, takes_over
+
+    def begin(self, ends: FormEnd, *, takes_over: bool = False) -> None:
+        """Begin a form: our end is one of the call's two, or about to be. `takes_over`: with the
+        payment that is under way."""
+        self._move(StepEvent.LEFT if takes_over else StepEvent.BEGUN)
         self.ends, self.why, self.capture, self.cards = ends, None, "", 0
-        self._places, self._place, self._deadline = [], _Place.NONE, None
-        self._said_goodbye = False
+        self._forget_places()
 
     def call_ended(self) -> None:
         """End with the call. A charge under way goes on to its outcome (`Payment`)."""
@@ -154,7 +139,7 @@ class Unattended:
                 return self._say("charging")
             case Step.KEYING | Step.CONFIRMING:
                 return self._to_person(StepEvent.SILENT, Why.SILENT, now)
-            case Step.STARTING:
+            case Step.STARTING | Step.TAKING_OVER:
                 return self._to_person(StepEvent.REFUSED, Why.NOT_STARTED, now)
             case Step.SUBMITTING:
                 return self._to_person(StepEvent.REFUSED, Why.NOT_SUBMITTED, now)
@@ -167,7 +152,7 @@ class Unattended:
         if self._awaited is not None and not self.transfer.active:
             awaited, self._awaited = self._awaited, None
             if self.transfer.result == 200 and self.bridge.state is BridgeState.UP:
-                self.begin(awaited)
+                self.begin(awaited, takes_over=self._takes_over)
         while self.active and (more := self._advance(now)) is not None:
             commands += more
         return commands
@@ -179,6 +164,8 @@ class Unattended:
         match self.step:
             case Step.ANSWERING:
                 return self._answered(now) if self.bridge.settled and not self.transfer.active else None
+            case Step.TAKING_OVER if not self.capture:
+                return self._take_over(now)
             case Step.TELLING:
                 if self._is_speaking(now):
                     return None
@@ -195,6 +182,19 @@ class Unattended:
         order = find_order(self.ends.owed, self.bridge.carried, self.bridge.session)
         self._move(StepEvent.ANSWERED)
         return self._start(order, now)
+
+    def _take_over(self, now: float) -> list[CallCommand]:
+        """Go on with an agent's payment where it stands, or call another agent."""
+        assert self.ends is not None
+        view = self.payment.view
+        if view is None or not self.ends.drives:
+            self._move(StepEvent.PASSED_ON)
+            self._choose_places(self.ends.person)
+            return []
+        self.capture, self.cards, self._seen = view.id, 1, view.fields
+        self._wait(_OWN_TIME, now)
+        asks = self.guide.repeat(view, self.payment.form, unheard=False)
+        return [*self.payment.go_on_alone(), *asks]
 
     def _start(self, order: Order | None, now: float) -> list[CallCommand]:
         self.cards += 1
@@ -230,12 +230,12 @@ class Unattended:
                 self.capture, self._silences = view.id, 0
                 self._wait(self.ends.silence, now)
                 return []
-            case CaptureStage.READY if self.step is Step.KEYING:
+            case CaptureStage.READY if self.step in (Step.TAKING_OVER, Step.KEYING):
                 self._move(StepEvent.READY)
                 self._silences = 0
                 self._wait(self.ends.silence, now)
                 return [] if self.ends.confirm else self._submit(now)
-            case CaptureStage.CHARGING if self.step is Step.SUBMITTING:
+            case CaptureStage.CHARGING if self.step in (Step.TAKING_OVER, Step.SUBMITTING):
                 self._move(StepEvent.CHARGING)
                 self._deadline = now + _PATIENCE
                 return []
@@ -262,14 +262,14 @@ class Unattended:
         outcome, order = view.outcome, view.order
         if isinstance(outcome, Approved):
             self._move(StepEvent.APPROVED)
-            self._deadline = now + _LONGEST_PROMPT
+            self._deadline = now + LONGEST_PROMPT
             self._choose_places(self.ends.then or self.ends.person)
             return []
         if isinstance(outcome, Declined) and self.step is not Step.WATCHING and self.cards < self.ends.cards:
             self._move(StepEvent.ANOTHER_CARD)
             return self._start(order, now)
         self._move(StepEvent.NOT_PAID)
-        self.why, self._deadline = Why.UNKNOWN, now + _LONGEST_PROMPT
+        self.why, self._deadline = Why.UNKNOWN, now + LONGEST_PROMPT
         if isinstance(outcome, Declined | Failed):
             self.why = Why.DECLINED if isinstance(outcome, Declined) else Why.FAILED
         self._choose_places(self.ends.person or self.ends.then)
@@ -290,47 +290,6 @@ class Unattended:
         except NotNow:
             return []
 
-    # --- the next place ---------------------------------------------------------------------------
-
-    def _choose_places(self, first: Destination | None) -> None:
-        assert self.ends is not None
-        self._places = [each for each in (first, self.ends.otherwise) if each is not None]
-
-    def _go_on(self, now: float) -> list[CallCommand] | None:
-        if self.transfer.active or self.bridge.state is not BridgeState.UP:
-            return None
-        if self._place is _Place.INVITED:
-            self._place = _Place.NONE
-            if self.transfer.result == 200:
-                self._move(StepEvent.SEATED)
-                return self.guide.stop()
-            self._move(StepEvent.PLACE_FAILED)
-            return []
-        if not self._places:
-            if not self._said_goodbye:
-                self._said_goodbye, self._deadline = True, now + _LONGEST_PROMPT
-                return self._say("goodbye")
-            if self._is_speaking(now):
-                return None
-            self._move(StepEvent.NO_PLACE)
-            return self.bridge.leg_gone(Side.AGENT, "form over")
-        self._place = _Place.INVITED
-        invite = self.transfer.go_on(Side.AGENT, self._places.pop(0), now)
-        return [*self._say("transfer"), *invite]
-
-    # --- inside -----------------------------------------------------------------------------------
-
-    def _say(self, name: str) -> list[CallCommand]:
-        form = self.payment.form
-        return self.guide.say((name,), form) if form.prompts else []
-
-    def _is_speaking(self, now: float) -> bool:
-        """Whether the customer still hears what was said last."""
-        return bool(self.guide.playing) and self._deadline is not None and now < self._deadline
-
     def _wait(self, seconds: float, now: float) -> None:
         """A step begins, which takes so many seconds at most."""
         self._since, self._deadline, self._listens = now, now + seconds, False
-
-    def _move(self, event: StepEvent) -> None:
-        self.step = step(STEP_TRANSITIONS, self.step, event)

@@ -13,6 +13,7 @@ class Step(StrEnum):
     NONE = "none"  # the call has no such form
     ANSWERING = "answering"  # our end has answered; the caller's has to be
     STARTING = "starting"  # a payment is asked for; the mask is on its way
+    TAKING_OVER = "taking over"  # the agent hung up; the payment goes on where it stands
     KEYING = "keying"
     CONFIRMING = "confirming"  # all is keyed; the customer confirms the amount
     SUBMITTING = "submitting"  # the payment is being written down, then handed over
@@ -28,6 +29,8 @@ class StepEvent(StrEnum):
     """The events of a form without an agent."""
 
     BEGUN = "call ends in a form"
+    LEFT = "agent hung up during a payment"
+    PASSED_ON = "another agent is called"
     ANSWERED = "call answered"
     COLLECTING = "the customer may key, or keys again"
     READY = "all is keyed"
@@ -63,9 +66,24 @@ _OUTCOMES = {
 }
 
 STEP_TRANSITIONS: Mapping[Step, Mapping[StepEvent, Step]] = {
-    Step.NONE: {StepEvent.BEGUN: Step.ANSWERING, StepEvent.CALL_ENDED: Step.NONE},
+    Step.NONE: {
+        StepEvent.BEGUN: Step.ANSWERING,
+        StepEvent.LEFT: Step.TAKING_OVER,
+        StepEvent.CALL_ENDED: Step.NONE,
+    },
     Step.ANSWERING: {StepEvent.ANSWERED: Step.STARTING, **_END},
     Step.STARTING: {StepEvent.COLLECTING: Step.KEYING, **_TO_A_PERSON, **_END},
+    Step.TAKING_OVER: {
+        StepEvent.PASSED_ON: Step.GOING_ON,
+        StepEvent.COLLECTING: Step.KEYING,
+        StepEvent.READY: Step.CONFIRMING,
+        StepEvent.CHARGING: Step.CHARGING,
+        StepEvent.REFUSED: Step.GOING_ON,
+        StepEvent.STOPPED: Step.GOING_ON,
+        StepEvent.TAKEN_OVER: Step.WATCHING,
+        **_OUTCOMES,
+        **_END,
+    },
     Step.KEYING: {
         StepEvent.COLLECTING: Step.KEYING,
         StepEvent.READY: Step.CONFIRMING,
@@ -109,6 +127,10 @@ STEP_TRANSITIONS: Mapping[Step, Mapping[StepEvent, Step]] = {
         **_END,
     },
     # A call that is with somebody may be transferred into a form once more.
-    Step.DONE: {StepEvent.BEGUN: Step.ANSWERING, StepEvent.CALL_ENDED: Step.DONE},
+    Step.DONE: {
+        StepEvent.BEGUN: Step.ANSWERING,
+        StepEvent.LEFT: Step.TAKING_OVER,
+        StepEvent.CALL_ENDED: Step.DONE,
+    },
     Step.OVER: {StepEvent.CALL_ENDED: Step.OVER},
 }

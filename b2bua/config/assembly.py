@@ -132,6 +132,7 @@ def _rule(name: str, settings: RouteSettings, forms: Mapping[str, CaptureForm]) 
         charging=_charging(settings, forms, split_list(settings.provider)),
         mask=settings.mask or None,
         ends=settings.form_rule(next(iter(forms))),
+        left=settings.rule_without_agent(next(iter(forms))),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -45,12 +46,18 @@ class UnattendedSection(ChargeSection):
     )
     confirm: bool = Field(True, description="yes or no: the customer confirms the amount by a key")
 
+    agent_gone: str = Field(
+        "end",
+        description="what becomes of a customer whose agent hangs up during a payment: end, form (the "
+        "customer goes on without an agent), or TRUNK/NUMBER of another agent",
+    )
+
     @property
     def ends_in_form(self) -> bool:
         """Whether its calls are answered by us."""
         return self.ends_in == "form"
 
-    @field_validator("then", "person", "otherwise")
+    @field_validator("then", "person", "otherwise", "agent_gone")
     @classmethod
     def _is_place(cls, value: str) -> str:
         trunk, slash, number = value.partition("/")
@@ -83,23 +90,33 @@ class UnattendedSection(ChargeSection):
         """Keys that do not fit the others: key and what was expected. `kinds`, `addresses`: the
         trunks there are, and their media_address."""
         places = self.place_trunks()
-        if not self.ends_in_form:
-            return [f"{key}: expected ends_in = form beside it" for key in places]
+        if not self.ends_in_form and self.agent_gone == "end":
+            return [f"{key}: expected ends_in = form beside it, or agent_gone" for key in places]
         faults = [
             f"{key}: {name} is no trunk; expected one of {', '.join(kinds)}"
             for key, name in places.items()
             if name not in kinds
         ]
         if len({addresses[name] for name in places.values() if name in addresses}) > 1:
-            faults.append("then, person, otherwise: expected trunks of one media_address")
+            faults.append("then, person, otherwise, agent_gone: expected trunks of one media_address")
         if self.amount and not self.currency:
             faults.append("currency: expected the currency of amount")
         return faults
 
     def form_rule(self, usual_form: str) -> FormRule | None:
         """How its calls end in a form; None where they go to a trunk."""
-        if not self.ends_in_form:
+        return self._form_rule(usual_form) if self.ends_in_form else None
+
+    def rule_without_agent(self, usual_form: str) -> FormRule | None:
+        """How a payment goes on whose agent hangs up; None where its call ends."""
+        if self.agent_gone == "end":
             return None
+        rule = self._form_rule(usual_form)
+        if self.agent_gone == "form":
+            return rule
+        return replace(rule, then=None, person=_place(self.agent_gone), drives=False)
+
+    def _form_rule(self, usual_form: str) -> FormRule:
         then, person, otherwise = (_place(getattr(self, key)) for key in _PLACES)
         return FormRule(
             form=self.form or usual_form,
@@ -115,7 +132,10 @@ class UnattendedSection(ChargeSection):
 
     def place_trunks(self) -> dict[str, str]:
         """The trunks that it goes on to, by key."""
-        return {key: getattr(self, key).partition("/")[0] for key in _PLACES if getattr(self, key)}
+        named = {key: getattr(self, key) for key in (*_PLACES, "agent_gone") if getattr(self, key)}
+        if self.agent_gone in ("end", "form"):
+            del named["agent_gone"]
+        return {key: value.partition("/")[0] for key, value in named.items()}
 
 
 def _place(text: str) -> NextPlace | None:

@@ -186,4 +186,5 @@ class Plan:
             mask=decision.mask,
             extensions=self.extensions,
             ends=decision.ends,
+            left=decision.left,
         )

@@ -111,6 +111,10 @@ class Capture(Generic[M]):
         """The state of the machine."""
         return self._machine.state
 
+    def watch_wishes(self) -> None:
+        """From now on nobody else is there."""
+        self._wishes.watches = True
+
     @property
     def over(self) -> bool:
         """Whether nothing more can come of it: FINISHED or ABORTED, and wiped."""

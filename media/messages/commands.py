@@ -138,50 +138,53 @@ class AgentKeyed(Command, frozen=True, kw_only=True, tag="agent_keyed"):
         return f"AgentKeyed({self.session})"
 
 
-class ResetCapture(Command, frozen=True, kw_only=True, tag="reset_capture"):
-    """Wipe `field` and all that come after it (all fields where None), and collect again."""
+class CaptureRequest(Command, frozen=True, kw_only=True):
+    """A request to a capture under way."""
 
     capture: CaptureId
+
+
+class ResetCapture(CaptureRequest, frozen=True, kw_only=True, tag="reset_capture"):
+    """Wipe `field` and all that come after it (all fields where None), and collect again."""
+
     field: FieldName | None = None
 
 
-class AskField(Command, frozen=True, kw_only=True, tag="ask_field"):
+class AskField(CaptureRequest, frozen=True, kw_only=True, tag="ask_field"):
     """Collect `field` alone: again, or before its turn; the others stay, and what it had counts
     until it is complete. None: what was asked for again counts as it was, and the form goes on in
     order."""
 
-    capture: CaptureId
     field: FieldName | None = None
 
 
-class SkipField(Command, frozen=True, kw_only=True, tag="skip_field"):
+class SkipField(CaptureRequest, frozen=True, kw_only=True, tag="skip_field"):
     """Go on without this field, which is optional; what it had is wiped."""
 
-    capture: CaptureId
     field: FieldName
 
 
-class SlowKeys(Command, frozen=True, kw_only=True, tag="slow_keys"):
+class SlowKeys(CaptureRequest, frozen=True, kw_only=True, tag="slow_keys"):
     """Count two equal keys that come within 400 ms as one from now on, or as two again. Refused
     where keys come as SIP INFO, or from an rtpengine server."""
 
-    capture: CaptureId
     on: bool
 
 
-class SubmitCapture(Command, frozen=True, kw_only=True, tag="submit_capture"):
+class WatchWishes(CaptureRequest, frozen=True, kw_only=True, tag="watch_wishes"):
+    """From now on nobody else is there: what means no digit comes as `CaptureWished`."""
+
+
+class SubmitCapture(CaptureRequest, frozen=True, kw_only=True, tag="submit_capture"):
     """Spend what was captured on `charge`. Refused unless READY. The outcome comes in a
     `CaptureChanged`."""
 
-    capture: CaptureId
     charge: Charge
 
 
-class CancelCapture(Command, frozen=True, kw_only=True, tag="cancel_capture"):
+class CancelCapture(CaptureRequest, frozen=True, kw_only=True, tag="cancel_capture"):
     """Wipe and stop collecting; the mask stays until `SetMask`. A capture that was submitted cannot
     be cancelled."""
-
-    capture: CaptureId
 
 
 class ResolveCharge(Command, frozen=True, kw_only=True, tag="resolve_charge"):
@@ -250,6 +253,7 @@ AnyCommand = (
     | AskField
     | SkipField
     | SlowKeys
+    | WatchWishes
     | SubmitCapture
     | CancelCapture
     | ResolveCharge

@@ -22,6 +22,7 @@ from media.events import (
     CancelCapture,
     CaptureForm,
     CaptureId,
+    CaptureRequest,
     CaptureState,
     CaptureWished,
     ChargeResolved,
@@ -33,6 +34,7 @@ from media.events import (
     SkipField,
     SlowKeys,
     SubmitCapture,
+    WatchWishes,
 )
 from media.form_description import BadForm
 from media.service.capture_limits import limits_of
@@ -138,11 +140,9 @@ class CaptureDriver:
         running = self._running.get(session)
         return running.capture if running and running.capture.id == capture_id else None
 
-    def obey(
-        self, command: ResetCapture | AskField | SkipField | SlowKeys | SubmitCapture | CancelCapture
-    ) -> str | None:
+    def obey(self, command: CaptureRequest) -> str | None:
         """Why it is not done, where it is not."""
-        if self.find_capture(command.session, command.capture) is None:
+        if (capture := self.find_capture(command.session, command.capture)) is None:
             return "no such capture"
         try:
             match command:
@@ -154,6 +154,8 @@ class CaptureDriver:
                     self.skip(command.session, field)
                 case SlowKeys(on=on):
                     return self._set_slow(command.session, on)
+                case WatchWishes():
+                    capture.watch_wishes()
                 case SubmitCapture(charge=charge):
                     self.submit(command.session, charge)
                 case CancelCapture():
@@ -332,10 +334,8 @@ class CaptureDriver:
         if running.timer is not None:
             running.timer.cancel()
             running.timer = None
-        due = capture.deadline()
-        if due is not None:
-            loop = asyncio.get_running_loop()
-            running.timer = loop.call_at(due, self._expire, running)
+        if (due := capture.deadline()) is not None:
+            running.timer = asyncio.get_running_loop().call_at(due, self._expire, running)
 
     def _stop_keeping(self, session: SessionProtocol) -> None:
         try:

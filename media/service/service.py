@@ -21,8 +21,7 @@ from media.events import (
     AnyAnswer,
     AnyCommand,
     AnyNews,
-    AskField,
-    CancelCapture,
+    CaptureRequest,
     CloseSession,
     Counted,
     CountSessions,
@@ -33,7 +32,6 @@ from media.events import (
     OpenSession,
     PlayPrompt,
     Refused,
-    ResetCapture,
     ResolveCharge,
     SendKey,
     SessionClosed,
@@ -42,11 +40,8 @@ from media.events import (
     SetMask,
     SetRemote,
     Side,
-    SkipField,
-    SlowKeys,
     StartCapture,
     StopPrompt,
-    SubmitCapture,
     WidenSession,
 )
 from media.peer import Peer
@@ -257,7 +252,7 @@ class MediaService:
                 came = session.came if isinstance(session, RelayedSession) else ({}, {})
                 types = {"caller_types": came[0], "agent_types": came[1]}
                 return SessionClosed(serial=command.serial, caller=caller, agent=agent, **types)
-            case ResetCapture() | AskField() | SkipField() | SlowKeys() | SubmitCapture() | CancelCapture():
+            case CaptureRequest():
                 reason = self._captures.obey(command)
         return done if reason is None else Refused(serial=command.serial, reason=reason)
 

@@ -15,7 +15,17 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.benchmark import calling, capacity, leaking, paying, playing, relaying, showing, soaking
+from tests.benchmark import (
+    calling,
+    capacity,
+    leaking,
+    paying,
+    playing,
+    relaying,
+    showing,
+    soaking,
+    unattended,
+)
 from tests.benchmark.machine import ROOT, BenchmarkError, awake, description
 from tests.benchmark.rows import Result, table, write
 from tests.contract.providers import CARD_TAKERS
@@ -47,6 +57,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
     fault = paying.SHORT if short else paying.FaultPlan()
     prompt = playing.SHORT if short else playing.PlayPlan()
     show = showing.SHORT if short else showing.ShowPlan()
+    alone = unattended.SHORT if short else unattended.UnattendedPlan()
     return {
         "relay": Benchmark(
             ("relay_cpu_us_per_packet", "relay_latency_p50_us", "relay_latency_p99_us"),
@@ -101,6 +112,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
             prompt.rounds,
             lambda say: playing.measure(prompt, say=say),
         ),
+        "unattended": Benchmark(unattended.FIGURES, 1, lambda say: unattended.measure(alone, say=say)),
         "soak": Benchmark(("soak_idle_call_kb",), 1, lambda say: soaking.measure(soak, say=say)),
     }
 

@@ -47,7 +47,8 @@ class FormRule:
     `then`: where the call goes after a payment, `person` where it did not come to one, `otherwise`
     where neither answers; None: nowhere. `cards`: how many may be tried; `silences`: how often a
     customer is asked again who keys nothing for `silence` seconds; `confirm`: whether the amount is
-    confirmed by a key.
+    confirmed by a key. `drives`: False: our end takes no payment over, and the call goes on at
+    once.
     """
 
     form: str
@@ -59,6 +60,7 @@ class FormRule:
     silence: float = 12.0
     silences: int = 1
     confirm: bool = True
+    drives: bool = True
 
     def places(self) -> tuple[NextPlace, ...]:
         """Every place that it names."""
@@ -80,6 +82,7 @@ class FormEnd:
     silence: float = 12.0
     silences: int = 1
     confirm: bool = True
+    drives: bool = True
 
     @property
     def first_trunk(self) -> str:

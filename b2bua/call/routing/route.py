@@ -30,7 +30,8 @@ class Route:
     `extensions`: of which agent each is. `max_media`: m-lines that get ports. `ring_time`: seconds;
     RFC 3261 section 16.6 (timer C) asks for more than three minutes of a proxy. `mask`: how its
     customer is masked; None: as the customer's trunk says. `ends`: the call ends in a form;
-    then the one destination is our end.
+    then the one destination is our end. `left`: what becomes of a payment whose agent hangs up;
+    None: the call ends.
     """
 
     near: Side
@@ -45,6 +46,7 @@ class Route:
     mask: MaskPolicy | None = None
     extensions: Mapping[str, str] = field(default_factory=dict)
     ends: FormEnd | None = None
+    left: FormEnd | None = None
 
 
 @dataclass(slots=True)

@@ -92,7 +92,8 @@ class Rule:
     they go on. `mask`: how its customers are masked; None: as their trunk says.
 
     `spread`: the trunks take turns by chance, instead of one after another. `ends`: its calls end
-    in a form, not at a trunk.
+    in a form, not at a trunk. `left`: what becomes of a payment whose agent hangs up; None: its
+    call ends.
     """
 
     name: str
@@ -105,6 +106,7 @@ class Rule:
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
     mask: MaskPolicy | None = None
     ends: FormRule | None = None
+    left: FormRule | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,8 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What becomes of a call. `rule`: the route that decided, "" where there is none. Without
-    destinations it is refused with `code`. `mask`: as in `Rule`. `ends`: it ends in a form; then
-    the one destination is our end."""
+    destinations it is refused with `code`. `mask`, `left`: as in `Rule`. `ends`: it ends in a form;
+    then the one destination is our end."""
 
     rule: str
     destinations: tuple[Destination, ...] = ()
@@ -139,6 +141,7 @@ class Decision:
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
     mask: MaskPolicy | None = None
     ends: FormEnd | None = None
+    left: FormEnd | None = None
 
     def near(self, side: Side) -> Side:
         """The side of the leg that invited us, whose trunk is on `side`: who calls a form is its
@@ -187,10 +190,14 @@ class Router:
                 to.sort(key=lambda _: draw())
             if rule.refuse:
                 return Decision(rule.name, (), rule.refuse)
+            left = None if rule.left is None else self._form_end(rule, rule.left, invited, by, into)
             if rule.ends is not None:
-                return self._end_in_form(rule, rule.ends, invited, by, into)
-            decided = self._decision(rule.name, to, invited, by, into)
-            return replace(decided, charging=rule.charging, mask=rule.mask)
+                end = self._form_end(rule, rule.ends, invited, by, into)
+                ours = Destination(own_trunk(end.form), invited.caller, invited.callee)
+                decided = Decision(rule.name, (ours,), ends=end)
+            else:
+                decided = self._decision(rule.name, to, invited, by, into)
+            return replace(decided, charging=rule.charging, mask=rule.mask, left=left)
         return Decision("")
 
     def _decision(
@@ -204,18 +211,14 @@ class Router:
             trunk, replace(invited.caller, user=write(caller)), replace(invited.callee, user=write(callee))
         )
 
-    def _end_in_form(
-        self, rule: Rule, ends: FormRule, invited: LegInvited, caller: str, callee: str
-    ) -> Decision:
+    def _form_end(self, rule: Rule, ends: FormRule, invited: LegInvited, caller: str, callee: str) -> FormEnd:
         def at(place: NextPlace | None) -> Destination | None:
             if place is None:
                 return None
             found = self._at(place.trunk, invited, caller, place.number or callee)
             return replace(found, callee=Party(found.callee.user)) if place.number else found
 
-        end = FormEnd(
+        return FormEnd(
             rule.name, ends.form, at(ends.then), at(ends.person), at(ends.otherwise), ends.owed,
-            ends.cards, ends.silence, ends.silences, ends.confirm,
+            ends.cards, ends.silence, ends.silences, ends.confirm, ends.drives,
         )  # fmt: skip
-        here = Destination(own_trunk(ends.form), invited.caller, invited.callee)
-        return Decision(rule.name, (here,), charging=rule.charging, mask=rule.mask, ends=end)

@@ -26,6 +26,7 @@ class TransferEvent(StrEnum):
     REPLACED = "INVITE with Replaces"
     JOINED = "REFER that names another call"
     SENT_ON = "form over, call goes on"
+    LEFT = "agent hung up, call goes on"
     ANSWERED = "target answered"
     OFFERED = "re-INVITE sent"
     SEATED = "leg replaced"
@@ -43,6 +44,7 @@ TRANSFER_TRANSITIONS: Mapping[TransferState, Mapping[TransferEvent, TransferStat
         TransferEvent.REPLACED: TransferState.WAITING,
         TransferEvent.JOINED: TransferState.ASKING,
         TransferEvent.SENT_ON: TransferState.INVITING,
+        TransferEvent.LEFT: TransferState.INVITING,
         **_ENDED,
     },
     TransferState.INVITING: {

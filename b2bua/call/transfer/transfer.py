@@ -3,7 +3,7 @@ and its mask go on.
 
 The new leg comes in one of three ways: we invite it, because a leg sent a REFER (RFC 3515); it
 calls us with a Replaces (RFC 3891); or another call of ours lends it (RFC 5589, `leg_loan`). A call
-goes on from a form in the first way, without a REFER: our end is the leg that is replaced.
+goes on from a form in the first way, without a REFER, and our end takes an agent's place so.
 
 Rule 1: every transition is in TRANSFER_TRANSITIONS. A call has one transfer at a time; the next is
         refused with 491.
@@ -81,15 +81,9 @@ class Transfer:
     # --- the beginning ----------------------------------------------------------------------------
 
     def receive_refer(
-        self,
-        side: Side,
-        event: leg.LegReferred,
-        caller: leg.Party,
-        now: float,
-        *,
-        masked: bool,
-        own_trunk: str = "",
-    ) -> list[CallCommand]:
+        self, side: Side, event: leg.LegReferred, caller: leg.Party, now: float, *,
+        masked: bool, own_trunk: str = "",
+    ) -> list[CallCommand]:  # fmt: skip
         """Take a REFER to somebody who is in no call of ours. `own_trunk`: that is our end."""
         code = self._refer_refusal(side, event, masked=masked)
         if code:
@@ -114,10 +108,19 @@ class Transfer:
         """Invite the next place of a call whose form is over, in place of our end."""
         self._begin(TransferEvent.SENT_ON, side, "", now + self.bridge.route.ring_time)
         self.trunk, self.result, self._transferor_gone = to.trunk, None, True
+        return [self._invite(side, to)]
+
+    def _invite(self, side: Side, to: Destination) -> ToReplacement:
         self._offer = self.bridge.offer_answer.offer_to_replacement(side, self._policy)
         carried, left = self.bridge.carried, self.bridge.max_forwards
         invite = leg_command.InviteLeg(to.trunk, to.caller, to.callee, self._offer, left, carried)
-        return [ToReplacement(invite)]
+        return ToReplacement(invite)
+
+    def seat_own_end(self, side: Side, to: Destination, now: float) -> list[CallCommand]:
+        """Our end takes the place of a leg that has just ended."""
+        self._begin(TransferEvent.LEFT, side, "", now + _SETTLE_TIMEOUT)
+        self.trunk, self.result = to.trunk, None
+        return [*self._old_leg_gone(), self._invite(side, to)]
 
     @property
     def _policy(self) -> TrunkPolicy | None:
