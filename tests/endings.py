@@ -98,6 +98,12 @@ def _timer(stage: str) -> Row:
 ENDINGS: dict[str, Row] = {
     "customer hangs up": _ENDED,
     "agent hangs up": _ENDED,
+    "agent hangs up, `agent_gone = form`": (
+        GOES_ON, GOES_ON, Left("ready", "on"), PAID_OVER, CANCELLED_OVER, PAID_OVER,
+    ),
+    "agent hangs up, `agent_gone = TRUNK/NUMBER`": (
+        GOES_ON, GOES_ON, Left("ready", "on"), OPEN, CANCELLED_OVER, PAID_OVER,
+    ),
     "cancel": (CANCELLED_ON, CANCELLED_ON, CANCELLED_ON, _refused(OPEN), _refused(CANCELLED_ON),
     _refused(OPEN)),
     "release": (

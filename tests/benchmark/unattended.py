@@ -236,8 +236,9 @@ class Run:
         try:
             await until(there, "", _PATIENCE)
         except AssertionError:
-            seen = sum(step in each.seen for each in self.payments.values())
-            raise BenchmarkError(f"{seen} of {self._plan.calls} calls came to {step}") from None
+            missing = [each for each in self.payments.values() if step not in each.seen]
+            found = "; ".join(f"{', '.join(each.seen)} ({each.why})" for each in missing[:3])
+            raise BenchmarkError(f"{len(missing)} calls never came to {step}: {found}") from None
 
     # --- what the page sees -----------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ APPROVED, LATE = (
     "37828224631000511397391",
     "4000000000010019#1139739",
 )
+NEXT_DESK = "next"  # of whoever is called next
 _TICK = 0.02
 _HEARD_ON = 25  # packets of audio behind a key, by which it would have come
 
@@ -139,6 +140,14 @@ class PaidCall:
         await until(lambda: new.up and old.ended, "the new agent")
         self.agents.append(new)
 
+    async def passed_on(self) -> None:
+        """The agent hangs up; the next one answers. One call after another: all call one number."""
+        async with self.rig.next_desk:
+            old, new = self.agent, await self.rig.desk(NEXT_DESK)
+            old.hang_up()
+            await until(lambda: new.up, "the next agent")
+            self.agents.append(new)
+
     async def pressed(self, key: str) -> None:
         """Until a key is certainly at the agent's side, if it ever gets there."""
         before, packets = _seen_of(await self.view()), self.agent.packets
@@ -179,6 +188,7 @@ class Rig:
     carrier: Trunk
     pbx: Trunk
     calls: list[PaidCall] = field(default_factory=list)
+    next_desk: asyncio.Lock = field(default_factory=asyncio.Lock)
     _desks: dict[str, Agent] = field(default_factory=dict)
 
     async def desk(self, name: str) -> Agent:

@@ -17,7 +17,7 @@ from tests.complaints import permit_error
 from tests.endings import ENDINGS, Left, walked
 from tests.model.world import PROVOKED
 from tests.stack import until
-from tests.wire.ending_calls import LATE, PaidCall, Rig, rig, without_events
+from tests.wire.ending_calls import LATE, NEXT_DESK, PaidCall, Rig, rig, without_events
 
 DELAY, NEVER_COMES = 2.0, 60.0  # seconds that the late card is charged
 # What one Tonewall is for: rows that do not disturb each other.
@@ -28,6 +28,8 @@ WALKS = (
     ("keying for `capture_timeout`",),
     ("no key for `release_time`",),
     ("customer hangs up", "agent hangs up"),
+    ("agent hangs up, `agent_gone = form`",),
+    ("agent hangs up, `agent_gone = TRUNK/NUMBER`",),
     ("cancel", "release"),
     ("a key is lost", "customer's side drops telephone-event"),
     ("PBX drops telephone-event", "PBX holds"),
@@ -55,6 +57,10 @@ SETTINGS: dict[str, dict[str, dict[str, str]]] = {
     "not submitted for `ready_timeout`": {"media": {"ready_timeout": "1"}},
     "no key for `release_time`": {"general": {"release_time": "2"}},
     "no RTP for `media_timeout`": {"media": {"media_timeout": "2"}},
+    "agent hangs up, `agent_gone = form`": {"route in": {"to": "pbx", "agent_gone": "form", "silence": "60"}},
+    "agent hangs up, `agent_gone = TRUNK/NUMBER`": {
+        "route in": {"to": "pbx", "agent_gone": f"pbx/{NEXT_DESK}"}
+    },
 }
 
 
@@ -67,6 +73,14 @@ async def customer_hangs_up(call: PaidCall) -> None:
 
 async def agent_hangs_up(call: PaidCall) -> None:
     call.agent.hang_up()
+
+
+async def agent_leaves_to_another(call: PaidCall) -> None:
+    """The next agent answers, where one is called."""
+    if call.stage in ("held", "open"):
+        call.agent.hang_up()
+    else:
+        await call.passed_on()
 
 
 async def cancel(call: PaidCall) -> None:
@@ -119,6 +133,8 @@ async def keys_on(call: PaidCall) -> None:
 EACH: dict[str, Callable[[PaidCall], Awaitable[None]]] = {
     "customer hangs up": customer_hangs_up,
     "agent hangs up": agent_hangs_up,
+    "agent hangs up, `agent_gone = form`": agent_hangs_up,
+    "agent hangs up, `agent_gone = TRUNK/NUMBER`": agent_leaves_to_another,
     "cancel": cancel,
     "release": release,
     "keying for `capture_timeout`": keys_on,

@@ -162,6 +162,7 @@ OTHER = {
     ("route", "silence"): "8",
     ("route", "silences"): "2",
     ("route", "confirm"): "no",
+    ("route", "agent_gone"): "pbx/501",
     ("media", "address"): "127.0.0.8",
     ("media", "advertised"): "198.51.100.8",
     ("media", "threads"): "2",
