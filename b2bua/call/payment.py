@@ -44,7 +44,6 @@ from media.events import (
     SlowKeys,
     StartCapture,
     SubmitCapture,
-    WatchWishes,
 )
 from provider_adapters.payment import Approved, Outcome, Unknown
 
@@ -55,7 +54,7 @@ _STAGE_EVENTS = {
     CaptureState.FINISHED: CaptureEvent.SETTLED,
     CaptureState.ABORTED: CaptureEvent.ABORTED,
 }
-_MAX_TAKEN_OVER = 8  # names that are kept
+MAX_TAKEN_OVER = 8  # names that are kept
 _STILL_KEYING = "The customer is still keying; nothing reaches you. Ask for a pause, then release the mask."
 
 
@@ -105,21 +104,11 @@ class Payment(LineMask):
         if self.view is None or (self.settled and not self.masked):
             raise NotNow("There is no payment under way in this call.")
         if self.view.agent != agent:
-            taken = (*self.view.taken_over_by, agent)[-_MAX_TAKEN_OVER:]
+            taken = (*self.view.taken_over_by, agent)[-MAX_TAKEN_OVER:]
             order = self.view.order
             if self.requested is not None and self.view.stage not in {*FINAL, CaptureStage.CHARGING}:
                 order = complete(self.requested, scopes, self.form)
             self.view = msgspec.structs.replace(self.view, agent=agent, taken_over_by=taken, order=order)
-
-    def go_on_alone(self) -> list[CallCommand]:
-        """The agent is gone, and the customer keys on without one."""
-        if self.view is None or not self._open():
-            return []
-        taken = (*self.view.taken_over_by, UNATTENDED)[-_MAX_TAKEN_OVER:]
-        self.view = msgspec.structs.replace(self.view, agent=UNATTENDED, taken_over_by=taken)
-        if self.mask is not MaskState.MASKED:
-            return []  # StartCapture will say so
-        return [ToMedia(WatchWishes(session=self.session, capture=CaptureId(self.view.id)))]
 
     def check_agent(self, agent: str) -> None:
         """Raises NotYours where another agent drives the payment, or has announced one."""

@@ -14,17 +14,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from b2bua.call.command import CallCommand, StartPayment, SubmitPayment, ToDesk
+import msgspec
+
+from b2bua.call.command import CallCommand, StartPayment, SubmitPayment, ToDesk, ToMedia
 from b2bua.call.next_places import LONGEST_PROMPT, NextPlaces
 from b2bua.call.order import Order
 from b2bua.call.owed import find_order
-from b2bua.call.payment import FINAL
+from b2bua.call.payment import FINAL, MAX_TAKEN_OVER
 from b2bua.call.routing.form_end import FormEnd
-from b2bua.call.state import BridgeState
+from b2bua.call.state import BridgeState, MaskState
 from b2bua.call.unattended_states import STEP_TRANSITIONS, Step, StepEvent
 from b2bua.call.unattended_view import UNATTENDED, WHY, UnattendedView, Why
 from b2bua.call.view import CaptureStage, CaptureView, NotNow
-from media.events import FieldProgress, Wish
+from media.events import CaptureId, FieldProgress, WatchWishes, Wish
 from provider_adapters.payment import Approved, Declined, Failed
 
 # Seconds until our own parts have done their work: a payment written down, a mask put on.
@@ -194,7 +196,17 @@ class Unattended(NextPlaces):
         self.capture, self.cards, self._seen = view.id, 1, view.fields
         self._wait(_OWN_TIME, now)
         asks = self.guide.repeat(view, self.payment.form, unheard=False)
-        return [*self.payment.go_on_alone(), *asks]
+        return [*self._drive(view), *asks]
+
+    def _drive(self, view: CaptureView) -> list[CallCommand]:
+        """Nobody else drives the payment from now on."""
+        if self.payment.settled:
+            return []
+        taken = (*view.taken_over_by, UNATTENDED)[-MAX_TAKEN_OVER:]
+        self.payment.view = msgspec.structs.replace(view, agent=UNATTENDED, taken_over_by=taken)
+        if self.payment.mask is not MaskState.MASKED:
+            return []  # StartCapture will say so
+        return [ToMedia(WatchWishes(session=self.payment.session, capture=CaptureId(view.id)))]
 
     def _start(self, order: Order | None, now: float) -> list[CallCommand]:
         self.cards += 1

@@ -93,8 +93,8 @@ class Payment:
 
 
 class Trunk(asyncio.DatagramProtocol):
-    """Carrier or PBX: answers what comes. `answers`: the media port of each call that it takes;
-    `replies`: the final responses that came, by Call-ID."""
+    """Carrier or PBX: answers what comes. `replies`: the final responses that came, by
+    Call-ID. A PBX takes calls on the media ports that it has."""
 
     def __init__(self, ports: Iterator[int] | None = None) -> None:
         self.peer = SipPeer()

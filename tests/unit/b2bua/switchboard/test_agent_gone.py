@@ -29,7 +29,7 @@ from media.events import (
 from provider_adapters.payment import Approved, Declined, Unknown
 from tests.stack import until
 from tests.unit.b2bua.switchboard.exchange import Exchange
-from tests.unit.b2bua.switchboard.test_unattended import APPROVED, FormExchange
+from tests.unit.b2bua.switchboard.form_exchange import APPROVED, FormExchange
 
 ALONE = FormRule("card", NextPlace("pbx", "700"), NextPlace("pbx", "600"), NextPlace("pbx", "800"))
 ANOTHER = FormRule("card", person=NextPlace("pbx", "501"), otherwise=NextPlace("pbx", "800"), drives=False)
