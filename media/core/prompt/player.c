@@ -108,7 +108,19 @@ bool player_admit(struct player *player, uint8_t *packet, size_t length, int cod
         return false;
     }
     put16(packet + 2, leaves_as);
+    if (rtp.ssrc == player->ssrc && rtp_seq_ahead(leaves_as, player->seq) > 0)
+        player->seq = leaves_as;
     return true;
+}
+
+/* The number of our next packet. Where so many others have come since that its track is gone, the
+ * stream goes on all the same: SRTP seals no number twice. */
+static uint16_t next_number(struct player *player) {
+    uint16_t seq, following = (uint16_t)(player->seq + 1);
+    if (!sequence_insert(&player->tracks, player->ssrc, &seq))
+        sequence_pass(&player->tracks, player->ssrc, following, false, &seq);
+    player->seq = seq;
+    return seq;
 }
 
 /* Copies what comes next; silence behind the end. False: there is nothing left. */
@@ -152,9 +164,7 @@ size_t player_next(struct player *player, int64_t now_ms, uint8_t out[PLAYER_PAC
     }
     if (player->play.ducks && coding_of(player) != CODING_G722)
         mix_talk(player, coding_of(player), out + RTP_HEADER);
-    uint16_t seq;
-    if (!sequence_insert(&player->tracks, player->ssrc, &seq)) /* four others have come since */
-        sequence_pass(&player->tracks, player->ssrc, 0, false, &seq);
+    uint16_t seq = next_number(player);
     sequence_count_unsent(&player->tracks, player->ssrc, -1, -PLAYER_OCTETS);
     rtp_put_header(out, &(struct rtp){.type = player->play.type,
                                       .marker = player->marker,

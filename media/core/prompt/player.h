@@ -51,6 +51,7 @@ struct player {
     size_t offset; /* in it */
     bool marker; /* of the next packet */
     uint32_t own, ssrc, timestamp; /* `own`: the SSRC where no other side has sent anything */
+    uint16_t seq; /* the newest number that left under `ssrc` since the play began */
     struct tracks tracks;
     int16_t talk[TALK_ROOM];
     int talked; /* samples in it */

@@ -2,12 +2,14 @@
  * and answers of the decoder.
  *
  * Rule 1: while masked nothing comes to the agent that is an event or redundancy by its type.
- * Rule 2: no packet is longer than was read. */
+ * Rule 2: no packet is longer than was read.
+ * Rule 3: a code of the agent's has digits alone, as many as it may have. */
 #include "harness.h"
 
 #include "relay/clock.h"
 #include "relay/forward.h"
 #include "relay/lock.h"
+#include "relay/playing.h"
 #include "relay/relay_api.h"
 #include "relay/state.h"
 #include "relay/table.h"
@@ -168,6 +170,60 @@ static void key(struct rig *rig, struct script *script) {
          command(rig, (struct command){.kind = COMMAND_SEND_KEY, .key = key}) >= 0);
 }
 
+/* Prompts, and what stops them. */
+static void play(struct rig *rig, struct script *script) {
+    static const uint8_t octets[512] = {0}, TYPES[] = {0, 8, 9, 13};
+    uint8_t how = script_byte(script), coding = how & 3;
+    struct command asked = {.kind = COMMAND_STOP_PLAY, .leg = how >> 2 & 1};
+    if (coding == 3) {
+        MUST(command(rig, asked) >= 0 && command(rig, (struct command){.kind = COMMAND_BARGE_IN}) == 0);
+        return;
+    }
+    struct play given = {.number = how,
+                         .type = TYPES[how >> 3 & 3],
+                         .ducks = how & 32,
+                         .barge_in = how & 64,
+                         .count = 1 + (how >> 7)};
+    for (int i = 0; i < given.count; i++) {
+        given.recordings[i] = recording_new((enum coding)coding, octets, 1 + 2 * (size_t)script_byte(script));
+        MUST(given.recordings[i] != NULL);
+    }
+    asked.kind = COMMAND_PLAY;
+    asked.play = &given;
+    MUST(command(rig, asked) == 0);
+}
+
+/* Keys of the agent's telephone, and slow mode. */
+static void code(struct rig *rig, struct script *script) {
+    uint8_t how = script_byte(script);
+    struct command asked = {.kind = how & 1   ? COMMAND_SET_AGENT_KEYS
+                                    : how & 2 ? COMMAND_SET_SLOW
+                                    : how & 4 ? COMMAND_AGENT_KEY
+                                              : COMMAND_TAKE_CODE,
+                            .stream = STREAM,
+                            .on = how & 0xE0,
+                            .key = {.code = how >> 4}};
+    relay_run(rig->relay, &asked);
+    MUST(asked.result >= 0 && asked.result <= CODE_MAX);
+    for (int i = 0; asked.kind == COMMAND_TAKE_CODE && i < asked.result; i++)
+        MUST(asked.code[i] >= '0' && asked.code[i] <= '9');
+}
+
+/* Time passes, or another asks for something. */
+static void go_on(struct rig *rig, struct script *script) {
+    uint8_t how = script_byte(script);
+    if (how >= 192) {
+        code(rig, script);
+    } else if (how >= 128) {
+        play(rig, script);
+    } else {
+        relay_lock(rig->relay);
+        relay_timers(rig->relay, clock_ms() + how * 4);
+        relay_play_due(rig->relay, clock_ms() + how * 4);
+        relay_unlock(rig->relay);
+    }
+}
+
 int fuzz_relay(const uint8_t *data, size_t size) {
     struct script script = {data, data + size};
     struct rig rig = begun();
@@ -190,7 +246,7 @@ int fuzz_relay(const uint8_t *data, size_t size) {
         else if (what == 14)
             set_types(&rig, script_byte(&script));
         else
-            relay_timers(rig.relay, clock_ms() + script_byte(&script) * 4);
+            go_on(&rig, &script);
         hear(&rig);
         relay_take_notices(rig.relay, notices, 8);
     }

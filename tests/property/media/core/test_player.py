@@ -153,3 +153,20 @@ def test_the_other_side_is_heard_again_within_a_packet_or_two(ms):
     again = leg.left[before:]
     assert len(again) >= 3
     assert {each.payload for each in again} == {bytes([TALK]) * 160}
+
+
+@given(st.integers(5, 12), st.integers(1, 20))
+def test_a_prompt_goes_on_however_many_sources_the_other_side_invents_meanwhile(sources, first):
+    leg = Leg(ducks=False)
+    leg.number = 30_000
+    leg.talk(True)
+    leg.run(200, [0])
+    leg.begin(30)
+    leg.run(20 * first, [0])
+    leg.talk(False)
+    for each in range(2, 2 + sources):
+        leg.ssrc = each
+        leg.send(AUDIO, bytes([TALK]) * 160)
+    leg.run(2_000, [0])
+    stream = [each for each in leg.left if each.ssrc == 1]
+    assert {(b.sequence_number - a.sequence_number) % 0x10000 for a, b in pairwise(stream)} == {1}

@@ -724,6 +724,13 @@ async def test_the_demos_customer_keys_a_card(desk: FakeDesk) -> None:
 # --- the feed, by itself --------------------------------------------------------------------------
 
 
+async def test_more_headers_than_are_compared_are_refused_and_not_left_out(agent: httpx.AsyncClient) -> None:
+    given = {f"header.X-{number}": "1" for number in range(5)}
+    assert_problem(await agent.get("/v1/calls", params=given), 422, "at most 4 headers")
+    del given["header.X-4"]
+    assert (await agent.get("/v1/calls", params=given)).json() == []
+
+
 async def test_a_follower_gets_the_calls_and_then_each_change(desk: FakeDesk) -> None:
     desk.up("c-1")
     desk.up("c-2")
