@@ -66,7 +66,7 @@ class FieldSettings(Section):
     )
     min_age: int = Field(0, ge=0, le=120, description="of a date: years since it at least; 0: any")
     card_numbers: Literal["refuse", "allow"] = Field(
-        "refuse", description="refuse or allow: digits that are a card number, of digits"
+        "refuse", description="refuse or allow: what is a card number, of digits and secret"
     )
 
     @field_validator("label")

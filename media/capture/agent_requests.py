@@ -45,7 +45,8 @@ class AgentRequests(ABC):
 
     def reset_from(self, first: FieldName | None) -> list[Command]:
         """`first` and all fields behind it are to be keyed again; all where None."""
-        wiped = self._whole.from_field(first or self._whole.first)
+        first = self._whole.first_entry(first) if first else self._whole.first
+        wiped = self._whole.from_field(first)
         if self.field is None or self.field in wiped:
             self._run.drain(self._limits.field_pause)
         commands = self._end_asking(not set(self.progress.aside) & set(wiped))

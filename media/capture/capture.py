@@ -159,9 +159,13 @@ class Capture(Generic[M]):
         return self._receive(Asked(field), now)
 
     def skip(self, field: FieldName, now: float) -> list[CaptureChanged]:
-        """Go on without a field. Raises IllegalEvent where it is needed."""
+        """Go on without a field. Raises IllegalEvent where it is needed, or the last that is
+        left."""
         if not any(each.field == field and each.optional for each in self._form.rules):
             raise IllegalEvent(f"the {field.replace('_', ' ')} cannot be skipped in this form")
+        entries = self._form.entries(field)
+        if all(each.skipped or each.field in entries for each in self._machine.progress.values()):
+            raise IllegalEvent("one field of this form is to be keyed")
         return self._receive(Skipped(field), now)
 
     def submit(self, now: float) -> list[CaptureChanged]:

@@ -22,7 +22,6 @@ def digits_check(
     end key; where it has none, by a pause."""
     shortest, longest = described.min_length, described.max_length
     pauses = not form.end_key
-    refuses_cards = field.refuses_cards and field.kind == "digits"
 
     def check(keyed: Keyed) -> Check:
         digits = keyed.digits[field.name]
@@ -33,7 +32,7 @@ def digits_check(
             return ENOUGH if pauses and length >= shortest else INCOMPLETE
         if not _passes(digits, field):
             return refused(FieldReason.DIGITS_CHECK_DIGIT)
-        if refuses_cards and is_card_number(digits):
+        if field.refuses_cards and is_card_number(digits):
             return refused(FieldReason.DIGITS_OF_A_CARD)
         return COMPLETE
 

@@ -41,7 +41,7 @@ class FormField(msgspec.Struct, frozen=True, kw_only=True):
     last digits an agent may see once it is valid. `optional`: the agent may skip it. `confirm`: it
     is keyed twice. `countries`: of an `iban`, ISO 3166-1 alpha-2, the usual one first; `country`:
     the chosen one. `date_format`, `min_age` (in years; 0: any): of a `date`. `refuses_cards`:
-    `digits` that are a card number are refused.
+    `digits` or a `secret` that are a card number are refused.
     """
 
     name: FieldName

@@ -109,3 +109,44 @@ async def test_the_amount_comes_back_with_a_form_that_is_charged(
     await page.get_by_label("What is keyed").select_option("card")
     await expect(page.get_by_label("Amount")).to_be_visible()
     await expect(page.get_by_label("Country of the account")).to_be_hidden()
+
+
+async def test_names_and_labels_are_shown_as_they_are_in_a_form_of_twelve_fields_keyed_twice(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    label = '"><img src=x onerror=alert(1)><b>'
+    names = ("constructor", *(f"field_{number}" for number in range(11)))
+    form = CaptureForm(
+        name="large",
+        fields=tuple(
+            FormField(
+                name=name, kind="digits", min_length=8, max_length=32, last_shown=4, confirm=True,
+                label=label if name == "field_0" else "",
+            )
+            for name in names
+        ),
+        result="deliver",
+        deliver_to="crm",
+    )  # fmt: skip
+    site.forms, desk.forms = [CARD, describe(form)], {"large": form}
+    await site.stop()
+    await site.start()
+    await open_call(page, site, desk)
+    await page.get_by_label("What is keyed").select_option("large")
+    await page.get_by_label("Payment reference").fill("INV-2041")
+    await page.locator("#take").click()
+    await expect(page.locator("#banner-title")).to_have_text("Securing the line")
+    keyed = [each.field for each in describe(form).fields]
+    fields = tuple(FieldProgress(field=name) for name in keyed)
+    desk.change("c-1", masked=True, stage=CaptureStage.COLLECTING, field="constructor", fields=fields)
+    await expect(page.locator("#fields h3")).to_have_count(24)
+    await expect(page.locator("#say-text")).to_contain_text("your constructor")
+    desk.keyed("constructor", 8, complete=True, field="constructor_again")
+    row = page.locator('li[data-field="constructor"]')
+    await expect(row.locator(".dot.keyed")).to_have_count(8)
+    await expect(row.locator(".last")).to_have_count(0)
+    desk.keyed("constructor_again", 8, complete=True, field="field_0", shown={"constructor": "4321"})
+    await expect(row.locator(".last")).to_have_text("4321")
+    await expect(page.locator('li[data-field="field_0"] h3')).to_have_text(label)
+    await expect(page.locator("#say-text")).to_contain_text(label)
+    await expect(page.locator("img[src=x]")).to_have_count(0)

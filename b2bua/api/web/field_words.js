@@ -22,6 +22,7 @@ const DATES = {
   yyyymmdd: "four digits for the year, two for the month, two for the day",
 };
 const FIELD_WORDS = {
+  __proto__: null, // a company's field may be called constructor
   card_number: {
     label: "Card number",
     ask: () => `Please key your card number${thenEnd()}.`,

@@ -95,7 +95,7 @@ function drawDots(shown, described, progress, capture) {
   const { group, last_shown } = described;
   const usual = usualLength(described.field, capture.brand, capture.order.country);
   const isCard = described.kind === "card_number";
-  const last = isCard ? capture.last_four : capture.shown?.[described.field];
+  const last = isCard ? capture.last_four : Object.hasOwn(capture.shown ?? {}, described.field) && capture.shown[described.field];
   const whole = progress.complete && last_shown && last;
   const brand = isCard ? brandName(capture.brand) : "";
   const drawn = [progress.count, progress.complete, brand, last, usual].join();

@@ -9,7 +9,7 @@ import pytest
 from b2bua.call.order import Order
 from b2bua.call.snapshot import restore_call, snapshot_call
 from b2bua.call.view import NotNow
-from media.events import CaptureForm, CaptureState, FormField, StartCapture, SubmitCapture
+from media.events import CaptureForm, CaptureState, FieldProgress, FormField, StartCapture, SubmitCapture
 from tests.call_script import DONE, MASK, Script
 
 MANDATE = CaptureForm(
@@ -74,6 +74,15 @@ def test_fields_are_asked_for_and_skipped_by_the_form_that_is_keyed() -> None:
     ):
         with pytest.raises(NotNow):
             wrong()
+
+
+def test_the_last_field_that_is_left_is_not_skipped() -> None:
+    script = begun()
+    script.media(start_of(script), DONE)
+    iban = FieldProgress(field="iban", complete=True, skipped=True)
+    script.news("c1", CaptureState.COLLECTING, fields=(iban, FieldProgress(field="pin")))
+    with pytest.raises(NotNow, match="one of this form is to be keyed"):
+        script.call.skip_field("pin", script.now)
 
 
 def test_digits_that_are_shown_go_with_a_capture_that_is_aborted() -> None:

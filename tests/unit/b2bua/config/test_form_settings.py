@@ -99,6 +99,11 @@ def test_a_company_makes_fields_of_its_own_and_changes_known_ones(tmp_path: Path
             "[field iban]\ncountries = DE, NL\n",
             "[field iban] countries: expected countries whose IBAN has no",
         ),
+        (
+            "[field iban]\ncountries = DE\n[field payee]\nkind = iban\ncountries = AT\n[form x]\n"
+            f"fields = iban, payee\n{DELIVERED}",
+            "[form x] fields: expected the same countries for each iban",
+        ),
         ("[field iban]\ncountries = Germany\n", "[field iban] countries: expected country codes"),
         ("[field pin]\nlast_shown = 1\n", "[field pin] pin: expected none of its digits"),
         ("[field n]\nmin_length = 6\nmax_length = 6\nlast_shown = 4\n", "[field n] n: expected at most half"),

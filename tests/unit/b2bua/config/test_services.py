@@ -87,21 +87,28 @@ def test_a_service_that_knows_us_by_a_certificate_needs_no_key(tmp_path: Path):
             ("[form card]", "[route]\nprovider = crm\nto = pbx\n[form card]"),
             "[route] provider: crm is a company",
         ),
-        (("[provider]\nurl = https://pay.example.com\napi_key = k\n", ""), None),
+        (
+            ("[provider]\nurl = https://pay.example.com\napi_key = k\n", ""),
+            "[form card] result: expected deliver, since no [provider] section charges cards",
+        ),
         (("deliver_to = crm", "deliver_to = sms"), "[form direct-debit] deliver_to: expected the name"),
         (("deliver_to = crm", "deliver_to = default"), "[form direct-debit] deliver_to: expected the name"),
     ],
 )
 def test_what_does_not_fit_a_service_is_said_at_the_start(
-    tmp_path: Path, changed: tuple[str, str], fault: str | None
+    tmp_path: Path, changed: tuple[str, str], fault: str
 ):
     text = SERVICES.replace(*changed).replace("{more}", "")
-    if fault is None:
-        assert read_services(tmp_path, text).provider_names == ["crm"]
-        return
     with pytest.raises(ConfigError) as caught:
         read_services(tmp_path, text)
     assert fault in str(caught.value)
+
+
+def test_a_company_that_only_delivers_needs_no_payment_provider(tmp_path: Path):
+    text = SERVICES.replace("[provider]\nurl = https://pay.example.com\napi_key = k\n", "").format(more="")
+    assert read_services(tmp_path, text.replace("[form card]\n", "")).provider_names == ["crm"]
+    with pytest.raises(ConfigError, match=r"\[form\] result: expected deliver"):
+        read_services(tmp_path, text[: text.index("[form card]")])
 
 
 def test_a_service_stands_behind_the_payment_providers(tmp_path: Path):

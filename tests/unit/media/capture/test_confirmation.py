@@ -10,6 +10,7 @@ import pytest
 
 from media.capture.form_rules import make_form
 from media.capture.messages import Limits
+from media.capture.transitions import IllegalEvent
 from media.events import CaptureForm, CaptureState, FieldProgress, FieldReason, FormField, card_fields
 from provider_adapters.payment import Approved, Charge, Outcome
 from tests.keying import Customer
@@ -141,6 +142,26 @@ def test_a_field_that_is_reset_loses_its_second_entry() -> None:
     customer.wait(2.0).keys("135790").wait(2.0)
     assert not of(customer, "account_again").complete
     assert customer.capture.changed().field == "account_again"
+
+
+def test_the_second_entry_is_reset_with_the_first() -> None:
+    customer = keying(number(), number("other")).keys("135790").wait(2.0).keys("135790").wait(2.0)
+    customer.capture.reset("account_again", customer.now)
+    assert customer.capture.changed().field == "account"
+    assert page(customer) == bytes(len(page(customer)))
+
+
+def test_one_field_is_keyed_where_all_could_be_skipped() -> None:
+    customer = keying(number(optional=True), number("other", optional=True, confirm=False))
+    customer.capture.skip("account", customer.now)
+    with pytest.raises(IllegalEvent, match="one field of this form is to be keyed"):
+        customer.capture.skip("other", customer.now)
+    customer.keys("246802").wait(1.0)
+    assert customer.capture.state is CaptureState.READY
+    customer.capture.ask("account", customer.now)
+    customer.wait(2.0).keys("135790").wait(2.0).keys("135790").wait(1.0)
+    customer.capture.skip("other", customer.now)
+    assert handed(customer) == {"account": "135790", "other": ""}
 
 
 def test_an_optional_field_is_skipped_with_its_second_entry() -> None:

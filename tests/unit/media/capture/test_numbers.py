@@ -83,6 +83,8 @@ def test_a_card_number_in_the_wrong_field_is_refused_and_wiped() -> None:
     assert progress(customer).reason is FieldReason.DIGITS_OF_A_CARD
     with memoryview(customer.memory) as page:
         assert bytes(page) == bytes(len(page))
+    secret = FormField(name="pin", kind="secret", min_length=4, max_length=19)
+    assert progress(keying(secret).keys(f"{VISA}#")).reason is FieldReason.DIGITS_OF_A_CARD
     allowed = keying(number(min_length=4, max_length=19, refuses_cards=False)).keys(f"{VISA}#")
     assert progress(allowed).complete
 
