@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.charge_settings import ChargeSection
 from b2bua.config.field_settings import KNOWN_FIELDS, field_name
-from b2bua.config.form_settings import FormSettings, find_form_faults
+from b2bua.config.form_settings import find_form_faults
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import Settings, SignallingSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from b2bua.config.values import form_name, split_list, trunk_name
 from b2bua.sip.hop import Transport
-from media.events import FormResult
 from media.form_description import CARD, BadForm
 from media.mask_policy import MaskPolicy
 from media.settings import SHIPPED_PROMPTS, prompt_set
@@ -24,7 +23,6 @@ from provider_adapters.settings import provider_name
 
 # A card is not held for longer, whatever the providers do.
 MAX_CHARGE_TIME = 540.0
-DELIVER: FormResult = "deliver"
 DELIVERY = "delivery"  # the adapter of a company's own service
 
 
@@ -325,12 +323,12 @@ def _services(settings: Settings) -> list[str]:
 def _faults_of_deliveries(settings: Settings) -> list[str]:
     """Forms that are delivered to nobody, and forms that are charged by nobody."""
     targets, forms = _services(settings), settings.signalling.forms
-    charged = [header for header, form in forms.items() if form.result != DELIVER]
-    faults = []
-    if len(targets) == len(settings.providers) and (charged or not forms):
-        header = charged[0] if charged else FormSettings.section
-        faults.append(f"[{header}] result: expected {DELIVER}, since no [provider] section charges cards")
-    return faults + [
+    is_all = len(targets) == len(settings.providers)
+    return [
+        f"[{header}] result: expected deliver, since no [provider] section charges cards"
+        for header, form in forms.items()
+        if is_all and form.result != "deliver"
+    ] + [
         f"[{header}] deliver_to: expected the name of a [provider] section with adapter = {DELIVERY}"
         for header, form in settings.signalling.forms.items()
         if form.deliver_to and form.deliver_to not in targets

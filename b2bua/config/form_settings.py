@@ -137,7 +137,9 @@ def find_form_faults(form: CaptureForm) -> list[str]:
     others = [each.name for each in form.fields if each.kind not in CARD_KINDS]
     faults = []
     if len({each.countries for each in form.fields if each.kind == "iban"}) > 1:
-        faults.append("fields: expected the same countries for each iban, since the agent chooses one for all")
+        faults.append(
+            "fields: expected the same countries for each iban, since the agent chooses one for all"
+        )
     if (form.result == "deliver") != bool(form.deliver_to):
         faults.append("deliver_to: expected with result = deliver, and only there")
     if form.result == "deliver":
