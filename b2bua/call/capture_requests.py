@@ -132,8 +132,9 @@ class CaptureRequests(ABC):
         described = describe(self.payment.form).fields
         if not any(each.optional and each.field == wanted for each in described):
             raise NotNow(f"The {_words(wanted)} is needed in this form.")
-        left = {each.field for each in described if not each.confirms} - self.payment.skipped_fields
-        if left <= {wanted}:
+        view = self.payment.view
+        skipped = {each.field for each in view.fields if each.skipped} if view is not None else set()
+        if all(wanted in (each.field, each.confirms) or each.field in skipped for each in described):
             raise NotNow("All other fields are skipped; one of this form is to be keyed.")
         return self._finish(self.payment.collect(SkipField, wanted), now)
 

@@ -75,11 +75,6 @@ class Payment(LineMask):
         """Whether no outcome is awaited any more."""
         return self.view is None or self.view.stage in FINAL
 
-    @property
-    def skipped_fields(self) -> set[FieldName]:
-        """The fields without which the payment goes on."""
-        return {each.field for each in self.view.fields if each.skipped} if self.view else set()
-
     # --- what the agent asks for; raises NotNow and changes nothing -------------------------------
 
     def start(
