@@ -1,5 +1,6 @@
-"""Writes what agents key on their own telephones into the audit log, as what is requested over the
-API: before it is carried out, and what became of it.
+"""Writes into the audit log what is not requested over the API: codes of agents' telephones, forms
+without an agent, payments that start once their call is answered. Each stands there as a request
+does: before it is carried out, and what became of it.
 
 Rule 1: what starts or charges a payment is not done where the log cannot be written, if the
         settings say so. What ends a payment or a mask, or puts one on, is done all the same.
@@ -10,12 +11,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, Literal
 
 from b2bua.audit.entry import Result
 from b2bua.audit.recorder import NotWritten, Recorder
 from b2bua.call.feature_codes import Feature
-from b2bua.call.view import NoSuchCall, NoSuchPayment, NotNow, NotOffered, NotWell, NotYours
+from b2bua.call.view import NoSuchCall, NoSuchPayment, NotNow, NotOffered, NotWell, NotYours, Repeated
 
 # As the operations of the API are called.
 _OPERATIONS: Final = {
@@ -29,7 +30,8 @@ _OPERATIONS: Final = {
     Feature.LINK: "link_telephone",
 }
 _ALWAYS_DONE: Final = frozenset({Feature.ASK, Feature.PROTECT, Feature.CANCEL, Feature.RELEASE})
-_REFUSED: Final = (NoSuchCall, NoSuchPayment, NotNow, NotOffered, NotWell, NotYours)
+_REFUSED: Final = (NoSuchCall, NoSuchPayment, NotNow, NotOffered, NotWell, NotYours, Repeated)
+By = Literal["telephone", "form", "answer"]
 _UNWRITTEN: Final = "The audit log cannot be written, so this is not done."
 
 
@@ -40,14 +42,14 @@ class CodeAudit:
         self._recorder = recorder
 
     @contextlib.asynccontextmanager
-    async def noted(self, who: str, feature: Feature, call: str) -> AsyncIterator[None]:
-        """Note that this was asked for, then what became of it. Raises NotWell where the log is
-        required and cannot be written."""
+    async def noted(self, who: str, feature: Feature, call: str, by: By = "telephone") -> AsyncIterator[None]:
+        """Note that this was asked for, then what became of it. `by`: the way that it came. Raises
+        NotWell where the log is required and cannot be written."""
         recorder, what = self._recorder, _OPERATIONS.get(feature)
         if recorder is None or what is None:
             yield
             return
-        number, details = 0, {"by": "telephone"}
+        number, details = 0, {"by": str(by)}
         try:
             asked = recorder.entry(who, what, Result.ASKED, call=call, details=details)
             number = await recorder.write(asked)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from b2bua.call.feature_codes import Feature
 from b2bua.call.form_result import order_for_form
 from b2bua.call.order import Order, RequestName
 from b2bua.call.prepared import USUAL_EXPIRES, FindBy, PreparedView, Start
@@ -24,6 +25,7 @@ from b2bua.call.view import (
     PaymentView,
     Repeated,
 )
+from b2bua.switchboard.code_audit import CodeAudit
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.payment_views import timestamp
@@ -40,6 +42,7 @@ class PreparedRequests(ABC):
 
     _context: SwitchboardContext
     _executor: Executor
+    _audit: CodeAudit
 
     @abstractmethod
     async def _start_payment(
@@ -135,9 +138,10 @@ class PreparedRequests(ABC):
         entry = self._context.registry.get(view.call)
         if entry is not None and entry.call.unattended.active:
             return  # the form starts it
-        agent = entry.call.view().agent if entry is not None else ""
+        agent = (entry.call.view().agent if entry is not None else "") or view.agent
         try:
-            await self.start_prepared(view.id, agent or view.agent)
+            async with self._audit.noted(agent, Feature.START, view.call, "answer"):
+                await self.start_prepared(view.id, agent)
         except (NotNow, NotWell, NotOffered, NotYours, Repeated, NoSuchPayment) as error:
             what = type(error).__name__
             log.warning("payment_not_started", what=what, call=view.call, idempotency_key=view.id)

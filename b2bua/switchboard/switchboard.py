@@ -25,6 +25,7 @@ from b2bua.call.view import CallView, PaymentView
 from b2bua.ladder.ladders import Ladders
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordsFault
+from b2bua.switchboard.code_audit import CodeAudit
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
@@ -94,7 +95,10 @@ class Switchboard(PaymentRequests, Handover):
         )  # fmt: skip
         self._executor = Executor(self._context)
         self._features = FeatureKeys(self, self._context, self._executor, plan)
-        desk = UnattendedDesk(self, self._executor, self._context.run_queue, all_payments.prepared)
+        self._audit = CodeAudit(plan.recorder)
+        desk = UnattendedDesk(
+            self, self._executor, self._context.run_queue, all_payments.prepared, self._audit
+        )
         self._context.carry_out = desk.carry_out
         self._counted: Counted | None = None
         self._link_calls()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from b2bua.call.command import StartPayment, SubmitPayment
+from b2bua.call.feature_codes import Feature
 from b2bua.call.leg import LegInvited, LegReferred, Party
 from b2bua.call.order import Order
 from b2bua.call.own_leg import is_own_trunk
@@ -25,6 +26,7 @@ from b2bua.call.view import (
     NotYours,
     Repeated,
 )
+from b2bua.switchboard.code_audit import CodeAudit
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.interfaces import Plan
@@ -78,10 +80,15 @@ class UnattendedDesk:
     """The requests of all calls without an agent. `prepared`: the payments that wait for calls."""
 
     def __init__(
-        self, requests: Requests, executor: Executor, run_queue: RunQueue, prepared: PreparedPayments
+        self,
+        requests: Requests,
+        executor: Executor,
+        run_queue: RunQueue,
+        prepared: PreparedPayments,
+        audit: CodeAudit,
     ) -> None:
         self._requests, self._executor, self._run_queue = requests, executor, run_queue
-        self._prepared = prepared
+        self._prepared, self._audit = prepared, audit
         self._tasks = BackgroundTasks()
 
     def carry_out(self, entry: Entry, request: StartPayment | SubmitPayment) -> None:
@@ -93,16 +100,21 @@ class UnattendedDesk:
         )
 
     async def _request(self, entry: Entry, request: StartPayment | SubmitPayment, payment: str) -> None:
-        call = entry.call.id
-        try:
-            if isinstance(request, SubmitPayment):
-                await self._requests.submit_capture(call, UNATTENDED)
-            elif not request.again and (prepared := self._prepared.of_call(call)):
-                await self._requests.start_prepared(prepared[0].id, UNATTENDED)
-            elif request.order is not None:
-                await self._requests.start_capture(call, request.order, UNATTENDED)
-            else:
+        call, feature, prepared = entry.call.id, Feature.SUBMIT, ""
+        if isinstance(request, StartPayment):
+            bound = [] if request.again else self._prepared.of_call(call)
+            feature, prepared = Feature.START, bound[0].id if bound else ""
+            if request.order is None and not prepared:
                 self._refuse(entry, payment, Why.NOTHING_OWED)
+                return
+        try:
+            async with self._audit.noted(UNATTENDED, feature, call, "form"):
+                if isinstance(request, SubmitPayment):
+                    await self._requests.submit_capture(call, UNATTENDED)
+                elif prepared:
+                    await self._requests.start_prepared(prepared, UNATTENDED)
+                elif request.order is not None:
+                    await self._requests.start_capture(call, request.order, UNATTENDED)
         except NoSuchCall:
             return
         except Repeated as error:

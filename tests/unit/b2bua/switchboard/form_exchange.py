@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from b2bua.call import leg, leg_command
 from b2bua.call.leg import LegId
 from b2bua.call.routing.form_end import FormRule, NextPlace, Owed
@@ -28,8 +30,9 @@ NEAR = LegId("near-0")
 class FormExchange(Exchange):
     """A switchboard whose calls of 500 end in a form; `call_id` is the one call's."""
 
-    def __init__(self, ends: FormRule = ENDS) -> None:
-        super().__init__(rules=[Rule("pay", callee=Pattern.read("500"), ends=ends)])
+    def __init__(self, ends: FormRule = ENDS, recorder: Any = None) -> None:
+        rules = [Rule("pay", callee=Pattern.read("500"), ends=ends)]
+        super().__init__(rules=rules, recorder=recorder)
         self.board._context.forms = {"card": CaptureForm()}
         self.call_id = ""
 

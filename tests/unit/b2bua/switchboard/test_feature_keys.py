@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from b2bua.audit.entry import Entry, Result
-from b2bua.audit.recorder import NotWritten
+from b2bua.audit.entry import Result
 from b2bua.call import leg
 from b2bua.call.agent_phone import Claim
 from b2bua.call.feature_codes import CodeView, Feature
@@ -25,6 +24,7 @@ from media.events import CaptureState, CodeKeyed, Field, FieldProgress, SessionI
 from provider_adapters.payment import Approved
 from tests.stack import until
 from tests.unit.b2bua.switchboard.exchange import Exchange
+from tests.unit.b2bua.switchboard.played_log import Log
 from tonewall.ini import load
 
 ORDER = Order(transaction_id="order-1", amount=700, currency="EUR")
@@ -270,23 +270,6 @@ async def test_no_code_is_in_a_view_or_a_representation() -> None:
     [view] = exchange.board.calls()
     assert claim.code not in repr((view, Claim(id="c", agent="ann"), exchange.board._features.claims))
     assert "4711" not in repr(CodeKeyed(session=SessionId(call), code="4711"))
-
-
-class Log:
-    """A recorder of the audit log."""
-
-    def __init__(self, *, required: bool = False) -> None:
-        self.required, self.is_full = required, False
-        self.entries: list[Entry] = []
-
-    def entry(self, who: str, what: str, result: Result, **more: Any) -> Entry:
-        return Entry(at="", who=who, what=what, result=result, **more)
-
-    async def write(self, entry: Entry) -> int:
-        if self.is_full:
-            raise NotWritten("full")
-        self.entries.append(entry)
-        return len(self.entries)
 
 
 async def test_each_code_is_in_the_audit_log_before_it_is_done_and_with_what_became_of_it() -> None:

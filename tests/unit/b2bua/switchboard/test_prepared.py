@@ -33,6 +33,7 @@ from provider_adapters.payment import Approved
 from tests.call_script import THEIRS
 from tests.stack import until
 from tests.unit.b2bua.switchboard.exchange import AGENT, Exchange
+from tests.unit.b2bua.switchboard.played_log import Log
 
 ORDER = Order(transaction_id="order-2", amount=700, currency="EUR")
 HEADERS = {"carrier": TrunkPolicy(references=("x-order", "user-to-user"))}
@@ -191,6 +192,24 @@ async def test_it_starts_by_itself_where_that_was_asked_for_and_the_agent_of_the
     capture = exchange.board.find_call(call).capture
     assert capture is not None
     assert (capture.id, capture.agent) == (payment.id, "ann")
+
+
+async def test_one_that_starts_by_itself_is_in_the_audit_log_and_waits_where_that_is_required_and_full():
+    log = Log(required=True)
+    log.is_full = True
+    exchange = await an_exchange(extensions={"500": "ann"}, recorder=log)
+    payment = await prepare(exchange, caller="+49301", _start="at_answer")
+    call = exchange.up(caller="+49301")
+    await until(lambda: log.asked > 0, "the log was asked")
+    assert state(await found(exchange, payment)) is PreparedState.BOUND
+    assert exchange.board.find_call(call).capture is None
+    log.is_full = False
+    exchange.board.on_leg_event(LegId("near-0"), leg.LegHungUp("bye"))
+    call = exchange.up("near-1", caller="+49301")
+    await until(lambda: exchange.board.find_call(call).capture is not None, "it started")
+    asked = log.entries[0]
+    assert (asked.who, asked.what, asked.call) == ("ann", "start_payment", call)
+    assert asked.details == {"by": "answer"}
 
 
 async def test_one_that_cannot_start_by_itself_stays_bound_and_says_why():

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from b2bua.audit.entry import Result
 from b2bua.call import leg, leg_command
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.routing.form_end import FormRule, NextPlace
@@ -35,6 +36,7 @@ from media.events import (
 from provider_adapters.payment import Declined, Failed, Outcome, PartiallyApproved, Unknown
 from tests.stack import until
 from tests.unit.b2bua.switchboard.form_exchange import APPROVED, ENDS, NEAR, FormExchange
+from tests.unit.b2bua.switchboard.played_log import Log
 
 
 async def test_no_packet_goes_to_our_end_and_the_next_place_gets_them():
@@ -360,3 +362,37 @@ async def test_without_an_agent_no_tone_is_played():
     exchange.tell(exchange.call_id, CaptureState.FINISHED, outcome=APPROVED)
     assert exchange.said()[-1] == ("approved",)
     assert {each.side for each in exchange.sent(PlayPrompt)} == {Side.CALLER}
+
+
+async def test_what_a_form_starts_and_charges_is_in_the_audit_log_first():
+    log = Log()
+    exchange = FormExchange(recorder=log)
+    await exchange.confirming()
+    exchange.passed += 2
+    exchange.wish(Wish.CONFIRM)
+    await exchange.at("charging")
+    await until(lambda: len(log.entries) == 4, "the last result", 5)
+    assert [(each.who, each.what, each.result, each.of) for each in log.entries] == [
+        ("no agent", "start_payment", Result.ASKED, 0),
+        ("no agent", "start_payment", Result.DONE, 1),
+        ("no agent", "submit_card", Result.ASKED, 0),
+        ("no agent", "submit_card", Result.DONE, 3),
+    ]
+    assert {(each.call, str(each.details)) for each in log.entries} == {(exchange.call_id, "{'by': 'form'}")}
+
+
+async def test_without_a_log_that_is_required_no_form_starts_or_charges_and_a_person_takes_the_call():
+    log = Log(required=True)
+    log.is_full = True
+    exchange = FormExchange(recorder=log)
+    exchange.wire.obeys = True
+    exchange.begins()
+    await exchange.at("going on")
+    assert (exchange.why, exchange.sent(SetMask)) == ("not_started", [])
+    log.is_full = False
+    exchange = FormExchange(recorder=log)
+    await exchange.confirming()
+    log.is_full, exchange.passed = True, exchange.passed + 2
+    exchange.wish(Wish.CONFIRM)
+    await exchange.at("going on")
+    assert (exchange.why, exchange.sent(SubmitCapture)) == ("not_submitted", [])
