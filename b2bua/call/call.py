@@ -124,7 +124,7 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
         if route.destinations:
             call.report.identity.expected(OTHER[route.near], route.destinations[0].callee.user)
         if route.ends is not None:
-            call.unattended.begin(route.ends)
+            call.unattended.begin(route.ends, now)
         commands = call.bridge.receive_invite(invited, now)
         return call, call._finish(commands, now)
 

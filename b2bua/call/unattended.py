@@ -51,6 +51,7 @@ class Unattended(NextPlaces):
     _before: str = ""  # the payment before
     _seen: tuple[FieldProgress, ...] = ()
     _since: float = 0.0  # when this step began
+    _limit: float | None = None  # when the customer has had time enough in all
     _silences: int = 0
     _listens: bool = False  # a prompt is being waited for, once
 
@@ -66,7 +67,8 @@ class Unattended(NextPlaces):
 
     def deadline(self) -> float | None:
         """When `expire` is due."""
-        return self._deadline
+        limit = self._limit if self.step in _KEYED_BY_CUSTOMER else None
+        return min((due for due in (self._deadline, limit) if due is not None), default=None)
 
     def view(self) -> UnattendedView | None:
         """What agents see of it; None for a call that never had such a form."""
@@ -86,11 +88,12 @@ class Unattended(NextPlaces):
         """A transfer is to bring our end into the call. `takes_over`: for an agent who is gone."""
         self._awaited, self._takes_over = ends, takes_over
 
-    def begin(self, ends: FormEnd, *, takes_over: bool = False) -> None:
+    def begin(self, ends: FormEnd, now: float, *, takes_over: bool = False) -> None:
         """Begin a form: our end is one of the call's two, or about to be. `takes_over`: with the
         payment that is under way."""
         self._move(StepEvent.LEFT if takes_over else StepEvent.BEGUN)
         self.ends, self.why, self.capture, self.cards = ends, None, "", 0
+        self._limit = now + ends.time_limit
         self._forget_places()
 
     def call_ended(self) -> None:
@@ -123,6 +126,8 @@ class Unattended(NextPlaces):
 
     def expire(self, now: float) -> list[CallCommand]:
         """Ask a silent customer again, then give the call to a person."""
+        if self.step in _KEYED_BY_CUSTOMER and self._limit is not None and now >= self._limit:
+            return self._to_person(StepEvent.TOO_LONG, Why.TOO_LONG, now)
         if self._deadline is None or now < self._deadline or self.ends is None:
             return []
         self._deadline = None
@@ -154,7 +159,7 @@ class Unattended(NextPlaces):
         if self._awaited is not None and not self.transfer.active:
             awaited, self._awaited = self._awaited, None
             if self.transfer.result == 200 and self.bridge.state is BridgeState.UP:
-                self.begin(awaited, takes_over=self._takes_over)
+                self.begin(awaited, now, takes_over=self._takes_over)
         while self.active and (more := self._advance(now)) is not None:
             commands += more
         return commands

@@ -37,6 +37,7 @@ class StepEvent(StrEnum):
     CONFIRMED = "amount confirmed"
     PERSON_WANTED = "a person asked for"
     SILENT = "nothing keyed for too long"
+    TOO_LONG = "time limit"
     REFUSED = "payment not possible, or nothing owed"
     STOPPED = "payment cancelled or aborted"
     CHARGING = "card handed over"
@@ -55,6 +56,7 @@ _END = {StepEvent.CALL_ENDED: Step.OVER}
 _TO_A_PERSON = {
     StepEvent.PERSON_WANTED: Step.GOING_ON,
     StepEvent.SILENT: Step.GOING_ON,
+    StepEvent.TOO_LONG: Step.GOING_ON,
     StepEvent.REFUSED: Step.GOING_ON,
     StepEvent.STOPPED: Step.GOING_ON,
     StepEvent.TAKEN_OVER: Step.WATCHING,

@@ -20,6 +20,7 @@ class Why(StrEnum):
     NOT_SUBMITTED = "not_submitted"
     PERSON_WANTED = "person_wanted"
     SILENT = "silent"
+    TOO_LONG = "too_long"
     STOPPED = "stopped"
     DECLINED = "declined"
     FAILED = "failed"
@@ -33,6 +34,7 @@ WHY: Final = {
     Why.NOT_SUBMITTED: "The card could not be submitted. Nothing was charged.",
     Why.PERSON_WANTED: "The customer asked for a person. Nothing was charged.",
     Why.SILENT: "The customer keyed nothing for too long. Nothing was charged.",
+    Why.TOO_LONG: "The customer keyed for too long. Nothing was charged.",
     Why.STOPPED: "The payment ended before the card was submitted. Nothing was charged.",
     Why.DECLINED: "The card was declined.",
     Why.FAILED: "The provider could not be reached. Nothing was charged.",

@@ -46,6 +46,13 @@ class UnattendedSection(ChargeSection):
     )
     confirm: bool = Field(True, description="yes or no: the customer confirms the amount by a key")
 
+    time_limit: float = Field(
+        600.0,
+        gt=0,
+        le=7200,
+        description="seconds that the customer has in all until the card is submitted; then a person takes "
+        "the call",
+    )
     agent_gone: str = Field(
         "end",
         description="what becomes of a customer whose agent hangs up during a payment: end, form (the "
@@ -128,6 +135,7 @@ class UnattendedSection(ChargeSection):
             silence=self.silence,
             silences=self.silences,
             confirm=self.confirm,
+            time_limit=self.time_limit,
         )
 
     def place_trunks(self) -> dict[str, str]:

@@ -104,10 +104,11 @@ async def form_call(
     *,
     by_pbx: bool = False,
     headers: dict[str, str] | None = None,
+    prepared: dict[str, Any] | None = None,
     **route: str,
 ) -> AsyncIterator[FormCall]:
     """`more`, `route`: as for `conf`; `by_pbx`: the caller comes through the PBX; `headers`: of the
-    INVITE."""
+    INVITE; `prepared`: a payment that waits for the call."""
     with contextlib.ExitStack() as stack_of, trunk() as pbx, trunk() as carrier:
         async with (
             running(Stack(folder, carrier.port, pbx.port, pairs=20, extra=conf(more, **route))) as stack,
@@ -119,6 +120,8 @@ async def form_call(
             for pair in (customer.media, place):
                 await pair.open()
                 stack_of.callback(pair.close)
+            if prepared is not None:
+                (await stack.api.post("/v1/payments", json=prepared)).raise_for_status()
             text = caller.request("INVITE", body=offer(customer.media.port), **(headers or {}))
             caller.send(text.replace("INVITE sip:bob@", f"INVITE sip:{FORM_NUMBER}@", 1))
             answer = await caller.hear("200")

@@ -48,7 +48,7 @@ class FormRule:
     where neither answers; None: nowhere. `cards`: how many may be tried; `silences`: how often a
     customer is asked again who keys nothing for `silence` seconds; `confirm`: whether the amount is
     confirmed by a key. `drives`: False: our end takes no payment over, and the call goes on at
-    once.
+    once. `time_limit`: seconds until the card has to be submitted, in all.
     """
 
     form: str
@@ -61,6 +61,7 @@ class FormRule:
     silences: int = 1
     confirm: bool = True
     drives: bool = True
+    time_limit: float = 600.0
 
     def places(self) -> tuple[NextPlace, ...]:
         """Every place that it names."""
@@ -83,6 +84,7 @@ class FormEnd:
     silences: int = 1
     confirm: bool = True
     drives: bool = True
+    time_limit: float = 600.0
 
     @property
     def first_trunk(self) -> str:

@@ -221,4 +221,5 @@ class Router:
         return FormEnd(
             rule.name, ends.form, at(ends.then), at(ends.person), at(ends.otherwise), ends.owed,
             ends.cards, ends.silence, ends.silences, ends.confirm, ends.drives,
+            ends.time_limit,
         )  # fmt: skip

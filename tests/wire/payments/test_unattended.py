@@ -119,3 +119,38 @@ async def test_a_customer_without_an_agent_is_spoken_to(tmp_path: Path) -> None:
         await at.hangs_up()
         at.pbx.reply(await at.pbx.hear("BYE"), 200)
         assert events(at.next) == 0
+
+
+async def test_keys_pressed_late_do_not_reach_the_next_place(tmp_path: Path) -> None:
+    """Within the guard time, which each key begins anew."""
+    async with form_call(tmp_path, {"general": {"guard_time": "3"}}) as at:
+        await at.keyed(CANARY.keys)
+        await at.confirmed()
+        await at.step("telling", "going on")
+        await at.customer.key("73")
+        await at.goes_on(NEXT)
+        await at.customer.key("9#")
+        view = await at.stack.call(at.call_id)
+        assert view["masked"]
+        await at.talks()
+        assert events(at.next) == 0
+        await at.stack.unmasked(at.call_id)
+        await at.customer.key("5")  # the mask is off: a menu may be keyed for
+        await until(lambda: events(at.next), "a key at the next place")
+        await at.hangs_up()
+        at.pbx.reply(await at.pbx.hear("BYE"), 200)
+
+
+async def test_a_payment_that_was_prepared_is_the_one_that_is_charged(tmp_path: Path) -> None:
+    order = {"transaction_id": "INV-7", "amount": 777, "currency": "GBP", "find_by": {"reference": "INV-7"}}
+    more = {"carrier": {"reference_headers": "X-Order-Id", "x_headers": "X-Order-Id"}}
+    async with form_call(tmp_path, more, headers={"X_Order_Id": "INV-7"}, prepared=order) as at:
+        view = await at.step("keying")
+        assert view["capture"]["order"]["transaction_id"] == "INV-7"
+        await at.keyed(CANARY.keys)
+        await at.confirmed()
+        await at.goes_on(NEXT)
+        charge = await charged(at.stack, "INV-7")
+        assert (charge["amount"], charge["currency"]) == (777, "GBP")
+        await at.hangs_up()
+        at.pbx.reply(await at.pbx.hear("BYE"), 200)

@@ -163,6 +163,7 @@ OTHER = {
     ("route", "silences"): "2",
     ("route", "confirm"): "no",
     ("route", "agent_gone"): "pbx/501",
+    ("route", "time_limit"): "90",
     ("media", "address"): "127.0.0.8",
     ("media", "advertised"): "198.51.100.8",
     ("media", "threads"): "2",

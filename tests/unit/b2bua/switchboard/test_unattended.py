@@ -178,6 +178,35 @@ async def test_a_customer_who_keys_nothing_is_waited_for_and_then_has_a_person()
     assert exchange.why == "silent"
 
 
+@pytest.mark.parametrize("step", ["keying", "confirming"])
+async def test_a_customer_who_keys_and_clears_for_ever_comes_to_a_person(step: str):
+    exchange = FormExchange()
+    await getattr(exchange, step)()
+    entry = exchange.board._context.registry.get(exchange.call_id)
+    fields = [FieldProgress(field=Field.CARD_NUMBER, count=count) for count in (1, 0)]
+    for number in range(int(ENDS.time_limit / 10)):
+        exchange.tell(exchange.call_id, CaptureState.COLLECTING, fields=(fields[number % 2],))
+        if step == "confirming":
+            exchange.tell(exchange.call_id, CaptureState.READY)
+        exchange.passed += 10
+        assert exchange.step == step
+        exchange.board._executor.step(entry, entry.call.expire)
+    exchange.passed += 10
+    exchange.board._executor.step(entry, entry.call.expire)
+    assert exchange.why == "too_long"
+    assert exchange.invited() == ["600"]
+    assert not exchange.sent(SubmitCapture)
+
+
+async def test_a_charge_has_no_time_limit_of_the_customers():
+    exchange = FormExchange()
+    await exchange.charging()
+    exchange.passed += 2 * ENDS.time_limit
+    entry = exchange.board._context.registry.get(exchange.call_id)
+    exchange.board._executor.step(entry, entry.call.expire)
+    assert exchange.step == "charging"
+
+
 FAR = "far end hangs up"
 STEPS = ["begins", "keying", "confirming", "submitting", "charging", "going_on", "done"]
 ENDINGS: dict[str, Callable[[FormExchange], None]] = {
