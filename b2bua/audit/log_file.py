@@ -1,6 +1,7 @@
 """Appends to an audit log on disk.
 
-Rule 1: an entry is on disk, and the head names it, when `append` returns.
+Rule 1: an entry is on disk, and the head names or announces it, when `append` returns; where
+        `append` raises, it is not.
 Rule 2: a process that dies at any moment leaves a log that can be verified. The next one cuts a
         line that was not finished, and says so in the log.
 Rule 3: one process writes a log; the file `lock` is held by it.
@@ -78,8 +79,9 @@ class LogFile:
             lines.append(self._checkpoint(place, "count" if self._since >= CHECKPOINT_LINES else "time"))
         self._write(lines)
         if self._end >= self._file_bytes:
-            self._write([self._checkpoint(self._place, "file")])
-            self._next_file()
+            with contextlib.suppress(OSError):  # the entries are there; the next ones try it again
+                self._write([self._checkpoint(self._place, "file")])
+                self._next_file()
         return first
 
     def expire(self, before: float) -> int:
@@ -129,7 +131,8 @@ class LogFile:
                 os.ftruncate(self._file, end)
             raise
         self._place, self._end = place, end + sum(len(line) + 1 for line in lines)
-        self._write_head(place, place)
+        with contextlib.suppress(OSError):  # the lines are there, and the head announces them
+            self._write_head(place, place)
 
     def _write_head(self, place: Place, following: Place) -> None:
         fresh = self._directory / f"{HEAD}.new"

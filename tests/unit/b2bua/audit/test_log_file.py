@@ -14,7 +14,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from b2bua.audit import log_file
-from b2bua.audit.chain import MAX_LINE, read_line
+from b2bua.audit.chain import MAX_LINE, Place, read_line
 from b2bua.audit.entry import Entry, Result
 from b2bua.audit.log_file import LogFile, LogTaken
 from b2bua.audit.signing_key import make_key, read_private, read_public
@@ -114,6 +114,37 @@ def test_what_a_full_disk_does_not_take_is_taken_back_and_refused(
             log.append([an_entry()])
     assert numbers(tmp_path) == before
     assert log.append([an_entry()]) == before[-1] + 1
+    log.close()
+    assert verify(tmp_path, KEY.public_key()).findings == []
+
+
+@pytest.mark.parametrize("fails", ["_next_file", "the second head"])
+def test_entries_that_are_there_are_not_refused_where_what_follows_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    log = LogFile(tmp_path, KEY, lambda: AT, file_bytes=1)
+    heads, real = 0, LogFile._write_head
+
+    def full(*_: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    def write_head(self: LogFile, *places: Place) -> None:
+        nonlocal heads
+        heads += 1
+        if heads == 2:
+            full()
+        real(self, *places)
+
+    with monkeypatch.context() as patched:
+        if fails == "_next_file":
+            patched.setattr(LogFile, fails, full)
+        else:
+            patched.setattr(LogFile, "_write_head", write_head)
+        first = log.append([an_entry(call="c-1")])
+    entries = [line for path in log_files(tmp_path) for line in path.read_bytes().splitlines()]
+    assert [read_line(each).number for each in entries if b"c-1" in each] == [first]
+    assert verify(tmp_path, KEY.public_key()).findings == []
+    assert log.append([an_entry()]) > first
     log.close()
     assert verify(tmp_path, KEY.public_key()).findings == []
 
