@@ -95,6 +95,12 @@ def _timer(stage: str) -> Row:
     return (cells[0], cells[1], cells[2], cells[3], NO_CAPTURE, NO_CAPTURE)
 
 
+def _masked_anew() -> Row:
+    """One payment at a time; after it the mask is on for the next."""
+    under_way = (_refused(GOES_ON), _refused(GOES_ON), _refused(Left("ready", "on")), _refused(OPEN))
+    return (*under_way, CANCELLED_ON, Left("finished", "on", "approved", 1))
+
+
 ENDINGS: dict[str, Row] = {
     "customer hangs up": _ENDED,
     "agent hangs up": _ENDED,
@@ -125,6 +131,9 @@ ENDINGS: dict[str, Row] = {
     "PBX drops telephone-event": _UNDISTURBED,
     "PBX holds": _UNDISTURBED,
     "PBX transfers": _UNDISTURBED,
+    "PBX joins with a call to a carrier": _UNDISTURBED,
+    "another payment is started": _masked_anew(),
+    "a payment is announced": _masked_anew(),
     "no RTP for `media_timeout`": _ENDED,
     "media is killed": _ENDED,
     "b2bua is killed": (

@@ -37,6 +37,7 @@ class PlayedLoop(asyncio.SelectorEventLoop):
         self.now = 1_000_000_000.0
         self.alarms: list[asyncio.TimerHandle] = []
         super().__init__()
+        self._clock_resolution = math.ulp(self.now)  # less is nothing beside it
 
     def time(self) -> float:
         return self.now

@@ -45,7 +45,8 @@ The two tables have the result of each way to end a payment, its mask or its cal
   release, or the release time without a key opens it.
 
 "No call record" means that only the killed process knew the call; its payment is in
-`/v1/payments`. The source is `tests/endings.py`; `tests/wire/payments/test_endings.py` walks every
+`/v1/payments`. A call to a carrier is joined with an open line alone: a masked one refuses the
+REFER (603). The source is `tests/endings.py`; `tests/wire/payments/test_endings.py` walks every
 cell that can occur, on a running Tonewall.
 """
 MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (

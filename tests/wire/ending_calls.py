@@ -44,6 +44,8 @@ class PaidCall:
     call_id: str = ""
     payment: str = ""
     silent: bool = False  # neither end sends anything any more
+    consulting: Agent | None = None  # the agent's telephone in another call
+    consulted: Agent | None = None  # whom that call is with
 
     @property
     def agent(self) -> Agent:
@@ -148,6 +150,31 @@ class PaidCall:
             await until(lambda: new.up, "the next agent")
             self.agents.append(new)
 
+    async def consult(self) -> None:
+        """The agent calls somebody at the carrier, who answers."""
+        asks = await self.rig.desk(f"{self.agent.name}-asks")
+        self.consulted = await self.rig.desk(f"{self.agent.name}-asked", self.rig.carrier)
+        asks.dial(self.consulted.name)
+        await until(lambda: asks.up and self.consulted is not None and self.consulted.up, "the other call")
+        self.consulting = asks
+
+    async def join(self) -> str:
+        """Attended: REFER by the PBX, to whom the agent's other call is with; its final answer."""
+        old, asks, consulted = self.agent, self.consulting, self.consulted
+        assert asks is not None
+        assert consulted is not None
+        dialog = asks.dialog
+        assert dialog is not None
+        replaces = f"{dialog.call_id};to-tag={tag_of(dialog.remote)};from-tag={tag_of(dialog.local)}"
+        replaces = replaces.replace("@", "%40").replace(";", "%3B").replace("=", "%3D")
+        asked = old.say("REFER", Refer_To=f"<sip:{consulted.name}@{self.rig.pbx.host}?Replaces={replaces}>")
+        assert asked is not None
+        answered = (await asked.final).what
+        if answered == "202":
+            await until(lambda: old.ended and asks.ended, "the agent to be out of both calls")
+            self.agents.append(consulted)
+        return answered
+
     async def pressed(self, key: str) -> None:
         """Until a key is certainly at the agent's side, if it ever gets there."""
         before, packets = _seen_of(await self.view()), self.agent.packets
@@ -162,7 +189,13 @@ class PaidCall:
     @property
     def leaked(self) -> list[str]:
         """Keys at any agent of this call."""
-        return [seen.key for agent in self.agents for seen in agent.seen]
+        heard = {phone.name: phone.seen for phone in (*self.agents, self.consulted) if phone is not None}
+        return [seen.key for each in heard.values() for seen in each]
+
+
+def tag_of(party: str) -> str:
+    """The tag of a From or To."""
+    return party.partition(";tag=")[2].partition(";")[0]
 
 
 def _seen_of(view: dict[str, Any]) -> object:
@@ -191,8 +224,9 @@ class Rig:
     next_desk: asyncio.Lock = field(default_factory=asyncio.Lock)
     _desks: dict[str, Agent] = field(default_factory=dict)
 
-    async def desk(self, name: str) -> Agent:
-        agent = Agent(self.pbx, name)
+    async def desk(self, name: str, trunk: Trunk | None = None) -> Agent:
+        """A telephone that answers, at the PBX unless elsewhere."""
+        agent = Agent(trunk or self.pbx, name)
         await _open(agent)
         self._desks[name] = agent
         return agent
@@ -273,7 +307,7 @@ async def rig(directory: Path, extra: dict[str, dict[str, str]], delay: float) -
     made = Rig(stack, carrier, pbx)
     for trunk in (carrier, pbx):
         await trunk.open()
-    pbx.on_invite = made.invited
+    pbx.on_invite = carrier.on_invite = made.invited
     ticking = asyncio.create_task(made.tick())
     try:
         async with running(stack):
@@ -284,6 +318,9 @@ async def rig(directory: Path, extra: dict[str, dict[str, str]], delay: float) -
         for call in made.calls:
             for phone in (call.customer, *call.agents):
                 phone.close()
+        for desk in made._desks.values():
+            if not any(desk in call.agents for call in made.calls):
+                desk.close()
         for trunk in (carrier, pbx):
             trunk.close()
 

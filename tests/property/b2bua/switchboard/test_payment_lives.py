@@ -28,7 +28,7 @@ from tests.canary import CANARY
 from tests.played_media import Fate, leg_of
 from tests.whole_payments import GUARD, RELEASE, Payments
 
-RUNS = int(os.environ.get("TONEWALL_PAYMENT_LIVES", "120"))
+RUNS = int(os.environ.get("TONEWALL_PAYMENT_LIVES", "100"))
 SIDES, FIELDS = st.sampled_from(Side), st.sampled_from([None, *Field])
 WHICH = st.integers(0, 1)  # of the two newest calls
 AGENTS = st.sampled_from(["ann", "ann", "ann", "bob"])
