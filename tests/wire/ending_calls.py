@@ -319,7 +319,7 @@ async def rig(directory: Path, extra: dict[str, dict[str, str]], delay: float) -
             for phone in (call.customer, *call.agents):
                 phone.close()
         for desk in made._desks.values():
-            if not any(desk in call.agents for call in made.calls):
+            if not any(desk is each for call in made.calls for each in call.agents):
                 desk.close()
         for trunk in (carrier, pbx):
             trunk.close()
