@@ -96,13 +96,16 @@ class AgentRequests(ABC):
         return [*commands, *(Wipe(each) for each in wiped), Report()]
 
     def contradict(self, field: FieldName, check: Check) -> list[Command]:
-        """A complete field does not fit what was keyed again."""
+        """A complete field does not fit what was keyed again, or behind it. Keys that follow at once
+        are meant for another field than this, which is keyed next: they are drained."""
         assert check.reason is not None
-        entries = self._whole.entries(field)
-        self._clear(entries)
+        entries, begun = self._whole.entries(field), self.field
+        wiped = entries if begun is None or begun in entries else (*entries, begun)
+        self._clear(wiped)
         self.progress.refuse(field, check.reason, 0)
+        self._run.drain(self._limits.field_pause)
         self._go_on()
-        return [*(Wipe(each) for each in entries), Report(FIELD_REASONS[check.reason])]
+        return [*(Wipe(each) for each in wiped), Report(FIELD_REASONS[check.reason])]
 
     def _end_asking(self, take_back: bool) -> list[Command]:
         """The field that is asked for again has its earlier digits, or none."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import pytest
 
+from media.capture.form_rules import make_form
 from media.capture.transitions import IllegalEvent
-from media.events import CaptureState, Field, FieldProgress, FieldReason
+from media.events import CaptureForm, CaptureState, Field, FieldProgress, FieldReason, card_fields
 from tests.keying import Customer
 
 VISA, AMEX = "4111111111111111", "378282246310005"
@@ -130,6 +131,19 @@ def test_a_code_keyed_first_is_refused_by_the_brand_that_comes() -> None:
     customer = ask(Customer(), CODE_).keys(CODE).wait(2.0).keys(f"{AMEX}#").wait(2.0)
     assert of(customer, CODE_).reason is FieldReason.SECURITY_CODE_LENGTH
     assert customer.held == (AMEX, "", "")
+
+
+@pytest.mark.parametrize("behind", ["1", "113", "1139", "11399", "11#", "11*", "1139 (7 s)"])
+def test_keys_behind_what_contradicts_an_earlier_field_are_not_of_that_field(behind: str) -> None:
+    number, expiry, code = card_fields()
+    form = make_form(CaptureForm(fields=(code, number, expiry)))
+    customer = Customer(form=form).keys(f"{CODE} (2 s) {AMEX}{behind}").wait(7.0)
+    refused = of(customer, CODE_)
+    assert (customer.capture.changed().field, refused.count) == (CODE_, 0)
+    assert refused.reason is FieldReason.SECURITY_CODE_LENGTH
+    customer.keys(f"9931 (2 s) {EXPIRY} (2 s)")
+    assert customer.capture.state is CaptureState.READY
+    assert customer.held == ("9931", AMEX, EXPIRY)
 
 
 def test_keys_in_the_air_are_not_of_the_field_that_is_asked_for() -> None:
