@@ -96,8 +96,8 @@ class AgentRequests(ABC):
         return [*commands, *(Wipe(each) for each in wiped), Report()]
 
     def contradict(self, field: FieldName, check: Check) -> list[Command]:
-        """A complete field does not fit what was keyed again, or behind it. Keys that follow at once
-        are meant for another field than this, which is keyed next: they are drained."""
+        """A complete field does not fit what was keyed after it. Keys that follow at once are meant
+        for another field than this, which is keyed next: they are drained."""
         assert check.reason is not None
         entries, begun = self._whole.entries(field), self.field
         wiped = entries if begun is None or begun in entries else (*entries, begun)
