@@ -1,7 +1,8 @@
 /* Plays recordings into one leg, in the RTP stream that its peer receives, without a clock or a
  * socket.
  *
- * Rule 1: the stream goes on: its SSRC, numbers without a gap, rtp_timestamps that never go back.
+ * Rule 1: the stream goes on: its SSRC, numbers without a gap, rtp_timestamps that never go back as
+ *         long as the other side's go on with time.
  * Rule 2: while recordings play, packets of audio leave by our own timer alone, whether the other
  *         side sends any or not. Nothing of what others send or key changes when they leave. */
 #ifndef TONEWALL_PROMPT_PLAYER_H
