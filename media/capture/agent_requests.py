@@ -47,11 +47,20 @@ class AgentRequests(ABC):
         """`first` and all fields behind it are to be keyed again; all where None."""
         first = self._whole.first_entry(first) if first else self._whole.first
         wiped = self._whole.from_field(first)
-        if self.field is None or self.field in wiped:
-            self._run.drain(self._limits.field_pause)
-        commands = self._end_asking(not set(self.progress.aside) & set(wiped))
+        commands: list[Command] = []
+        if self._run.full and self._current() not in wiped:
+            commands += self._complete(self._current())
+        begun = self.field
+        commands += self._end_asking(not set(self.progress.aside) & set(wiped))
         self._clear(wiped)
         self._go_on()
+        if begun is None or begun in wiped or begun != self.field:
+            self._run.drain(self._limits.field_pause)
+        else:
+            self._run.settle()
+        if begun is not None and begun not in (self.field, *wiped) and not self.progress[begun].complete:
+            self._clear((begun,))
+            wiped = (begun, *wiped)
         return [*commands, *(Wipe(field) for field in wiped), Report()]
 
     def ask(self, wanted: FieldName | None) -> list[Command]:

@@ -151,6 +151,20 @@ def test_the_second_entry_is_reset_with_the_first() -> None:
     assert page(customer) == bytes(len(page(customer)))
 
 
+def test_a_reset_behind_a_field_that_was_asked_for_wipes_what_it_has_begun() -> None:
+    plain = [number(name, confirm=False) for name in ("first", "last")]
+    customer = keying(plain[0], number(), plain[1])
+    customer.capture.ask("account", customer.now)
+    customer.wait(2.0).keys("135790135")
+    customer.capture.reset("last", customer.now)
+    assert customer.capture.changed().field == "first"
+    assert of(customer, "account_again").count == 0
+    customer.wait(2.0).keys("1111119").wait(4.0)
+    assert of(customer, "first").rejected == 1
+    customer.keys("111111").wait(2.0).keys("135790").wait(2.0).keys("222222").wait(2.0)
+    assert handed(customer) == {"first": "111111", "account": "135790", "last": "222222"}
+
+
 def test_one_field_is_keyed_where_all_could_be_skipped() -> None:
     customer = keying(number(optional=True), number("other", optional=True, confirm=False))
     customer.capture.skip("account", customer.now)
