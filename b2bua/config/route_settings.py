@@ -67,6 +67,18 @@ class RouteSettings(UnattendedSection):
             raise ValueError("to: expected trunks to go to, or else a code in refuse")
         return self
 
+    def form_faults(self, kinds: Mapping[str, str], addresses: Mapping[str, str]) -> list[str]:
+        """As in UnattendedSection, and what does not fit the trunks of the agents."""
+        faults = UnattendedSection.form_faults(self, kinds, addresses)
+        places = self.place_trunks().values()
+        if self.agent_gone == "end" or not places:
+            return faults
+        named = (*split_list(self.to), *split_list(self.source))
+        agents = [name for name in named if kinds.get(name) == "pbx"]
+        if len({addresses[name] for name in (*agents, *places) if name in addresses}) > 1:
+            faults.append("agent_gone: expected places on trunks with the media_address of the agents'")
+        return faults
+
     def takes_all(self, kinds: Mapping[str, str]) -> bool:
         """Whether every call fits, so that no later route is asked. `kinds`: of each trunk, carrier
         or pbx."""

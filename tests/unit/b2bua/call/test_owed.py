@@ -30,6 +30,13 @@ def test_without_a_header_the_route_says_it_all():
     )
 
 
+@pytest.mark.parametrize("call", ["4929580173642084", "4a929580173642f0", "5c105105a105105100"])
+def test_an_id_of_ours_is_no_card_number_whatever_its_digits(call: str):
+    order = find_order(Owed(4995, "EUR"), NOTHING, call)
+    assert order is not None
+    assert order.transaction_id == call
+
+
 @pytest.mark.parametrize("route", [Owed(), Owed(currency="EUR"), Owed(amount=5)])
 def test_a_route_that_does_not_say_it_all_says_nothing(route: Owed):
     assert find_order(route, NOTHING, CALL) is None

@@ -724,6 +724,18 @@ def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_th
             "[carrier x]\nhost = 192.0.2.9\nform = shoe",
             "[carrier x] form: there is no such form; expected one of card, shop",
         ),
+        (
+            "[route x]\nto = pbx\nagent_gone = nord/501",
+            "[route x] agent_gone: nord is no trunk; expected one of",
+        ),
+        (
+            "[pbx x]\nhost = h\nmedia_address = 192.0.2.77\n[route x]\nto = pbx\nagent_gone = x/501",
+            "[route x] agent_gone: expected places on trunks with the media_address of the agents'",
+        ),
+        (
+            "[route x]\nto = pbx\nthen = pbx/1",
+            "[route x] then: expected ends_in = form beside it",
+        ),
         ("[form x]\nlanguage = Polish!", "[form x] language"),
         ("[form x]\nend_key = star", "[form x] clear_key: expected another key than end_key"),
         ("[agent_group x]\nstatement = X", "[agent_group x] agents: expected names of [api] tokens"),
