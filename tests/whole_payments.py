@@ -203,6 +203,7 @@ class Payments:
         for session in tuple(self.media._sessions):
             self.media._close(session)
         self.keying.clear()
+        self.memories.clear()  # they went with the process
         self.exchange.board.on_media_state(False)
 
     # --- what tests do ----------------------------------------------------------------------------

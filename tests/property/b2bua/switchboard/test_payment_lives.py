@@ -66,8 +66,12 @@ class Lives(RuleBasedStateMachine):
         self.numbers = itertools.count(1)
         self.referrals = itertools.count(1)
 
-    @initialize(begin=st.sampled_from(["up", "announced", "collecting", "ready", "ready", "charging"]))
-    def begin(self, begin: str) -> None:
+    @initialize(
+        begin=st.sampled_from(["up", "announced", "collecting", "ready", "charging", "charging"]),
+        fate=st.one_of(st.just(Fate()), FATES),
+    )
+    def begin(self, begin: str, fate: Fate) -> None:
+        self.next_charge(fate)
         self.dial("carrier")
         if begin == "announced":
             self.agent_asks("announce", "ann", 0, None)
@@ -81,11 +85,24 @@ class Lives(RuleBasedStateMachine):
     # --- what is there ----------------------------------------------------------------------------
 
     def view(self, which: int) -> CallView | None:
-        name = self.calls[-1 - which] if which < len(self.calls) else ""
+        name = self.calls[-1 - which % len(self.calls)] if self.calls else ""
         return next((each for each in self.board.calls() if each.id == name), None)
 
     def order(self) -> Order:
         return Order(transaction_id=f"order-{next(self.numbers)}", amount=1250, currency="EUR")
+
+    @rule(which=WHICH, steps=st.integers(1, 4))
+    def all_goes_well(self, which: int, steps: int) -> None:
+        """What an agent and a customer do who want the same."""
+        for _ in range(steps):
+            call = self.view(which)
+            stage = None if call is None or call.capture is None else call.capture.stage
+            if stage is CaptureStage.COLLECTING:
+                self.customer_keys_everything(which)
+            elif stage is CaptureStage.READY:
+                self.agent_asks("submit", "ann", which, None)
+            elif stage is None or stage in FINAL:
+                self.agent_asks("start", "ann", which, None)
 
     # --- agents -----------------------------------------------------------------------------------
 
@@ -250,7 +267,7 @@ class Lives(RuleBasedStateMachine):
             self.all.wait(0.2)
             self.all.do(self.all.start_media)
 
-    @rule(fate=FATES)
+    @rule(fate=st.one_of(st.just(Fate()), FATES))
     def next_charge(self, fate: Fate) -> None:
         self.all.provider.fate = fate
 
