@@ -11,6 +11,7 @@ from b2bua.doctor.finding import Finding, fault, good, warn
 from tonewall.process import plain_environment
 
 _SECONDS = 300
+_CODECS = "played in G.711 and G.722: a customer in another codec hears none"
 
 
 def check_prompts(settings: Settings) -> list[Finding]:
@@ -22,7 +23,7 @@ def check_prompts(settings: Settings) -> list[Finding]:
     status, lines = examine_prompts(settings)
     wrong = [line for line in lines if not line.endswith(" prompts")]
     if not wrong and not status:
-        return [good("prompts", ", ".join(lines))]
+        return [good("prompts", f"{', '.join(lines)}; {_CODECS}")]
     return [(fault if status else warn)("prompts", line) for line in wrong]
 
 
