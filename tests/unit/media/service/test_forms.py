@@ -22,6 +22,7 @@ from media.events import (
 from media.service.payers import Payers
 from media.service.service import MediaService
 from media.settings import MaskTimes, MediaSettings
+from tests.complaints import permit_error
 from tests.stack import media_ports
 from tests.unit.media.service.b2bua import connected
 
@@ -52,6 +53,7 @@ async def path(tmp_path: Path) -> AsyncIterator[Path]:
 async def test_a_form_that_would_show_too_much_is_refused_and_the_next_one_is_keyed(
     path: Path, fields: tuple[FormField, ...]
 ) -> None:
+    permit_error("form_refused")  # seen where another test has set up the log
     async with connected(path) as b2bua:
         await b2bua.ask(OpenSession(serial=1, session=S, streams=1))
         await b2bua.ask(SetMask(serial=2, session=S, on=True))
