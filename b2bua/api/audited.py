@@ -10,30 +10,16 @@ Rule 2: bodies are not looked at. A call is named by its own id, and a payment t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from b2bua.api.call_routes import loggable
 from b2bua.api.problems import problem
-from b2bua.audit.entry import Result
+from b2bua.audit.entry import ALWAYS_DONE, Result
 from b2bua.audit.recorder import NotWritten, Recorder
 
-# What ends or wipes something, or puts a mask on: never refused because of the log.
-ALWAYS_DONE: Final = frozenset(
-    {
-        "announce_payment",
-        "ask_field",
-        "cancel_payment",
-        "cancel_prepared_payment",
-        "close_claim",
-        "close_link",
-        "release_mask",
-        "reset_fields",
-        "withdraw_payment",
-    }
-)
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 

@@ -7,8 +7,24 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+# What ends or wipes something, or puts a mask on: never refused because of the log.
+ALWAYS_DONE: Final = frozenset(
+    {
+        "announce_payment",
+        "ask_field",
+        "cancel_payment",
+        "cancel_prepared_payment",
+        "close_claim",
+        "close_link",
+        "release_mask",
+        "reset_fields",
+        "withdraw_payment",
+    }
+)
 
 
 class Result(StrEnum):

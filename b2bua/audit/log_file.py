@@ -58,7 +58,13 @@ class LogFile:
             raise LogTaken(f"another process writes the audit log in {directory}") from None
         self._place, self._file, self._end = Place(), -1, 0
         self._since, self._checked_at = 0, now()  # lines, and when, since a checkpoint
-        self._open()
+        try:
+            self._open()
+        except BaseException:  # else the lock of this attempt would refuse every later one
+            for descriptor in (self._file, self._lock):
+                if descriptor >= 0:
+                    os.close(descriptor)
+            raise
 
     @property
     def place(self) -> Place:

@@ -13,7 +13,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final, Literal
 
-from b2bua.audit.entry import Result
+from b2bua.audit.entry import ALWAYS_DONE, Result
 from b2bua.audit.recorder import NotWritten, Recorder
 from b2bua.call.feature_codes import Feature
 from b2bua.call.view import NoSuchCall, NoSuchPayment, NotNow, NotOffered, NotWell, NotYours, Repeated
@@ -29,7 +29,6 @@ _OPERATIONS: Final = {
     Feature.RELEASE: "release_mask",
     Feature.LINK: "link_telephone",
 }
-_ALWAYS_DONE: Final = frozenset({Feature.ASK, Feature.PROTECT, Feature.CANCEL, Feature.RELEASE})
 _REFUSED: Final = (NoSuchCall, NoSuchPayment, NotNow, NotOffered, NotWell, NotYours, Repeated)
 By = Literal["telephone", "form", "answer"]
 _UNWRITTEN: Final = "The audit log cannot be written, so this is not done."
@@ -54,7 +53,7 @@ class CodeAudit:
             asked = recorder.entry(who, what, Result.ASKED, call=call, details=details)
             number = await recorder.write(asked)
         except NotWritten:
-            if recorder.required and feature not in _ALWAYS_DONE:
+            if recorder.required and what not in ALWAYS_DONE:
                 raise NotWell(_UNWRITTEN) from None
         result = Result.FAILED
         try:

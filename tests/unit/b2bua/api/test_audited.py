@@ -16,10 +16,10 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from b2bua.api.audited import ALWAYS_DONE
 from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.audit.chain import read_line
+from b2bua.audit.entry import ALWAYS_DONE
 from b2bua.audit.log_file import LogFile
 from b2bua.audit.recorder import NotWritten, Recorder
 from b2bua.audit.verify import log_files, verify

@@ -149,6 +149,32 @@ def test_entries_that_are_there_are_not_refused_where_what_follows_fails(
     assert verify(tmp_path, KEY.public_key()).findings == []
 
 
+@pytest.mark.parametrize("call", ["write", "fdatasync", "ftruncate"])
+def test_a_log_that_cannot_be_opened_now_is_opened_once_it_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    log = LogFile(tmp_path, KEY, lambda: AT)
+    log.append([an_entry()])
+    log.close()
+    with log_files(tmp_path)[0].open("ab") as file:
+        file.write(b"torn")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    before = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patched:
+        patched.setattr(log_file.os, call, fail)
+        for _ in range(3):
+            with pytest.raises(OSError, match="no space"):
+                LogFile(tmp_path, KEY, lambda: AT)
+    assert len(os.listdir("/proc/self/fd")) == before
+    log = LogFile(tmp_path, KEY, lambda: AT)
+    log.append([an_entry()])
+    log.close()
+    assert verify(tmp_path, KEY.public_key()).findings == []
+
+
 def test_an_entry_that_is_too_long_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     log = LogFile(tmp_path, KEY, lambda: AT)
     with pytest.raises(ValueError, match="limit"):
