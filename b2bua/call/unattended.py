@@ -108,7 +108,7 @@ class Unattended(NextPlaces):
         if capture != self.capture or self.step not in _KEYED_BY_CUSTOMER:
             return []
         if wish is Wish.PERSON:
-            return self._to_person(StepEvent.PERSON_WANTED, Why.PERSON_WANTED, now)
+            return self._to_person(StepEvent.PERSON_WANTED, Why.PERSON_WANTED)
         if self.step is Step.CONFIRMING and now >= self._since + _HABIT:
             return self._submit(now)
         return []
@@ -116,18 +116,18 @@ class Unattended(NextPlaces):
     def refused(self, capture: str, now: float, why: Why | None = None) -> list[CallCommand]:
         """A payment could not be started, or not be submitted: nothing was charged."""
         if self.step is Step.STARTING and not capture:
-            return self._to_person(StepEvent.REFUSED, why or Why.NOT_STARTED, now)
+            return self._to_person(StepEvent.REFUSED, why or Why.NOT_STARTED)
         if self.step is Step.SUBMITTING and capture == self.capture:
             view = self.payment.view
             if view is not None and view.stage is CaptureStage.COLLECTING:
                 return []  # it is keyed again
-            return self._to_person(StepEvent.REFUSED, why or Why.NOT_SUBMITTED, now)
+            return self._to_person(StepEvent.REFUSED, why or Why.NOT_SUBMITTED)
         return []
 
     def expire(self, now: float) -> list[CallCommand]:
         """Ask a silent customer again, then give the call to a person."""
         if self.step in _KEYED_BY_CUSTOMER and self._limit is not None and now >= self._limit:
-            return self._to_person(StepEvent.TOO_LONG, Why.TOO_LONG, now)
+            return self._to_person(StepEvent.TOO_LONG, Why.TOO_LONG)
         if self._deadline is None or now < self._deadline or self.ends is None:
             return []
         self._deadline = None
@@ -145,11 +145,11 @@ class Unattended(NextPlaces):
                 self._deadline = now + _PATIENCE
                 return self._say("charging")
             case Step.KEYING | Step.CONFIRMING:
-                return self._to_person(StepEvent.SILENT, Why.SILENT, now)
+                return self._to_person(StepEvent.SILENT, Why.SILENT)
             case Step.STARTING | Step.TAKING_OVER:
-                return self._to_person(StepEvent.REFUSED, Why.NOT_STARTED, now)
+                return self._to_person(StepEvent.REFUSED, Why.NOT_STARTED)
             case Step.SUBMITTING:
-                return self._to_person(StepEvent.REFUSED, Why.NOT_SUBMITTED, now)
+                return self._to_person(StepEvent.REFUSED, Why.NOT_SUBMITTED)
             case _:
                 return []
 
@@ -259,7 +259,7 @@ class Unattended(NextPlaces):
             case CaptureStage.FINISHED:
                 return self._settled(view, now)
             case CaptureStage.CANCELLED | CaptureStage.ABORTED:
-                return self._to_person(StepEvent.STOPPED, Why.STOPPED, now)
+                return self._to_person(StepEvent.STOPPED, Why.STOPPED)
             case _:
                 return None
 
@@ -292,11 +292,10 @@ class Unattended(NextPlaces):
         self._choose_places(self.ends.person or self.ends.then)
         return []
 
-    def _to_person(self, event: StepEvent, why: Why, now: float) -> list[CallCommand]:
+    def _to_person(self, event: StepEvent, why: Why) -> list[CallCommand]:
         """Give the call to a person; what was keyed is wiped."""
         assert self.ends is not None
         self._move(event)
-        del now
         self.why, self._deadline = why, None
         self._choose_places(self.ends.person or self.ends.then)
         view = self.payment.view

@@ -7,7 +7,7 @@ Rule 1: what a call of such a route may do is all in FormEnd, so that a call und
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 
 from b2bua.call.leg import Party
 
@@ -41,20 +41,17 @@ class NextPlace:
 
 
 @dataclass(frozen=True, slots=True)
-class FormRule:
-    """How a route ends in the form `form`.
+class FormManner:
+    """How the form `form` goes without an agent.
 
-    `then`: where the call goes after a payment, `person` where it did not come to one, `otherwise`
-    where neither answers; None: nowhere. `cards`: how many may be tried; `silences`: how often a
-    customer is asked again who keys nothing for `silence` seconds; `confirm`: whether the amount is
-    confirmed by a key. `drives`: False: our end takes no payment over, and the call goes on at
-    once. `time_limit`: seconds until the card has to be submitted, in all.
+    `cards`: how many may be tried; `silences`: how often a customer is asked again who keys nothing
+    for `silence` seconds; `confirm`: whether the amount is confirmed by a key. `drives`: False: our
+    end takes no payment over, and the call goes on at once. `time_limit`: seconds until the card
+    has to be submitted, in all.
     """
 
     form: str
-    then: NextPlace | None = None
-    person: NextPlace | None = None
-    otherwise: NextPlace | None = None
+    _: KW_ONLY
     owed: Owed = field(default_factory=Owed)
     cards: int = 3
     silence: float = 12.0
@@ -62,6 +59,16 @@ class FormRule:
     confirm: bool = True
     drives: bool = True
     time_limit: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class FormRule(FormManner):
+    """How a route ends in a form. `then`: where the call goes after a payment, `person` where it
+    did not come to one, `otherwise` where neither answers; None: nowhere."""
+
+    then: NextPlace | None = None
+    person: NextPlace | None = None
+    otherwise: NextPlace | None = None
 
     def places(self) -> tuple[NextPlace, ...]:
         """Every place that it names."""
@@ -69,22 +76,14 @@ class FormRule:
 
 
 @dataclass(frozen=True, slots=True)
-class FormEnd:
+class FormEnd(FormManner):
     """The same for one call: the places are written as their trunks want them. `rule`: the name of
     the route."""
 
-    rule: str
-    form: str
     then: Destination | None = None
     person: Destination | None = None
     otherwise: Destination | None = None
-    owed: Owed = field(default_factory=Owed)
-    cards: int = 3
-    silence: float = 12.0
-    silences: int = 1
-    confirm: bool = True
-    drives: bool = True
-    time_limit: float = 600.0
+    rule: str = ""
 
     @property
     def first_trunk(self) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import re2
@@ -19,7 +19,7 @@ import re2
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.leg import LegInvited, Party
 from b2bua.call.own_leg import own_trunk
-from b2bua.call.routing.form_end import Destination, FormEnd, FormRule, NextPlace
+from b2bua.call.routing.form_end import Destination, FormEnd, FormManner, FormRule, NextPlace
 from b2bua.call.routing.numbers import NumberPlan
 from media.events import Side
 from media.mask_policy import MaskPolicy
@@ -218,8 +218,7 @@ class Router:
             found = self._at(place.trunk, invited, caller, place.number or callee)
             return replace(found, callee=Party(found.callee.user)) if place.number else found
 
+        manner = {each.name: getattr(ends, each.name) for each in fields(FormManner)}
         return FormEnd(
-            rule.name, ends.form, at(ends.then), at(ends.person), at(ends.otherwise), ends.owed,
-            ends.cards, ends.silence, ends.silences, ends.confirm, ends.drives,
-            ends.time_limit,
-        )  # fmt: skip
+            then=at(ends.then), person=at(ends.person), otherwise=at(ends.otherwise), rule=rule.name, **manner
+        )

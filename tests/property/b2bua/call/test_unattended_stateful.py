@@ -62,7 +62,7 @@ def at(number: str) -> Destination:
     return Destination("pbx", ANNA, leg.Party(number))
 
 
-ENDS = FormEnd("pay", "card", at("700"), at("600"), at("800"), Owed(4995, "EUR"), cards=2)
+ENDS = FormEnd("card", at("700"), at("600"), at("800"), rule="pay", owed=Owed(4995, "EUR"), cards=2)
 OUTCOMES: tuple[Outcome, ...] = (
     Approved(reference="ch_1"), Declined(reason="expired_card"), Failed(reason="refused"),
     Unknown(reason="timeout"),

@@ -23,7 +23,7 @@ from tests.unit.b2bua.switchboard.exchange import Exchange
 
 APPROVED = Approved(reference="ch_1")
 OWED = Owed(4995, "EUR")
-ENDS = FormRule("card", NextPlace("pbx", "700"), NextPlace("pbx", "600"), NextPlace("pbx", "800"), OWED)
+ENDS = FormRule("card", NextPlace("pbx", "700"), NextPlace("pbx", "600"), NextPlace("pbx", "800"), owed=OWED)
 NEAR = LegId("near-0")
 
 
