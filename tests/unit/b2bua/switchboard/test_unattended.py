@@ -292,7 +292,9 @@ async def test_nothing_starts_in_a_call_that_went_on_to_a_person_meanwhile():
     exchange.passed += 60
     exchange.board._executor.step(entry, entry.call.expire)  # too slow: a person
     await until(lambda: exchange.invited() == ["600"], "the person", 5)
-    await asyncio.sleep(0.05)
+    desk = exchange.board._context.carry_out.__self__
+    await desk._tasks.wait(5)  # until what was asked for is done with
+    assert len(desk._tasks) == 0
     assert not exchange.sent(StartCapture)
 
 
