@@ -42,7 +42,7 @@ async def until(condition: Callable[[], Any], what: str, patience: float = PATIE
         await asyncio.sleep(0.02)
 
 
-FREE_PORTS = 1000  # of each worker
+FREE_PORTS = 500  # of each worker, of eight
 _NUMBERS = itertools.count(os.getpid())
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-# Below Linux's ephemeral range (32768 on), and above what tests.stack gives out: a range for each
-# of seven workers, so that none takes what another was given a moment ago.
-_LOWEST, _EACH, _WORKERS = 25_000, 1_000, 7
+# Above what tests.stack gives out, and below the media ports that a Tonewall takes by default
+# (20000 on): a range for each of eight workers, given out in turn, so that neither another worker
+# nor another peer nor a Tonewall takes what was given a moment ago.
+_LOWEST, _EACH, _WORKERS = 14_000, 750, 8
+_given = os.getpid()
 
 
 async def until(condition: Callable[[], object], what: str, within: float = 10.0) -> None:
@@ -26,12 +27,14 @@ async def until(condition: Callable[[], object], what: str, within: float = 10.0
 
 def free_ports(count: int = 1, address: str = "127.0.0.1") -> int:
     """The first (even) of `count` consecutive ports that are free now, for UDP and TCP."""
+    global _given
     worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
     lowest, highest = _LOWEST + worker * _EACH, _LOWEST + (worker + 1) * _EACH
     if count > _EACH // 2:  # more than a worker has
         lowest, highest = _LOWEST, _LOWEST + _WORKERS * _EACH
     for _ in range(500):
-        first = random.randrange(lowest, highest - count, 2)
+        first = lowest + _given % ((highest - lowest - count) // 2) * 2
+        _given += (count + 1) // 2
         if all(_is_free(address, first + offset) for offset in range(count)):
             return first
     raise RuntimeError(f"no {count} consecutive free ports on {address}")
