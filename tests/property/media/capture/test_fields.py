@@ -176,8 +176,8 @@ def told(customer: Customer) -> str:
 
 
 def shows_more_than_it_may(text: str, meant: Mapping[str, str]) -> bool:
-    """Five digits of a value in a row, forwards: no field shows more than four. Addresses of objects
-    and decimals of times are digits of nobody's."""
+    """Five digits of a value in a row, forwards: no field shows more than four. Addresses of
+    objects and decimals of times are digits of nobody's."""
     runs = re.findall(r"\d{5,}", re.sub(r"0x[0-9a-f]+|\d+\.\d+(e[+-]?\d+)?", "", text))
     parts = {value[at : at + 5] for value in meant.values() for at in range(len(value) - 4)}
     return any(run[at : at + 5] in parts for run in runs for at in range(len(run) - 4))
