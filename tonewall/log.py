@@ -9,13 +9,17 @@ Rule 4: an exception is logged as its type and where it was raised, never its te
         their input.
 Rule 5: a log that cannot be written (a terminal or pipe that closed, a full disk) stops nothing:
         its lines are lost.
+Rule 6: no field is for a telephone number. One that gets into a text all the same is cut to its
+        last two digits.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
 from types import TracebackType
@@ -39,6 +43,18 @@ FIELDS = frozenset(
 )  # fmt: skip
 _MAX_TEXT = 200
 _MAX_NUMBER = 10**11  # the least number of 12 digits; card numbers have 12 to 19 (ISO/IEC 7812-1)
+# Fields whose values are names, in which digits in a row are no telephone number.
+_NAMES = frozenset(
+    {
+        "event", "level", "timestamp", "process", "module", "error", "at",
+        "call", "leg", "trunk", "route", "session", "capture", "stream", "dialog",
+        "peer", "address", "path", "url", "version", "section", "key", "idempotency_key", "reference",
+    }
+)  # fmt: skip
+_NAMED_NUMBER = re.compile(
+    r"(?:(?<=\bphone:)|(?<=\bcaller:)|(?<=\btel:)|(?<=\bsips:)|(?<=\bsip:)|(?=\+))\+?[0-9]{3,}"
+)
+_NUMBER = re.compile(r"[0-9]{7,}")  # the shortest number of a subscriber
 _encoder = msgspec.json.Encoder()
 _loggers: list[structlog.typing.FilteringBoundLogger] = []  # all that were handed out, one a module
 _ErrorInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -55,9 +71,20 @@ def _allow(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> Muta
         if name not in FIELDS or not plain:
             del entry[name]
             dropped += 1
+        elif isinstance(value, str):
+            entry[name] = _without_numbers(name, value)
     if dropped:
         entry["dropped"] = dropped
     return entry
+
+
+def _without_numbers(field: str, text: str) -> str:
+    text = _NAMED_NUMBER.sub(_last_two, text)
+    return text if field in _NAMES else _NUMBER.sub(_last_two, text)
+
+
+def _last_two(found: re.Match[str]) -> str:
+    return f"…{found[0][-2:]}"
 
 
 def _place(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -122,12 +149,25 @@ def configure_log(process: str, level: str = "info", file: TextIO | None = None)
     root = logging.getLogger()
     root.handlers[:] = [_Foreign()]
     root.setLevel(max(number, logging.INFO))
+    logging.captureWarnings(True)
     sys.excepthook = _last_words
+    threading.excepthook = _last_words_of_thread
+    sys.unraisablehook = _unraisable
 
 
 def _last_words(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
     """Instead of Python's traceback, whose last line is the exception's text."""
     log.error("died", exc_info=error)
+
+
+def _last_words_of_thread(died: threading.ExceptHookArgs) -> None:
+    if died.exc_type is not SystemExit:  # which ends a thread quietly
+        log.error("thread_died", exc_info=died.exc_value)
+
+
+def _unraisable(met: sys.UnraisableHookArgs) -> None:
+    """Instead of Python's report, which quotes the exception and the object."""
+    log.error("exception_ignored", exc_info=met.exc_value)
 
 
 def get_logger(module: str) -> structlog.typing.FilteringBoundLogger:

@@ -141,12 +141,13 @@ class PaymentRequests(PreparedRequests, ClaimRequests):
 
     async def take_over_capture(self, call_id: str, agent: str) -> CallView:
         """See CallDesk."""
-        payment = self._entry(call_id).call.payment
+        call = self._entry(call_id).call
+        payment = call.payment
         before = payment.announced_by or (payment.view.agent if payment.view is not None else "")
         group = self._context.charging_of(agent)
         answer = self._request(call_id, lambda call, now: call.take_over_capture(agent, now, group))
         if before != agent:
-            log.warning("payment_taken_over", agent=agent, why=f"from {before}", call=call_id)
+            log.warning("payment_taken_over", agent=agent, why=f"from {before}", call=call.id)
         return answer
 
     async def payment(self, payment_id: str) -> PaymentView:

@@ -140,7 +140,7 @@ class Switchboard(PaymentRequests, Handover):
         entry = Entry(call, {near: leg})
         context.registry.add(entry)
         context.ladders.begin_call(leg, near, event.trunk, call.view())
-        log.info("call", call=call_id, trunk=event.trunk, route=decision.rule, state="invited")
+        log.info("call", call=call.id, trunk=event.trunk, route=decision.rule, state="invited")
         self._executor.execute(entry, commands)
 
     def _begin_replacement(self, leg: LegId, event: LegInvited, replaced: LegId) -> None:

@@ -262,6 +262,40 @@ def test_a_log_call_has_a_constant_event_and_fields_that_are_allowed(module: Mod
             ), where
 
 
+# What holds a telephone number, or a name in SIP that may be one.
+NUMBERED = frozenset(
+    {
+        "caller", "callee", "number", "numbers", "user", "users", "extension", "party", "target", "find_by",
+        "uri", "call_id", "call_ids", "from_", "to", "contact", "contacts", "head", "headers", "body", "data",
+        "reply", "request_uri", "display", "recipient", "phone",
+    }
+)  # fmt: skip
+KEPT_OUT = frozenset({"loggable", "len", "type"})
+
+
+def numbered(value: ast.AST) -> set[str]:
+    """What of a log field's value may be a number."""
+    if isinstance(value, ast.Call) and called(value) in KEPT_OUT:
+        return set()
+    found = {value.id} if isinstance(value, ast.Name) else set[str]()
+    found |= {value.attr} if isinstance(value, ast.Attribute) else set()
+    return (found & NUMBERED).union(*(numbered(child) for child in ast.iter_child_nodes(value)))
+
+
+@pytest.mark.parametrize("value", ["call.caller", "f'x {party.user}'", "call_id", "str(message.head)"])
+def test_the_check_finds_what_logs_a_number(value: str):
+    assert numbered(ast.parse(value, mode="eval"))
+
+
+@every_module
+def test_nothing_that_holds_a_telephone_number_is_logged(module: Module):
+    for node in ast.walk(module.tree):
+        if is_log_call(node):
+            assert isinstance(node, ast.Call)
+            for word in node.keywords:
+                assert not numbered(word.value), f"{module.where}:{node.lineno}: {ast.unparse(word.value)}"
+
+
 @every_module
 def test_loggers_come_from_tonewall_log_alone(module: Module):
     if module.name == "tonewall.log":

@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import sys
+import threading
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -32,12 +34,15 @@ def output() -> Iterator[Output]:
     """Logging as a process of ours sets it up, at debug level; undone afterwards."""
     root = logging.getLogger()
     before = root.handlers[:], root.level, sys.excepthook
+    hooks = threading.excepthook, sys.unraisablehook
     file = Output()
     log.configure_log("test", "debug", file)
     yield file
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
     root.handlers[:], root.level, sys.excepthook = before
+    threading.excepthook, sys.unraisablehook = hooks
+    logging.captureWarnings(False)
     root.setLevel(before[1])
 
 
@@ -151,3 +156,52 @@ def test_a_process_that_dies_says_where_but_not_with_which_words(output: Output)
     entry = output.entry()
     assert (entry["event"], entry["error"]) == ("died", "ValueError")
     assert "at" in entry
+
+
+def test_a_thread_that_dies_and_an_exception_that_nobody_can_catch_are_named_alike(output: Output):
+    class Odd:
+        def __del__(self) -> None:
+            raise ValueError(NUMBER)
+
+    def die() -> None:
+        raise ValueError(NUMBER)
+
+    thread = threading.Thread(target=die, name=NUMBER)
+    thread.start()
+    thread.join()
+    odd = Odd()
+    del odd
+    assert [(entry["event"], entry["error"]) for entry in output.entries()] == [
+        ("thread_died", "ValueError"),
+        ("exception_ignored", "ValueError"),
+    ]
+    assert NUMBER not in output.getvalue()
+
+
+def test_a_warning_is_named_by_its_place_alone(output: Output, capsys: pytest.CaptureFixture[str]):
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logging.captureWarnings(False)
+        logging.captureWarnings(True)
+        warnings.warn(NUMBER, stacklevel=1)
+    assert [entry["what"] for entry in output.entries()] == ["py.warnings"]
+    assert NUMBER not in output.getvalue() + capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "said"),
+    [
+        ("agent", "phone:+4915735980321", "phone:…21"),
+        ("agent", "phone:2001", "phone:…01"),
+        ("agent", "agent-0001", "agent-0001"),
+        ("why", "from phone:441632960147", "from phone:…47"),
+        ("reason", "01632960147 is busy", "…47 is busy"),
+        ("why", "port 5060 is taken", "port 5060 is taken"),
+        ("call", "caller:+441632960147", "caller:…47"),
+        ("call", "c1632960147d", "c1632960147d"),
+        ("peer", "+441632960147", "…47"),
+    ],
+)
+def test_of_a_telephone_number_the_last_two_digits_are_left(output: Output, field: str, text: str, said: str):
+    logger.info("request", **{field: text})
+    assert output.entry()[field] == said
