@@ -140,7 +140,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         asyncio.create_task(_count_sessions(board), name="count"),
     ]
     housekeeping = BackgroundTasks()
-    start_log(audit, settings.audit.retention, housekeeping)
+    start_log(audit, settings.audit, housekeeping)
     housekeeping.start(_prune_payments(board, settings.cdr.retention), "retention")
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     _write_whole(general.directory / "ready.json", msgspec.json.encode(ready))

@@ -6,6 +6,7 @@ Rule 2: a disk that takes none is a fault until it takes one again; each entry t
 Rule 3: nobody waits longer than WAITS for a disk that answers not at all: the entry counts as one
         that is not written, though it may be there later.
 Rule 4: a log that cannot be opened stops no call: it is tried again with each entry.
+Rule 5: what commands handed in is written as its own entries are (b2bua/audit/handed_in.py).
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 from b2bua.audit.entry import Entry, Result, write_time
+from b2bua.audit.handed_in import read_handed_in
 from b2bua.audit.log_file import LogFile, LogTaken
 from b2bua.call.service_view import Fault, Stops
 from tonewall.log import get_logger
@@ -117,6 +120,18 @@ class Recorder:
                     await asyncio.to_thread(self._file.expire, before)
                 except OSError as error:
                     log.error("old_audit_not_deleted", why=error.strerror)
+
+    async def take_handed_in(self, directory: Path) -> None:
+        """Write what commands handed in for the log of this directory; what cannot be written waits
+        there."""
+        try:
+            for path, entry in await asyncio.to_thread(read_handed_in, directory):
+                await self.write(entry)
+                path.unlink()
+        except OSError as error:
+            log.error("audit_entry_not_taken", why=error.strerror)
+        except NotWritten:
+            return  # it is a fault
 
     def close(self) -> None:
         """Take no more entries; `run` writes those that wait, and ends."""

@@ -6,35 +6,53 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable
+from pathlib import Path
 
+from b2bua.audit.handed_in import CommandLog
 from b2bua.audit.log_file import LogFile
 from b2bua.audit.recorder import Recorder
 from b2bua.audit.signing_key import read_private
+from b2bua.config.audit_settings import AuditSettings
 from b2bua.config.settings import SignallingSettings
 from tonewall.tasks import BackgroundTasks
 
 _DAY = 86_400.0  # seconds
 _EXPIRE_INTERVAL = 3600.0  # seconds
+_HANDED_IN_INTERVAL = 1.0  # seconds
 
 
 def build_recorder(settings: SignallingSettings, now: Callable[[], float]) -> Recorder | None:
     """The log, not open yet; None where none is kept. `now`: seconds since the epoch."""
-    directory, key_file = settings.audit.directory, settings.audit.key_file
-    if directory is None or key_file is None:
+    open_log = _opener(settings.audit, now)
+    if open_log is None:
         return None
     return Recorder(
-        lambda: LogFile(directory, read_private(key_file), now),
+        open_log,
         now,
         configuration=digest(settings),
         required=settings.audit.required,
     )
 
 
-def start_log(recorder: Recorder | None, retention: float, tasks: BackgroundTasks) -> None:
-    """Write what comes, and remove files older than so many days; 0: none."""
-    if recorder is not None:
+def build_command_log(settings: AuditSettings, who: str = "") -> CommandLog:
+    """The log as a command notes in it what it does; of the user that runs it, unless `who` is
+    named."""
+    return CommandLog(settings.directory, _opener(settings, time.time), who)
+
+
+def _opener(settings: AuditSettings, now: Callable[[], float]) -> Callable[[], LogFile] | None:
+    directory, key_file = settings.directory, settings.key_file
+    if directory is None or key_file is None:
+        return None
+    return lambda: LogFile(directory, read_private(key_file), now)
+
+
+def start_log(recorder: Recorder | None, settings: AuditSettings, tasks: BackgroundTasks) -> None:
+    """Write what comes and what commands hand in, and remove what is too old."""
+    if recorder is not None and settings.directory is not None:
         tasks.start(recorder.run(), "audit")
-        tasks.start(_expire(recorder, retention), "old audit")
+        tasks.start(_expire(recorder, settings.retention), "old audit")
+        tasks.start(_take_handed_in(recorder, settings.directory), "audit of commands")
 
 
 async def end_log(recorder: Recorder | None) -> None:
@@ -47,6 +65,12 @@ async def _expire(recorder: Recorder, retention: float) -> None:
     while retention:
         await recorder.expire(time.time() - retention * _DAY)
         await asyncio.sleep(_EXPIRE_INTERVAL)
+
+
+async def _take_handed_in(recorder: Recorder, directory: Path) -> None:
+    while True:
+        await recorder.take_handed_in(directory)
+        await asyncio.sleep(_HANDED_IN_INTERVAL)
 
 
 def digest(settings: SignallingSettings) -> str:
