@@ -17,7 +17,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
                   linphone-cli multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood docs prompts explore fuzz model fuzz-core lost-keys sanitize analyze pictures lock image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood docs prompts explore fuzz model fuzz-core lost-keys sanitize analyze pictures lock sbom licences image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -121,9 +121,15 @@ model: build/.setup build/.apt-test  ## Let anything happen to a running Tonewal
 lock:  ## Pin every dependency again, at its newest version that fits
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --upgrade -o requirements/run.lock
-	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --upgrade --extra build --extra test --extra check -o requirements/dev.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --upgrade --extra build --extra test --extra check --extra release -o requirements/dev.lock
 	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | \
 	  $(BIN)/uv pip compile - --universal --generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements/build.lock
+
+sbom: build/.setup  ## What Tonewall consists of, as CycloneDX: build/sbom.json
+	$(BIN)/python -m release.sbom
+
+licences: build/.setup  ## Refuse a package whose licence is not in release/licences.toml
+	$(BIN)/python -m release.licences
 
 image:  ## The container image, with whichever builder is there
 	@command -v docker >/dev/null && docker build -t tonewall . || buildah build -t tonewall .

@@ -10,6 +10,9 @@ from pathlib import Path
 import av
 import pytest
 
+from release.licences import Package, complaints, installed, main, read_table
+from release.lock import read_lock
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -57,3 +60,66 @@ def test_the_image_installs_nothing_without_a_hash() -> None:
         plain = " ".join(each.replace("\\\n", " ").split())
         assert "--require-hashes" in plain or "--no-deps" in plain, plain
         assert "--no-build-isolation" in plain or "pip wheel" not in plain, plain
+
+
+# --- licences of packages -------------------------------------------------------------------------
+
+
+def complained(*packages: Package, passed_on: frozenset[str] = frozenset()) -> list[str]:
+    notice = (ROOT / "NOTICE").read_text()
+    return list(complaints(list(packages), read_table(), passed_on, notice))
+
+
+def test_every_package_here_has_a_licence_that_is_accepted_or_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    main()
+    said = capsys.readouterr().out
+    assert "pjsua2-python" in said
+    assert "GPL-2.0-or-later" in said
+
+
+def test_each_row_of_the_table_is_of_a_package_that_is_locked() -> None:
+    table = read_table()
+    locked = {each.name for each in read_lock(ROOT / "requirements" / "dev.lock")}
+    locked |= {each.name for each in read_lock(ROOT / "requirements" / "run.lock")}
+    assert set(table.told) | set(table.packages) <= locked
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("GPL-3.0-only", "GPL-3.0-only is not accepted"),
+        ("MIT AND GPL-3.0-only", "is not accepted"),
+        ("GPL-3.0-only AND (MIT OR ISC)", "is not accepted"),
+        ("UNKNOWN", "its licence is not known: UNKNOWN"),
+        ("Free for me", "its licence is not known"),
+        ("", "its licence is not known"),
+        ("SSPL-1.0", "SSPL-1.0 is not accepted"),
+    ],
+)
+def test_another_licence_is_refused(said: str, why: str) -> None:
+    (complaint,) = complained(Package("newcomer", "1.0", said))
+    assert complaint.startswith("newcomer: ")
+    assert why in complaint
+
+
+@pytest.mark.parametrize(
+    "said", ["MIT", "MIT License", "GPL-3.0-only OR MIT", "(MIT AND ISC) OR GPL-2.0-only"]
+)
+def test_one_choice_that_is_accepted_is_enough(said: str) -> None:
+    assert complained(Package("newcomer", "1.0", said)) == []
+
+
+def test_a_package_that_is_told_of_may_not_change_its_licence() -> None:
+    assert complained(Package("certifi", "1.0", "MPL-2.0")) == []
+    assert complained(Package("certifi", "1.0", "GPL-3.0-only")) == [
+        "certifi: GPL-3.0-only is not accepted; do without it, or tell what it asks for"
+    ]
+
+
+def test_a_package_that_is_passed_on_and_told_of_is_in_notice() -> None:
+    package = next(each for each in installed() if each.name == "hypothesis")
+    assert complained(package, passed_on=frozenset({"hypothesis"})) == [
+        "hypothesis: it is passed on, and NOTICE does not name it"
+    ]
