@@ -28,6 +28,7 @@ COPY tonewall tonewall
 COPY provider_adapters provider_adapters
 COPY media media
 COPY b2bua b2bua
+COPY docs/leak-report.md docs/
 RUN PATH=/opt/build/bin:$PATH /opt/build/bin/pip wheel --no-cache-dir --disable-pip-version-check --no-deps \
       --no-build-isolation --wheel-dir /wheels . \
  && /opt/tonewall/bin/pip install --no-cache-dir --disable-pip-version-check --no-deps --no-index /wheels/*.whl \

@@ -17,6 +17,7 @@ from rich.table import Table
 from b2bua.api.auth import first_clear_token
 from b2bua.commands import audit as cli_audit
 from b2bua.commands import cdr as cli_cdr
+from b2bua.commands import evidence as cli_evidence
 from b2bua.commands import ladder as cli_ladder
 from b2bua.commands import mcp as cli_mcp
 from b2bua.commands import payments as cli_payments
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_cdr.app, name="cdr")
+app.add_typer(cli_evidence.app, name="evidence")
 app.add_typer(cli_payments.app, name="payments")
 app.add_typer(cli_provider.app, name="provider")
 app.command()(cli_route.route)

@@ -58,29 +58,42 @@ def log_files(directory: Path) -> list[Path]:
 def verify(directory: Path, key: Ed25519PublicKey) -> Report:
     """Every change to the log of this directory that was made without the key. Raises OSError."""
     report = Report()
-    chain = _Chain(report, key)
+    chain = Chain(report, key)
     files = log_files(directory)
     for path in files:
-        for number, line in enumerate(_lines(path), start=1):
+        for number, line in enumerate(read_lines(path), start=1):
             chain.follow(path.name, number, line)
-    chain.end(directory, files[-1].name if files else "")
+    chain.end(files[-1].name if files else "", chain.read_head(head_of(directory)))
     return report
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    """With their line feeds, at most MAX_LINE and one byte of each."""
+def head_of(directory: Path) -> bytes | None:
+    """What stands in the head; None where there is none."""
+    try:
+        return (directory / HEAD).read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def read_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file with their line feeds, at most MAX_LINE and one byte of each."""
     with path.open("rb") as file:
         while line := file.readline(MAX_LINE + 1):
             yield line
 
 
-class _Chain:
+class Chain:
     """The chain as far as it was followed."""
 
     def __init__(self, report: Report, key: Ed25519PublicKey) -> None:
         self._report, self._key = report, key
         self._place: Place | None = None  # None: before the first line
         self._expired: set[str | int] = set()  # up to which lines the log was removed in good order
+
+    @property
+    def number(self) -> int:
+        """The last line that was followed."""
+        return (self._place or Place()).number
 
     def follow(self, file: str, number: int, octets: bytes) -> None:
         """One more line of the file."""
@@ -123,20 +136,19 @@ class _Chain:
             else:
                 self._find(file, number, "the checkpoint is not signed by this key")
 
-    def end(self, directory: Path, file: str) -> None:
-        """Compare the end with the head, and the beginning with what was removed in good order."""
-        place = self._place or Place()
+    def end(self, file: str, head: Head | None) -> None:
+        """Compare the end with the head, where there is one, and the beginning with what was
+        removed in good order."""
         first = self._report.first
         if first > 1 and first - 1 not in self._expired:
             self._find(file, 0, f"it begins at line {first}; {first - 1} lines before it are missing")
-        head = self._head(directory)
-        if head is None:
-            return
-        self._check_end(file, place, head)
+        if head is not None:
+            self.check_end(file, head)
 
-    def _check_end(self, file: str, place: Place, head: Head) -> None:
+    def check_end(self, file: str, head: Head) -> None:
         """The log ends where the head says, or among the lines that were being written as the
         process died; then those are the ones that it announced."""
+        place = self._place or Place()
         if place.number < head.number:
             lost = head.number - place.number
             self._find(file, 0, f"it ends at line {place.number}; {lost} more were written")
@@ -148,12 +160,14 @@ class _Chain:
         elif place.number == head.next_number and place.hash != head.next_hash:
             self._find(file, 0, f"its last line, {place.number}, is not the one that was to be written")
 
-    def _head(self, directory: Path) -> Head | None:
+    def read_head(self, octets: bytes | None) -> Head | None:
+        """The head of the log; None, and a finding, where it is missing or the key did not sign
+        it."""
+        if octets is None:
+            self._find(HEAD, 0, "it is missing, so that nobody knows how long the log was")
+            return None
         try:
-            return read_head((directory / HEAD).read_bytes(), self._key)
-        except FileNotFoundError:
-            if self._place is not None:
-                self._find(HEAD, 0, "it is missing, so that nobody knows how long the log was")
+            return read_head(octets, self._key)
         except ValueError:
             self._find(HEAD, 0, "it is not signed by this key")
         return None

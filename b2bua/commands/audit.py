@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from b2bua.audit.chain import read_line
+from b2bua.audit.excerpt import verify_excerpt
 from b2bua.audit.signing_key import make_key, read_public
 from b2bua.audit.verify import log_files, verify
 from b2bua.commands.configuration import give_up
@@ -41,10 +42,13 @@ def verify_command(
     directory: Directory,
     key: Annotated[Path, typer.Option(help="The public key.")],
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    excerpt: Annotated[
+        bool, typer.Option("--excerpt", help="It is the excerpt of an evidence pack: it may begin later.")
+    ] = False,
 ) -> None:
     """Find every line that was changed, removed, moved or added. Status 1 if there is one."""
     try:
-        report = verify(directory, read_public(key))
+        report = (verify_excerpt if excerpt else verify)(directory, read_public(key))
     except (OSError, ValueError) as error:
         give_up(f"{key if isinstance(error, ValueError) else directory}: {error}")
     if not report.lines:

@@ -1,0 +1,1 @@
+"""The evidence pack for an auditor: what it holds, how it is signed, and how it is verified."""
