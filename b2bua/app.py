@@ -25,6 +25,7 @@ from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
+from b2bua.api.tls import ServerTls, open_tls
 from b2bua.audit.recorder import Recorder
 from b2bua.call.cdr import CallRecord
 from b2bua.config.assembly import (
@@ -101,13 +102,13 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         metrics.observe(record)
         records.put(record)
 
-    audit = build_recorder(settings, time.time)
+    audit, tls = build_recorder(settings, time.time), open_tls(settings.api, general.directory)
     service = _build_service(settings.links)
     policy = LinkPolicy(settings.links.expires, service.send if service is not None else None)
     listener = _build_service(settings.notify)
     notices = NoticePolicy(listener.send if listener is not None else None, settings.notify.chosen)
     board = Switchboard(
-        _build_plan(settings, audit),
+        _build_plan(settings, audit, tls),
         keep_record,
         clock,
         ladders,
@@ -130,10 +131,13 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         idle_time=settings.api.idle_time,
         forms=[describe(each) for each in build_forms(settings).values()],
         audit=audit,
+        trusted_proxies=settings.api.proxies,
     )
     await board.resume_payments()
     await engine.start()
-    api = await serve(app, settings.api.address, settings.api.port, connections=settings.api.connections)
+    api = await serve(
+        app, settings.api.address, settings.api.port, connections=settings.api.connections, tls=tls
+    )
     tasks = [
         asyncio.create_task(media.run(), name="media"),
         asyncio.create_task(reconciler.run(), name="reconciler"),
@@ -239,7 +243,7 @@ async def _count_sessions(board: Switchboard) -> None:
         await asyncio.sleep(_COUNT_INTERVAL)
 
 
-def _build_plan(settings: SignallingSettings, audit: Recorder | None) -> Plan:
+def _build_plan(settings: SignallingSettings, audit: Recorder | None, tls: ServerTls | None) -> Plan:
     return Plan(
         router=build_router(settings),
         limits=trunk_limits(settings),
@@ -251,6 +255,7 @@ def _build_plan(settings: SignallingSettings, audit: Recorder | None) -> Plan:
         agent_charging=agent_charging(settings),
         forms=build_forms(settings),
         audit=audit.fault if audit is not None else lambda: None,
+        certificate=tls.fault if tls is not None else lambda: None,
         recorder=audit,
         extensions=settings.api.agent_of,
         feature_codes=settings.feature_codes.codes(),

@@ -151,7 +151,7 @@ def health(
     # Needed where [api] healthz = no.
     token = os.environ.get(TOKEN, "") or first_clear_token(given)
     try:
-        answer = ask_health(json.loads((where / "ready.json").read_bytes())["api_url"], 2.0, token)
+        answer = ask_health(where, 2.0, token)
     except (OSError, ValueError, KeyError) as error:
         give_up(
             f"not healthy ({type(error).__name__}); is `tonewall run` up? Its log and `tonewall doctor` say "

@@ -19,6 +19,7 @@ from typing import Any
 
 import httpx
 
+from b2bua.api.own_certificate import running_api
 from b2bua.records.export import rows
 from b2bua.records.store import connect, prepare
 from tests.complaints import COMPLAINTS, expect_error, permit_error
@@ -177,7 +178,7 @@ class Stack:
         await self.api.aclose()
         self.api = httpx.AsyncClient(
             base_url=self.api_url, headers={"Authorization": f"Bearer {TOKEN}"}, trust_env=False,
-            timeout=PATIENCE,
+            timeout=PATIENCE, verify=running_api(self.directory / "run") or True,
             # The API closes idle connections: none is used while it may do so.
             limits=httpx.Limits(keepalive_expiry=1.0),
         )  # fmt: skip

@@ -16,3 +16,8 @@ def own_address(value: str) -> str:
     if address.is_unspecified:
         raise ValueError("expected one address of this machine, not the wildcard: it is written into SDP")
     return value
+
+
+def base_url(host: str, port: int, scheme: str = "http") -> str:
+    """Base of the URLs at that address."""
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

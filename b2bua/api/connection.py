@@ -3,6 +3,8 @@
 Rule 1: a connection over the limit is answered with 503 and closed; nothing of it is read.
 Rule 2: a request's headers have HEADERS_TIME seconds from the connection's begin, or from their own
         first octet, however slowly they come; a body has BODY_TIME seconds (hardening.py).
+Rule 3: a certificate that a client has shown is part of the state of its requests. Where our files
+        of authorities or revocations changed since, the connection ends.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from b2bua.api.tls import ServerTls
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -25,12 +28,14 @@ _FULL: Final = (
 
 
 def bounded_protocol(
-    connections: int = CONNECTIONS, headers_time: float = HEADERS_TIME
-) -> type[asyncio.Protocol]:
-    """The protocol class of a server. `connections`: the most at once; `headers_time`: seconds."""
+    connections: int = CONNECTIONS, headers_time: float = HEADERS_TIME, tls: ServerTls | None = None
+) -> type[H11Protocol]:
+    """The protocol class of a server. `connections`: the most at once; `headers_time`: seconds;
+    `tls`: our side of TLS, where there is one before it."""
+    own = tls
 
     class Bounded(_Connection):
-        max_connections, timeout = connections, headers_time
+        max_connections, timeout, tls = connections, headers_time, own
 
     return Bounded
 
@@ -38,10 +43,12 @@ def bounded_protocol(
 class _Connection(H11Protocol):
     max_connections: int
     timeout: float  # seconds for the headers of a request
+    tls: ServerTls | None
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._deadline: asyncio.TimerHandle | None = None
+        self._has_certificate = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -54,10 +61,27 @@ class _Connection(H11Protocol):
             transport.write(_FULL)
             transport.close()
             return
+        self._take_certificate(transport)
         self._expect_headers()
+
+    def _take_certificate(self, transport: asyncio.Transport) -> None:
+        secured = transport.get_extra_info("ssl_object")
+        certificate = secured.getpeercert(binary_form=True) if secured is not None else None
+        if certificate:
+            self._has_certificate = True
+            self.app_state = {**self.app_state, "certificate": certificate}
+
+    def _is_outdated(self) -> bool:
+        """Whether a client's certificate was verified by other files than those in force."""
+        if not self._has_certificate or self.tls is None:
+            return False
+        return self.transport.get_extra_info("sslcontext") is not self.tls.context()
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
+            return
+        if self._is_outdated():
+            self.transport.abort()
             return
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:

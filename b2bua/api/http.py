@@ -20,6 +20,7 @@ from b2bua.api.capture_routes import capture_routes, mask_routes
 from b2bua.api.claim_routes import claim_routes
 from b2bua.api.demo import Demo, demo_routes
 from b2bua.api.follow_up_routes import follow_up_routes
+from b2bua.api.forwarded import Forwarded, Network
 from b2bua.api.hardening import Harden, security_headers
 from b2bua.api.ladder import ladder_routes
 from b2bua.api.link_routes import link_routes
@@ -67,6 +68,7 @@ def create_app(
     idle_time: float = 900.0,
     forms: Sequence[FormDescription] = (CARD,),
     audit: Recorder | None = None,
+    trusted_proxies: Sequence[Network] = (),
 ) -> FastAPI:
     """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed
     the agent's page.
@@ -74,7 +76,7 @@ def create_app(
     `guarded`: paths that need a token although they would not, /healthz and /openapi.json;
     `idle_time`: seconds without an action of the agent's after which the page signs out;
     `forms`: what customers key, the usual one first; `audit`: notes each request that changes
-    something."""
+    something; `trusted_proxies`: whose X-Forwarded-For is believed."""
     app = FastAPI(
         title="Tonewall",
         version=VERSION,
@@ -87,7 +89,9 @@ def create_app(
     if audit is not None:
         app.add_middleware(Audit, recorder=audit, own_id=lambda name: _own_id(desk, name))
     app.add_middleware(RequireToken, tokens=tokens, guarded=guarded)
-    app.add_middleware(Harden, headers=security_headers(frame_ancestors))  # added last: outermost
+    app.add_middleware(Harden, headers=security_headers(frame_ancestors))
+    if trusted_proxies:
+        app.add_middleware(Forwarded, trusted=trusted_proxies)  # added last: outermost
     add_problem_handlers(app)
     app.include_router(service_routes(desk, idle_time, forms))
     app.include_router(metrics_routes(metrics or Metrics(), desk))

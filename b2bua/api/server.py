@@ -8,19 +8,61 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
 from b2bua.api.connection import CONNECTIONS, HEADERS_TIME, bounded_protocol
 from b2bua.api.stream import Streams
+from b2bua.api.tls import ServerTls
+from b2bua.api.tls_listener import HANDSHAKE_TIME, TlsListener
+from tonewall.address import base_url
 
 _GRACE = 3  # seconds that answers under way have when the server stops
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
+class TlsServer(uvicorn.Server):
+    """A server of uvicorn's whose connections come by a TlsListener, where `tls` is given. Its
+    limits are those of `bounded_protocol`."""
+
+    def __init__(
+        self, config: uvicorn.Config, tls: ServerTls | None, connections: int, handshake_time: float
+    ) -> None:
         super().__init__(config)
+        self._listener: TlsListener | None = None
+        if tls is not None:
+            self._listener = TlsListener(
+                tls, self._new_protocol, self.server_state.connections,
+                connections=connections, handshake_time=handshake_time,
+            )  # fmt: skip
+
+    def _new_protocol(self) -> asyncio.Protocol:
+        kind: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = kind(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._listener is None:
+            await super().startup(sockets)
+            return
+        await super().startup([])
+        for listening in sockets or ():
+            self._listener.start(listening)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._listener is not None:
+            await self._listener.close()
+        await super().shutdown(sockets)
+
+
+class _Server(TlsServer):
+    def __init__(
+        self, config: uvicorn.Config, tls: ServerTls | None, connections: int, handshake_time: float
+    ) -> None:
+        super().__init__(config, tls, connections, handshake_time)
         self.ready = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -42,11 +84,12 @@ class Serving:
     task: asyncio.Task[None]
     _server: _Server
     _streams: Streams
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """Base of the API's URLs, an IPv6 address in brackets."""
-        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+        return base_url(self.host, self.port, self.scheme)
 
     async def close(self) -> None:
         """Take no new connection, end the feeds, let answers under way finish for a few seconds,
@@ -64,15 +107,18 @@ async def serve(
     bound: socket.socket | None = None,
     connections: int = CONNECTIONS,
     headers_time: float = HEADERS_TIME,
+    tls: ServerTls | None = None,
+    handshake_time: float = HANDSHAKE_TIME,
 ) -> Serving:
     """Serve `app` (from `create_app`) on `host:port`, or on a listening socket that is given; port
     0 takes a free one.
 
-    `connections`: the most at once; `headers_time`: seconds that a request's headers may take.
+    `connections`: the most at once; `headers_time`: seconds that a request's headers may take;
+    `tls`: for HTTPS, of which a handshake may take `handshake_time` seconds.
 
     Raises OSError where the address cannot be bound.
     """
-    bound = bound or _bind_socket(host, port)
+    bound = bound or bind_socket(host, port)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -81,10 +127,10 @@ async def serve(
         proxy_headers=False,
         lifespan="off",
         ws="none",
-        http=bounded_protocol(connections, headers_time),
+        http=bounded_protocol(connections, headers_time, tls),
         timeout_graceful_shutdown=_GRACE,
     )
-    server = _Server(config)
+    server = _Server(config, tls, connections, handshake_time)
     task = asyncio.create_task(server.serve(sockets=[bound]), name="api")
     ready = asyncio.create_task(server.ready.wait())
     address = bound.getsockname()
@@ -93,10 +139,12 @@ async def serve(
     if task.done():
         await task
         raise OSError("the HTTP server stopped before it had started")
-    return Serving(address[0], address[1], task, server, app.state.streams)
+    scheme = "http" if tls is None else "https"
+    return Serving(address[0], address[1], task, server, app.state.streams, scheme)
 
 
-def _bind_socket(host: str, port: int) -> socket.socket:
+def bind_socket(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError that names the address."""
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]

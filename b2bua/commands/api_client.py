@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from http.client import HTTPException
 from pathlib import Path
 from typing import TypeVar
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import msgspec
 
 from b2bua.api.auth import first_clear_token
+from b2bua.api.own_certificate import OWN_CERTIFICATE, running_api
 from b2bua.commands.configuration import give_up
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.settings import ApiSettings
+from tonewall.address import base_url
 from tonewall.ini import ConfigError, load, read_file
 
 TOKEN = "TONEWALL_TOKEN"  # noqa: S105  # the name of the variable
@@ -26,10 +29,11 @@ T = TypeVar("T")
 class ApiClient:
     """The API of a running Tonewall. A failure ends the command, with what to do."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, url: str, token: str, tls: ssl.SSLContext | None = None) -> None:
+        """`tls`: by which its certificate is verified; None: by the public authorities."""
         self._url = url.rstrip("/")
         self._token = token
-        self._opener = build_opener(ProxyHandler({}))
+        self._opener = build_opener(ProxyHandler({}), HTTPSHandler(context=tls))
 
     @classmethod
     def for_config(cls, config: Path | None, url: str) -> ApiClient:
@@ -43,13 +47,16 @@ class ApiClient:
         token = os.environ.get(TOKEN, "") or first_clear_token(settings.tokens.get_secret_value())
         if not token:
             give_up(f"[api] tokens has hashes only: put a token into the environment as {TOKEN}")
-        if not url:
-            try:
-                url = str(json.loads((directory / "ready.json").read_bytes())["api_url"])
-            except (OSError, ValueError, KeyError, TypeError):
-                host = f"[{settings.address}]" if ":" in settings.address else settings.address
-                url = f"http://{host}:{settings.port}"
-        return cls(url, token)
+        if url:
+            return cls(url, token)
+        try:
+            url = str(json.loads((directory / "ready.json").read_bytes())["api_url"])
+        except (OSError, ValueError, KeyError, TypeError):
+            url = base_url(settings.address, settings.port, settings.scheme)
+        try:
+            return cls(url, token, running_api(directory))
+        except OSError as error:
+            give_up(f"{directory / OWN_CERTIFICATE} cannot be used: {error.strerror or error}")
 
     def fetch(self, path: str, kind: type[T]) -> T:
         """The answer to a GET, decoded as `kind`."""

@@ -39,6 +39,7 @@ def find_signalling_faults(own: SignallingSettings) -> list[str]:
         *_faults_of_extensions(own),
         *_faults_of_forms(own),
         *_faults_of_fields(own),
+        *own.api.faults(),
         *own.links.faults(),
         *own.notify.faults(),
         *own.audit.faults(),

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.listen import parse_binds
-from b2bua.config.values import check_readable
+from b2bua.config.values import check_numeric, check_readable
 from b2bua.sip.hop import Bind
 from media.settings import MaskTimes
 
@@ -74,12 +74,7 @@ class GeneralSettings(MaskTimes):
     @field_validator("bind", "advertised")
     @classmethod
     def _numeric(cls, value: str) -> str:
-        if value:
-            try:
-                ipaddress.ip_address(value)
-            except ValueError:
-                raise ValueError("expected a numeric IP address") from None
-        return value
+        return check_numeric(value) if value else value
 
     @model_validator(mode="after")
     def _reachable(self) -> GeneralSettings:

@@ -6,13 +6,14 @@ Rule 1: the b2bua process receives its own sections only; `[provider]` and its c
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from b2bua.config.audit_settings import AuditSettings
 from b2bua.config.charge_settings import AgentGroupSettings
@@ -24,7 +25,7 @@ from b2bua.config.link_settings import LinkSettings
 from b2bua.config.notify_settings import NotifySettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
-from b2bua.config.values import split_list
+from b2bua.config.values import IpNetwork, check_numeric, check_readable, parse_networks, split_list
 from media.settings import MediaSettings, PromptSettings
 from provider_adapters.settings import ProviderSettings, provider_name
 from provider_adapters.webhook.settings import WebhookSettings
@@ -65,14 +66,24 @@ class ApiSettings(Section):
 
     section: ClassVar[str] = "api"
 
-    address: str = Field(
-        "127.0.0.1", description="the numeric address of the agents' API; put TLS in front of it"
-    )
+    address: str = Field("127.0.0.1", description="the numeric address of the agents' API")
     port: int = Field(8080, ge=0, le=65535, description="the TCP port of the agents' API")
     tokens: SecretStr = Field(
         description="`name:token` of each agent, separated by commas; a token has 16 characters or more"
     )
     extensions: str = Field("", description="`name:extension` of each agent's phone, separated by commas")
+    tls_certificate: str = Field(
+        "", description="our certificate chain for HTTPS, as a PEM file; a changed one is taken at once"
+    )
+    tls_key: str = Field("", description="its private key, as a PEM file, where it is not in the same")
+    plain_http: bool = Field(
+        False, description="yes: HTTP without TLS, tokens in clear, on an address other than loopback"
+    )
+    trusted_proxies: str = Field(
+        "",
+        description="addresses or networks of the proxies before the API, separated by commas; their "
+        "X-Forwarded-For is believed",
+    )
     idle_time: float = Field(
         900.0,
         gt=0,
@@ -82,6 +93,33 @@ class ApiSettings(Section):
     connections: int = Field(1024, ge=8, le=65536, description="connections at once; more get 503")
     healthz: bool = Field(True, description="yes or no: /healthz answers without a token")
     openapi: bool = Field(True, description="yes or no: /openapi.json answers without a token")
+
+    @field_validator("tls_certificate", "tls_key")
+    @classmethod
+    def _is_file(cls, value: str) -> str:
+        return check_readable(value)
+
+    @field_validator("address")
+    @classmethod
+    def _is_numeric(cls, value: str) -> str:
+        return check_numeric(value)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        parse_networks(value)
+        return value
+
+    @model_validator(mode="after")
+    def _is_protected(self) -> ApiSettings:
+        is_loopback = ipaddress.ip_address(self.address).is_loopback
+        if not is_loopback and not self.tls_certificate and not self.plain_http:
+            raise ValueError(
+                "tls_certificate: expected a PEM file, since address is not loopback and tokens would cross "
+                "the network in clear; or address = 127.0.0.1, with a TLS proxy before it; or plain_http = "
+                "yes, where something else encrypts the way"
+            )
+        return self
 
     @field_validator("extensions")
     @classmethod
@@ -99,6 +137,22 @@ class ApiSettings(Section):
         """The agent of each extension."""
         pairs = (each.partition(":") for each in split_list(self.extensions))
         return {number: name for name, _, number in pairs}
+
+    def faults(self) -> list[str]:
+        """What does not fit together, a line each."""
+        if self.tls_key and not self.tls_certificate:
+            return ["[api] tls_certificate: expected a PEM file, since tls_key is given"]
+        return []
+
+    @property
+    def proxies(self) -> list[IpNetwork]:
+        """The networks of the proxies before the API."""
+        return parse_networks(self.trusted_proxies)
+
+    @property
+    def scheme(self) -> str:
+        """How the API is reached: https or http."""
+        return "https" if self.tls_certificate else "http"
 
     @property
     def guarded(self) -> frozenset[str]:

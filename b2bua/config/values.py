@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
+
+IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def trunk_name(header: str) -> str:
@@ -26,6 +29,25 @@ def check_readable(value: str) -> str:
     if value and not os.access(value, os.R_OK):
         raise ValueError("expected a file that can be read")
     return value
+
+
+def check_numeric(value: str) -> str:
+    """An address as it is. Raises ValueError where it is not numeric."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        raise ValueError("expected a numeric IP address") from None
+    return value
+
+
+def parse_networks(value: str) -> list[IpNetwork]:
+    """Addresses and networks, separated by commas. Raises ValueError."""
+    try:
+        return [ipaddress.ip_network(each) for each in split_list(value)]
+    except ValueError:
+        raise ValueError(
+            "expected addresses or networks, separated by commas, such as 192.0.2.1, 2001:db8::/64"
+        ) from None
 
 
 def check_host(value: str) -> str:

@@ -24,6 +24,7 @@ def check_certificates(settings: Settings) -> list[Finding]:
     """Findings for every certificate and every file of authorities."""
     own = settings.signalling
     pairs = [("general", own.general.tls_certificate, own.general.tls_key)]
+    pairs.append(("api", own.api.tls_certificate, own.api.tls_key))
     pairs += [(header, trunk.tls_certificate, trunk.tls_key) for header, trunk in own.trunks.items()]
     pairs += _pairs_of_webhooks(settings)
     findings = [_check_pair(header, chain, key) for header, chain, key in pairs if chain]
@@ -60,6 +61,7 @@ def find_unusable(settings: Settings) -> Iterator[str]:
     own = settings.signalling
     for header, chain, key in [
         ("general", own.general.tls_certificate, own.general.tls_key),
+        ("api", own.api.tls_certificate, own.api.tls_key),
         *((header, trunk.tls_certificate, trunk.tls_key) for header, trunk in own.trunks.items()),
         *_pairs_of_webhooks(settings),
         *_pairs_of_providers(settings),

@@ -49,12 +49,24 @@ def check_secrets(settings: Settings) -> list[Finding]:
     return findings
 
 
+def check_api_transport(settings: Settings) -> list[Finding]:
+    """How tokens reach the API."""
+    api = settings.signalling.api
+    if api.tls_certificate:
+        return [good("API", f"over HTTPS, at {api.address} port {api.port}")]
+    if not ipaddress.ip_address(api.address).is_loopback:
+        text = f"[api] plain_http: {api.address} is reached from the network in clear, tokens included"
+        return [warn("API in clear", f"{text}: set tls_certificate, or put a TLS proxy in front of loopback")]
+    if not api.proxies:
+        text = "HTTP on loopback: for this machine alone, or a TLS proxy; name that one in trusted_proxies"
+        return [good("API", text)]
+    return [good("API", f"HTTP on loopback, behind the proxies {api.trusted_proxies}")]
+
+
 def check_clear_text(settings: Settings) -> list[Finding]:
-    """Tokens over plain HTTP, SRTP keys over plain SIP."""
-    own, findings = settings.signalling, []
-    if not ipaddress.ip_address(own.api.address).is_loopback:
-        text = f"[api] address: {own.api.address} is reached from the network in clear, tokens included"
-        findings.append(warn("API in clear", f"{text}: keep it on 127.0.0.1, and put a TLS proxy in front"))
+    """How the API is reached, and SRTP keys over plain SIP."""
+    own = settings.signalling
+    findings = check_api_transport(settings)
     findings += [
         warn(
             f"{header}'s SRTP",

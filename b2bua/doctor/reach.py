@@ -9,11 +9,13 @@ import secrets
 import socket
 import ssl
 import sys
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import HTTPErrorProcessor, ProxyHandler, Request, build_opener
+from urllib.request import HTTPErrorProcessor, HTTPSHandler, ProxyHandler, Request, build_opener
 
 from b2bua.api.auth import first_clear_token
+from b2bua.api.own_certificate import running_api
 from b2bua.call.sdp import description as sdp
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.settings import Settings
@@ -114,12 +116,10 @@ async def check_rtpengine(settings: Settings) -> list[Finding]:
 
 def check_health(settings: Settings) -> list[Finding]:
     """The state of the running Tonewall, from its /healthz."""
-    what = "running Tonewall"
+    what, directory = "running Tonewall", settings.signalling.general.directory
+    token = first_clear_token(settings.signalling.api.tokens.get_secret_value())
     try:
-        found = json.loads((settings.signalling.general.directory / "ready.json").read_bytes())
-        answer = ask_health(
-            found["api_url"], _TIMEOUT, first_clear_token(settings.signalling.api.tokens.get_secret_value())
-        )
+        answer = ask_health(directory, _TIMEOUT, token)
     except (OSError, ValueError, KeyError) as error:
         return [fault(what, f"does not answer at its API ({type(error).__name__}); see its log")]
     if "status" not in answer or "calls" not in answer:
@@ -135,11 +135,14 @@ def check_health(settings: Settings) -> list[Finding]:
     return [(fault if each["stops"] else warn)(what, str(each["says"])) for each in faults]
 
 
-def ask_health(url: str, timeout: float, token: str = "") -> dict[str, Any]:
-    """The body of `/healthz` of the API at `url`, whatever its status; a problem where the token is
-    wrong. `timeout` in seconds. Raises OSError, ValueError."""
+def ask_health(directory: Path, timeout: float, token: str = "") -> dict[str, Any]:
+    """The body of `/healthz` of the Tonewall with this `[general] directory`, whatever its status;
+    a problem where the token is wrong. `timeout` in seconds. Raises OSError, ValueError,
+    KeyError."""
+    url = json.loads((directory / "ready.json").read_bytes())["api_url"]
     request = Request(f"{url}/healthz", headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
-    with build_opener(ProxyHandler({}), _AnyStatus()).open(request, timeout=timeout) as answer:
+    secured = HTTPSHandler(context=running_api(directory))
+    with build_opener(ProxyHandler({}), secured, _AnyStatus()).open(request, timeout=timeout) as answer:
         return dict(json.loads(answer.read()))
 
 
@@ -147,6 +150,9 @@ class _AnyStatus(HTTPErrorProcessor):
     """Accepts every status: a 503 has the faults in its body."""
 
     def http_response(self, _request: Any, response: Any) -> Any:
+        return response
+
+    def https_response(self, _request: Any, response: Any) -> Any:
         return response
 
 

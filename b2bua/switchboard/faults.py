@@ -28,7 +28,8 @@ class Faults:
     """What is known of the parts. `connected`: whether media is; `records`: what is wrong with the
     call records; `payments`: why none can be noted down; `passed_by`: the providers whose circuit
     breaker is open; `links`: why the service that takes payment links does not; `audit`: what is
-    wrong with the audit log; `notices`: why the service that hears of payments takes nothing.
+    wrong with the audit log; `notices`: why the service that hears of payments takes nothing;
+    `certificate`: what is wrong with that of the API.
 
     `clock` gives seconds and never runs backwards."""
 
@@ -42,9 +43,11 @@ class Faults:
         links: Callable[[], str | None] = lambda: None,
         audit: Callable[[], Fault | None] = lambda: None,
         notices: Callable[[], str | None] = lambda: None,
+        certificate: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._connected, self._records, self._clock, self._payments = connected, records, clock, payments
         self._passed_by, self._links, self._audit, self._notices = passed_by, links, audit, notices
+        self._certificate = certificate
         self._counted: Counted | None = None
         self._payer_seen = float("-inf")  # when one waited last
 
@@ -66,6 +69,7 @@ class Faults:
             self._payers(),
             self._table(),
             self._audit(),
+            self._certificate(),
             self._providers(),
             self._service(),
             self._notified(),

@@ -155,7 +155,8 @@ class Plan:
     `other_audio`, `max_media` and `ring_time`: as in Route; `guard_time`: as in Payment;
     `agent_charging`: what the agents' groups say of their charges, by the agent's name; `forms`: by
     their names, the usual one first; `extensions`: of which agent each is; `feature_codes`: of
-    agents' telephones; `audit`: what is wrong with the audit log; `recorder`: that log."""
+    agents' telephones; `audit`: what is wrong with the audit log; `certificate`: with that of the
+    API; `recorder`: that log."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -169,6 +170,7 @@ class Plan:
     extensions: Mapping[str, str] = field(default_factory=dict)
     feature_codes: FeatureCodes = field(default_factory=FeatureCodes)
     audit: Callable[[], Fault | None] = lambda: None
+    certificate: Callable[[], Fault | None] = lambda: None
     recorder: Recorder | None = None
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from contextvars import ContextVar
 from typing import Final
 
@@ -20,8 +21,9 @@ _REFUSALS = (401, 429)
 _token: ContextVar[str] = ContextVar("token", default="")
 
 
-def build_app(url: str) -> ASGIApp:
-    """The server over the API at `url`. Each request needs a token of the API's."""
+def build_app(url: str, verify: ssl.SSLContext | bool = True) -> ASGIApp:
+    """The server over the API at `url`. Each request needs a token of the API's. `verify`: by what
+    the API's certificate is verified, True: the public authorities."""
     server = MCPServer(
         "tonewall",
         version=VERSION,
@@ -31,7 +33,7 @@ def build_app(url: str) -> ASGIApp:
             "customer has agreed."
         ),
     )
-    tools = Tools(url, _token.get)
+    tools = Tools(url, _token.get, verify)
     for tool in tools.all:
         server.add_tool(tool)
     # Programs send the token by themselves, not browsers: a page that was tricked has none.

@@ -7,6 +7,7 @@ Rule 2: the tools act for the token that the bot's platform sends, and may what 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final
@@ -83,10 +84,10 @@ class SentLink(BaseModel):
 
 class Tools:
     """The tools over the API at a URL. `token` gives the token of the request that is being
-    answered."""
+    answered; `verify`: as httpx has it."""
 
-    def __init__(self, url: str, token: Callable[[], str]) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=10.0, trust_env=False)
+    def __init__(self, url: str, token: Callable[[], str], verify: ssl.SSLContext | bool = True) -> None:
+        self._client = httpx.AsyncClient(base_url=url, timeout=10.0, trust_env=False, verify=verify)
         self._token = token
         self._end_keys: dict[str, str] = {}  # of each form, by its name
 

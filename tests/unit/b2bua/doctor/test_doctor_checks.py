@@ -305,12 +305,28 @@ def test_the_example_s_key_and_a_short_password(tmp_path: Path) -> None:
 
 
 def test_clear_text_on_a_network(tmp_path: Path) -> None:
-    assert exposure.check_clear_text(settings(tmp_path)) == []
-    given = settings(tmp_path, api={"address": "0.0.0.0"}, carrier={"srtp": "yes"})
-    assert [each.what for each in exposure.check_clear_text(given)] == ["API in clear", "carrier's SRTP"]
-    own = Authority(tmp_path).issue("sip.example")
-    given = with_tls(tmp_path, *own, carrier={"srtp": "yes", "transport": "tls"})
-    assert exposure.check_clear_text(given) == []
+    def found(given: Settings) -> list[tuple[Level, str]]:
+        return [(each.level, each.what) for each in exposure.check_clear_text(given)]
+
+    assert found(settings(tmp_path)) == [(Level.GOOD, "API")]
+    given = settings(tmp_path, api={"address": "0.0.0.0", "plain_http": "yes"}, carrier={"srtp": "yes"})
+    assert found(given) == [(Level.WARNING, "API in clear"), (Level.WARNING, "carrier's SRTP")]
+    certificate, key = Authority(tmp_path).issue("sip.example")
+    given = with_tls(tmp_path, certificate, key, carrier={"srtp": "yes", "transport": "tls"})
+    assert found(given) == [(Level.GOOD, "API")]
+    given = settings(tmp_path, api={"address": "0.0.0.0", "tls_certificate": certificate, "tls_key": key})
+    assert found(given) == [(Level.GOOD, "API")]
+
+
+def test_the_api_s_certificate_is_tried_and_its_days_are_counted(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    api = dict(zip(("tls_certificate", "tls_key"), authority.issue("pay.example"), strict=True))
+    found = certificates.check_certificates(settings(tmp_path, api=api))
+    assert [(each.level, "[api]" in each.text) for each in found] == [(Level.WARNING, True)]  # for one day
+    api["tls_key"] = authority.issue("other.example")[1]
+    wrong = settings(tmp_path, api=api)
+    assert [each.level for each in certificates.check_certificates(wrong)] == [Level.FAULT]
+    assert [text.partition(":")[0] for text in certificates.find_unusable(wrong)] == ["[api] tls_key"]
 
 
 def test_who_reads_and_changes_sip_conf(tmp_path: Path) -> None:
