@@ -28,9 +28,11 @@ from b2bua.api.server import serve
 from b2bua.api.tls import ServerTls, open_tls
 from b2bua.audit.recorder import Recorder
 from b2bua.call.cdr import CallRecord
+from b2bua.call.pseudonyms import Pseudonyms
 from b2bua.config.assembly import (
     agent_charging,
     build_forms,
+    build_pseudonyms,
     build_router,
     build_trunks,
     trunk_limits,
@@ -89,13 +91,13 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    general = settings.general
+    general, pseudonyms = settings.general, build_pseudonyms(settings)
     records = RecordStore(
-        connect(settings.cdr.url.get_secret_value()), settings.cdr.spool, settings.cdr.retention
+        connect(settings.cdr.url.get_secret_value()), settings.cdr.spool, settings.cdr.retention, pseudonyms
     )
     records.start()
     clock = steady_clock()
-    ladders = Ladders(general.ladders, clock)
+    ladders = Ladders(general.ladders, clock, pseudonyms)
     metrics = Metrics()
 
     def keep_record(record: CallRecord) -> None:
@@ -113,7 +115,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         clock,
         ladders,
         records.fault,
-        _open_payments(settings.cdr),
+        _open_payments(settings.cdr, pseudonyms),
         policy,
         notices,
     )
@@ -203,10 +205,10 @@ def _collect_garbage_seldom() -> None:
     gc.set_threshold(*_GARBAGE)
 
 
-def _open_payments(settings: CdrSettings) -> PaymentTable:
+def _open_payments(settings: CdrSettings, pseudonyms: Pseudonyms) -> PaymentTable:
     """The table of payments. Raises ConfigError where its file cannot be used."""
     try:
-        return PaymentTable(settings.payments_file)
+        return PaymentTable(settings.payments_file, pseudonyms)
     except (OSError, sqlite3.Error) as error:
         why = error.strerror if isinstance(error, OSError) else type(error).__name__
         raise ConfigError(
@@ -259,6 +261,7 @@ def _build_plan(settings: SignallingSettings, audit: Recorder | None, tls: Serve
         recorder=audit,
         extensions=settings.api.agent_of,
         feature_codes=settings.feature_codes.codes(),
+        pseudonyms=build_pseudonyms(settings),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from b2bua.call.charge_defaults import ChargeDefaults
+from b2bua.call.pseudonyms import Pseudonyms
 from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.numbers import NumberPlan
 from b2bua.call.routing.router import Pattern, Place, Router, Rule
@@ -49,6 +50,12 @@ def trunk_policies(settings: SignallingSettings) -> dict[str, TrunkPolicy]:
     """How calls of each trunk are treated, by its name."""
     forms = build_forms(settings)
     return {trunk_name(header): _policy(each, forms) for header, each in settings.trunks.items()}
+
+
+def build_pseudonyms(settings: SignallingSettings) -> Pseudonyms:
+    """What stands for customers' numbers in what is kept, however carriers write them."""
+    plans = (_number_plan(each) for each in settings.trunks.values() if isinstance(each, CarrierSettings))
+    return Pseudonyms(settings.cdr.pseudonym_keys, tuple(plans))
 
 
 def build_forms(settings: SignallingSettings) -> dict[str, CaptureForm]:
@@ -114,10 +121,13 @@ def _charging(
 
 def _place(settings: TrunkSettings) -> Place:
     side = Side.CALLER if isinstance(settings, CarrierSettings) else Side.AGENT
-    plan = NumberPlan(
+    return Place(side, _number_plan(settings))
+
+
+def _number_plan(settings: TrunkSettings) -> NumberPlan:
+    return NumberPlan(
         settings.numbers, settings.country, settings.national_prefix, settings.international_prefix
     )
-    return Place(side, plan)
 
 
 def _rule(name: str, settings: RouteSettings, forms: Mapping[str, CaptureForm]) -> Rule:

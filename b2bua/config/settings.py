@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from b2bua.call.pseudonyms import read_keys
 from b2bua.config.audit_settings import AuditSettings
 from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.feature_settings import FeatureCodeSettings
@@ -39,6 +40,16 @@ from tonewall.ini import (
 _EXTENSION = re.compile(r"[A-Za-z0-9._~*#+-]{1,64}")
 
 
+def _read_keys(path: Path | None) -> tuple[bytes, ...]:
+    """Raises ValueError."""
+    if path is None:
+        return ()
+    try:
+        return read_keys(path.read_text(encoding="ascii").splitlines())
+    except (OSError, UnicodeDecodeError):
+        raise ValueError("expected a file that can be read, with a key a line") from None
+
+
 class CdrSettings(Section):
     """`[cdr]`: call detail records."""
 
@@ -54,6 +65,21 @@ class CdrSettings(Section):
         description="the file of payments, SQLite on a local disk; empty: payments.sqlite beside the spool",
     )
     retention: float = Field(365.0, ge=0, description="days that a record is kept; 0 for ever")
+    pseudonym_key_file: Path | None = Field(
+        None,
+        description="a file with a key a line, the newest first: customers' numbers are kept as pseudonyms",
+    )
+
+    @field_validator("pseudonym_key_file")
+    @classmethod
+    def _has_keys(cls, value: Path | None) -> Path | None:
+        _read_keys(value)
+        return value
+
+    @property
+    def pseudonym_keys(self) -> tuple[bytes, ...]:
+        """The keys for pseudonyms of customers' numbers, the newest first."""
+        return _read_keys(self.pseudonym_key_file)
 
     @property
     def payments_file(self) -> Path:

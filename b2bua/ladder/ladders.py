@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import Final
 
 from b2bua.call.leg import LegId
+from b2bua.call.pseudonyms import Pseudonyms
 from b2bua.call.view import CallView, CaptureStage, CaptureView
 from b2bua.ladder.record import MAX_LEGS, Ladder, Leg
 from b2bua.ladder.summary import Summaries
@@ -56,9 +57,15 @@ class Ladders:
     """All ladders of a process. `remembered`: the number of ended calls that are kept; 0: no ladder
     is kept at all."""
 
-    def __init__(self, remembered: int = 0, clock: Callable[[], float] = float) -> None:
-        """`clock` gives seconds since the epoch and never runs backwards."""
-        self._remembered = remembered
+    def __init__(
+        self,
+        remembered: int = 0,
+        clock: Callable[[], float] = float,
+        pseudonyms: Pseudonyms | None = None,
+    ) -> None:
+        """`clock` gives seconds since the epoch and never runs backwards; `pseudonyms`: of the
+        customers whose calls have ended."""
+        self._remembered, self._pseudonyms = remembered, pseudonyms or Pseudonyms()
         self._clock = clock
         self._summaries = Summaries()
         self._legs: dict[int, Leg] = {}  # by the hash of the Call-ID
@@ -212,6 +219,9 @@ class Ladders:
         if ladder is None:
             return
         ladder.live = ladder.masked = False
+        ladder.caller, ladder.callee = self._pseudonyms.of_call(
+            ladder.direction, ladder.caller, ladder.callee
+        )
         ladder.add_note(self._clock(), NoteKind.ENDED)
         self._ended[call_id] = ladder
         if len(self._ended) > self._remembered:

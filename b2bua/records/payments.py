@@ -5,6 +5,8 @@ Rule 1: a method returns when what it wrote is on disk (SQLite, synchronous=FULL
         sqlite3.Error where it cannot be.
 Rule 2: whether an order was charged before, and that it is submitted now, is one transaction.
 Rule 3: of a card there are brand and last four.
+Rule 4: numbers of customers are written as pseudonyms where there is a key for them, and what is
+        deleted is overwritten.
 
 Its methods block: b2bua.switchboard.payments calls them on one thread of its own.
 """
@@ -24,6 +26,7 @@ from b2bua.call.cdr import CallRecord
 from b2bua.call.follow_up import FollowUpView
 from b2bua.call.link import Recipient
 from b2bua.call.order import RequestName
+from b2bua.call.pseudonyms import Pseudonyms
 from b2bua.call.view import KeyReused, PaymentView
 from b2bua.records.decoding import decode_record
 from b2bua.records.follow_ups import FollowUpTable
@@ -62,9 +65,9 @@ _VIEW = msgspec.json.Decoder(PaymentView)
 class PaymentTable:
     """The file at `path`, mode 0600. For one thread."""
 
-    def __init__(self, path: Path = IN_MEMORY) -> None:
+    def __init__(self, path: Path = IN_MEMORY, pseudonyms: Pseudonyms | None = None) -> None:
         """Raises OSError and sqlite3.Error."""
-        self._path = path
+        self._path, self._hide = path, (pseudonyms or Pseudonyms()).hide
         if path != IN_MEMORY:
             path.parent.mkdir(parents=True, exist_ok=True)
             # SQLite gives its other files this mode.
@@ -72,6 +75,7 @@ class PaymentTable:
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
         self._database.execute("PRAGMA journal_mode=WAL")
         self._database.execute("PRAGMA synchronous=FULL")
+        self._database.execute("PRAGMA secure_delete=ON")
         self._database.executescript(_TABLES)
         self.notices = NoticeTable(self._database)
         self.follow_ups = FollowUpTable(self._database, self._transaction)
@@ -108,7 +112,7 @@ class PaymentTable:
                 started_at,
                 payment.stage.value,
                 outcome,
-                msgspec.json.encode(msgspec.structs.replace(payment, follow_ups=())),
+                self._hide(msgspec.json.encode(msgspec.structs.replace(payment, follow_ups=()))),
                 is_recorded,
             ),
         )
@@ -129,8 +133,8 @@ class PaymentTable:
                     f"{_UPDATE} AND stage NOT IN {_FINAL}",
                     (
                         payment.stage.value,
-                        msgspec.json.encode(payment),
-                        msgspec.json.encode(record),
+                        self._hide(msgspec.json.encode(payment)),
+                        self._hide(msgspec.json.encode(record)),
                         payment.id,
                     ),
                 )
@@ -157,7 +161,7 @@ class PaymentTable:
     def keep_record(self, payment_id: str, record: CallRecord) -> None:
         """The call ends before its payment: its record waits for that."""
         query = "UPDATE payments SET call_record = ? WHERE id = ?"
-        self._database.execute(query, (msgspec.json.encode(record), payment_id))
+        self._database.execute(query, (self._hide(msgspec.json.encode(record)), payment_id))
 
     def drop_records(self, payment_ids: Collection[str]) -> None:
         """The call is with the records now."""
@@ -198,7 +202,7 @@ class PaymentTable:
         self._database.execute("DELETE FROM requests WHERE at < ?", (now - _KEY_LIFE,))
         self._database.execute(
             "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?)",
-            (name.agent, name.key, name.digest, answer, now),
+            (name.agent, name.key, name.digest, self._hide(answer), now),
         )
         self._database.execute(
             "DELETE FROM requests WHERE at <= (SELECT at FROM requests ORDER BY at DESC LIMIT 1 OFFSET ?)",

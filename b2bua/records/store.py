@@ -28,6 +28,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, NoSuchModuleError
 
 from b2bua.call.cdr import CallRecord
+from b2bua.call.pseudonyms import Pseudonyms
 from b2bua.records.decoding import decode_record
 from b2bua.records.spool import Spool
 from b2bua.records.table import CALLS, METADATA, SCHEMA, UPGRADES, VERSION, plain, row
@@ -146,9 +147,9 @@ def insert(
 
 
 def _tune_sqlite(connection: Any, _record: object) -> None:
-    """Readers beside the writer, and no fsync a call: the spool still has what a power cut
-    takes."""
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
+    """Readers beside the writer, and no fsync a call: the spool still has what a power cut takes.
+    What is deleted is overwritten."""
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -156,8 +157,11 @@ class RecordStore:
     """The spool and the thread that empties it. `retention`: days that a record is kept, 0 for
     ever."""
 
-    def __init__(self, engine: sqlalchemy.Engine, spool: Path, retention: float) -> None:
+    def __init__(
+        self, engine: sqlalchemy.Engine, spool: Path, retention: float, pseudonyms: Pseudonyms | None = None
+    ) -> None:
         """Raises OSError where the spool cannot be opened."""
+        self._pseudonyms = pseudonyms or Pseudonyms()
         self._engine, self._retention = engine, retention
         self._spool = Spool(spool)
         self._more, self._stop = threading.Event(), threading.Event()
@@ -172,7 +176,7 @@ class RecordStore:
 
     def put(self, record: CallRecord) -> None:
         """Keep a record. Does not wait for the database."""
-        self._spool.append(msgspec.json.encode(record))
+        self._spool.append(self._pseudonyms.hide(msgspec.json.encode(record)))
         self._more.set()
 
     def fault(self) -> RecordsFault | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.command import StartPayment, SubmitPayment
+from b2bua.call.pseudonyms import Pseudonyms
 from b2bua.call.routing.limits import Limiter
 from b2bua.call.view import NotOffered
 from b2bua.ladder.ladders import Ladders
@@ -29,7 +30,8 @@ def _nobody(entry: Entry, request: StartPayment | SubmitPayment) -> None:
 class SwitchboardContext:
     """The parts of one switchboard. `clock` gives seconds since the epoch and never runs backwards;
     `engine`, `media` and `reconciler` are None until they are connected. `on_feature_code` takes a
-    code that a call's agent has keyed, `carry_out` what a form without an agent asks for."""
+    code that a call's agent has keyed, `carry_out` what a form without an agent asks for;
+    `pseudonyms`: what stands for customers' numbers."""
 
     clock: Callable[[], float]
     limiter: Limiter
@@ -40,6 +42,7 @@ class SwitchboardContext:
     run_queue: RunQueue
     agent_charging: Mapping[str, ChargeDefaults] = field(default_factory=dict)
     forms: Mapping[str, CaptureForm] = field(default_factory=dict)
+    pseudonyms: Pseudonyms = field(default_factory=Pseudonyms)
     engine: Engine | None = None
     media: Media | None = None
     reconciler: Reconciler | None = None

@@ -11,6 +11,7 @@ from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.feature_codes import FeatureCodes
 from b2bua.call.leg import LegId
 from b2bua.call.leg_command import LegCommand
+from b2bua.call.pseudonyms import Pseudonyms
 from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Decision, Router
@@ -156,7 +157,7 @@ class Plan:
     `agent_charging`: what the agents' groups say of their charges, by the agent's name; `forms`: by
     their names, the usual one first; `extensions`: of which agent each is; `feature_codes`: of
     agents' telephones; `audit`: what is wrong with the audit log; `certificate`: with that of the
-    API; `recorder`: that log."""
+    API; `recorder`: that log; `pseudonyms`: what stands for customers' numbers."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -172,6 +173,7 @@ class Plan:
     audit: Callable[[], Fault | None] = lambda: None
     certificate: Callable[[], Fault | None] = lambda: None
     recorder: Recorder | None = None
+    pseudonyms: Pseudonyms = field(default_factory=Pseudonyms)
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
         """The route of a call from the trunk `source`, which is on the side `near`."""

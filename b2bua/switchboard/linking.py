@@ -33,11 +33,13 @@ class CallLinking:
         legs = [engine.call_id(leg) for leg in entry.legs.values()] if engine is not None else []
         _, agent = identity.agent(call.bridge.route.extensions)
         callees = dict.fromkeys((report.callee, *identity.of(OTHER[near]).numbers))
+        # What a prepared payment is found by was kept as a pseudonym, where there are any.
+        with_pseudonyms = self._context.pseudonyms.with_pseudonyms
         return CallFacts(
             call=call.id,
             call_ids=tuple(filter(None, legs)),
-            callers=identity.of(near).numbers,
-            callees=tuple(filter(None, callees)),
+            callers=with_pseudonyms(identity.of(near).numbers),
+            callees=with_pseudonyms(tuple(filter(None, callees))),
             extensions=identity.of(Side.AGENT).numbers,
             agent=report.phone.linked[0] or agent,
             references=identity.references,

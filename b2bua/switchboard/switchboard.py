@@ -86,7 +86,7 @@ class Switchboard(PaymentRequests, Handover):
         all_payments = Payments(table, clock, self._publish_payment, record, links, notices)
         self._context = SwitchboardContext(
             clock, limiter, ladders, Registry(limiter, ladders), feed, all_payments, RunQueue(),
-            plan.agent_charging, plan.forms,
+            plan.agent_charging, plan.forms, plan.pseudonyms,
         )  # fmt: skip
         self._faults = Faults(
             lambda: self._context.has_media, records, clock, all_payments.fault,

@@ -20,6 +20,7 @@ from tonewall.ini import ConfigError, Section, load, read_file, to_environment, 
 
 EXAMPLE = Path(__file__).parents[4] / "sip.conf.example"
 WEBHOOK_SECRET = Path(__file__).parents[3] / "fixtures" / "webhook-secret"
+PSEUDONYM_KEY = Path(__file__).parents[3] / "fixtures" / "pseudonym-key"
 AUDIT_KEY = Path(__file__).parents[3] / "fixtures" / "audit-key.pem"
 KEY_FILE = Path(__file__).parents[3] / "fixtures" / "provider-key"
 PUBLIC_KEY_FILE = KEY_FILE.with_name("public-key.pem")
@@ -46,6 +47,7 @@ OTHER = {
     ("notify", "webhook_url"): "https://crm.example/hook",
     ("notify", "webhook_secret"): WEBHOOK_SECRET.read_text().strip(),
     ("notify", "webhook_secret_file"): str(WEBHOOK_SECRET),
+    ("cdr", "pseudonym_key_file"): str(PSEUDONYM_KEY),
     ("notify", "ca_file"): str(EXAMPLE),
     ("notify", "events"): "*",
     ("links", "expires"): "3600",
@@ -378,6 +380,7 @@ WRONG = {
     ("notify", "webhook_url"): "http://crm.example/hook",
     ("notify", "webhook_secret"): "whsec_c2hvcnQ=",
     ("notify", "webhook_secret_file"): "/nowhere/secret",
+    ("cdr", "pseudonym_key_file"): "/nowhere/key",
     ("notify", "ca_file"): "/nowhere/ca.pem",
     ("notify", "events"): "outcome, digits",
     ("links", "expires"): "299",
