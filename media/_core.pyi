@@ -200,6 +200,15 @@ class Relay:
     def key_figures(self, stream: int) -> Figures:
         """How the customer's keys came under the mask, and whether somebody talks."""
 
+    def tally(self, stream: int) -> dict[str, int]:
+        """What the newest mask kept from the agent; all zeros where there was none.
+
+        `since`, `until`: milliseconds since the epoch; of a mask that is on, `until` is now.
+        `keys_as_events`, `keys_as_tones`, `keys_as_both`: presses, as in `Figures`.
+        `event_packets`: that held an event. `withheld`, `octets`: packets that did not leave, and
+        their octets. `left`, `passed`: RTP packets that left for the agent, and those of them that
+        held an event. `alarms`: keys that the canary found."""
+
     def send_key(self, stream: int, body: bytes, payload_type: int, clock: int) -> bool:
         """Send the key of a SIP INFO's body to the agent's peer as telephone-event
         (media/reference/event_sender.py). `clock` in Hz. False while masked, and where too many

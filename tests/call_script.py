@@ -14,7 +14,16 @@ import msgspec
 from b2bua.call import leg
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, Record, ReplaceLeg, Show, ToLeg, ToMedia, ToReplacement
+from b2bua.call.command import (
+    CallCommand,
+    NoteMask,
+    Record,
+    ReplaceLeg,
+    Show,
+    ToLeg,
+    ToMedia,
+    ToReplacement,
+)
 from b2bua.call.order import Order
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Destination
@@ -124,6 +133,7 @@ class Script:
         self.now = 1_000_000_000.0
         self.shown: list[CallView] = []
         self.records: list[CallRecord] = []
+        self.notes: list[NoteMask] = []
         invited = leg.LegInvited(
             trunk="near trunk",
             caller=leg.Party("anna", "Anna"),
@@ -154,6 +164,7 @@ class Script:
         if self.prompt:
             commands = self._told(commands)
         self.shown += [command.view for command in commands if isinstance(command, Show)]
+        self.notes += [command for command in commands if isinstance(command, NoteMask)]
         self.records += [command.record for command in commands if isinstance(command, Record)]
         return [
             command

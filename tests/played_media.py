@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from media._core import AGENT, CALLER, CODE, DONE, KEY, KEYED, PLAYED, STOPPED, SecretMemory
 from media.capture.check import passes_luhn
-from media.events import Side
+from media.events import MaskTally, Side
 from media.prompts.shelf import PromptShelf
 from media.service import capture_driver
 from media.service.payers import Payers
@@ -180,6 +180,11 @@ class PlayedRelay:
 
     def key_figures(self, number: int) -> tuple[int, int, int, bool, bool]:
         return self.streams[number].pressed, 0, 0, False, False
+
+    def tally(self, number: int) -> dict[str, int]:
+        now = round(self.loop.now * 1000)
+        counted = dict.fromkeys(MaskTally.__struct_fields__, 0)
+        return {"since": now, "until": now, **counted, "keys_as_events": self.streams[number].pressed}
 
     def counters(self, number: int) -> dict[str, int]:
         stream = self.streams[number]

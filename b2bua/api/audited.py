@@ -19,6 +19,7 @@ from b2bua.api.call_routes import loggable
 from b2bua.api.problems import problem
 from b2bua.audit.entry import ALWAYS_DONE, Result
 from b2bua.audit.recorder import NotWritten, Recorder
+from b2bua.audit.request import carrying_out
 
 _READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -63,7 +64,8 @@ class Audit:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_noted)
+            with carrying_out(number):
+                await self._app(scope, receive, send_noted)
         finally:
             await self._note(who, what, number, status, about)
 

@@ -93,6 +93,16 @@ class Recorder:
             self._why = _HANGS
             raise NotWritten(_HANGS) from None
 
+    def note(self, entry: Entry) -> None:
+        """Write an entry for which nobody waits; one that cannot be written is counted, as any."""
+        if self._closing or len(self._waiting) >= _MAX_WAITING:
+            self.lost += 1
+            return
+        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        self._waiting.append((entry, done))
+        self._more.set()
+
     async def run(self) -> None:
         """Write what comes, until `close`; then sign the end."""
         try:

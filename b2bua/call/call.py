@@ -23,10 +23,12 @@ from b2bua.call.agent_tones import AgentTones
 from b2bua.call.bridge import Bridge
 from b2bua.call.capture_requests import CaptureRequests
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand, FeatureCode, Record, Show, ToLeg
+from b2bua.call.command import CallCommand, Record, Show, ToLeg, ToMedia
 from b2bua.call.guide import Guide
 from b2bua.call.loan_requests import LoanRequests
+from b2bua.call.mask_note import MaskNotes
 from b2bua.call.media_gate import MediaGate
+from b2bua.call.media_news import MediaNews
 from b2bua.call.mid_call_requests import MidCallRequests, is_key
 from b2bua.call.payment import Payment
 from b2bua.call.redaction import redacted
@@ -43,22 +45,14 @@ from media.events import (
     AgentKeyed,
     AnyAnswer,
     AnyCommand,
-    AnyNews,
-    CaptureChanged,
-    CaptureWished,
     CloseSession,
-    CodeKeyed,
     Done,
-    KeyingChanged,
-    LineChanged,
     OpenSession,
-    PromptEnded,
     Refused,
     SendKey,
     SessionClosed,
     SessionId,
     SessionOpened,
-    SessionSilent,
     SetMask,
     SetRemote,
     Side,
@@ -72,7 +66,7 @@ _REMOTE_REFUSED = "The media process could not follow a change of the call. Noth
 
 
 @dataclass(slots=True)
-class Call(CaptureRequests, LoanRequests, TransferRequests):
+class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews):
     """One call. `party`: who called. `closed`: media has closed the session, or is gone."""
 
     id: str
@@ -87,6 +81,7 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
     tones: AgentTones
     mid_call_requests: MidCallRequests = field(default_factory=MidCallRequests)
     media_gate: MediaGate = field(default_factory=MediaGate)
+    mask_notes: MaskNotes = field(default_factory=MaskNotes)
     closed: bool = False
     recorded: bool = False
 
@@ -222,7 +217,8 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
                 self.closed = True
                 self.report.session_closed(answer)
             case SetMask(), Done() | Refused() if self.ended_at is None:
-                commands = self.payment.mask_answered(command, answer, now)
+                unmasked = self.mask_notes.refused(command, answer, self.payment)
+                commands = [*unmasked, *self.payment.mask_answered(command, answer, now)]
             case SendKey(), _:
                 sent, masked = isinstance(answer, Done), self.payment.masked
                 commands = self.mid_call_requests.key_answered(command, sent=sent, masked=masked)
@@ -244,32 +240,12 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
                 self.closed = True
         return self._finish(commands, now)
 
-    def media_news(self, news: AnyNews, now: float) -> list[CallCommand]:
-        """Take an event of the media session."""
-        if isinstance(news, CaptureChanged):
-            return self._finish(self.payment.changed(news), now)
-        if isinstance(news, CaptureWished):
-            return self._finish(self.unattended.wished(news.capture, news.wish, now), now)
-        if isinstance(news, KeyingChanged):
-            self.payment.keying_changed(news)
-            return self._finish([], now)
-        if isinstance(news, CodeKeyed):
-            return self._finish([FeatureCode(news.code)], now)
-        if isinstance(news, LineChanged):
-            self.report.deaf = news.deaf
-            return self._finish([], now)
-        if isinstance(news, PromptEnded):
-            self.guide.ended(news)
-            return self._finish([], now)
-        if isinstance(news, SessionSilent):
-            return self._finish(self.bridge.media_silent(), now)
-        return self._finish(self.bridge.media_lost(), now)
-
     def media_lost(self, now: float) -> list[CallCommand]:
         """End the call: the media process is gone, and its session with it."""
         self.payment.media_lost()
         self.closed = True
-        return self._finish(self.bridge.media_lost(), now)
+        lost = self.mask_notes.media_lost(self.payment)
+        return self._finish([*self.bridge.media_lost(), *lost], now)
 
     def shut_down(self, now: float) -> list[CallCommand]:
         """End the call: this Tonewall stops."""
@@ -325,6 +301,8 @@ class Call(CaptureRequests, LoanRequests, TransferRequests):
         commands = [*released, *self.media_gate.hold_back(commands, now)]
         for command in commands:
             self.report.command(command, self.bridge.trunks, now)
+            if isinstance(command, ToMedia) and isinstance(command.command, SetMask):
+                self.mask_notes.asked(command.command, self.payment)
         gone = self._gone_side()
         if gone is not None:  # a leg that is over takes no command
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]

@@ -14,6 +14,7 @@ from b2bua.call.bridge import Bridge
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.command import CallCommand, ToMedia
 from b2bua.call.feature_codes import CodeView
+from b2bua.call.mask_note import MaskNotes
 from b2bua.call.order import Order
 from b2bua.call.payment import Payment
 from b2bua.call.report import CallReport
@@ -43,6 +44,7 @@ class CaptureRequests(ABC):
     loan: LegLoan
     report: CallReport
     unattended: Unattended
+    mask_notes: MaskNotes
 
     @abstractmethod
     def _finish(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
@@ -155,9 +157,11 @@ class CaptureRequests(ABC):
         """Raises NotNow."""
         return self._finish(self.payment.cancel(), now)
 
-    def release_mask(self, now: float) -> list[CallCommand]:
+    def release_mask(self, now: float, agent: str = "") -> list[CallCommand]:
         """Somebody says that keying is over. Raises NotNow."""
-        return self._finish(self.payment.release(), now)
+        commands = self.payment.release()
+        self.mask_notes.released_by = agent
+        return self._finish(commands, now)
 
     def link_agent(self, claim: Claim, now: float) -> list[CallCommand]:
         """The agent's telephone has keyed the short code of a page."""

@@ -71,6 +71,17 @@ class Record(msgspec.Struct, frozen=True):
     record: CallRecord
 
 
+class NoteMask(msgspec.Struct, frozen=True, kw_only=True):
+    """For the audit log: the mask went on or off; `failed`: it was to go on, and did not. `who`:
+    the agent who wanted it, or the part of Tonewall."""
+
+    on: bool
+    who: str
+    payment: str = ""
+    failed: bool = False
+    details: dict[str, str | int] = msgspec.field(default_factory=dict)
+
+
 class StartPayment(msgspec.Struct, frozen=True):
     """Start a payment without an agent: the one that is prepared for this call, else of this order;
     None: nothing else is known to be owed. `again`: with another card."""
@@ -101,6 +112,7 @@ CallCommand = (
     | ToMedia
     | ToDesk
     | FeatureCode
+    | NoteMask
     | Show
     | Record
 )

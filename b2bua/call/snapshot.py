@@ -24,6 +24,7 @@ from b2bua.call import (
     leg_command,
     leg_pair,
     link,
+    mask_note,
     media_gate,
     mid_call_requests,
     next_places,
@@ -54,10 +55,11 @@ KINDS = Kinds(
     (
         *events.MODULES, agent_phone, agent_tones, audio_codecs, bridge, call, cdr, charge_defaults,
         charges, codecs, deafness, description, feature_codes, follow_up, form_end, guide, identity,
-        key_notes, leg, leg_command, leg_descriptions, leg_loan, leg_pair, link, loaned_leg, mask_policy,
-        media_gate, mid_call_requests, next_places, numbers, offer_answer, order, payment, prepared,
-        renegotiation, renegotiation_states, report, route, router, state, states, stream_description,
-        take_over, transfer, trunk_policy, unattended, unattended_states, unattended_view, view,
+        key_notes, leg, leg_command, leg_descriptions, leg_loan, leg_pair, link, loaned_leg,
+        mask_note, mask_policy, media_gate, mid_call_requests, next_places, numbers, offer_answer,
+        order, payment, prepared, renegotiation, renegotiation_states, report, route, router, state,
+        states, stream_description, take_over, transfer, trunk_policy, unattended, unattended_states,
+        unattended_view, view,
     ),
     # Of sip.conf, or on their way.
     never=(trunk.Trunk, leg.LegRequested, leg_command.RequestLeg, router.Pattern, router.Rule),

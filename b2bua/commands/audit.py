@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,9 @@ import msgspec
 import typer
 
 from b2bua.audit.chain import read_line
+from b2bua.audit.entry import Entry
 from b2bua.audit.excerpt import verify_excerpt
+from b2bua.audit.masks import OFF, Mask, masks_of
 from b2bua.audit.signing_key import make_key, read_public
 from b2bua.audit.verify import log_files, verify
 from b2bua.commands.configuration import give_up
@@ -22,6 +25,7 @@ app = typer.Typer(
 )
 TAMPERED = 1
 Directory = Annotated[Path, typer.Argument(help="The directory of the log.")]
+Call = Annotated[str, typer.Option(help="Of this call only.")]
 
 
 @app.command("key")
@@ -71,11 +75,35 @@ def verify_command(
 @app.command("show")
 def show_command(
     directory: Directory,
-    call: Annotated[str, typer.Option(help="Entries of this call only.")] = "",
+    call: Call = "",
     payment: Annotated[str, typer.Option(help="Entries of this payment only.")] = "",
     who: Annotated[str, typer.Option(help="Entries of this name only.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines, with their numbers.")] = False,
 ) -> None:
-    """Show entries, as JSON lines with their numbers. What stands there is not verified."""
+    """Show entries, one a line. What stands there is not verified."""
+    for number, entry in _entries(directory):
+        wanted = ((call, entry.call), (payment, entry.payment), (who, entry.who))
+        if all(not asked or asked == has for asked, has in wanted):
+            shown = {"number": number, **msgspec.to_builtins(entry)}
+            line = json.dumps(shown, ensure_ascii=False) if as_json else _as_text(number, entry)
+            sys.stdout.write(line + "\n")
+
+
+@app.command("masks")
+def masks_command(
+    directory: Directory,
+    call: Call = "",
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines.")] = False,
+) -> None:
+    """Show from when to when each call was masked, and what the mask kept from the agent. What
+    stands there is not verified."""
+    found = (each for each in _entries(directory) if not call or each[1].call == call)
+    for mask in masks_of(found):
+        sys.stdout.write((json.dumps(mask.as_json()) if as_json else mask.as_text()) + "\n")
+
+
+def _entries(directory: Path) -> Iterator[tuple[int, Entry]]:
+    """With their numbers; a line that is none of a log is named."""
     for path in log_files(directory):
         with path.open("rb") as file:
             for octets in file:
@@ -84,10 +112,18 @@ def show_command(
                 except ValueError:
                     typer.echo(f"{path.name}: a line that is none of an audit log", err=True)
                     continue
-                entry = line.entry
-                if entry is None:
-                    continue
-                wanted = ((call, entry.call), (payment, entry.payment), (who, entry.who))
-                if all(not asked or asked == has for asked, has in wanted):
-                    shown = {"number": line.number, **msgspec.to_builtins(entry)}
-                    sys.stdout.write(json.dumps(shown, ensure_ascii=False) + "\n")
+                if line.entry is not None:
+                    yield line.number, line.entry
+
+
+def _as_text(number: int, entry: Entry) -> str:
+    """An entry as people read it, in one line."""
+    if entry.what == OFF:
+        mask = Mask(entry.call, end_line=number, payment=entry.payment, end=entry.details)
+        return f"{number} {entry.at} {entry.who}: {OFF}: {mask.as_text()}"
+    named = (("call", entry.call), ("payment", entry.payment), ("from", entry.source))
+    words = [f"{name} {value}" for name, value in named if value]
+    words += [f"{name} {value}" for name, value in entry.details.items()]
+    of = f" (of {entry.of})" if entry.of else ""
+    said = f"; {', '.join(words)}" if words else ""
+    return f"{number} {entry.at} {entry.who}: {entry.what} {entry.result.value}{of}{said}"

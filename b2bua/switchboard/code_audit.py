@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from b2bua.audit.entry import ALWAYS_DONE, Result
 from b2bua.audit.recorder import NotWritten, Recorder
+from b2bua.audit.request import carrying_out
 from b2bua.call.feature_codes import Feature
 from b2bua.call.view import NoSuchCall, NoSuchPayment, NotNow, NotOffered, NotWell, NotYours, Repeated
 
@@ -57,7 +58,8 @@ class CodeAudit:
                 raise NotWell(_UNWRITTEN) from None
         result = Result.FAILED
         try:
-            yield
+            with carrying_out(number, str(by)):
+                yield
             result = Result.DONE
         except _REFUSED:
             result = Result.REFUSED

@@ -14,6 +14,7 @@ from b2bua.call.view import NotOffered
 from b2bua.ladder.ladders import Ladders
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.interfaces import Engine, Media, Reconciler
+from b2bua.switchboard.mask_audit import MaskAudit
 from b2bua.switchboard.payments import Payments
 from b2bua.switchboard.registry import Registry
 from b2bua.switchboard.run_queue import RunQueue
@@ -43,6 +44,7 @@ class SwitchboardContext:
     agent_charging: Mapping[str, ChargeDefaults] = field(default_factory=dict)
     forms: Mapping[str, CaptureForm] = field(default_factory=dict)
     pseudonyms: Pseudonyms = field(default_factory=Pseudonyms)
+    mask_audit: MaskAudit = field(default_factory=lambda: MaskAudit(None))
     engine: Engine | None = None
     media: Media | None = None
     reconciler: Reconciler | None = None

@@ -16,6 +16,7 @@ import msgspec
 from b2bua.call.command import (
     CallCommand,
     FeatureCode,
+    NoteMask,
     Record,
     ReleaseLeg,
     ReplaceLeg,
@@ -35,7 +36,7 @@ from b2bua.ladder.words import NoteKind
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.linking import CallLinking
-from media.events import AnyCommand, CloseSession, Side
+from media.events import AnyCommand, CloseSession, SetMask, Side
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -121,6 +122,8 @@ class Executor:
                     self.linking.observe(entry)
                 case FeatureCode(code):
                     self._context.on_feature_code(entry, code)
+                case NoteMask():
+                    self._context.mask_audit.note(entry.call.id, command)
                 case Record(record):
                     self._context.payments.record_call(record)
                     end = record.end[:80]
@@ -141,6 +144,8 @@ class Executor:
 
     def _send_to_media(self, command: AnyCommand) -> None:
         assert self._context.media is not None
+        if isinstance(command, SetMask):
+            self._context.mask_audit.asked(command)
         self._context.media.send(command)
 
     def _invite(self, entry: Entry, side: Side | None, invite: InviteLeg) -> None:
@@ -226,6 +231,7 @@ class Executor:
         self._context.registry.remove(entry)
         self.linking.leave(entry)
         self._context.payments.notices.forget(entry.call.id)
+        self._context.mask_audit.forget(entry.call.id)
         # After an error it may have borrowed a leg still, or lent one.
         self._release_leg(entry)
         self._send_to_borrower(entry, LegHungUp("internal error"))

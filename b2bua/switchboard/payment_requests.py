@@ -137,7 +137,7 @@ class PaymentRequests(PreparedRequests, ClaimRequests):
     async def release_mask(self, call_id: str, agent: str = "") -> CallView:
         """See CallDesk."""
         self._entry(call_id).call.payment.check_agent(agent)
-        return self._request(call_id, lambda call, now: call.release_mask(now))
+        return self._request(call_id, lambda call, now: call.release_mask(now, agent))
 
     async def take_over_capture(self, call_id: str, agent: str) -> CallView:
         """See CallDesk."""

@@ -34,6 +34,7 @@ from b2bua.switchboard.feature_keys import FeatureKeys
 from b2bua.switchboard.handover import Handover
 from b2bua.switchboard.interfaces import Engine, Media, Plan, Reconciler
 from b2bua.switchboard.link_service import LinkPolicy
+from b2bua.switchboard.mask_audit import MaskAudit
 from b2bua.switchboard.payment_notices import NoticePolicy
 from b2bua.switchboard.payment_provider import with_offers
 from b2bua.switchboard.payment_requests import PaymentRequests
@@ -52,6 +53,8 @@ from media.events import (
     Counted,
     CountSessions,
     Done,
+    MaskWentOff,
+    MaskWentOn,
     ResolveCharge,
     SetRemote,
     Side,
@@ -86,7 +89,7 @@ class Switchboard(PaymentRequests, Handover):
         all_payments = Payments(table, clock, self._publish_payment, record, links, notices)
         self._context = SwitchboardContext(
             clock, limiter, ladders, Registry(limiter, ladders), feed, all_payments, RunQueue(),
-            plan.agent_charging, plan.forms, plan.pseudonyms,
+            plan.agent_charging, plan.forms, plan.pseudonyms, MaskAudit(plan.recorder),
         )  # fmt: skip
         self._faults = Faults(
             lambda: self._context.has_media, records, clock, all_payments.fault,
@@ -218,6 +221,8 @@ class Switchboard(PaymentRequests, Handover):
             self._queue(entry, lambda call, now: call.media_news(news, now))
         elif isinstance(news, CaptureChanged):
             self._context.payments.settle(news)
+        elif isinstance(news, MaskWentOn | MaskWentOff):
+            self._context.mask_audit.note_orphan(news)
 
     def on_media_state(self, connected: bool) -> None:
         """Take note that media is connected, or was lost."""

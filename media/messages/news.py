@@ -68,6 +68,63 @@ class KeyingChanged(Message, frozen=True, kw_only=True, tag="keying"):
     keys: int = 0
 
 
+class MaskEnd(StrEnum):
+    """Why a mask went off."""
+
+    APPROVED = "approved"  # its payment was, and no key has come for `guard_time`
+    RELEASED = "released"  # somebody said that keying is over, and no key has come since
+    QUIET = "no_key"  # none has come for `release_time`
+    CALL_ENDED = "call_ended"  # its session was closed
+    B2BUA_LOST = "b2bua_lost"  # and its session, which had fallen silent, was closed
+    MEDIA_STOPPED = "media_stopped"
+    SERVER_LOST = "server_lost"  # the rtpengine server is gone
+
+
+class MaskTally(msgspec.Struct, frozen=True, kw_only=True):
+    """What one mask kept from the agent, as the core counted it (media/core/mask/tally.h). No
+    figure depends on which keys they were.
+
+    `keys_as_both`: presses of `keys_as_events` and of `keys_as_tones`. `event_packets`: that held
+    an event. `withheld`, `octets`: packets of the customer's that did not leave, and their octets.
+    `left`, `passed`: RTP packets that left for the agent, and those of them that held an event.
+    `alarms`: keys that the canary found in what was to leave, or had left.
+    """
+
+    keys_as_events: int = 0
+    keys_as_tones: int = 0
+    keys_as_both: int = 0
+    event_packets: int = 0
+    withheld: int = 0
+    octets: int = 0
+    left: int = 0
+    passed: int = 0
+    alarms: int = 0
+
+    @property
+    def keys(self) -> int:
+        """Presses, in whatever form."""
+        return self.keys_as_events + self.keys_as_tones - self.keys_as_both
+
+
+class MaskWentOn(Message, frozen=True, kw_only=True, tag="mask_on"):
+    """All streams of the session are masked. `since`: milliseconds since the epoch."""
+
+    session: SessionId
+    since: int
+
+
+class MaskWentOff(Message, frozen=True, kw_only=True, tag="mask_off"):
+    """The mask is off, or has gone with its session; said as soon as there is a b2bua to hear it.
+    `tally` None: nobody has counted. `doubtful`: there was a time when it was not confirmed."""
+
+    session: SessionId
+    since: int
+    until: int
+    why: MaskEnd
+    tally: MaskTally | None = None
+    doubtful: bool = False
+
+
 class DeafReason(StrEnum):
     """Why nothing of the customer's has been accepted."""
 
@@ -142,6 +199,8 @@ AnyNews = (
     CaptureChanged
     | CaptureWished
     | KeyingChanged
+    | MaskWentOn
+    | MaskWentOff
     | LineChanged
     | PromptEnded
     | CodeKeyed

@@ -20,7 +20,7 @@ from media.events import (
     AnyCommand,
     CloseSession,
     Done,
-    LegCounters,
+    MaskEnd,
     OpenSession,
     Refused,
     ResolveCharge,
@@ -41,6 +41,7 @@ from media.rtpengine.servers import NoAnswer, NoServer, Server, Servers
 from media.rtpengine.session import NotMasked, RtpengineSession
 from media.service.payers import Payers
 from media.service.service import MediaService
+from media.service.session_protocol import FinalCounters
 from media.service.unmasking import Answer
 from media.settings import MaskTimes, MediaSettings
 from tonewall.frames import FrameConnection
@@ -83,7 +84,7 @@ class DistributedMedia(MediaService):
         self._digits.stop()
         sessions = list(self._there.values())
         for session in tuple(self._sessions):
-            self._close(session)
+            self._close(session, MaskEnd.MEDIA_STOPPED)
         await asyncio.gather(*(session.end_call() for session in sessions))
         await self._servers.stop()
 
@@ -130,6 +131,7 @@ class DistributedMedia(MediaService):
             reason = f"{type(error).__name__} at the rtpengine server"
         if session is not None and not session.mask_confirmed:
             self._captures.unmasked(session.id)
+            self._masks.doubt(session)
         log.warning("command_refused", kind=type(command).__name__, session=command.session, reason=reason)
         return Refused(serial=command.serial, reason=reason)
 
@@ -154,10 +156,11 @@ class DistributedMedia(MediaService):
             case SetMask(on=True, masking=masking, announced=announced) if session is not None:
                 self._unmasking.went_on(session.id, announced=announced)
                 await session.set_mask(True, masking)
+                self._masks.went_on(session)
                 return Done(serial=command.serial)
             case SetMask(masking=masking) if session is not None:
                 await session.set_mask(False, masking)
-                self._unmasking.went_off(session.id)
+                self._masks.went_off(session, self._unmasking.unmasked(command))
                 return Done(serial=command.serial)
             case StartCapture() if session is not None and session.mask_confirmed:
                 await prove(session.server, self._digits, self._here, self._numbers)
@@ -191,9 +194,9 @@ class DistributedMedia(MediaService):
             return SessionOpened(serial=command.serial, caller=caller, agent=agent)
         raise NoServer("no rtpengine server could take the call")
 
-    def _close(self, session_id: SessionId) -> tuple[LegCounters, LegCounters]:
+    def _close(self, session_id: SessionId, why: MaskEnd = MaskEnd.CALL_ENDED) -> FinalCounters:
         self._there.pop(session_id, None)
-        return super()._close(session_id)
+        return super()._close(session_id, why)
 
     def _servers_up(self) -> int:
         return len(self._servers.candidates())
@@ -233,5 +236,5 @@ class DistributedMedia(MediaService):
         if self._there.get(session.id) is session:
             log.error("session_lost", session=session.id, address=session.server.address.host)
             session.mark_lost()
-            self._close(session.id)
+            self._close(session.id, MaskEnd.SERVER_LOST)
             self._tell(SessionLost(session=session.id))

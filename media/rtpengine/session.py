@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from media._core import SecretMemory
@@ -22,7 +23,7 @@ from media.rtpengine.digit_socket import DigitSocket
 from media.rtpengine.ng import Answer, NgError, NgRefused, Value
 from media.rtpengine.sdp import Line, NotDescribed, description, local, muxing
 from media.rtpengine.servers import Server
-from media.service.session_protocol import KeyFigures
+from media.service.session_protocol import FinalCounters, KeyFigures, MaskSpan
 from media.stream_description import LocalStream, RemoteStream
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
@@ -65,6 +66,7 @@ class RtpengineSession:
         self._opened = False
         self._captures = False
         self._last_key = float("-inf")
+        self._masked_at = 0.0  # seconds since the epoch
 
     async def open(self) -> None:
         """Have the server bind its ports. Raises NgError, NotDescribed."""
@@ -105,8 +107,10 @@ class RtpengineSession:
         if on:
             if masking.policy is not MaskPolicy.MUTE or masking.tones or masking.placeholder:
                 raise NotMasked("rtpengine masks with mask = mute only, and hears no keys in tones")
+            before = self.masked
             self.masked = True
             await self._set_mask()
+            self._masked_at = self._masked_at if before else time.time()
         else:
             await self._ask_server("unsilence media")
             await self._ask_server("unblock DTMF")
@@ -153,6 +157,10 @@ class RtpengineSession:
         """All zeros: a server says neither in which form a key came, nor what it hears."""
         return KeyFigures()
 
+    def mask_span(self) -> MaskSpan:
+        """By our clock; the server does not say what it has kept."""
+        return MaskSpan(round(self._masked_at * 1000), round(time.time() * 1000), None)
+
     def set_slow(self, on: bool) -> bool:
         """Its keys are not joined."""
         return not on
@@ -188,7 +196,7 @@ class RtpengineSession:
             except NgError as error:
                 log.warning("session_not_deleted", session=self.id, exc_info=error)
 
-    def close(self) -> tuple[LegCounters, LegCounters]:
+    def close(self) -> FinalCounters:
         """Wipe and forget; the final counters, where `end` came before."""
         self._listen(False)
         if self._opened:

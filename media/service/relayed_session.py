@@ -16,11 +16,11 @@ from dataclasses import dataclass, field
 
 from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.codecs import DecodedCodec
-from media.events import AgentKeyed, CodeKeyed, LegCounters, Masking, SendKey, SessionId, Side
+from media.events import LegCounters, Masking, MaskTally, SessionId, Side
 from media.mask_policy import BLOCK_SECONDS, MaskPolicy
 from media.service.line_watch import LineArrivals
 from media.service.ports import PortPairs
-from media.service.session_protocol import KeyFigures, SessionProtocol
+from media.service.session_protocol import FinalCounters, KeyFigures, MaskSpan, SessionProtocol
 from media.stream_description import LocalStream, RemoteStream
 from tonewall.log import get_logger
 
@@ -257,6 +257,13 @@ class RelayedSession:
         doubled, talks = (any(figures[at] for figures in each) for at in (3, 4))
         return KeyFigures(events, tones, both, self._hears_tones, doubled, talks)
 
+    def mask_span(self) -> MaskSpan:
+        """As in media/service/session_protocol.py."""
+        tallies = [self.relay.tally(number) for number in self.streams]
+        names = MaskTally.__struct_fields__
+        tally = MaskTally(**{name: sum(each[name] for each in tallies) for name in names})
+        return MaskSpan(max(each["since"] for each in tallies), min(each["until"] for each in tallies), tally)
+
     def set_slow(self, on: bool) -> bool:
         """As in media/service/session_protocol.py."""
         for number in self._capturing:
@@ -289,7 +296,7 @@ class RelayedSession:
             address = "{}:{}".format(*stranger) if stranger is not None else address
         return LineArrivals(accepted, refused, unproved, address)
 
-    def close(self) -> tuple[LegCounters, LegCounters]:
+    def close(self) -> FinalCounters:
         """Wipe and unbind; the final counters of the caller's and the agent's leg."""
         self._capturing = []
         if self.streams:
@@ -311,38 +318,3 @@ def own(session: SessionProtocol) -> RelayedSession:
     if not isinstance(session, RelayedSession):
         raise ValueError("not relayed by the own core")
     return session
-
-
-def _take_agent_key(session: SessionProtocol, command: AgentKeyed) -> str | None:
-    """Why the customer may get it, where that is so."""
-    if not isinstance(session, RelayedSession) or not session.streams:
-        return "nothing is relayed there by the own core"
-    try:
-        kept = session.relay.agent_key(session.streams[0], command.body)
-    except ValueError:
-        return "a SIP INFO was not understood"
-    return None if kept else "it is part of no feature code"
-
-
-def pass_key(session: SessionProtocol, command: SendKey | AgentKeyed) -> str | None:
-    """Why a key that came as SIP INFO is refused, where it is."""
-    if isinstance(command, SendKey):
-        return _send_key(session, command)
-    return _take_agent_key(session, command)
-
-
-def take_code(session: SessionProtocol, stream: int) -> CodeKeyed | None:
-    """The feature code that waits, where one does."""
-    code = session.relay.take_code(stream) if isinstance(session, RelayedSession) else ""
-    return CodeKeyed(session=session.id, code=code) if code else None
-
-
-def _send_key(session: SessionProtocol, command: SendKey) -> str | None:
-    """Why it is not sent, where it is not."""
-    if not isinstance(session, RelayedSession) or command.stream >= len(session.streams):
-        return "nothing is relayed there by the own core"
-    try:
-        sent = session.send_key(command.stream, command.body, command.payload_type, command.clock_rate)
-    except ValueError:
-        return "a SIP INFO was not understood"
-    return None if sent else "the session is masked, or too many keys wait"

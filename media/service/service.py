@@ -28,7 +28,7 @@ from media.events import (
     Done,
     InfoKeyed,
     KeyWithheld,
-    LegCounters,
+    MaskEnd,
     OpenSession,
     PlayPrompt,
     Refused,
@@ -49,12 +49,14 @@ from media.prompts.shelf import PromptShelf
 from media.service.capture_driver import CaptureDriver
 from media.service.capture_limits import limits
 from media.service.line_watch import LOOK, Watch
+from media.service.mask_reports import MaskReports
 from media.service.orphans import Orphans
+from media.service.passed_keys import pass_key, take_code
 from media.service.payers import Payers
 from media.service.playback import Playback
 from media.service.ports import NoPorts, OwnInterfaces
-from media.service.relayed_session import RelayedSession, own, pass_key, take_code
-from media.service.session_protocol import SessionProtocol
+from media.service.relayed_session import RelayedSession, own
+from media.service.session_protocol import FinalCounters, SessionProtocol
 from media.service.threads import MediaThreads
 from media.service.unmasking import Answer, Unmasking
 from media.settings import MaskTimes, MediaSettings
@@ -92,6 +94,7 @@ class MediaService:
             take_off=self._take_off,
             tell=self._tell,
         )
+        self._masks = MaskReports(self._tell, lambda: self._b2bua is not None)
         self._playback = Playback(shelf or PromptShelf(), self._tell)
         self._of_stream: dict[int, SessionProtocol] = {}
         self._numbers = itertools.count(1).__next__
@@ -112,7 +115,7 @@ class MediaService:
         for relay in self._threads:
             asyncio.get_running_loop().remove_reader(relay.fileno())
         for session in tuple(self._sessions):
-            self._close(session)
+            self._close(session, MaskEnd.MEDIA_STOPPED)
         self._threads.stop()
 
     def take_decoder(self, descriptor: int) -> None:
@@ -143,6 +146,7 @@ class MediaService:
             self._lose_b2bua()
         self._b2bua = connection
         log.info("b2bua_connected", sessions=len(self._sessions))
+        self._masks.tell_waiting()
         return True
 
     def _on_connection_lost(self, connection: FrameConnection[AnyCommand], error: Exception | None) -> None:
@@ -166,7 +170,7 @@ class MediaService:
             for session_id in self._orphans.silent(self._sessions.get):
                 log.info("orphan_closed", session=session_id)
                 try:
-                    self._close(session_id)
+                    self._close(session_id, MaskEnd.B2BUA_LOST)
                 except Exception as error:  # the others are still to be closed
                     log.error("orphan_not_closed", session=session_id, exc_info=error)
 
@@ -230,9 +234,10 @@ class MediaService:
             case SetMask(on=True, masking=masking, announced=announced):
                 self._unmasking.went_on(session.id, announced=announced)  # or will have, at least in part
                 own(session).set_mask(True, masking)
+                self._masks.went_on(session)
             case SetMask(masking=masking):
                 own(session).set_mask(False, masking)
-                self._unmasking.went_off(session.id)
+                self._masks.went_off(session, self._unmasking.unmasked(command))
             case StartCapture(capture=capture, by_info=by_info, form=form, slow=slow, wishes=wishes):
                 reason = self._captures.start(
                     session, capture, form, by_info=by_info, slow=slow, wishes=wishes
@@ -282,8 +287,9 @@ class MediaService:
         caller, agent = session.local.values()
         return SessionOpened(serial=command.serial, caller=caller, agent=agent)
 
-    def _close(self, session_id: SessionId) -> tuple[LegCounters, LegCounters]:
+    def _close(self, session_id: SessionId, why: MaskEnd = MaskEnd.CALL_ENDED) -> FinalCounters:
         session = self._sessions.pop(session_id)
+        self._masks.went_off(session, why)
         self._captures.call_gone(session_id)
         self._unmasking.went_off(session_id)
         self._playback.session_gone(session_id)

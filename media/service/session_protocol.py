@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from media._core import SecretMemory
-from media.events import LegCounters, SessionId
+from media.events import LegCounters, MaskTally, SessionId
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,19 @@ class KeyFigures:
         return self.events + self.tones - self.both
 
 
+@dataclass(frozen=True, slots=True)
+class MaskSpan:
+    """The newest mask of a session: from when to when, in milliseconds since the epoch, of one that
+    is on until now; and what it kept, where somebody has counted."""
+
+    since: int
+    until: int
+    tally: MaskTally | None
+
+
+FinalCounters = tuple[LegCounters, LegCounters]  # of the caller's and of the agent's leg
+
+
 class SessionProtocol(Protocol):
     """One session. Its `streams` are the numbers under which keys are announced; `masked`: it is
     masked, or may be; `mask_confirmed`: it certainly is."""
@@ -47,6 +60,10 @@ class SessionProtocol(Protocol):
 
     def key_figures(self) -> KeyFigures:
         """How the customer's keys came since the mask went on; all zeros where nobody knows."""
+        ...
+
+    def mask_span(self) -> MaskSpan:
+        """Its newest mask. Raises KeyError, RuntimeError where it is gone."""
         ...
 
     def set_slow(self, on: bool) -> bool:
@@ -67,6 +84,6 @@ class SessionProtocol(Protocol):
         """Packets so far: the same as before means that the session is silent."""
         ...
 
-    def close(self) -> tuple[LegCounters, LegCounters]:
-        """Wipe and forget; the final counters of the caller's and the agent's leg."""
+    def close(self) -> FinalCounters:
+        """Wipe and forget."""
         ...

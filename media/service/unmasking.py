@@ -16,7 +16,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from media.events import AnyAnswer, KeyingChanged, Refused, SessionId, SetMask
+from media.events import AnyAnswer, KeyingChanged, MaskEnd, Refused, SessionId, SetMask
 from media.service.session_protocol import KeyFigures, SessionProtocol
 from media.settings import MaskTimes
 
@@ -93,6 +93,14 @@ class Unmasking:
         if mask is not None:
             mask.last_key = _now()
             mask.info_keys += 1
+
+    def unmasked(self, command: SetMask) -> MaskEnd:
+        """The mask went off by this command; why."""
+        mask = self._masks.get(command.session)
+        self.went_off(command.session)
+        if command.released:
+            return MaskEnd.RELEASED
+        return MaskEnd.APPROVED if mask is not None and mask.approved else MaskEnd.QUIET
 
     def went_off(self, session: SessionId) -> None:
         """The mask is off, or its session is gone."""

@@ -23,6 +23,14 @@ PyObject *py_key_figures(const struct key_figures *figures, bool doubled) {
                          doubled ? Py_True : Py_False, figures->talks ? Py_True : Py_False);
 }
 
+PyObject *py_tally(const struct tally *tally) {
+    return Py_BuildValue("{sLsLsIsIsIsKsKsKsKsKsK}", "since", tally->since_ms, "until", tally->until_ms,
+                         "keys_as_events", tally->keys.events, "keys_as_tones", tally->keys.tones,
+                         "keys_as_both", tally->keys.shared, "event_packets", tally->events, "withheld",
+                         tally->withheld, "octets", tally->octets, "left", tally->left, "passed",
+                         tally->passed, "alarms", tally->alarms);
+}
+
 /* {payload type: packets}, without types of which none came. */
 static PyObject *count_types(const uint64_t types[PAYLOAD_TYPES]) {
     PyObject *counts = PyDict_New();

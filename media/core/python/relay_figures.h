@@ -12,5 +12,7 @@ PyObject *py_counters(const struct counters counters[LEGS]);
 PyObject *py_arrived(const struct arrived *arrived);
 /* (events, tones, shared, doubled, talks). NULL: an exception is set. */
 PyObject *py_key_figures(const struct key_figures *figures, bool doubled);
+/* A dict. NULL: an exception is set. */
+PyObject *py_tally(const struct tally *tally);
 
 #endif

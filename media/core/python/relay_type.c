@@ -156,6 +156,16 @@ static PyObject *py_relay_key_figures(PyObject *self, PyObject *args, PyObject *
     return py_relay_run(self, &command) ? py_key_figures(&command.figures, command.doubled) : NULL;
 }
 
+static PyObject *py_relay_tally(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"stream", NULL};
+    struct command command = {.kind = COMMAND_TALLY};
+    long long stream;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "L", names, &stream))
+        return NULL;
+    command.stream = stream;
+    return py_relay_run(self, &command) ? py_tally(&command.tally) : NULL;
+}
+
 static PyObject *py_relay_send_key(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"stream", "body", "payload_type", "clock", NULL};
     struct command command = {.kind = COMMAND_SEND_KEY};
@@ -268,6 +278,7 @@ static PyMethodDef relay_methods[] = {
     {"set_capture", WITH_KEYWORDS(py_relay_set_capture)},
     {"set_slow", WITH_KEYWORDS(py_relay_set_slow)},
     {"key_figures", WITH_KEYWORDS(py_relay_key_figures)},
+    {"tally", WITH_KEYWORDS(py_relay_tally)},
     {"set_decoder", py_relay_set_decoder, METH_O, NULL},
     {"has_decoder", py_relay_has_decoder, METH_NOARGS, NULL},
     {"send_key", WITH_KEYWORDS(py_relay_send_key)},

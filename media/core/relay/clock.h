@@ -1,4 +1,4 @@
-/* The monotonic clock. */
+/* The clocks: the monotonic one, and the one on the wall. */
 #ifndef TONEWALL_RELAY_CLOCK_H
 #define TONEWALL_RELAY_CLOCK_H
 
@@ -12,5 +12,12 @@ static inline int64_t clock_us(void) {
 }
 
 static inline int64_t clock_ms(void) { return clock_us() / 1000; }
+
+/* Milliseconds since the epoch. */
+static inline int64_t clock_wall_ms(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
 
 #endif

@@ -76,6 +76,11 @@ static int read_key_figures(const struct stream *stream, struct command *command
     return 0;
 }
 
+static int read_tally(const struct stream *stream, struct command *command) {
+    command->tally = tally_read(&stream->tally, &stream->mask, clock_wall_ms());
+    return 0;
+}
+
 static int set_slow(struct stream *stream, bool on) {
     stream->keys->slow = on && stream->capture;
     return 0;
@@ -181,6 +186,8 @@ static int apply_to_stream(struct relay *relay, struct command *command) {
         return set_slow(stream, command->on);
     case COMMAND_KEY_FIGURES:
         return read_key_figures(stream, command);
+    case COMMAND_TALLY:
+        return read_tally(stream, command);
     case COMMAND_SEND_KEY:
         return send_key(relay, stream, command, now_ms);
     case COMMAND_PLAY:

@@ -212,6 +212,8 @@ static void carry_out(struct relay *relay, struct packet *packet) {
     struct stream *stream = packet->stream;
     const struct decision *decision = relay->decision;
     int other = !packet->leg;
+    if (packet->leg == CALLER && stream->mask.on)
+        tally_count_decided(&stream->tally, decision, packet->length);
     switch (decision->verdict) {
     case VERDICT_MALFORMED:
         stream->counters[packet->leg].malformed++;

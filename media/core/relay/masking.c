@@ -1,6 +1,7 @@
 /* Puts a stream's mask on and takes it off. */
 #include "relay/masking.h"
 
+#include "relay/clock.h"
 #include "relay/decoder.h"
 #include "relay/forward.h"
 #include "relay/send.h"
@@ -27,6 +28,7 @@ static void take_mask_off(struct relay *relay, struct stream *stream, int64_t no
         hold_end(mask->hold);
     relay_release(relay, stream, true);
     decoder_forget(relay, stream);
+    tally_end(&stream->tally, mask, clock_wall_ms());
     if (mask->hold != NULL)
         pool_give_back(&relay->holds, mask->hold);
     mask->hold = NULL;
@@ -39,6 +41,8 @@ int relay_set_mask(struct relay *relay, struct stream *stream, const struct comm
         mask->hold->options = command->options; /* packets in the hold stay there */
     if (mask->on && !command->on)
         take_mask_off(relay, stream, now_ms);
+    if (!mask->on && command->on)
+        tally_begin(&stream->tally, clock_wall_ms());
     mask->on = command->on;
     if (mask->on)
         event_sender_forget(&mask->sender);

@@ -9,6 +9,7 @@
 #include "mask/hold.h"
 #include "mask/mask.h"
 #include "mask/payload_types.h"
+#include "mask/tally.h"
 #include "prompt/player.h"
 #include "relay/srtp.h"
 
@@ -46,6 +47,7 @@ enum command_kind {
     COMMAND_SET_CAPTURE,
     COMMAND_SET_SLOW,
     COMMAND_KEY_FIGURES,
+    COMMAND_TALLY,
     COMMAND_SEND_KEY,
     COMMAND_SET_DECODER,
     COMMAND_HAS_DECODER,
@@ -84,6 +86,7 @@ struct command {
     int64_t played; /* the number of the newest play */
     struct key_figures figures;
     bool doubled; /* each key comes twice */
+    struct tally tally;
     uint8_t *into; /* secret memory */
     size_t room;
     struct counters counters[LEGS];

@@ -14,10 +14,14 @@ _Static_assert((int)HOLD_PACKET <= (int)BUFFER && (int)QUEUE_PACKET <= (int)BUFF
                "a packet that leaves fits its buffer");
 
 bool relay_may_leave(struct relay *relay, struct stream *stream, const uint8_t *packet, size_t length) {
-    if (mask_leaks(&stream->mask, packet, length))
+    if (mask_leaks(&stream->mask, packet, length)) {
+        stream->tally.alarms++;
         relay_notify(relay, stream, NOTICE_LEAKED);
-    if (stream->mask.shut)
+    }
+    if (stream->mask.shut) {
         stream->counters[AGENT].masked++;
+        tally_count_stopped(&stream->tally, length);
+    }
     return !stream->mask.shut;
 }
 
@@ -27,10 +31,15 @@ static bool send_packet(struct stream *stream, int index, uint8_t *packet, size_
     const struct endpoint *to = &stream->endpoints[socket_of(leg, is_rtp || stream->muxed[leg])];
     const struct sockaddr_storage *peer = &to->source.current;
     struct crypto *crypto = stream->crypto[leg];
+    bool is_counted = leg == AGENT && is_rtp && stream->mask.on,
+         is_event = is_counted && tally_sees_event(&stream->mask, packet, length);
     if (!to->source.present || (crypto != NULL && !crypto_seal(crypto, is_rtp, packet, &length)))
         return false;
-    return sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)peer,
-                  source_length(peer)) >= 0;
+    bool is_sent = sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)peer,
+                          source_length(peer)) >= 0;
+    stream->tally.left += is_sent && is_counted;
+    stream->tally.passed += is_sent && is_event;
+    return is_sent;
 }
 
 /* Notes what leaves for a leg, so that what is played into it can follow. */

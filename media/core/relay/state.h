@@ -7,6 +7,7 @@
 #include "mask/decision.h"
 #include "mask/queue.h"
 #include "mask/state.h"
+#include "mask/tally.h"
 #include "memory/pool.h"
 #include "memory/secret.h"
 #include "prompt/player.h"
@@ -55,6 +56,7 @@ struct stream {
     struct crypto *crypto[LEGS]; /* owned; NULL: in clear */
     bool drops_agent_events; /* the customer's side has agreed on no telephone-event: none leaves */
     struct mask mask;
+    struct tally tally; /* of the newest mask */
     struct keys *keys; /* of a pool (`stream_keys`), as are `mask.hold` and `queue` */
     struct agent_keys agent_keys;
     /* The decoder process holds state of it, which it is to forget when the mask goes off. */

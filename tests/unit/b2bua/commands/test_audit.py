@@ -63,7 +63,7 @@ def test_a_changed_line_is_named_with_its_file(key: Path) -> None:
 
 @pytest.mark.parametrize(("option", "who"), [("--call=c-2", "ben"), ("--who=ann", "ann")])
 def test_entries_are_shown_by_call_and_by_name(key: Path, option: str, who: str) -> None:
-    said = RUNNER.invoke(app, ["audit", "show", str(key.parent / "audit"), option])
+    said = RUNNER.invoke(app, ["audit", "show", str(key.parent / "audit"), option, "--json"])
     (entry,) = (json.loads(line) for line in said.output.splitlines())
     assert (entry["who"], entry["what"], entry["result"]) == (who, "submit_card", "asked")
 

@@ -15,6 +15,8 @@ from media.events import (
     CaptureChanged,
     CodeKeyed,
     KeyingChanged,
+    MaskWentOff,
+    MaskWentOn,
     PromptEnded,
     SessionId,
     SessionLost,
@@ -32,6 +34,7 @@ class B2bua:
         self.keying: list[bool] = []
         self.prompts: list[PromptEnded] = []
         self.codes: list[str] = []
+        self.masks: list[MaskWentOn | MaskWentOff] = []
         self._unpacker = Unpacker(AnyAnswer | AnyNews)  # type: ignore[arg-type]
         self._came: deque[AnyAnswer | AnyNews] = deque()
 
@@ -47,6 +50,8 @@ class B2bua:
                 self.news.append(message)
             elif isinstance(message, KeyingChanged):
                 self.keying.append(message.keying)
+            elif isinstance(message, MaskWentOn | MaskWentOff):
+                self.masks.append(message)
             elif isinstance(message, PromptEnded):
                 self.prompts.append(message)
             elif isinstance(message, CodeKeyed):
