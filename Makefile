@@ -69,10 +69,12 @@ check: build/.setup  ## Formatting, lint, types, import rules, generated docs
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.architecture.states --check
 	$(BIN)/python -m tests.architecture.policy --check
+	$(BIN)/python -m tests.architecture.roles --check
 
-docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/headers.md from the policy
+docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/headers.md and docs/roles.md from theirs
 	$(BIN)/python -m tests.architecture.states
 	$(BIN)/python -m tests.architecture.policy
+	$(BIN)/python -m tests.architecture.roles
 
 prompts: build/.setup  ## Make the shipped prompts anew, with flite and espeak-ng
 	@dpkg -s flite espeak-ng >/dev/null 2>&1 || $(APT) flite espeak-ng

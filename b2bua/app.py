@@ -29,6 +29,7 @@ from b2bua.api.tls import ServerTls, open_tls
 from b2bua.audit.recorder import Recorder
 from b2bua.call.cdr import CallRecord
 from b2bua.call.pseudonyms import Pseudonyms
+from b2bua.config.access import build_authority
 from b2bua.config.assembly import (
     agent_charging,
     build_forms,
@@ -125,7 +126,8 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     board.connect(engine, media, reconciler)
     app = create_app(
         board,
-        tokens=Tokens.parse(settings.api.tokens.get_secret_value()),
+        authenticators=[Tokens.parse(settings.api.tokens.get_secret_value(), settings.api.roles)],
+        authority=build_authority(settings.api),
         demo=demo,
         ladders=ladders,
         metrics=metrics,
@@ -296,7 +298,7 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         settings = read_signalling({})
-        Tokens.parse(settings.api.tokens.get_secret_value())
+        Tokens.parse(settings.api.tokens.get_secret_value(), settings.api.roles)
     except (ConfigError, ValueError) as error:  # neither text has a value in it
         raise SystemExit(str(error)) from None
     ignore_hangup()

@@ -23,6 +23,7 @@ from b2bua.api.own_certificate import running_api
 from b2bua.records.export import rows
 from b2bua.records.store import connect, prepare
 from tests.complaints import COMPLAINTS, expect_error, permit_error
+from tests.everybody import ROLES as EVERY_ROLE
 
 TOKEN = "agent-under-test-0001"
 PATIENCE = 30.0  # seconds after which a condition that never came is a failure
@@ -344,7 +345,7 @@ class Stack:
             "carrier": {"host": "127.0.0.1", "port": str(self.carrier_port)},
             "pbx": {"host": "127.0.0.1", "port": str(self.pbx_port)},
             "media": {"address": "127.0.0.1", "ports": media_ports(self.pairs)},
-            "api": {"port": "0", "tokens": f"test:{TOKEN}"},
+            "api": {"port": "0", "tokens": f"test:{TOKEN}", "roles": EVERY_ROLE},
             "provider": {
                 "url": self.provider["url"], "api_key": self.provider["api_key"],
                 "ca_file": self.provider["ca_file"],

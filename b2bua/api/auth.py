@@ -1,4 +1,5 @@
-"""Authenticates agents by bearer token (RFC 6750), before anything under /v1 is read.
+"""Authenticates people and programs before anything under /v1 is read, by the bearer tokens of
+sip.conf (RFC 6750) among others.
 
 Rule 1: only the SHA-256 of a token is kept; no repr, log or error shows a token or its hash.
 Rule 2: every known token is compared, in constant time, whether or not an earlier one matched.
@@ -12,11 +13,15 @@ import asyncio
 import hashlib
 import hmac
 import re
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from fastapi.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from b2bua.access.principal import Authenticator, Principal
+from b2bua.access.roles import ALL_SCOPES, Role, parse_roles
+from b2bua.access.teams import Teams
 from b2bua.api.problems import problem
 from b2bua.api.refusals import Refusals
 from tonewall.log import get_logger
@@ -31,20 +36,24 @@ _TOO_MANY = {"Retry-After": "10", "Connection": "close"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1, b64token
 _HASH = re.compile(r"[0-9a-fA-F]{64}")
+_OTHERS: Final = "*"  # in `roles`: tokens that it does not name
+_LEAST: Final = frozenset({Role.AGENT})
 
 
 class Tokens:
-    """The agents' tokens, by name."""
+    """The tokens of sip.conf, by name. An authenticator."""
 
-    __slots__ = ("_digests",)
+    __slots__ = ("_digests", "_roles")
 
-    def __init__(self, digests: dict[str, bytes]) -> None:
+    def __init__(self, digests: dict[str, bytes], roles: Mapping[str, frozenset[Role]] | None = None) -> None:
+        """`roles`: by name; `*`: of all others. Who has none is an agent."""
         self._digests = dict(digests)
+        self._roles = dict(roles or {})
 
     @classmethod
-    def parse(cls, text: str) -> Tokens:
-        """Read `name:token, name2:sha256:hash`. Raises ValueError with what was expected, never
-        with what was given."""
+    def parse(cls, text: str, roles: str = "") -> Tokens:
+        """Read `name:token, name2:sha256:hash`, and `name:role, *:role+role`. Raises ValueError
+        with what was expected, never with what was given."""
         digests: dict[str, bytes] = {}
         for number, entry in enumerate((part.strip() for part in text.split(",")), start=1):
             name, _, rest = entry.partition(":")
@@ -59,7 +68,27 @@ class Tokens:
                 raise ValueError(f"token {number} is too short or has other characters than letters, digits "
                 "and "
                                  f"._~+/-; {_EXPECTED}")  # fmt: skip
-        return cls(digests)
+        given = read_roles(roles)
+        if set(given) - {*digests, _OTHERS}:
+            raise ValueError("roles: expected names of tokens, or * for all others")
+        return cls(digests, given)
+
+    async def authenticate(self, scope: Mapping[str, Any]) -> Principal | None:
+        """See Authenticator."""
+        scheme, token = credentials(scope)
+        name = self.agent_of(token) if scheme == "bearer" else None
+        return None if name is None else self.principal(name)
+
+    def holds(self, principal: Principal) -> bool:
+        """See Authenticator. A token is valid as long as the process that has read it."""
+        del principal
+        return True
+
+    def principal(self, name: str) -> Principal:
+        """Who has the token of this name."""
+        roles = self._roles.get(name, self._roles.get(_OTHERS, _LEAST))
+        scopes = ALL_SCOPES if Role.INTEGRATION in roles else frozenset()
+        return Principal(name=name, roles=roles, scopes=scopes, method="token", credential=f"token:{name}")
 
     def agent_of(self, token: str) -> str | None:
         """The name of the agent who has this token, or None."""
@@ -77,33 +106,69 @@ class Tokens:
         return f"<Tokens of {len(self)} agents>"
 
 
-def first_clear_token(text: str) -> str:
-    """The first token of this text (as `Tokens.parse` reads it) that is no hash, for our own
-    commands; "" where all are hashes."""
-    entries = (part.strip().partition(":")[2] for part in text.split(","))
-    return next((token for token in entries if token and not token.startswith("sha256:")), "")
+def first_clear_token(text: str, roles: str = "", wanted: frozenset[Role] = frozenset(Role)) -> str:
+    """The first token of these texts (as `Tokens.parse` reads them) that is no hash, for our own
+    commands: with one of the roles `wanted`, else the first of all; "" where all are hashes."""
+    entries = [part.strip().partition(":")[::2] for part in text.split(",")]
+    clear = [(name, token) for name, token in entries if token and not token.startswith("sha256:")]
+    given = read_roles(roles)
+    fit = [token for name, token in clear if given.get(name, given.get(_OTHERS, _LEAST)) & wanted]
+    return next(iter([*fit, *(token for _, token in clear)]), "")
 
 
-class RequireToken:
-    """ASGI middleware: 401 under /v1, for /metrics and the `guarded` paths without a valid token;
-    else the name goes to `request.state.agent`. Wrong tokens are answered later and later, and 429
-    where many wait (refusals.py)."""
+def read_roles(text: str) -> dict[str, frozenset[Role]]:
+    """Read `name:role, *:role+role`. Raises ValueError with what was expected."""
+    roles: dict[str, frozenset[Role]] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, _, given = entry.partition(":")
+        if name in roles or not given:
+            raise ValueError("roles: expected name:role or *:role, each name once, separated by commas")
+        try:
+            roles[name] = parse_roles(given)
+        except ValueError as error:
+            raise ValueError(f"roles: {error}") from None
+    return roles
 
-    def __init__(self, app: ASGIApp, tokens: Tokens, guarded: frozenset[str] = frozenset()) -> None:
+
+class Authenticate:
+    """ASGI middleware: 401 under /v1, for /metrics and the `guarded` paths without a valid
+    credential; else `request.state` has `principal`, their name as `agent`, and `holds`, which says
+    whether the credential still is valid. Wrong ones are answered later and later, and 429 where
+    many wait (refusals.py)."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        authenticators: Sequence[Authenticator],
+        guarded: frozenset[str] = frozenset(),
+        teams: Teams | None = None,
+    ) -> None:
+        """`authenticators`: asked in this order; `teams`: told of who was authenticated."""
         self._app = app
-        self._tokens = tokens
+        self._authenticators = tuple(authenticators)
+        self._teams = teams or Teams()
         self._guarded = guarded | {"/v1", "/metrics"}
         self._refusals = Refusals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (scope["path"] in self._guarded or scope["path"].startswith("/v1/")):
-            scheme, token = _credentials(scope)
-            agent = self._tokens.agent_of(token) if scheme == "bearer" else None
-            if agent is None:
+            principal = await self._authenticate(scope)
+            if principal is None:
+                scheme, _ = credentials(scope)
                 await (await self._refuse_token(scope, scheme))(scope, receive, send)
                 return
-            scope.setdefault("state", {})["agent"] = agent
+            self._teams.learn(principal)
+            state = scope.setdefault("state", {})
+            state["agent"], state["principal"] = principal.name, principal
+            state["holds"] = lambda: all(each.holds(principal) for each in self._authenticators)
         await self._app(scope, receive, send)
+
+    async def _authenticate(self, scope: Scope) -> Principal | None:
+        for each in self._authenticators:
+            found = await each.authenticate(scope)
+            if found is not None:
+                return found
+        return None
 
     async def _refuse_token(self, scope: Scope, scheme: str) -> Response:
         """The 401 or 429, after its delay."""
@@ -128,7 +193,7 @@ class RequireToken:
         )
 
 
-def _credentials(scope: Scope) -> tuple[str, str]:
+def credentials(scope: Mapping[str, Any]) -> tuple[str, str]:
     """Scheme (lower case) and credentials of the one Authorization header; empty where there is
     none, or several."""
     headers = [value for name, value in scope["headers"] if name == b"authorization"]

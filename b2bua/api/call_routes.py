@@ -9,11 +9,12 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import Response
 
+from b2bua.access.authority import Authority
 from b2bua.api.problems import problem
 from b2bua.api.schema import call_answer, calls_answer, feed_answer, problem_answers
 from b2bua.api.stream import FeedResponse, Streams
 from b2bua.call.prepared_desk import CallQuery, Desk
-from b2bua.call.view import CallView
+from b2bua.call.view import CallView, NoSuchCall
 
 CallId = Annotated[
     str,
@@ -47,7 +48,7 @@ def view_response(view: CallView | list[CallView], status: int = 200) -> Respons
     return Response(msgspec.json.encode(view), status, media_type="application/json")
 
 
-def call_routes(desk: Desk, streams: Streams) -> APIRouter:
+def call_routes(desk: Desk, streams: Streams, authority: Authority) -> APIRouter:
     """The list of calls, one call, and the feed."""
     router = APIRouter(tags=["calls"])
 
@@ -84,7 +85,9 @@ def call_routes(desk: Desk, streams: Streams) -> APIRouter:
             reference=reference,
             headers=tuple(given),
         )
-        return view_response(desk.find_calls(query))
+        principal = request.state.principal
+        seen = (authority.sight(principal, each) for each in desk.find_calls(query))
+        return view_response([each for each in seen if isinstance(each, CallView)])
 
     @router.get(
         "/v1/calls/{call_id}",
@@ -92,8 +95,11 @@ def call_routes(desk: Desk, streams: Streams) -> APIRouter:
         summary="One call",
         responses={200: call_answer("The call."), **problem_answers(401, 404, 409, 422)},
     )
-    async def get_call(call_id: CallId) -> Response:
-        return view_response(desk.find_call(call_id))
+    async def get_call(request: Request, call_id: CallId) -> Response:
+        seen = authority.sight(request.state.principal, desk.find_call(call_id))
+        if not isinstance(seen, CallView):  # it became another's a moment ago
+            raise NoSuchCall
+        return view_response(seen)
 
     @router.get(
         "/v1/feed",
@@ -104,17 +110,24 @@ def call_routes(desk: Desk, streams: Streams) -> APIRouter:
             **problem_answers(401, 503),
         },
     )
-    async def feed() -> Response:
+    async def feed(request: Request) -> Response:
         """An event `calls` with the ids of all calls that there are; then an event `call`, whose
         data is a CallView, for each of them and for every change. An event `payment`, whose data is
         a PaymentView, reports each payment that is not final, and each step of one. An event
         `service`, whose data is a ServiceView, says what is wrong with Tonewall itself, where
         anything is, and each change of that. A comment every 15 s shows that the line is alive. Who
-        reads too slowly is cut off; whoever comes back begins with the current calls again.
+        reads too slowly is cut off; whoever comes back begins with the current calls again. Only
+        calls and payments that one may see are sent; as a call becomes another's, `calls` comes
+        again with the ids that are left. The feed ends as a sign-in or a key does.
         """
         if streams.is_full:
             return problem(503, "Too many feeds are open.", {"Retry-After": "5"})
         views = desk.follow()  # before the list, so that no change falls between
-        return FeedResponse(streams, [view.id for view in desk.calls()], views)
+        principal = request.state.principal
+        seen = [each for each in desk.calls() if authority.sight(principal, each) is not None]
+        ids = [view.id for view in seen]
+        return FeedResponse(
+            streams, ids, views, lambda view: authority.sight(principal, view), request.state.holds
+        )
 
     return router

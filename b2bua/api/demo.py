@@ -31,13 +31,13 @@ def demo_routes(demo: Demo | None) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     kinds = list(demo.kinds) if demo else []
 
-    @router.get("/v1/demo")
+    @router.get("/v1/demo", operation_id="describe_demo")
     async def describe_demo() -> Response:
         return JSONResponse({"demo": demo is not None, "cards": kinds})
 
     if demo is not None:
 
-        @router.post("/v1/demo/key")
+        @router.post("/v1/demo/key", operation_id="key_demo_card")
         async def key_card(body: KeyBody) -> Response:
             if body.card not in kinds:
                 raise NotNow(f"The demo's customer has these cards: {', '.join(kinds)}.")

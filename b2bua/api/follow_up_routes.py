@@ -13,6 +13,7 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from b2bua.access.authority import Authority
 from b2bua.api.bodies import FollowUpBody
 from b2bua.api.call_routes import loggable
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests, PaymentId
@@ -29,7 +30,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def follow_up_routes(desk: CallDesk) -> APIRouter:
+def follow_up_routes(desk: CallDesk, authority: Authority) -> APIRouter:
     """`POST /v1/payments/ID/captures`, `/voids` and `/refunds`."""
     router = APIRouter(prefix="/v1/payments/{payment_id}", tags=["payments"])
     once = IdempotentRequests(desk)
@@ -39,6 +40,10 @@ def follow_up_routes(desk: CallDesk) -> APIRouter:
     ) -> Response:
         agent = request.state.agent
         log.info("agent_request", what=kind, agent=agent, idempotency_key=loggable(payment_id))
+        if kind == "refund":
+            payment = await desk.payment(payment_id)
+            back = payment.left.get(kind, 0) if amount is None else amount
+            authority.require_refund(request.state.principal, back, payment.order.currency)
         found = await once.answer_once(
             agent,
             key,

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from b2bua.access.authority import Authority
+from b2bua.access.principal import Authenticator
 from b2bua.api.audited import Audit
-from b2bua.api.auth import RequireToken, Tokens
+from b2bua.api.auth import Authenticate
 from b2bua.api.call_routes import call_routes, loggable
 from b2bua.api.capture_routes import capture_routes, mask_routes
 from b2bua.api.claim_routes import claim_routes
@@ -27,6 +29,7 @@ from b2bua.api.link_routes import link_routes
 from b2bua.api.metrics import Metrics, metrics_routes
 from b2bua.api.pages import add_pages
 from b2bua.api.payments import payment_routes
+from b2bua.api.permitted import Doorkeeper
 from b2bua.api.prepared_routes import prepared_routes
 from b2bua.api.problems import add_problem_handlers
 from b2bua.api.schema import describe_api, form_answer, problem_answers, trunks_answer
@@ -58,7 +61,8 @@ _NO_TELEMETRY: Any = {
 def create_app(
     desk: Desk,
     *,
-    tokens: Tokens,
+    authenticators: Sequence[Authenticator],
+    authority: Authority | None = None,
     demo: Demo | None = None,
     ladders: LadderDesk | None = None,
     metrics: Metrics | None = None,
@@ -73,11 +77,15 @@ def create_app(
     """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed
     the agent's page.
 
+    `authenticators`: how it is known who asks; `authority`: what they may do;
     `guarded`: paths that need a token although they would not, /healthz and /openapi.json;
     `idle_time`: seconds without an action of the agent's after which the page signs out;
     `forms`: what customers key, the usual one first; `audit`: notes each request that changes
     something; `trusted_proxies`: whose X-Forwarded-For is believed."""
+    authority = authority or Authority()
+    doorkeeper = Doorkeeper(desk, authority, audit)
     app = FastAPI(
+        dependencies=[Depends(doorkeeper.admit)],
         title="Tonewall",
         version=VERSION,
         docs_url=None,
@@ -88,21 +96,21 @@ def create_app(
     app.state.streams = streams or Streams()
     if audit is not None:
         app.add_middleware(Audit, recorder=audit, own_id=lambda name: _own_id(desk, name))
-    app.add_middleware(RequireToken, tokens=tokens, guarded=guarded)
+    app.add_middleware(Authenticate, authenticators=authenticators, guarded=guarded, teams=authority.teams)
     app.add_middleware(Harden, headers=security_headers(frame_ancestors))
     if trusted_proxies:
         app.add_middleware(Forwarded, trusted=trusted_proxies)  # added last: outermost
     add_problem_handlers(app)
     app.include_router(service_routes(desk, idle_time, forms))
     app.include_router(metrics_routes(metrics or Metrics(), desk))
-    app.include_router(call_routes(desk, app.state.streams))
+    app.include_router(call_routes(desk, app.state.streams, authority))
     app.include_router(claim_routes(desk))
     app.include_router(capture_routes(desk))
     app.include_router(mask_routes(desk))
-    app.include_router(payment_routes(desk))
-    app.include_router(prepared_routes(desk))
+    app.include_router(payment_routes(desk, authority))
+    app.include_router(prepared_routes(desk, doorkeeper))
     app.include_router(settlement_routes(desk))
-    app.include_router(follow_up_routes(desk))
+    app.include_router(follow_up_routes(desk, authority))
     app.include_router(link_routes(desk))
     app.include_router(ladder_routes(ladders or Ladders()))
     app.include_router(demo_routes(demo))
@@ -144,11 +152,18 @@ def service_routes(desk: Desk, idle_time: float, forms: Sequence[FormDescription
     @router.get(
         "/v1/me", operation_id="get_agent", summary="Whose token this is", responses=problem_answers(401)
     )
-    async def me(request: Request) -> dict[str, str | float | bool]:
-        """The token's name, and after how many seconds without anything that the agent does the
-        page signs out."""
-        offered = desk.offers_claims()
-        return {"agent": request.state.agent, "idle_time": idle_time, "short_codes": offered}
+    async def me(request: Request) -> dict[str, Any]:
+        """Name, roles and scopes, and after how many seconds without anything that the agent does
+        the page signs out."""
+        principal = request.state.principal
+        return {
+            "agent": principal.name,
+            "roles": sorted(principal.roles),
+            "scopes": sorted(principal.scopes),
+            "method": principal.method,
+            "idle_time": idle_time,
+            "short_codes": desk.offers_claims(),
+        }
 
     @router.get(
         "/v1/currencies",

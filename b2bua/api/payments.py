@@ -6,12 +6,15 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
+from itertools import islice
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response
 
+from b2bua.access.authority import Authority, NotPermitted
+from b2bua.access.permissions import Reach
 from b2bua.api.bodies import ReconcileBody
 from b2bua.api.problems import problem
 from b2bua.api.schema import payment_answer, payments_answer, problem_answers
@@ -23,6 +26,7 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 MAX_LISTED = 100
+_PREPARED = 10_000  # of which some are listed
 ViewT = TypeVar("ViewT", CallView, PaymentView)
 IdempotencyKey = Annotated[
     str | None,
@@ -49,7 +53,7 @@ _After = Annotated[
 _Limit = Annotated[int, Query(ge=1, le=MAX_LISTED, description="The most payments to list.")]
 
 
-def payment_routes(desk: Desk) -> APIRouter:
+def payment_routes(desk: Desk, authority: Authority) -> APIRouter:
     """`GET /v1/payments/ID` and `GET /v1/payments?transaction_id=…`."""
     router = APIRouter(tags=["payments"])
 
@@ -60,6 +64,7 @@ def payment_routes(desk: Desk) -> APIRouter:
         responses={200: payments_answer("The payments."), **problem_answers(401, 422, 503)},
     )
     async def list_payments(
+        request: Request,
         transaction_id: _Reference = None,
         limit: _Limit = 20,
         outcome: _Outcome = None,
@@ -70,13 +75,17 @@ def payment_routes(desk: Desk) -> APIRouter:
         """Those with a reference or an outcome, or all: with what became of each, whether or not
         its call is still there. With `stage`, those that are prepared. With `since`, the oldest
         first: all that began from then on, or about which something was done; `after` goes on
-        behind a payment."""
+        behind a payment. Only payments that one may see are listed; `since` is for who sees all."""
+        principal = request.state.principal
+        keep = authority.keeps_payments(principal)
         if stage is not None:
-            found = desk.prepared_payments(limit)
+            found = list(islice(filter(keep, desk.prepared_payments(_PREPARED)), limit))
         elif since is not None:
+            if keep is not None:
+                raise NotPermitted("`since` is for who sees all payments.")
             found = await desk.payments_since(since, after, limit)
         else:
-            found = await desk.payments(transaction_id, limit, outcome)
+            found = await desk.payments(transaction_id, limit, outcome, keep)
         return Response(msgspec.json.encode(found), media_type="application/json")
 
     @router.post(
@@ -93,6 +102,10 @@ def payment_routes(desk: Desk) -> APIRouter:
         """Has the provider asked at once about these payments, where their outcome is unknown, or
         about all such where none is named. What it says comes on the feed."""
         log.info("agent_request", what="reconcile", agent=request.state.agent)
+        principal = request.state.principal
+        if authority.reach(principal, "reconcile_payments") is not Reach.ALL:
+            for each in body.payments:
+                authority.require_payment(principal, "reconcile_payments", await desk.payment(each))
         found = await desk.reconcile(tuple(body.payments))
         return Response(msgspec.json.encode(found), 202, media_type="application/json")
 

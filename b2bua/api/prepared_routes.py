@@ -13,6 +13,7 @@ from fastapi.responses import Response
 from b2bua.api.bodies import SavedChargeBody, SubmitBody
 from b2bua.api.call_routes import loggable, view_response
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests, PaymentId
+from b2bua.api.permitted import Doorkeeper
 from b2bua.api.prepared_bodies import AnyPaymentBody
 from b2bua.api.schema import call_answer, payment_answer, problem_answers
 from b2bua.call.prepared_desk import Desk
@@ -22,7 +23,7 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 
 
-def prepared_routes(desk: Desk) -> APIRouter:
+def prepared_routes(desk: Desk, doorkeeper: Doorkeeper) -> APIRouter:
     """`POST /v1/payments`, and what is done about a prepared payment."""
     router = APIRouter(tags=["payments"])
     once = IdempotentRequests(desk)
@@ -48,6 +49,9 @@ def prepared_routes(desk: Desk) -> APIRouter:
         agent = request.state.agent
         if isinstance(body, SavedChargeBody):
             log.info("agent_request", what="saved card", agent=agent)
+            await doorkeeper.admit_to(request, "charge_saved_card")
+            if body.saved_from is not None:
+                await doorkeeper.admit_to_payment(request, "charge_saved_card", body.saved_from)
             saved, status = body, 202
             found = await once.answer_once(
                 agent,
@@ -60,13 +64,14 @@ def prepared_routes(desk: Desk) -> APIRouter:
             )
         else:
             log.info("agent_request", what="prepare", agent=agent)
+            find_by = await doorkeeper.admit_to_find(request, body.find_by.to_find_by())
             prepared, status = body, 201
             found = await once.answer_once(
                 agent,
                 idempotency_key,
                 b"prepare\n" + body.model_dump_json().encode(),
                 lambda name: desk.prepare_payment(
-                    prepared.to_order(), prepared.find_by.to_find_by(), agent, name,
+                    prepared.to_order(), find_by, agent, name,
                     start=prepared.start, expires_in=prepared.expires_in,
                     allow_repeat=prepared.allow_repeat,
                 ),

@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
+from b2bua.access.authority import NotPermitted
 from b2bua.call.prepared import TooMany
 from b2bua.call.view import (
     NoSuchCall,
@@ -134,6 +135,10 @@ async def _not_yours(_request: Request, error: Exception) -> Response:
     return problem(403, str(error), more={"type": NOT_YOURS, "agent": error.agent})
 
 
+async def _not_permitted(_request: Request, error: Exception) -> Response:
+    return problem(403, str(error))
+
+
 async def _not_offered(_request: Request, error: Exception) -> Response:
     if not isinstance(error, NotOffered):
         raise error
@@ -181,6 +186,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(NotNow, _not_now)
     app.add_exception_handler(Repeated, _repeated)
     app.add_exception_handler(NotYours, _not_yours)
+    app.add_exception_handler(NotPermitted, _not_permitted)
     app.add_exception_handler(NotOffered, _not_offered)
     app.add_exception_handler(NoSuchPayment, _no_such_payment)
     app.add_exception_handler(NotWell, _not_well)

@@ -7,7 +7,7 @@ Rule 2: whatever ends the stream, its follower is closed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import msgspec
@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from b2bua.call.service_view import ServiceView
-from b2bua.call.view import CallView, PaymentView
+from b2bua.call.view import CallState, CallView, PaymentView
 from b2bua.switchboard.view_feed import View
 
 _NAMES: Final = {CallView: b"call", PaymentView: b"payment", ServiceView: b"service"}
@@ -56,12 +56,22 @@ class FeedResponse(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, streams: Streams, ids: list[str], views: AsyncIterator[View]) -> None:
+    def __init__(
+        self,
+        streams: Streams,
+        ids: list[str],
+        views: AsyncIterator[View],
+        sight: Callable[[View], View | None] = lambda view: view,
+        holds: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`ids`: of the calls that are seen now; `sight`: what is seen of a view; `holds`: whether
+        the reader may read on. The stream ends where not."""
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
         self._first = b"retry: %d\n" % _RETRY_MS + _sse_event(b"calls", {"ids": ids})
-        self._views = views
+        self._views, self._sight, self._holds = views, sight, holds
+        self._seen = set(ids)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._streams.open += 1
@@ -98,17 +108,34 @@ class FeedResponse(Response):
                 # Not wait_for: its time-out would cancel the iterator, and an async generator does
                 # not survive that.
                 ready, _ = await asyncio.wait({following}, timeout=self._streams.keep_alive)
+                if not self._holds():
+                    return
                 if not ready:
                     await self._send_chunk(send, b": still here\n\n")
                     continue
                 view = following.result()
                 if view is None:
                     return
-                await self._send_chunk(send, _sse_event(_NAMES[type(view)], view))
+                if (chunk := self._chunk(view)) is not None:
+                    await self._send_chunk(send, chunk)
                 following = asyncio.create_task(self._next_view())
         finally:
             following.cancel()
             await asyncio.wait({following})
+
+    def _chunk(self, view: View) -> bytes | None:
+        """What the reader is sent of it. Of a call that is seen no more: the ids of those that
+        are."""
+        seen = self._sight(view)
+        if isinstance(view, CallView):
+            if seen is None and view.id in self._seen:
+                self._seen.discard(view.id)
+                return _sse_event(b"calls", {"ids": sorted(self._seen)})
+            if seen is not None:
+                self._seen.add(view.id)
+            if view.state is CallState.ENDED:
+                self._seen.discard(view.id)
+        return None if seen is None else _sse_event(_NAMES[type(seen)], seen)
 
     async def _next_view(self) -> View | None:
         return await anext(self._views, None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from b2bua.call.feature_codes import ClaimDesk
@@ -14,6 +14,8 @@ from b2bua.call.tallies import Tallied
 from b2bua.call.trunk_view import TrunkView
 from b2bua.call.view import CallView, PaymentView
 from media.events import FieldName
+
+Keep = Callable[[PaymentView], bool]  # whether a list has this payment; called in any thread
 
 
 class CallDesk(Tallied, ClaimDesk, Protocol):
@@ -57,9 +59,14 @@ class CallDesk(Tallied, ClaimDesk, Protocol):
         ...
 
     async def payments(
-        self, transaction_id: str | None, most: int, outcome: str | None = None
+        self,
+        transaction_id: str | None,
+        most: int,
+        outcome: str | None = None,
+        keep: Keep | None = None,
     ) -> list[PaymentView]:
-        """The newest first; where a reference or an outcome is given, those with it."""
+        """The newest first; where a reference or an outcome is given, those with it; with `keep`,
+        those of which it is true."""
         ...
 
     async def payments_since(self, since: float, after: str | None, most: int) -> list[PaymentView]:

@@ -13,6 +13,7 @@ from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 import msgspec
 
+from b2bua.access.roles import Role
 from b2bua.api.auth import first_clear_token
 from b2bua.api.own_certificate import OWN_CERTIFICATE, running_api
 from b2bua.commands.configuration import give_up
@@ -22,6 +23,7 @@ from tonewall.address import base_url
 from tonewall.ini import ConfigError, load, read_file
 
 TOKEN = "TONEWALL_TOKEN"  # noqa: S105  # the name of the variable
+_OPERATORS = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
 _TIMEOUT = 10.0  # seconds for an answer
 T = TypeVar("T")
 
@@ -44,7 +46,9 @@ class ApiClient:
             directory = load(GeneralSettings, sections).directory
         except ConfigError as error:
             give_up(f"the configuration is wrong:\n{error}")
-        token = os.environ.get(TOKEN, "") or first_clear_token(settings.tokens.get_secret_value())
+        token = os.environ.get(TOKEN, "") or first_clear_token(
+            settings.tokens.get_secret_value(), settings.roles, _OPERATORS
+        )
         if not token:
             give_up(f"[api] tokens has hashes only: put a token into the environment as {TOKEN}")
         if url:

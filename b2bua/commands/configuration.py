@@ -26,7 +26,7 @@ def load_settings(config: Path | None) -> Settings:
     except ConfigError as error:
         give_up(f"the configuration is wrong:\n{error}")
     try:
-        Tokens.parse(settings.signalling.api.tokens.get_secret_value())
+        Tokens.parse(settings.signalling.api.tokens.get_secret_value(), settings.signalling.api.roles)
     except ValueError as error:
         give_up(f"the configuration is wrong:\n[api] tokens: {error}")
     return settings

@@ -15,6 +15,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from b2bua.access.teams import Teams
 from b2bua.call.pseudonyms import read_keys
 from b2bua.config.audit_settings import AuditSettings
 from b2bua.config.charge_settings import AgentGroupSettings
@@ -22,6 +23,7 @@ from b2bua.config.feature_settings import FeatureCodeSettings
 from b2bua.config.field_settings import FieldSettings
 from b2bua.config.form_settings import FormSettings
 from b2bua.config.general_settings import GeneralSettings
+from b2bua.config.limits import read_limits
 from b2bua.config.link_settings import LinkSettings
 from b2bua.config.notify_settings import NotifySettings
 from b2bua.config.route_settings import RouteSettings
@@ -97,6 +99,18 @@ class ApiSettings(Section):
     tokens: SecretStr = Field(
         description="`name:token` of each agent, separated by commas; a token has 16 characters or more"
     )
+    roles: str = Field(
+        "",
+        description="`name:role` of each token, separated by commas, several as role+role; `*:role`: all "
+        "others; who has none is an agent. docs/roles.md",
+    )
+    teams: str = Field(
+        "", description="`team:name name`, separated by commas: whose calls a supervisor of the team sees"
+    )
+    refund_limit: str = Field(
+        "",
+        description="the most that a supervisor gives back at once: EUR 500.00, PLN 2000.00; empty: no limit",
+    )
     extensions: str = Field("", description="`name:extension` of each agent's phone, separated by commas")
     tls_certificate: str = Field(
         "", description="our certificate chain for HTTPS, as a PEM file; a changed one is taken at once"
@@ -146,6 +160,18 @@ class ApiSettings(Section):
                 "yes, where something else encrypts the way"
             )
         return self
+
+    @field_validator("teams")
+    @classmethod
+    def _are_teams(cls, value: str) -> str:
+        Teams.parse(value)
+        return value
+
+    @field_validator("refund_limit")
+    @classmethod
+    def _are_limits(cls, value: str) -> str:
+        read_limits(value)
+        return value
 
     @field_validator("extensions")
     @classmethod

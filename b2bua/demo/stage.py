@@ -172,7 +172,7 @@ def _demo_settings(
         "carrier": {"host": CUSTOMER, "port": str(customer)},
         "pbx": {"host": AGENT, "port": str(agent)},
         "media": {"address": TONEWALL, "ports": _free_range()},
-        "api": {"port": "0", "tokens": f"agent:{token}"},
+        "api": {"port": "0", "tokens": f"agent:{token}", "roles": "agent:supervisor"},
         "provider": {
             **provider,
             "token_type": "reusable" if provider["adapter"] in SAVING else "none",

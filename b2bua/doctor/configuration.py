@@ -11,6 +11,7 @@ import resource
 import socket
 from pathlib import Path
 
+from b2bua.access.roles import Role
 from b2bua.api.auth import Tokens
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.settings import Settings
@@ -25,12 +26,22 @@ _FEW = 10  # calls; a PJSIP that holds fewer was built for a telephone
 
 
 def check_tokens(settings: Settings) -> Finding:
-    """Tokens of the API must have names and enough characters."""
+    """Tokens of the API must have names and enough characters; an agent's, a way to a call."""
+    api = settings.signalling.api
     try:
-        Tokens.parse(settings.signalling.api.tokens.get_secret_value())
+        tokens = Tokens.parse(api.tokens.get_secret_value(), api.roles)
     except ValueError as error:
         return fault("agents' tokens", f"[api] tokens: {error}")
-    return good("agents' tokens", "understood")
+    roles = {name: tokens.principal(name).roles for name in api.agents}
+    blind = [name for name in api.agents if roles[name] == {Role.AGENT} and name not in api.agent_of.values()]
+    claims = any(getattr(each, "feature_codes", False) for each in settings.signalling.trunks.values())
+    if blind and not claims:
+        return warn(
+            "agents' tokens",
+            f"{', '.join(blind)} may do what agents may, and sees no call: give it an extension ([api] "
+            "extensions), or another role ([api] roles)",
+        )
+    return good("agents' tokens", ", ".join(f"{name}: {'+'.join(sorted(roles[name]))}" for name in roles))
 
 
 def check_routes(settings: Settings) -> list[Finding]:

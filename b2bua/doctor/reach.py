@@ -117,9 +117,9 @@ async def check_rtpengine(settings: Settings) -> list[Finding]:
 def check_health(settings: Settings) -> list[Finding]:
     """The state of the running Tonewall, from its /healthz."""
     what, directory = "running Tonewall", settings.signalling.general.directory
-    token = first_clear_token(settings.signalling.api.tokens.get_secret_value())
+    api = settings.signalling.api
     try:
-        answer = ask_health(directory, _TIMEOUT, token)
+        answer = ask_health(directory, _TIMEOUT, first_clear_token(api.tokens.get_secret_value(), api.roles))
     except (OSError, ValueError, KeyError) as error:
         return [fault(what, f"does not answer at its API ({type(error).__name__}); see its log")]
     if "status" not in answer or "calls" not in answer:

@@ -18,11 +18,13 @@ import os
 import sqlite3
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 import msgspec
 
 from b2bua.call.cdr import CallRecord
+from b2bua.call.desk import Keep
 from b2bua.call.follow_up import FollowUpView
 from b2bua.call.link import Recipient
 from b2bua.call.order import RequestName
@@ -40,6 +42,7 @@ log = get_logger(__name__)
 IN_MEMORY = Path(":memory:")
 _FINAL = "('finished', 'cancelled', 'aborted')"
 _CHARGED = "(stage IN ('charging', 'linked') OR outcome IN ('approved', 'partially_approved', 'unknown'))"
+SCANNED = 2000  # payments that are read at most for a list of somebody who sees some only
 _MAX_SHOWN = 10  # earlier payments of an order in one answer
 _KEY_LIFE = 86_400.0  # seconds that an Idempotency-Key is known
 _MAX_KEYS = 10_000
@@ -258,14 +261,21 @@ class PaymentTable:
         """  # noqa: S608
         return [(_VIEW.decode(view), decode_record(record)) for view, record in self._database.execute(query)]
 
-    def newest(self, transaction_id: str | None, most: int, outcome: str | None = None) -> list[PaymentView]:
-        """The newest first."""
+    def newest(
+        self,
+        transaction_id: str | None,
+        most: int,
+        outcome: str | None = None,
+        keep: Keep | None = None,
+    ) -> list[PaymentView]:
+        """The newest first; with `keep`, those of the newest SCANNED of which it is true."""
         wanted = {"transaction_id": transaction_id, "outcome": outcome}
         given = {name: value for name, value in wanted.items() if value is not None}
         where = " AND ".join(["TRUE", *(f"{name} = ?" for name in given)])
         query = f"SELECT view FROM payments WHERE {where} ORDER BY started_at DESC, rowid DESC LIMIT ?"  # noqa: S608
-        rows = self._database.execute(query, (*given.values(), most))
-        return self.follow_ups.attach([_VIEW.decode(view) for (view,) in rows])
+        rows = self._database.execute(query, (*given.values(), most if keep is None else SCANNED))
+        views = (_VIEW.decode(view) for (view,) in rows)
+        return self.follow_ups.attach(list(islice(filter(keep, views), most)))
 
     def since(self, since: float, after: str | None, most: int) -> list[PaymentView]:
         """Those that were started since then, or about which something was done, or whose link

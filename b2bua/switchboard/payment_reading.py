@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from b2bua.call.desk import Keep
 from b2bua.call.order import RequestName
 from b2bua.call.view import NoSuchPayment, PaymentView
 from b2bua.switchboard.payment_storage import PaymentStorage
@@ -42,10 +43,10 @@ class PaymentReading(ABC):
         return view
 
     async def newest(
-        self, transaction_id: str | None, most: int, outcome: str | None = None
+        self, transaction_id: str | None, most: int, outcome: str | None, keep: Keep | None
     ) -> list[PaymentView]:
         """See CallDesk. Raises NotWell."""
-        found = await self._storage.ask(self._storage.table.newest, transaction_id, most, outcome)
+        found = await self._storage.ask(self._storage.table.newest, transaction_id, most, outcome, keep)
         return self._as_open(found)
 
     async def since(self, since: float, after: str | None, most: int) -> list[PaymentView]:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from b2bua.call.call import Call
 from b2bua.call.charge_defaults import choose_form
 from b2bua.call.command import CallCommand
+from b2bua.call.desk import Keep
 from b2bua.call.follow_up import Kind
 from b2bua.call.form_result import order_for_form, providers_for
 from b2bua.call.link import LinkOffer, Recipient
@@ -155,10 +156,14 @@ class PaymentRequests(PreparedRequests, ClaimRequests):
         return self._with_offers(await self._context.payments.find(payment_id))
 
     async def payments(
-        self, transaction_id: str | None, most: int, outcome: str | None = None
+        self,
+        transaction_id: str | None,
+        most: int,
+        outcome: str | None = None,
+        keep: Keep | None = None,
     ) -> list[PaymentView]:
         """See CallDesk."""
-        found = await self._context.payments.newest(transaction_id, most, outcome)
+        found = await self._context.payments.newest(transaction_id, most, outcome, keep)
         return [self._with_offers(each) for each in found]
 
     async def payments_since(self, since: float, after: str | None, most: int) -> list[PaymentView]:

@@ -179,6 +179,7 @@ def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
         {"b2bua.app", "b2bua.supervise"},
         {"b2bua.api", "b2bua.pjsua"},
         {"b2bua.switchboard", "b2bua.config"},
+        {"b2bua.access"},
         {"b2bua.sip", "b2bua.records", "b2bua.audit"},
         {"b2bua.notify"},
         {"b2bua.ladder"},

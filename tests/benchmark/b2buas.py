@@ -137,6 +137,7 @@ quiet_time = 3600
 [api]
 port = {free_tcp_port()}
 tokens = benchmark:{secrets.token_hex(16)}
+roles = *:supervisor
 
 [provider]
 url = https://{HOST}:9/

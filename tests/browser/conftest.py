@@ -8,11 +8,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
-from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.api.server import Serving, serve
 from media.form_description import CARD
 from tests.browser.fake_desk import FakeCustomer, FakeDesk
+from tests.everybody import everybody
 
 TOKEN = "a-token-for-the-tests"
 COLLEAGUE = "another-token-for-tests"
@@ -49,7 +49,7 @@ class Site:
     async def start(self) -> None:
         app = create_app(
             self.desk,
-            tokens=Tokens.parse(f"ann:{TOKEN}, ben:{COLLEAGUE}"),
+            authenticators=everybody(f"ann:{TOKEN}, ben:{COLLEAGUE}"),
             demo=self._customer,
             idle_time=self.idle_time,
             forms=self.forms,

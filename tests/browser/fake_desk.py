@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from b2bua.call.desk import Keep
 from b2bua.call.feature_codes import ClaimView
 from b2bua.call.follow_up import FollowUpView, Kind
 from b2bua.call.form_result import order_for_form
@@ -283,12 +284,16 @@ class FakeDesk:
         return self.paid[payment_id]
 
     async def payments(
-        self, transaction_id: str | None, most: int, outcome: str | None = None
+        self,
+        transaction_id: str | None,
+        most: int,
+        outcome: str | None = None,
+        keep: Keep | None = None,
     ) -> list[PaymentView]:
         found = [each for each in self.paid.values() if transaction_id in (None, each.order.transaction_id)]
         if outcome is not None:
             found = [each for each in found if each.outcome and outcome_type(each.outcome) == outcome]
-        return found[::-1][:most]
+        return [*filter(keep, found[::-1])][:most]
 
     async def payments_since(self, since: float, after: str | None, most: int) -> list[PaymentView]:
         found = [*self.paid.values()]
@@ -512,6 +517,10 @@ class FakeDesk:
 
     def up(self, call_id: str = "c-1", **changes: Any) -> CallView:
         return self.ring(call_id, state=CallState.UP, **changes)
+
+    def change_owner(self, call_id: str, agent: str) -> CallView:
+        """The call is this agent's from now on."""
+        return self.publish(msgspec.structs.replace(self.find(call_id), agent=agent))
 
     def change(self, call_id: str, *, masked: bool | None = None, **changes: Any) -> CallView:
         """Change the capture of a call."""

@@ -21,6 +21,7 @@ import httpx
 from b2bua.call.sdp import directions
 from b2bua.config.general_settings import GeneralSettings
 from media.settings import MediaSettings
+from tests.everybody import ROLES
 from tests.model.phones import Agent, Customer, Phone
 from tests.model.sip import Trunk, user_of
 from tests.stack import TOKEN, Stack, free_port, until
@@ -108,7 +109,8 @@ class World:
         extra["carrier"] |= {"host": "127.0.0.1", "port": str(self.carrier.port)}
         extra["carrier info"] |= {"host": "127.0.0.7", "port": str(self.info.port)}
         extra["pbx"] = {"host": "127.0.0.8"}
-        extra["api"] = {"tokens": ", ".join(f"{name}:{token}" for name, token in TOKENS.items())}
+        tokens = ", ".join(f"{name}:{token}" for name, token in TOKENS.items())
+        extra["api"] = {"roles": ROLES, "tokens": tokens}
         extra["general"] |= {"port": str(free_port()), "log_level": "info"}
         self.stack = Stack(
             self.directory, self.carrier.port, self.pbx.port, pairs=200, extra=extra,

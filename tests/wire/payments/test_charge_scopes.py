@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.everybody import ROLES
 from tests.stack import TOKEN
 from tests.wire.conftest import Peers
 from tests.wire.faulty_payments import keys, report
@@ -12,7 +13,7 @@ OTHER = "another-agent-of-this-0002"
 
 async def test_a_charge_carries_what_trunk_route_and_agent_group_say(peers: Peers) -> None:
     extra = {
-        "api": {"tokens": f"test:{TOKEN}, desk-1:{OTHER}"},
+        "api": {"roles": ROLES, "tokens": f"test:{TOKEN}, desk-1:{OTHER}"},
         "carrier": {"statement": "OF THE CARRIER", "metadata": "carrier=1"},
         "pbx": {"metadata": "pbx=1"},
         "route": {"to": "pbx, carrier", "merchant_account": "of the route"},

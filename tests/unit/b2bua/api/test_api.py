@@ -30,6 +30,7 @@ from media.events import Field
 from provider_adapters.currency import MINOR_UNITS
 from provider_adapters.payment import Approved
 from tests.browser.fake_desk import FakeCustomer, FakeDesk
+from tests.everybody import everybody
 from tonewall.card_numbers import looks_like_card_number
 
 TOKEN = "a-token-for-the-tests"
@@ -51,7 +52,7 @@ async def agent(desk: FakeDesk) -> AsyncIterator[httpx.AsyncClient]:
 
 
 def client(desk: FakeDesk, *, headers: dict[str, str] | None = None, **options: Any) -> httpx.AsyncClient:
-    app = create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}"), **options)
+    app = create_app(desk, authenticators=everybody(f"ann:{TOKEN}"), **options)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://tonewall.test", headers=headers)
 
@@ -817,7 +818,7 @@ async def until(condition: Any, seconds: float = 10.0) -> None:
 
 
 async def served(desk: FakeDesk, **options: Any) -> Serving:
-    return await serve(create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}"), **options))
+    return await serve(create_app(desk, authenticators=everybody(f"ann:{TOKEN}"), **options))
 
 
 async def test_the_feed_begins_with_the_calls_and_goes_on_with_each_change(desk: FakeDesk) -> None:
@@ -883,7 +884,7 @@ async def test_a_stopping_server_ends_its_feeds_and_leaves_its_port(desk: FakeDe
         closing = asyncio.create_task(serving.close())
         assert await events.next() == ("end", None)
         await closing
-    again = await serve(create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}")), "127.0.0.1", serving.port)
+    again = await serve(create_app(desk, authenticators=everybody(f"ann:{TOKEN}")), "127.0.0.1", serving.port)
     await again.close()
 
 
@@ -920,5 +921,5 @@ async def test_too_many_feeds_are_refused(desk: FakeDesk) -> None:
 async def test_a_taken_port_is_an_error_at_once(desk: FakeDesk) -> None:
     serving = await served(desk)
     with pytest.raises(OSError, match="in use"):
-        await serve(create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}")), "127.0.0.1", serving.port)
+        await serve(create_app(desk, authenticators=everybody(f"ann:{TOKEN}")), "127.0.0.1", serving.port)
     await serving.close()

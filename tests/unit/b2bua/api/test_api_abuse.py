@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from b2bua.api.auth import Tokens
 from b2bua.api.hardening import Harden
 from b2bua.api.http import create_app
 from b2bua.api.refusals import Refusals
 from b2bua.api.server import Serving, serve
 from tests.browser.fake_desk import FakeDesk
+from tests.everybody import everybody
 
 TOKEN = "0123456789abcdef0123"
 AUTH = {"Authorization": f"Bearer {TOKEN}"}
@@ -27,7 +27,7 @@ AUTH = {"Authorization": f"Bearer {TOKEN}"}
 async def served(
     desk: FakeDesk | None = None, guarded: frozenset[str] = frozenset(), **options: Any
 ) -> AsyncIterator[Serving]:
-    app = create_app(desk or FakeDesk(), tokens=Tokens.parse(f"ann:{TOKEN}"), guarded=guarded)
+    app = create_app(desk or FakeDesk(), authenticators=everybody(f"ann:{TOKEN}"), guarded=guarded)
     serving = await serve(app, **options)
     try:
         yield serving

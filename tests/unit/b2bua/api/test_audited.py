@@ -16,7 +16,6 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.audit.chain import read_line
 from b2bua.audit.entry import ALWAYS_DONE
@@ -25,6 +24,7 @@ from b2bua.audit.recorder import NotWritten, Recorder
 from b2bua.audit.verify import log_files, verify
 from b2bua.call.service_view import Stops
 from tests.browser.fake_desk import FakeDesk
+from tests.everybody import everybody
 
 KEY = Ed25519PrivateKey.generate()
 TOKEN, COLLEAGUE = "a-token-for-the-tests", "another-token-for-tests"
@@ -61,7 +61,7 @@ async def served(
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Recorder]]:
     recorder = Recorder(disk.open, lambda: 1_796_000_000.0, "c0ffee", required=required)
     writing = asyncio.create_task(recorder.run())
-    app = create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}, ben:{COLLEAGUE}"), audit=recorder)
+    app = create_app(desk, authenticators=everybody(f"ann:{TOKEN}, ben:{COLLEAGUE}"), audit=recorder)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False, client=("192.0.2.7", 4000))
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://tonewall", headers=headers) as client:
@@ -208,7 +208,7 @@ async def test_what_ends_a_mask_a_payment_or_a_code_is_done_without_a_log(disk: 
 
 
 async def test_what_is_always_done_are_operations_of_the_api() -> None:
-    app = create_app(FakeDesk(), tokens=Tokens.parse(f"ann:{TOKEN}"))
+    app = create_app(FakeDesk(), authenticators=everybody(f"ann:{TOKEN}"))
     paths = app.openapi()["paths"].values()
     names = {each["operationId"] for path in paths for each in path.values() if "operationId" in each}
     assert names >= ALWAYS_DONE

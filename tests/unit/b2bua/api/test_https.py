@@ -17,12 +17,12 @@ import pytest
 import structlog
 import uvloop
 
-from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.api.own_certificate import OWN_CERTIFICATE, pinned, running_api
 from b2bua.api.server import Serving, serve
 from b2bua.api.tls import ServerTls, TlsFiles
 from tests.browser.fake_desk import FakeDesk
+from tests.everybody import everybody
 from tests.stack import until
 from tests.wire.certificates import Authority
 
@@ -66,7 +66,7 @@ def site(tmp_path: Path) -> Site:
 
 @contextlib.asynccontextmanager
 async def served(tls: ServerTls | None, **options: Any) -> AsyncIterator[Serving]:
-    app = create_app(FakeDesk(), tokens=Tokens.parse(f"ann:{TOKEN}"))
+    app = create_app(FakeDesk(), authenticators=everybody(f"ann:{TOKEN}"))
     serving = await serve(app, tls=tls, **options)
     try:
         yield serving

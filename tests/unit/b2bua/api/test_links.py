@@ -9,13 +9,13 @@ import httpx
 import msgspec
 import pytest
 
-from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.call.link import LinkOffer, LinkState, Recipient
 from b2bua.call.order import Order
 from b2bua.call.view import CaptureStage, NotOffered, NotWell, PaymentView
 from provider_adapters.payment import Approved
 from tests.browser.fake_desk import FakeDesk
+from tests.everybody import everybody
 from tests.qr import read_qr
 
 TOKEN = "a-token-for-the-tests"
@@ -32,7 +32,7 @@ def desk() -> FakeDesk:
 
 @pytest.fixture
 async def agent(desk: FakeDesk) -> AsyncIterator[httpx.AsyncClient]:
-    app = create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}"))
+    app = create_app(desk, authenticators=everybody(f"ann:{TOKEN}"))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(transport=transport, base_url="http://t.test", headers=headers) as client:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
 from b2bua.call.cdr import CallRecord, CaptureRecord, LegRecord
@@ -15,6 +14,7 @@ from provider_adapters.payment import Approved, Declined, Unknown
 from provider_adapters.reconciler.messages import WebhookRefusal
 from tests.browser.fake_desk import FakeDesk
 from tests.canary import CANARY, find_in_text
+from tests.everybody import everybody
 
 NUMBER = "442079460123"
 HEALTH = {"media": True, "calls": 3, "sessions": 2, "leaks": 1, "strangers": 7}
@@ -105,7 +105,7 @@ def test_refused_webhooks_are_counted_by_provider_and_reason():
 
 
 async def test_a_scrape_needs_a_token_and_gets_text():
-    app = create_app(FakeDesk(), tokens=Tokens.parse("prometheus:a-token-for-the-tests"))
+    app = create_app(FakeDesk(), authenticators=everybody("prometheus:a-token-for-the-tests"))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://tonewall.test"
     ) as stranger:

@@ -16,7 +16,6 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.api.server import serve
 from b2bua.call.follow_up import FollowUpView
@@ -28,6 +27,7 @@ from b2bua.commands import payments as cli_payments
 from b2bua.records import export, payment_export
 from provider_adapters.payment import Accepted, Approved, Declined, Failed, FollowUpOutcome, Unknown
 from tests.browser.fake_desk import FakeDesk
+from tests.everybody import everybody
 from tests.stack import until
 
 TOKEN = "a-token-for-the-tests"
@@ -60,7 +60,7 @@ async def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         desk.tell(each)
     conf = tmp_path / "sip.conf"
     conf.write_text(f"[api]\ntokens = ann:{TOKEN}\n")
-    serving = await serve(create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}")), "127.0.0.1", 0)
+    serving = await serve(create_app(desk, authenticators=everybody(f"ann:{TOKEN}")), "127.0.0.1", 0)
     yield Shop(desk, conf, f"http://127.0.0.1:{serving.port}")
     await serving.close()
 

@@ -372,3 +372,13 @@ async def test_beside_a_running_tonewall_its_ports_are_no_fault(tmp_path: Path) 
         lines = await asyncio.to_thread(startup.find_refusals, read_settings(stack.conf))
         assert lines
         assert all("a Tonewall with this [general] directory runs already" in line for line in lines)
+
+
+def test_a_token_that_sees_no_call_is_named(tmp_path: Path) -> None:
+    found = configuration.check_tokens(settings(tmp_path))
+    assert found.level is Level.WARNING
+    assert "desk" in found.text
+    for api in ({"extensions": "desk:201"}, {"roles": "desk:supervisor"}):
+        assert configuration.check_tokens(settings(tmp_path, api=api)).level is Level.GOOD
+    claimed = settings(tmp_path, pbx={"feature_codes": "yes"})
+    assert configuration.check_tokens(claimed).level is Level.GOOD

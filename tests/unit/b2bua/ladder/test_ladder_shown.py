@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from b2bua.api.auth import Tokens, first_clear_token
+from b2bua.api.auth import first_clear_token
 from b2bua.api.http import create_app
 from b2bua.api.ladder import prefers_svg
 from b2bua.cli import app
@@ -28,6 +28,7 @@ from b2bua.ladder.layout import AGENT_LEG, CALLER_LEG, PEER_OF_AGENT, PEER_OF_CA
 from b2bua.ladder.summary import Media
 from b2bua.ladder.view import Entry, GapView, LadderSummary, LadderView, LegView, MessageView, NoteView
 from tests.browser.fake_desk import FakeDesk
+from tests.everybody import everybody
 from tests.unit.b2bua.ladder.ladder_book import Book
 
 ROOT = Path(__file__).parents[4]
@@ -267,7 +268,7 @@ async def api() -> AsyncIterator[httpx.AsyncClient]:
     book.call("c-1")
     book.call("c-2")
     book.end("c-2")
-    application = create_app(FakeDesk(), tokens=Tokens.parse(f"ann:{TOKEN}"), ladders=book.ladders)
+    application = create_app(FakeDesk(), authenticators=everybody(f"ann:{TOKEN}"), ladders=book.ladders)
     transport = httpx.ASGITransport(application)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     async with httpx.AsyncClient(

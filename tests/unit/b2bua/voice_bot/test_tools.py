@@ -16,7 +16,6 @@ import uvicorn
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 
-from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.api.server import serve
 from b2bua.voice_bot.server import PATH, build_app
@@ -24,6 +23,7 @@ from media.events import CaptureForm, Field, FieldReason
 from media.form_description import describe
 from provider_adapters.payment import Approved, Declined
 from tests.browser.fake_desk import FakeDesk
+from tests.everybody import everybody
 from tests.stack import free_port
 
 TOKEN = "a-token-for-the-tests"
@@ -73,7 +73,7 @@ def desk() -> FakeDesk:
 
 @pytest_asyncio.fixture
 async def api(desk: FakeDesk) -> AsyncIterator[str]:
-    serving = await serve(create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}, ben:{COLLEAGUE}")))
+    serving = await serve(create_app(desk, authenticators=everybody(f"ann:{TOKEN}, ben:{COLLEAGUE}")))
     yield serving.url
     await serving.close()
 
@@ -146,7 +146,7 @@ async def test_a_payment_goes_from_call_to_outcome(url: str, desk: FakeDesk) -> 
 
 async def test_the_sentence_names_the_key_that_ends_a_field_in_this_form(desk: FakeDesk) -> None:
     forms = [describe(CaptureForm(name="card", end_key="*", clear_key="#"))]
-    serving = await serve(create_app(desk, tokens=Tokens.parse(f"ann:{TOKEN}"), forms=forms))
+    serving = await serve(create_app(desk, authenticators=everybody(f"ann:{TOKEN}"), forms=forms))
     async with served(serving.url) as url:
         desk.up()
         await ask(url, "take_payment", call="c-1", **ORDER)

@@ -1,0 +1,1 @@
+"""Who may do what: roles, the table of permissions, and the one place where it is asked."""

@@ -1,0 +1,114 @@
+"""Holds the table of permissions: who may carry out which operation of the API, and how far.
+
+Rule 1: an operation without a row is refused to everybody; a test fails for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from b2bua.access.roles import Role, Scope
+
+
+class Reach(IntEnum):
+    """How far somebody reaches."""
+
+    NOTHING = 0
+    OWN = 1  # calls and payments of their own
+    TEAM = 2  # those of their team, and calls that are nobody's
+    ALL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """A row. `agent`, `supervisor`: how far they reach; `scope`: what a program needs; `others`:
+    roles that may do it wherever; `everybody`: whoever is authenticated."""
+
+    agent: Reach = Reach.NOTHING
+    supervisor: Reach = Reach.NOTHING
+    scope: Scope | None = None
+    others: frozenset[Role] = frozenset()
+    everybody: bool = False
+
+    def reach(self, roles: frozenset[Role], scopes: frozenset[Scope]) -> Reach:
+        """How far somebody of these roles and scopes reaches."""
+        if self.everybody or roles & self.others:
+            return Reach.ALL
+        if Role.INTEGRATION in roles and self.scope is not None and self.scope in scopes:
+            return Reach.ALL
+        return max(
+            self.supervisor if Role.SUPERVISOR in roles else Reach.NOTHING,
+            self.agent if Role.AGENT in roles else Reach.NOTHING,
+        )
+
+
+_OWN, _TEAM, _ALL = Reach.OWN, Reach.TEAM, Reach.ALL
+_EVERYBODY = Permission(everybody=True)
+_ADMINISTRATOR = frozenset({Role.ADMINISTRATOR})
+_SEE_CALLS = Permission(_OWN, _TEAM, Scope.CALLS_READ)
+_SEE_PAYMENTS = Permission(_OWN, _TEAM, Scope.PAYMENTS_READ)
+_TAKE = Permission(_OWN, _TEAM, Scope.PAYMENTS_TAKE)
+_LINK = Permission(_OWN, _TEAM, Scope.LINKS)
+_REFUND = Permission(supervisor=_TEAM, scope=Scope.PAYMENTS_REFUND)
+_SETTLE = Permission(supervisor=_TEAM, scope=Scope.PAYMENTS_SETTLE)
+_LADDERS = Permission(supervisor=_ALL, scope=Scope.LADDERS_READ, others=_ADMINISTRATOR)
+_SERVICE = Permission(_ALL, _ALL, Scope.CALLS_READ, _ADMINISTRATOR)
+
+PERMISSIONS: Final[dict[str, Permission]] = {
+    # the service, and who one is
+    "get_health": _EVERYBODY,
+    "get_agent": _EVERYBODY,
+    "list_currencies": _EVERYBODY,
+    "get_form": _EVERYBODY,
+    "list_forms": _EVERYBODY,
+    "list_reasons": _EVERYBODY,
+    "get_link_offer": _EVERYBODY,
+    "describe_demo": _EVERYBODY,
+    "key_demo_card": _EVERYBODY,  # of the demo alone: no trunk has it
+    "list_trunks": Permission(supervisor=_ALL, scope=Scope.CALLS_READ, others=_ADMINISTRATOR),
+    "get_metrics": Permission(others=frozenset({Role.METRICS, Role.ADMINISTRATOR})),
+    # calls
+    "list_calls": _SEE_CALLS,
+    "get_call": _SEE_CALLS,
+    "follow_calls": _SERVICE,  # each event by itself: see `sight`
+    "list_ladders": _LADDERS,
+    "get_ladder": _LADDERS,
+    "draw_ladder": _LADDERS,
+    "open_claim": _TAKE,
+    "get_claim": _TAKE,
+    "close_claim": _TAKE,
+    # a payment in a call
+    "announce_payment": _TAKE,
+    "withdraw_payment": _TAKE,
+    "release_mask": _TAKE,
+    "start_payment": _TAKE,
+    "ask_field": _TAKE,
+    "skip_field": _TAKE,
+    "reset_fields": _TAKE,
+    "slow_keys": _TAKE,
+    "submit_card": _TAKE,
+    "cancel_payment": _TAKE,
+    "take_over_payment": _TAKE,
+    # payments beside calls
+    "list_payments": _SEE_PAYMENTS,
+    "get_payment": _SEE_PAYMENTS,
+    "prepare_payment": _TAKE,
+    "start_prepared_payment": _TAKE,
+    "cancel_prepared_payment": _TAKE,
+    "charge_saved_card": Permission(supervisor=_TEAM, scope=Scope.CARDS_CHARGE),
+    "open_link": _LINK,
+    "open_link_in_call": _LINK,
+    "close_link": _LINK,
+    "get_link_qr": _LINK,
+    # money back, and outcomes that nobody knows
+    "capture_payment": _REFUND,
+    "void_payment": _REFUND,
+    "refund_payment": _REFUND,
+    "settle_payment": _SETTLE,
+    "reconcile_payments": _SETTLE,
+}
+
+# Operations whose body says which of several they are. The route asks again, for that one.
+BY_BODY: Final[dict[str, tuple[str, ...]]] = {"charge_saved_card": ("charge_saved_card", "prepare_payment")}

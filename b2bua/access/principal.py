@@ -1,0 +1,44 @@
+"""Names who asks, and how that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from b2bua.access.roles import Role, Scope
+
+NO_NAME: Final = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A person or a program that was authenticated.
+
+    `name`: as it stands in records and in the audit log; `method`: how it is known, such as
+    "token", "key", "certificate", "password" or "oidc"; `credential`: which of them, without a
+    secret, so that it can be revoked; `teams`: those that a supervisor leads or an agent is in, by
+    their credential; `expires_at`: seconds since the epoch, None: never.
+    """
+
+    name: str
+    roles: frozenset[Role]
+    scopes: frozenset[Scope] = frozenset()
+    method: str = "token"
+    credential: str = ""
+    teams: frozenset[str] = field(default_factory=frozenset)
+    expires_at: float | None = None
+
+
+class Authenticator(Protocol):
+    """One way of telling who asks."""
+
+    async def authenticate(self, scope: Mapping[str, Any]) -> Principal | None:
+        """Who sent this request (an ASGI scope); None where it has no valid credential of this
+        kind."""
+        ...
+
+    def holds(self, principal: Principal) -> bool:
+        """Whether what this authenticator said of a principal is still so: neither expired nor
+        revoked. True for those of others. Asked at each event of a feed."""
+        ...

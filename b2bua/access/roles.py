@@ -1,0 +1,62 @@
+"""Names the roles of people and programs, and the scopes of programs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+
+class Role(StrEnum):
+    """What somebody is to Tonewall. Who has several may do what any of them may."""
+
+    AGENT = "agent"  # takes payments in calls of their own
+    SUPERVISOR = "supervisor"  # does so in the calls of a team, takes over, refunds
+    ADMINISTRATOR = "administrator"  # runs the machine; sees no payment
+    INTEGRATION = "integration"  # a program; may do what its scopes name
+    METRICS = "metrics"  # reads /metrics
+    AUDITOR = "auditor"  # reads the audit log and evidence
+
+
+class Scope(StrEnum):
+    """What a program may do."""
+
+    CALLS_READ = "calls:read"
+    PAYMENTS_READ = "payments:read"
+    PAYMENTS_TAKE = "payments:take"  # start, ask, submit, cancel, prepare
+    PAYMENTS_REFUND = "payments:refund"  # capture, void, refund
+    PAYMENTS_SETTLE = "payments:settle"  # have unknown outcomes asked about, and settle them
+    LINKS = "links"  # open and close payment links
+    CARDS_CHARGE = "cards:charge"  # charge cards that a provider saved
+    LADDERS_READ = "ladders:read"
+
+
+ALL_SCOPES: Final = frozenset(Scope)
+ROLE_WORDS: Final = {
+    Role.AGENT: "takes payments in their own calls: those of their extension, and those that they "
+    "claimed or linked by a code",
+    Role.SUPERVISOR: "sees and drives the calls of their team, takes payments over, refunds up to the "
+    "limit; without a team, all calls",
+    Role.ADMINISTRATOR: "sees trunks, ladders, metrics and faults, and says who may sign in; sees no payment",
+    Role.INTEGRATION: "a program: what its scopes name, in all calls",
+    Role.METRICS: "reads /metrics",
+    Role.AUDITOR: "reads the audit log and the evidence",
+}
+
+
+def parse_roles(text: str) -> frozenset[Role]:
+    """Read `agent+auditor`. Raises ValueError with the roles that there are."""
+    try:
+        return frozenset(Role(each.strip()) for each in text.split("+"))
+    except ValueError:
+        raise ValueError(f"expected roles joined by +, of {', '.join(Role)}") from None
+
+
+def parse_scopes(text: str) -> frozenset[Scope]:
+    """Read `calls:read payments:take`; `all` is every scope. Raises ValueError with the scopes that
+    there are."""
+    if text.strip() == "all":
+        return ALL_SCOPES
+    try:
+        return frozenset(Scope(each) for each in text.split())
+    except ValueError:
+        raise ValueError(f"expected scopes with spaces between, of {', '.join(Scope)}, or all") from None

@@ -1,0 +1,36 @@
+"""Opens the file of keys, people and sessions: SQLite on a local disk, beside which commands write
+too.
+
+Rule 1: no secret is in it that would let anybody in: hashes only.
+Rule 2: the file is its owner's alone (mode 0600); what is deleted is overwritten.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+FILE: Final = "access.db"
+_PATIENCE: Final = 5.0  # seconds that a write waits for another process's
+
+
+def open_store(directory: Path, tables: str) -> sqlite3.Connection:
+    """The file in `[access] directory`, which is made where it is missing, with these tables
+    (statements that may be repeated). Each thread opens its own.
+
+    Raises OSError and sqlite3.Error where it cannot be used.
+    """
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / FILE
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
+    try:
+        for setting in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"):
+            database.execute(f"PRAGMA {setting}")
+        database.executescript(tables)
+    except BaseException:
+        database.close()
+        raise
+    return database
