@@ -2,7 +2,8 @@
 
 Rule 1: `write` returns once its entry is on disk. Entries that wait together are written together.
 Rule 2: a disk that takes none is a fault until it takes one again; each entry that was not written
-        is counted, and the log says how many as soon as it can.
+        is counted, and the log says how many as soon as it can. What was noted, for which nobody
+        waits, is kept until then, the newest MAX_KEPT.
 Rule 3: nobody waits longer than WAITS for a disk that answers not at all: the entry counts as one
         that is not written, though it may be there later.
 Rule 4: a log that cannot be opened stops no call: it is tried again with each entry.
@@ -25,12 +26,13 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _MAX_WAITING = 10_000  # entries
+MAX_KEPT: Final = 5_000  # entries
 _LAST_WRITES = 5.0  # seconds for them as the process ends
 WAITS: Final = 3.0  # seconds
 _HANGS: Final = "the disk does not answer"
 
 
-_Waiting = tuple[Entry, asyncio.Future[int]]
+_Waiting = tuple[Entry, asyncio.Future[int] | None]  # None: nobody waits for it
 
 
 class NotWritten(Exception):
@@ -94,14 +96,17 @@ class Recorder:
             raise NotWritten(_HANGS) from None
 
     def note(self, entry: Entry) -> None:
-        """Write an entry for which nobody waits; one that cannot be written is counted, as any."""
+        """Write an entry for which nobody waits, as soon as it can be written."""
         if self._closing or len(self._waiting) >= _MAX_WAITING:
             self.lost += 1
             return
-        done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        done.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
-        self._waiting.append((entry, done))
+        self._waiting.append((entry, None))
         self._more.set()
+
+    def try_again(self) -> None:
+        """Where the last entries could not be written: see whether they can be now."""
+        if self._why is not None:
+            self._more.set()
 
     async def run(self) -> None:
         """Write what comes, until `close`; then sign the end."""
@@ -110,7 +115,7 @@ class Recorder:
                 await self._more.wait()
                 self._more.clear()
                 self._written, self._waiting = self._waiting, []
-                if self._written:
+                if self._written or self._why is not None:
                     await self._write_batch(self._written)
         finally:  # whatever ended it, nobody waits for ever
             self._closing = True
@@ -171,19 +176,22 @@ class Recorder:
             if self._why is None:
                 log.error("audit_not_written", why=why)
             self._why = why
-            self.lost += len(batch)
+            noted = [each for each in batch if each[1] is None]
+            kept = [] if self._closing or isinstance(error, ValueError) else noted[-MAX_KEPT:]
+            self.lost += len(batch) - len(kept)
+            self._waiting = [*kept, *self._waiting]
             self._refuse(batch, why)
             return
         if self._why is not None:
             log.warning("audit_written_again", count=lost)
         self._why, self.lost = None, self.lost - lost
         for number, (_, done) in enumerate(batch, start=first + bool(lost)):
-            if not done.done():
+            if done is not None and not done.done():
                 done.set_result(number)
 
     def _refuse(self, entries: list[_Waiting], why: str) -> None:
         for _, done in entries:
-            if not done.done():
+            if done is not None and not done.done():
                 done.set_exception(NotWritten(why))
 
     def _append(self, entries: list[Entry]) -> int:

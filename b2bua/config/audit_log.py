@@ -69,6 +69,7 @@ async def _expire(recorder: Recorder, retention: float) -> None:
 
 async def _take_handed_in(recorder: Recorder, directory: Path) -> None:
     while True:
+        recorder.try_again()
         await recorder.take_handed_in(directory)
         await asyncio.sleep(_HANDED_IN_INTERVAL)
 

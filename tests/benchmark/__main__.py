@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests.benchmark import (
+    auditing,
     calling,
     capacity,
     leaking,
@@ -58,6 +59,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
     prompt = playing.SHORT if short else playing.PlayPlan()
     show = showing.SHORT if short else showing.ShowPlan()
     alone = unattended.SHORT if short else unattended.UnattendedPlan()
+    audit = auditing.SHORT if short else auditing.AuditPlan()
     return {
         "relay": Benchmark(
             ("relay_cpu_us_per_packet", "relay_latency_p50_us", "relay_latency_p99_us"),
@@ -113,6 +115,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
             lambda say: playing.measure(prompt, say=say),
         ),
         "unattended": Benchmark(unattended.FIGURES, 1, lambda say: unattended.measure(alone, say=say)),
+        "audit": Benchmark(auditing.FIGURES, 1, lambda say: auditing.measure(audit, say=say)),
         "soak": Benchmark(("soak_idle_call_kb",), 1, lambda say: soaking.measure(soak, say=say)),
     }
 

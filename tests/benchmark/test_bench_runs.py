@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmark import (
+    auditing,
     capacity,
     leaking,
     machine,
@@ -164,3 +165,12 @@ def test_each_key_of_a_number_has_its_dot_on_the_page_later() -> None:
     [run] = result.runs
     assert len(run["delays_ms"]) == 15
     assert all(delay > 0 for delay in run["delays_ms"])
+
+
+def test_what_the_audit_log_costs_is_measured_and_its_log_verifies() -> None:
+    plan = auditing.AuditPlan(requests=40, rounds=1, seconds=0.5, per_minute=1200.0, burst=10)
+    result = auditing.measure(plan)
+    assert tuple(row.name for row in result.rows) == auditing.FIGURES
+    *_, waits = result.runs
+    assert len(waits["burst_ms"]) == 20
+    assert all(each > 0 for each in [*waits["alone_ms"], *waits["beside_ms"]])

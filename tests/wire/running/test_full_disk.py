@@ -3,19 +3,17 @@ call record is lost."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.complaints import expect_error
 from tests.stack import until
 from tests.wire.conftest import Peers
-from tests.wire.line import Line, line
+from tests.wire.disk import fault_shown, fill, small_disk
+from tests.wire.line import line
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system takes root")
 
@@ -23,28 +21,8 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file syste
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 3 MiB."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", path], check=True)
-    yield path
-    subprocess.run(["umount", "--lazy", path], check=True)
-
-
-def fill(disk: Path) -> None:
-    with (disk / "ballast").open("wb", buffering=0) as ballast, contextlib.suppress(OSError):
-        while ballast.write(bytes(4096)):
-            pass
-
-
-async def fault_shown(wire: Line, what: str, *, there: bool = True) -> dict[str, Any]:
-    """The health check, once it tells of that fault, or no more."""
-
-    async def faults() -> dict[str, Any] | None:
-        answer = await wire.stack.api.get("/healthz")
-        found = {fault["what"]: fault for fault in answer.json()["faults"]}
-        return {"status": answer.status_code, **found.get(what, {})} if (what in found) is there else None
-
-    return await until(faults, f"{what} in the faults: {there}; see {wire.stack.log}")
+    with small_disk(tmp_path / "disk") as path:
+        yield path
 
 
 async def test_no_payment_begins_while_the_journal_cannot_be_written(peers: Peers, disk: Path) -> None:
