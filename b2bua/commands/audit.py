@@ -18,7 +18,8 @@ from b2bua.audit.excerpt import verify_excerpt
 from b2bua.audit.masks import OFF, Mask, masks_of
 from b2bua.audit.signing_key import make_key, read_public
 from b2bua.audit.verify import log_files, verify
-from b2bua.commands.configuration import give_up
+from b2bua.commands.configuration import ConfigFile, give_up, load_settings
+from b2bua.config.audit_log import digest
 
 app = typer.Typer(
     help="The audit log: make its key, verify it, show it.", no_args_is_help=True, rich_markup_mode=None
@@ -100,6 +101,12 @@ def masks_command(
     found = (each for each in _entries(directory) if not call or each[1].call == call)
     for mask in masks_of(found):
         sys.stdout.write((json.dumps(mask.as_json()) if as_json else mask.as_text()) + "\n")
+
+
+@app.command("configuration")
+def configuration_command(config: ConfigFile = None) -> None:
+    """Print the digest that entries have while this sip.conf is in force."""
+    typer.echo(digest(load_settings(config).signalling))
 
 
 def _entries(directory: Path) -> Iterator[tuple[int, Entry]]:

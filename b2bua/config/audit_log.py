@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
+import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from b2bua.audit.entry import Result
 from b2bua.audit.handed_in import CommandLog
 from b2bua.audit.log_file import LogFile
 from b2bua.audit.recorder import Recorder
 from b2bua.audit.signing_key import read_private
 from b2bua.config.audit_settings import AuditSettings
 from b2bua.config.settings import SignallingSettings
+from tonewall.ini import Section
 from tonewall.tasks import BackgroundTasks
+from tonewall.version import VERSION
 
 _DAY = 86_400.0  # seconds
 _EXPIRE_INTERVAL = 3600.0  # seconds
@@ -48,8 +53,10 @@ def _opener(settings: AuditSettings, now: Callable[[], float]) -> Callable[[], L
 
 
 def start_log(recorder: Recorder | None, settings: AuditSettings, tasks: BackgroundTasks) -> None:
-    """Write what comes and what commands hand in, and remove what is too old."""
+    """Write what runs here, what comes and what commands hand in, and remove what is too old."""
     if recorder is not None and settings.directory is not None:
+        versions: dict[str, str | int] = {"version": VERSION, "python": platform.python_version()}
+        recorder.note(recorder.entry("tonewall", "configuration", Result.NOTED, details=versions))
         tasks.start(recorder.run(), "audit")
         tasks.start(_expire(recorder, settings.retention), "old audit")
         tasks.start(_take_handed_in(recorder, settings.directory), "audit of commands")
@@ -75,16 +82,13 @@ async def _take_handed_in(recorder: Recorder, directory: Path) -> None:
 
 
 def digest(settings: SignallingSettings) -> str:
-    """Sixteen hexadecimal digits that change with any setting but a secret."""
-    single = (
-        settings.general,
-        settings.api,
-        settings.cdr,
-        settings.links,
-        settings.feature_codes,
-        settings.audit,
-    )
-    several = (settings.trunks, settings.routes, settings.agent_groups, settings.forms, settings.fields)
-    texts = [section.model_dump_json() for section in single]
-    texts += [f"{header} {section.model_dump_json()}" for each in several for header, section in each.items()]
+    """Sixteen hexadecimal digits that change with any setting of the b2bua process but a secret."""
+    texts = [f"{header} {section.model_dump_json()}" for header, section in _sections(settings)]
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def _sections(settings: SignallingSettings) -> Iterator[tuple[str, Section]]:
+    """Each with its header."""
+    for each in dataclasses.fields(settings):
+        value = getattr(settings, each.name)
+        yield from value.items() if isinstance(value, Mapping) else [(value.section, value)]

@@ -25,6 +25,10 @@ async def test_a_payment_is_noted_by_name_and_the_log_verifies_after_kills(peers
             assert steps.index(("test", what, "asked")) < steps.index(("test", what, "done"))
         asked = [each for each in noted if each["what"].endswith(("_payment", "_card"))]
         assert {each["source"] for each in asked} == {"127.0.0.1"}
+        _, own = await tonewall("audit", "configuration", "--config", str(stack.conf))
+        [started] = [each for each in await log.entries() if each["what"] == "configuration"]
+        assert {each["configuration"] for each in [started, *noted]} == {own.strip()}
+        assert started["details"].keys() == {"version", "python"}
         before = json.loads((stack.directory / "run" / "ready.json").read_text())["pid"]
         stack.kill("b2bua")
         await stack.await_restart(before)
