@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.complaints import expect_error
+from tests.complaints import expect_error, permit_error
 from tests.stack import until
+from tests.wire.audited import AuditLog
 from tests.wire.conftest import Peers
 from tests.wire.disk import fault_shown, fill, small_disk
 from tests.wire.line import line
@@ -25,10 +26,22 @@ def disk(tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
-async def test_no_payment_begins_while_the_journal_cannot_be_written(peers: Peers, disk: Path) -> None:
+@pytest.fixture(params=[False, True], ids=["plain", "audited"])
+def audit(request: pytest.FixtureRequest, disk: Path) -> dict[str, dict[str, str]]:
+    """More of sip.conf: without an audit log, and with one on the same disk, which is not
+    required."""
+    if not request.param:
+        return {}
+    permit_error("audit_not_written", why="No space left on device")
+    return {"audit": AuditLog(disk, required=False).settings}
+
+
+async def test_no_payment_begins_while_the_journal_cannot_be_written(
+    peers: Peers, disk: Path, audit: dict[str, dict[str, str]]
+) -> None:
     expect_error("journal_failed", key="[provider] journal", why="No space left on device")
     expect_error("restarting", what="payer")
-    async with line(peers, extra={"provider": {"journal": str(disk / "journal.jsonl")}}) as wire:
+    async with line(peers, extra={"provider": {"journal": str(disk / "journal.jsonl")}, **audit}) as wire:
         call_id = await wire.dial()
         async with wire.feed() as feed:
             fill(disk)
@@ -49,9 +62,9 @@ async def test_no_payment_begins_while_the_journal_cannot_be_written(peers: Peer
 
 
 async def test_no_payment_begins_while_the_table_of_payments_cannot_be_written(
-    peers: Peers, disk: Path
+    peers: Peers, disk: Path, audit: dict[str, dict[str, str]]
 ) -> None:
-    async with line(peers, extra={"cdr": {"payments": str(disk / "payments.sqlite")}}) as wire:
+    async with line(peers, extra={"cdr": {"payments": str(disk / "payments.sqlite")}, **audit}) as wire:
         call_id = await wire.dial()
         fill(disk)
         fault = await fault_shown(wire, "payments")

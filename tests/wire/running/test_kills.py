@@ -17,6 +17,7 @@ import pytest
 
 from b2bua.demo.phones import PhoneError
 from tests.stack import PATIENCE, free_port, until
+from tests.wire.audited import AuditLog
 from tests.wire.conftest import Peers
 from tests.wire.line import Line, line
 from tests.wire.peers import aiortc_view, tshark
@@ -28,6 +29,22 @@ CUSTOMER, AGENT = f"{_NETWORK}.3", f"{_NETWORK}.2"
 EVENTS = 120  # the payload type that pjsip offers for telephone-event
 # Approved by the local provider; 15 digits need no end.
 NUMBER, REST = "378282246310005", "11397391"
+
+
+Sections = dict[str, dict[str, str]]
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "audited"])
+async def audit(request: pytest.FixtureRequest, peers: Peers) -> AsyncIterator[Sections]:
+    """More of sip.conf: without an audit log, and with one that is required; it verifies in the
+    end."""
+    if not request.param:
+        yield {}
+        return
+    log = AuditLog(peers.directory)
+    yield {"audit": log.settings}
+    assert await log.verify() == "sound"
+    assert await log.entries() != []
 
 
 @asynccontextmanager
@@ -74,9 +91,9 @@ def sent_to_agent(file: Path, wire: Line) -> list[aiortc_view.Flow]:
 
 
 async def test_when_b2bua_is_killed_while_the_customer_keys_the_mask_stays_and_the_voice_goes_on(
-    peers: Peers,
+    peers: Peers, audit: Sections
 ) -> None:
-    extra = {"general": {"port": str(free_port())}, "media": {"quiet_time": "1.5"}}
+    extra = {"general": {"port": str(free_port())}, "media": {"quiet_time": "1.5"}, **audit}
     async with line(peers, CUSTOMER, AGENT, extra) as wire:
         async with (
             peers.capture("keys", f"udp and (host {AGENT} or host {CUSTOMER})") as file,
@@ -103,9 +120,9 @@ async def test_when_b2bua_is_killed_while_the_customer_keys_the_mask_stays_and_t
 
 
 async def test_when_media_is_killed_while_the_customer_keys_the_audio_stops_and_no_digit_passes(
-    peers: Peers,
+    peers: Peers, audit: Sections
 ) -> None:
-    async with line(peers, CUSTOMER, AGENT) as wire, wire.feed() as feed:
+    async with line(peers, CUSTOMER, AGENT, audit) as wire, wire.feed() as feed:
         async with peers.capture("keys", f"udp and (host {AGENT} or host {CUSTOMER})") as file:
             call_id = await wire.dial()
             await wire.stack.start_capture(call_id)
@@ -163,9 +180,9 @@ async def test_a_payer_that_is_killed_while_it_waits_is_replaced(peers: Peers) -
 
 
 async def test_a_payer_that_is_killed_while_it_charges_leaves_an_unknown_and_the_charge_is_not_sent_again(
-    peers: Peers,
+    peers: Peers, audit: Sections
 ) -> None:
-    async with line(peers, provider_arguments=["--delay", "4"]) as wire:
+    async with line(peers, extra=audit, provider_arguments=["--delay", "4"]) as wire:
         call_id = await wire.dial()
         await wire.keyed(call_id, "4000000000010019#1139739", "late")
         await wire.stack.api.post(f"/v1/calls/{call_id}/capture/submit")
