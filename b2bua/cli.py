@@ -15,7 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from b2bua.api.auth import first_clear_token
-from b2bua.commands import audit as cli_audit
+from b2bua.commands import audit_erase as cli_audit
 from b2bua.commands import cdr as cli_cdr
 from b2bua.commands import evidence as cli_evidence
 from b2bua.commands import ladder as cli_ladder

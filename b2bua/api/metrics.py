@@ -49,6 +49,8 @@ _GAUGES = {
     "prepared_payments": "Payments that are prepared, and wait for a call or for an agent.",
     "payment_waiting_webhooks": "Messages to the service that hears of payments, which it has not taken.",
     "payment_oldest_waiting_webhook": "Seconds since the oldest of them was written.",
+    "uncopied_audit_lines": "Lines of the audit log that its copies do not have yet.",
+    "oldest_uncopied_audit_line": "Seconds since the oldest of them was written.",
     "open_circuits": "Providers that are passed by, because their circuit breaker is open.",
     "descriptors": "Open file descriptors of the media process.",
 }

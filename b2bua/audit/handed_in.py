@@ -26,6 +26,7 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 FOLDER: Final = "handed-in"
 _AT_ONCE: Final = 256
+Details = dict[str, str | int]
 
 
 def hand_in(directory: Path, entry: Entry) -> None:
@@ -72,17 +73,17 @@ class CommandLog:
         self._who = who or os.environ.get("SUDO_USER") or getpass.getuser()
 
     @contextlib.contextmanager
-    def noted(self, what: str, details: dict[str, str | int] | None = None, who: str = "") -> Iterator[None]:
-        """Note that this is asked for, then what became of it. Nothing is done that could not be
-        noted: raises OSError."""
+    def noted(self, what: str, details: Details | None = None, who: str = "") -> Iterator[Details]:
+        """Note that this is asked for, then what became of it, with the details that there are by
+        then. Nothing is done that could not be noted: raises OSError."""
+        about: Details = {**(details or {}), "by": "command", "request": secrets.token_hex(4)}
         if self._directory is None:
-            yield
+            yield about
             return
-        about = {**(details or {}), "by": "command", "request": secrets.token_hex(4)}
         self._hand_in(what, Result.ASKED, about, who)
         result = Result.FAILED
         try:
-            yield
+            yield about
             result = Result.DONE
         finally:
             self._hand_in(what, result, about, who)
@@ -107,7 +108,7 @@ class CommandLog:
             log_file.close()
         return True
 
-    def _hand_in(self, what: str, result: Result, about: dict[str, str | int], who: str) -> None:
+    def _hand_in(self, what: str, result: Result, about: Details, who: str) -> None:
         assert self._directory is not None
         at = write_time(time.time())
         hand_in(self._directory, Entry(at=at, who=who or self._who, what=what, result=result, details=about))

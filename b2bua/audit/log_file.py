@@ -28,6 +28,8 @@ from b2bua.audit.chain import (
     write_head,
 )
 from b2bua.audit.entry import Entry, Result, write_time
+from b2bua.audit.record_keys import FILE as KEYS
+from b2bua.audit.record_keys import RecordKeys
 from b2bua.audit.verify import EXPIRED, HEAD, log_files
 
 CHECKPOINT_LINES: Final = 256
@@ -42,13 +44,22 @@ class LogTaken(Exception):
 class LogFile:
     """The log in a directory, open to be appended to. Its methods block.
 
-    `now`: seconds since the epoch. `file_bytes`: from which on a file is followed by the next."""
+    `now`: seconds since the epoch. `file_bytes`: from which on a file is followed by the next;
+    `erasable`: what is personal in entries is sealed, under keys that can be erased."""
 
     def __init__(
-        self, directory: Path, key: Ed25519PrivateKey, now: Callable[[], float], file_bytes: int = FILE_BYTES
+        self,
+        directory: Path,
+        key: Ed25519PrivateKey,
+        now: Callable[[], float],
+        file_bytes: int = FILE_BYTES,
+        *,
+        erasable: bool = False,
     ) -> None:
         """Raises OSError, and LogTaken."""
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._keys = RecordKeys(directory) if erasable or (directory / KEYS).exists() else None
+        self._erasable = erasable
         self._directory, self._key, self._now, self._file_bytes = directory, key, now, file_bytes
         self._lock = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
@@ -76,6 +87,8 @@ class LogFile:
         entry that is too long: then none is there."""
         first = self._place.number + 1
         place, lines = self._place, []
+        if self._erasable and self._keys is not None:
+            entries = self._keys.seal(entries)
         for entry in entries:
             line = write_entry(place, entry)
             place = place.after(line)
@@ -91,8 +104,9 @@ class LogFile:
         return first
 
     def expire(self, before: float) -> int:
-        """Remove files that were written to last before then (seconds since the epoch); how many.
-        The log says so first, and up to which line. Raises OSError."""
+        """Remove files that were written to last before then (seconds since the epoch), and the
+        record keys of days before; how many files. The log says so first, and up to which line.
+        Raises OSError."""
         old = []
         for path in log_files(self._directory)[:-1]:
             if path.stat().st_mtime >= before:
@@ -105,6 +119,8 @@ class LogFile:
             self.append([Entry(at=at, who="tonewall", what=EXPIRED, result=Result.ASKED, details=details)])
         for path in old:
             path.unlink()
+        if self._keys is not None:
+            self._keys.erase(before=write_time(before)[:10])
         return len(old)
 
     def close(self) -> None:
@@ -115,6 +131,8 @@ class LogFile:
         finally:
             os.close(self._file)
             os.close(self._lock)
+            if self._keys is not None:
+                self._keys.close()
 
     def _checkpoint(self, place: Place, why: Literal["start", "count", "time", "file", "stop"]) -> bytes:
         self._since, self._checked_at = 0, self._now()

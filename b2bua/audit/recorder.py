@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from b2bua.audit.copier import Copies
 from b2bua.audit.entry import Entry, Result, write_time
 from b2bua.audit.handed_in import read_handed_in
 from b2bua.audit.log_file import LogFile, LogTaken
@@ -62,17 +63,23 @@ class Recorder:
         self._closing = False
         self._writing = asyncio.Lock()
         self._ended = asyncio.Event()
+        self.copies = Copies()
         self.lost = 0  # entries since the last that was written
         self._why: str | None = None  # the last was not
 
     def fault(self) -> Fault | None:
-        """That entries are not written now, where it is so."""
+        """That entries are not written now, or not copied, where it is so."""
         if self._why is None:
-            return None
+            return next(iter(self.copies.faults()), None)
         stops = Stops.PAYMENTS if self.required else None
         means = "No payment can be started" if self.required else "Nobody can say later who did what"
         says = f"{means}: the audit log cannot be written ({self._why}). See [audit] directory."
         return Fault(what="audit", says=says, stops=stops)
+
+    @property
+    def last(self) -> int:
+        """The number of the last line on disk; 0 while the log is not open."""
+        return self._file.place.number if self._file is not None else 0
 
     def entry(self, who: str, what: str, result: Result, **more: Any) -> Entry:
         """An entry of now. `more`: its other fields."""
@@ -109,8 +116,9 @@ class Recorder:
             self._more.set()
 
     async def run(self) -> None:
-        """Write what comes, until `close`; then sign the end."""
+        """Open the log, and write what comes, until `close`; then sign the end."""
         try:
+            await self._write_batch([])
             while not (self._closing and not self._waiting):
                 await self._more.wait()
                 self._more.clear()

@@ -36,12 +36,14 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 @dataclass(slots=True)
 class Report:
     """The result: the lines that were read, the entries among them, and what is wrong. `unsigned`:
-    lines behind the newest checkpoint, which the head vouches for."""
+    lines behind the newest checkpoint, which the head vouches for. `repeated`: lines of a copy that
+    came again, which it also counts once."""
 
     lines: int = 0
     entries: int = 0
     first: int = 0
     unsigned: int = 0
+    repeated: int = 0
     findings: list[Finding] = field(default_factory=list)
 
     @property

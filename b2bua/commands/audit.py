@@ -13,9 +13,12 @@ import msgspec
 import typer
 
 from b2bua.audit.chain import read_line
+from b2bua.audit.copied import verify_copy
 from b2bua.audit.entry import Entry
 from b2bua.audit.excerpt import verify_excerpt
 from b2bua.audit.masks import OFF, Mask, masks_of
+from b2bua.audit.reading import Unsealer
+from b2bua.audit.sealing import ERASED
 from b2bua.audit.signing_key import make_key, read_public
 from b2bua.audit.verify import log_files, verify
 from b2bua.commands.configuration import ConfigFile, give_up, load_settings
@@ -44,8 +47,9 @@ def key_command(path: Annotated[Path, typer.Argument(help="The file to make, as 
 
 @app.command("verify")
 def verify_command(
-    directory: Directory,
+    directory: Annotated[Path, typer.Argument(help="The directory of the log, or a file with a copy of it.")],
     key: Annotated[Path, typer.Option(help="The public key.")],
+    head: Annotated[Path | None, typer.Option(help="Of a copy: the head.json that says its end.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
     excerpt: Annotated[
         bool, typer.Option("--excerpt", help="It is the excerpt of an evidence pack: it may begin later.")
@@ -53,7 +57,13 @@ def verify_command(
 ) -> None:
     """Find every line that was changed, removed, moved or added. Status 1 if there is one."""
     try:
-        report = (verify_excerpt if excerpt else verify)(directory, read_public(key))
+        public = read_public(key)
+        if excerpt:
+            report = verify_excerpt(directory, public)
+        elif directory.is_file():
+            report = verify_copy(directory, public, head)
+        else:
+            report = verify(directory, public)
     except (OSError, ValueError) as error:
         give_up(f"{key if isinstance(error, ValueError) else directory}: {error}")
     if not report.lines:
@@ -65,6 +75,7 @@ def verify_command(
         typer.echo(
             f"{report.lines} lines, {report.first} to {last}, {report.entries} entries; "
             f"{report.unsigned} since the last checkpoint"
+            + (f"; {report.repeated} came again" if report.repeated else "")
         )
         for each in report.findings:
             typer.echo(f"{each.file}{f', line {each.line}' if each.line else ''}: {each.what}")
@@ -98,7 +109,8 @@ def masks_command(
 ) -> None:
     """Show from when to when each call was masked, and what the mask kept from the agent. What
     stands there is not verified."""
-    found = (each for each in _entries(directory) if not call or each[1].call == call)
+    known = (each for each in _entries(directory) if each[1].who != ERASED)
+    found = (each for each in known if not call or each[1].call == call)
     for mask in masks_of(found):
         sys.stdout.write((json.dumps(mask.as_json()) if as_json else mask.as_text()) + "\n")
 
@@ -110,7 +122,9 @@ def configuration_command(config: ConfigFile = None) -> None:
 
 
 def _entries(directory: Path) -> Iterator[tuple[int, Entry]]:
-    """With their numbers; a line that is none of a log is named."""
+    """With their numbers, and with what is sealed in them; a line that is none of a log is
+    named."""
+    unseal = Unsealer(directory)
     for path in log_files(directory):
         with path.open("rb") as file:
             for octets in file:
@@ -120,7 +134,7 @@ def _entries(directory: Path) -> Iterator[tuple[int, Entry]]:
                     typer.echo(f"{path.name}: a line that is none of an audit log", err=True)
                     continue
                 if line.entry is not None:
-                    yield line.number, line.entry
+                    yield line.number, unseal(line.entry)
 
 
 def _as_text(number: int, entry: Entry) -> str:

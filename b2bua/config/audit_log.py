@@ -15,6 +15,7 @@ from b2bua.audit.handed_in import CommandLog
 from b2bua.audit.log_file import LogFile
 from b2bua.audit.recorder import Recorder
 from b2bua.audit.signing_key import read_private
+from b2bua.config.audit_copies import build_copies
 from b2bua.config.audit_settings import AuditSettings
 from b2bua.config.settings import SignallingSettings
 from tonewall.ini import Section
@@ -27,16 +28,19 @@ _HANDED_IN_INTERVAL = 1.0  # seconds
 
 
 def build_recorder(settings: SignallingSettings, now: Callable[[], float]) -> Recorder | None:
-    """The log, not open yet; None where none is kept. `now`: seconds since the epoch."""
+    """The log, not open yet, with its copies; None where none is kept. `now`: seconds since the
+    epoch. Raises ConfigError where a certificate cannot be used."""
     open_log = _opener(settings.audit, now)
     if open_log is None:
         return None
-    return Recorder(
+    recorder = Recorder(
         open_log,
         now,
         configuration=digest(settings),
         required=settings.audit.required,
     )
+    recorder.copies = build_copies(settings.audit, recorder, now)
+    return recorder
 
 
 def build_command_log(settings: AuditSettings, who: str = "") -> CommandLog:
@@ -49,7 +53,7 @@ def _opener(settings: AuditSettings, now: Callable[[], float]) -> Callable[[], L
     directory, key_file = settings.directory, settings.key_file
     if directory is None or key_file is None:
         return None
-    return lambda: LogFile(directory, read_private(key_file), now)
+    return lambda: LogFile(directory, read_private(key_file), now, erasable=settings.erasable)
 
 
 def start_log(recorder: Recorder | None, settings: AuditSettings, tasks: BackgroundTasks) -> None:
@@ -60,12 +64,14 @@ def start_log(recorder: Recorder | None, settings: AuditSettings, tasks: Backgro
         tasks.start(recorder.run(), "audit")
         tasks.start(_expire(recorder, settings.retention), "old audit")
         tasks.start(_take_handed_in(recorder, settings.directory), "audit of commands")
+        recorder.copies.start(tasks)
 
 
 async def end_log(recorder: Recorder | None) -> None:
-    """Write what waits, and sign the end."""
+    """Write what waits, sign the end, and copy it."""
     if recorder is not None:
         await recorder.end()
+        await recorder.copies.end()
 
 
 async def _expire(recorder: Recorder, retention: float) -> None:

@@ -247,7 +247,7 @@ class SignallingSettings:
             variables |= to_environment(section)
         for header, section in several.items():
             variables |= to_environment(section, header)
-        return variables
+        return variables | self.audit.module_environment()
 
 
 @dataclass(frozen=True, slots=True)

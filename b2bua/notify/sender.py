@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from typing import Final
 
-import certifi
 import httpx
 
 from b2bua.notify.address import check_url
 from b2bua.notify.message import Message
 from b2bua.notify.signature import decode_secret, sign
+from b2bua.notify.tls import client_context, is_untrusted
 from tonewall.version import VERSION
 
 _PATIENCE: Final = 15.0  # seconds for one attempt, all of it
@@ -35,12 +34,8 @@ class Sender:
     def __init__(self, url: str, secret: str, ca_file: str = "", patience: float = _PATIENCE) -> None:
         """`patience`: seconds for one attempt."""
         self._url, self._key, self._patience = check_url(url), decode_secret(secret), patience
-        # Not ssl.create_default_context: that would write session keys to where SSLKEYLOGFILE says.
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_verify_locations(cafile=ca_file or certifi.where())
         self._client = httpx.AsyncClient(
-            verify=context,
+            verify=client_context(ca_file),
             trust_env=False,
             follow_redirects=False,
             timeout=patience,
@@ -61,18 +56,10 @@ class Sender:
         except (TimeoutError, httpx.TimeoutException):
             return "timeout"
         except httpx.ConnectError as error:
-            return "certificate_not_trusted" if _is_untrusted(error) else "unreachable"
+            return "certificate_not_trusted" if is_untrusted(error) else "unreachable"
         except (httpx.HTTPError, OSError):
             return "connection_lost"
 
     async def close(self) -> None:
         """Close what is open."""
         await self._client.aclose()
-
-
-def _is_untrusted(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

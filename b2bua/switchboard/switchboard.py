@@ -332,7 +332,8 @@ class Switchboard(PaymentRequests, Handover):
         found = health(len(self._context.registry), self._context.engine, self._context.media, self._counted)
         payments = self._context.payments
         found |= payments.reconciliation.health(self._context.reconciler) | payments.notices.health()
-        return found | payments.follow_ups.health() | payments.links.health() | payments.prepared.health()
+        found |= payments.follow_ups.health() | payments.links.health() | payments.prepared.health()
+        return found | (self._plan.recorder.copies.health() if self._plan.recorder is not None else {})
 
     def faults(self) -> tuple[Fault, ...]:
         """See CallDesk."""
