@@ -49,6 +49,7 @@ from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.transport.tls import TlsContexts
+from b2bua.switchboard.installed_files import InstalledFiles
 from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.payment_notices import NoticePolicy
@@ -110,8 +111,9 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     policy = LinkPolicy(settings.links.expires, service.send if service is not None else None)
     listener = _build_service(settings.notify)
     notices = NoticePolicy(listener.send if listener is not None else None, settings.notify.chosen)
+    plan = _build_plan(settings, audit, tls)
     board = Switchboard(
-        _build_plan(settings, audit, tls),
+        plan,
         keep_record,
         clock,
         ladders,
@@ -147,9 +149,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         asyncio.create_task(reconciler.run(), name="reconciler"),
         asyncio.create_task(_count_sessions(board), name="count"),
     ]
-    housekeeping = BackgroundTasks()
-    start_log(audit, settings.audit, housekeeping)
-    housekeeping.start(_prune_payments(board, settings.cdr.retention), "retention")
+    housekeeping = _start_housekeeping(settings, board, plan)
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     _write_whole(general.directory / "ready.json", msgspec.json.encode(ready))
     log.info("ready", port=engine.address[1], url=api.url, version=VERSION)
@@ -229,6 +229,15 @@ def _build_service(settings: WebhookTarget) -> Sender | None:
         raise ConfigError(f"[{settings.section}] ca_file: expected certificates, as a PEM file") from None
 
 
+def _start_housekeeping(settings: SignallingSettings, board: Switchboard, plan: Plan) -> BackgroundTasks:
+    """Start what is done now and then, beside the calls."""
+    housekeeping = BackgroundTasks()
+    start_log(plan.recorder, settings.audit, housekeeping)
+    housekeeping.start(plan.installed.watch(plan.recorder), "comparison of files")
+    housekeeping.start(_prune_payments(board, settings.cdr.retention), "retention")
+    return housekeeping
+
+
 async def _prune_payments(board: Switchboard, retention: float) -> None:
     while retention:
         try:
@@ -261,6 +270,7 @@ def _build_plan(settings: SignallingSettings, audit: Recorder | None, tls: Serve
         audit=audit.fault if audit is not None else lambda: None,
         certificate=tls.fault if tls is not None else lambda: None,
         recorder=audit,
+        installed=InstalledFiles(key=settings.general.signer),
         extensions=settings.api.agent_of,
         feature_codes=settings.feature_codes.codes(),
         pseudonyms=build_pseudonyms(settings),

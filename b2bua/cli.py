@@ -18,6 +18,7 @@ from b2bua.api.auth import first_clear_token
 from b2bua.commands import audit_erase as cli_audit
 from b2bua.commands import cdr as cli_cdr
 from b2bua.commands import evidence as cli_evidence
+from b2bua.commands import files as cli_files
 from b2bua.commands import ladder as cli_ladder
 from b2bua.commands import mcp as cli_mcp
 from b2bua.commands import payments as cli_payments
@@ -53,6 +54,7 @@ app.command()(cli_route.route)
 app.command()(cli_prompts.prompts)
 app.command()(cli_ladder.ladder)
 app.command()(cli_mcp.mcp)
+app.command()(cli_files.verify_files)
 _MARKS = {
     Level.GOOD: "[green]ok[/]",
     Level.WARNING: "[yellow]warning[/]",

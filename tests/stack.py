@@ -97,6 +97,7 @@ class Stack:
     provider_arguments: list[str] = field(default_factory=list)
     provider_module: str = "provider_adapters.local.provider"
     environment: dict[str, str] = field(default_factory=dict)  # more variables for `tonewall run`
+    python: str = sys.executable  # that `tonewall run` is started with
     # Whose processes they are, where not ours; the directory has to be theirs.
     user: int | None = None
     sip_port: int = 0
@@ -165,7 +166,7 @@ class Stack:
         ready.unlink(missing_ok=True)
         with self.log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "b2bua.cli", "run", "-c", str(self.conf), stdout=stderr, stderr=stderr,
+                self.python, "-m", "b2bua.cli", "run", "-c", str(self.conf), stdout=stderr, stderr=stderr,
                 env={**os.environ, **self.environment}, **self._owner,
             )  # fmt: skip
         self._processes.append(process)

@@ -38,8 +38,9 @@ _PASSED_ON = (
 
 def plain_environment(own: Mapping[str, str]) -> dict[str, str]:
     """The environment of a child: what any program needs, and `own`; nothing else of ours is handed
-    on."""
-    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | dict(own)
+    on. It imports nothing from the folder that it is started in, which may be one for data."""
+    given = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    return given | {"PYTHONSAFEPATH": "1"} | dict(own)
 
 
 def card_environment(own: Mapping[str, str]) -> dict[str, str]:

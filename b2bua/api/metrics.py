@@ -52,6 +52,8 @@ _GAUGES = {
     "uncopied_audit_lines": "Lines of the audit log that its copies do not have yet.",
     "oldest_uncopied_audit_line": "Seconds since the oldest of them was written.",
     "open_circuits": "Providers that are passed by, because their circuit breaker is open.",
+    "listed_files": "Files of the release that this installation is compared with; 0: it has no manifest.",
+    "changed_files": "Files that are not those of the release.",
     "descriptors": "Open file descriptors of the media process.",
 }
 _TOTALS = {

@@ -1,9 +1,16 @@
 """Serves the agents' page: files of the package, held in memory, with entity tags (RFC 9110 section
-8.8.3)."""
+8.8.3).
+
+Rule 1: the page names the hash of every script and style that it loads (Subresource Integrity), so
+        that a browser runs none that was changed on its way. Modules that others import are
+        preloaded with theirs: an import takes what was preloaded, or nothing.
+"""
 
 from __future__ import annotations
 
+import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import PurePath
@@ -41,14 +48,38 @@ class Page:
         return Response(self.body, headers=headers, media_type=self.media_type)
 
 
+_STYLE: Final = '<link rel="stylesheet" href="style.css">'
+_SCRIPT: Final = '<script type="module" src="app.js"></script>'
+
+
+def integrity(body: bytes) -> str:
+    """The hash of a script or style, as the page names it (Subresource Integrity section 3.1)."""
+    return f"sha384-{base64.b64encode(hashlib.sha384(body).digest()).decode()}"
+
+
+def with_integrity(page: str, bodies: Mapping[str, bytes]) -> str:
+    """The page with the hashes of its style and scripts. `bodies`: by their names. Raises
+    ValueError where the page does not load them as it did."""
+    if page.count(_STYLE) != 1 or page.count(_SCRIPT) != 1:
+        raise ValueError("index.html: expected style.css and app.js, each loaded once")
+    modules = sorted(name for name in bodies if name.endswith(".js") and name != "app.js")
+    preloads = [
+        f'<link rel="modulepreload" href="{name}" integrity="{integrity(bodies[name])}">' for name in modules
+    ]
+    style = _STYLE.replace(">", f' integrity="{integrity(bodies["style.css"])}">')
+    script = _SCRIPT.replace("></", f' integrity="{integrity(bodies["app.js"])}"></')
+    return page.replace(_STYLE, style).replace(_SCRIPT, "\n  ".join([*preloads, script]))
+
+
 def load_pages() -> dict[str, Page]:
     """Path to page, for every file of the package's `web` folder; `/` is the page itself."""
-    pages: dict[str, Page] = {}
-    for entry in (files("b2bua.api") / "web").iterdir():
-        media_type = _TYPES.get(PurePath(entry.name).suffix)
-        if media_type is not None:
-            body = entry.read_bytes()
-            pages[f"/{entry.name}"] = Page(body, media_type, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+    entries = (files("b2bua.api") / "web").iterdir()
+    bodies = {each.name: each.read_bytes() for each in entries if PurePath(each.name).suffix in _TYPES}
+    bodies["index.html"] = with_integrity(bodies["index.html"].decode(), bodies).encode()
+    pages = {
+        f"/{name}": Page(body, _TYPES[PurePath(name).suffix], f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        for name, body in bodies.items()
+    }
     pages["/"] = pages.pop("/index.html")
     return pages
 

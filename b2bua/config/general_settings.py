@@ -13,6 +13,7 @@ from b2bua.config.listen import parse_binds
 from b2bua.config.values import check_numeric, check_readable
 from b2bua.sip.hop import Bind
 from media.settings import MaskTimes
+from tonewall.minisign import PublicKey
 
 
 class GeneralSettings(MaskTimes):
@@ -60,6 +61,19 @@ class GeneralSettings(MaskTimes):
         description="ended calls whose message flow is remembered (tonewall ladder); 0: none",
     )
 
+    manifest_key: str = Field(
+        "",
+        description="the public key of whoever signed the release (minisign, RW...): files are compared with "
+        "what it signed",
+    )
+
+    @field_validator("manifest_key")
+    @classmethod
+    def _is_public_key(cls, value: str) -> str:
+        if value:
+            PublicKey.parse(value)
+        return value
+
     @field_validator("tls_certificate", "tls_key")
     @classmethod
     def _is_file(cls, value: str) -> str:
@@ -85,6 +99,11 @@ class GeneralSettings(MaskTimes):
                 "advertised: expected the address that peers reach us at, since bind is the wildcard"
             )
         return self
+
+    @property
+    def signer(self) -> PublicKey | None:
+        """Whoever signed the release, where that is given."""
+        return PublicKey.parse(self.manifest_key) if self.manifest_key else None
 
     @property
     def binds(self) -> list[Bind]:

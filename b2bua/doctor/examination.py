@@ -8,7 +8,7 @@ from pathlib import Path
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.reading import read_settings
 from b2bua.config.settings import Settings
-from b2bua.doctor import certificates, configuration, exposure, files, machine, prompts, reach
+from b2bua.doctor import certificates, configuration, exposure, files, machine, prompts, reach, release
 from b2bua.doctor.finding import Finding, fault, good
 from tonewall.ini import ConfigError
 
@@ -36,6 +36,7 @@ async def examine(config: Path | None) -> list[Finding]:
         files.check_spool(settings),
         files.check_payments(settings),
         await asyncio.to_thread(files.check_database, settings),
+        await asyncio.to_thread(release.check_files, settings.signalling.general.signer),
         *certificates.check_certificates(settings),
         *configuration.check_routes(settings),
         *configuration.check_sip_ports(settings, ours),

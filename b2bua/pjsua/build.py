@@ -15,6 +15,8 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tonewall.process import plain_environment
+
 _MAX_CALLS = 4096  # calls tried
 _TIMEOUT = 60.0  # seconds
 _TLS = re.compile(rb"(?:OpenSSL|LibreSSL|GnuTLS|BoringSSL) (?:[0-9]+\.){1,2}[0-9]+[a-z]?")
@@ -42,7 +44,11 @@ def examine() -> Build:
         )
     try:
         ran = subprocess.run(
-            [sys.executable, "-m", "b2bua.pjsua.build"], capture_output=True, timeout=_TIMEOUT, check=False
+            [sys.executable, "-m", "b2bua.pjsua.build"],
+            env=plain_environment({}),
+            capture_output=True,
+            timeout=_TIMEOUT,
+            check=False,
         )
         # PJSIP prints too.
         report = json.loads([line for line in ran.stdout.splitlines() if line.startswith(b"{")][-1])

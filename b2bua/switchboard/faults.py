@@ -1,7 +1,8 @@
 """What is wrong with this Tonewall: from what media counts, from the records' store, and from how
 long no payer waits.
 
-Rule 1: a fault names a setting or a log, never a path or a value: /healthz needs no token.
+Rule 1: a fault names a setting, a log or a file of the product, never a path of the machine or a
+        value: /healthz needs no token.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Faults:
     call records; `payments`: why none can be noted down; `passed_by`: the providers whose circuit
     breaker is open; `links`: why the service that takes payment links does not; `audit`: what is
     wrong with the audit log; `notices`: why the service that hears of payments takes nothing;
-    `certificate`: what is wrong with that of the API.
+    `certificate`: what is wrong with that of the API; `files`: which files are not
+    those of the release.
 
     `clock` gives seconds and never runs backwards."""
 
@@ -44,10 +46,11 @@ class Faults:
         audit: Callable[[], Fault | None] = lambda: None,
         notices: Callable[[], str | None] = lambda: None,
         certificate: Callable[[], Fault | None] = lambda: None,
+        files: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._connected, self._records, self._clock, self._payments = connected, records, clock, payments
         self._passed_by, self._links, self._audit, self._notices = passed_by, links, audit, notices
-        self._certificate = certificate
+        self._certificate, self._files = certificate, files
         self._counted: Counted | None = None
         self._payer_seen = float("-inf")  # when one waited last
 
@@ -70,6 +73,7 @@ class Faults:
             self._table(),
             self._audit(),
             self._certificate(),
+            self._files(),
             self._providers(),
             self._service(),
             self._notified(),

@@ -19,6 +19,7 @@ from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.service_view import Fault
 from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.trunk_view import HopView
+from b2bua.switchboard.installed_files import InstalledFiles
 from media.events import AnyCommand, CaptureForm, Side
 from provider_adapters.payment import (
     Charge,
@@ -157,7 +158,8 @@ class Plan:
     `agent_charging`: what the agents' groups say of their charges, by the agent's name; `forms`: by
     their names, the usual one first; `extensions`: of which agent each is; `feature_codes`: of
     agents' telephones; `audit`: what is wrong with the audit log; `certificate`: with that of the
-    API; `recorder`: that log; `pseudonyms`: what stands for customers' numbers."""
+    API; `recorder`: that log; `pseudonyms`: what stands for customers' numbers;
+    `installed`: the files of this installation."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -172,6 +174,7 @@ class Plan:
     feature_codes: FeatureCodes = field(default_factory=FeatureCodes)
     audit: Callable[[], Fault | None] = lambda: None
     certificate: Callable[[], Fault | None] = lambda: None
+    installed: InstalledFiles = field(default_factory=InstalledFiles)
     recorder: Recorder | None = None
     pseudonyms: Pseudonyms = field(default_factory=Pseudonyms)
 

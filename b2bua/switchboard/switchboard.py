@@ -94,7 +94,7 @@ class Switchboard(PaymentRequests, Handover):
         self._faults = Faults(
             lambda: self._context.has_media, records, clock, all_payments.fault,
             lambda: all_payments.reconciliation.passed_by, all_payments.link_service.fault, plan.audit,
-            all_payments.notices.fault, plan.certificate,
+            all_payments.notices.fault, plan.certificate, plan.installed.fault,
         )  # fmt: skip
         self._executor = Executor(self._context)
         self._features = FeatureKeys(self, self._context, self._executor, plan)
@@ -330,7 +330,7 @@ class Switchboard(PaymentRequests, Handover):
     def health(self) -> dict[str, int | bool]:
         """See CallDesk."""
         found = health(len(self._context.registry), self._context.engine, self._context.media, self._counted)
-        payments = self._context.payments
+        payments, found = self._context.payments, found | self._plan.installed.health()
         found |= payments.reconciliation.health(self._context.reconciler) | payments.notices.health()
         found |= payments.follow_ups.health() | payments.links.health() | payments.prepared.health()
         return found | (self._plan.recorder.copies.health() if self._plan.recorder is not None else {})

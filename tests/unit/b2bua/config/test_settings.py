@@ -74,6 +74,7 @@ OTHER = {
     ("general", "engine"): "pjsua2",
     ("general", "other_audio"): "mute",
     ("general", "max_media"): "3",
+    ("general", "manifest_key"): "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3",
     ("carrier", "mask"): "mute-on-key",
     ("carrier", "key_pause"): "3.5",
     ("carrier", "capture_tones"): "yes",
