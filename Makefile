@@ -15,9 +15,9 @@ RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav \
                   asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav baresip-core chromium clang dnsmasq-base \
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
-                  linphone-cli multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
+                  linphone-cli minisign multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood docs prompts explore fuzz model fuzz-core lost-keys sanitize analyze pictures lock sbom licences image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood docs prompts explore fuzz model fuzz-core lost-keys sanitize analyze pictures lock sbom licences audit-packages release reproduce image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -133,8 +133,22 @@ sbom: build/.setup  ## What Tonewall consists of, as CycloneDX: build/sbom.json
 licences: build/.setup  ## Refuse a package whose licence is not in release/licences.toml
 	$(BIN)/python -m release.licences
 
+audit-packages: build/.setup  ## Refuse known vulnerabilities that are not in release/accepted.toml (asks pip-audit's service)
+	$(BIN)/python -m release.findings
+
+release: build/.setup  ## Signed files of a release in dist/release (docs/releasing.md): make release IMAGE=yes, or DRY_RUN=yes
+	DRY_RUN=$(DRY_RUN) $(BIN)/python -m release $(if $(IMAGE),--image)
+
+EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
 image:  ## The container image, with whichever builder is there
-	@command -v docker >/dev/null && docker build -t tonewall . || buildah build -t tonewall .
+	@command -v docker >/dev/null && docker build --build-arg SOURCE_DATE_EPOCH=$(EPOCH) -t tonewall . \
+	  || buildah build --timestamp $(EPOCH) --build-arg SOURCE_DATE_EPOCH=$(EPOCH) -t tonewall .
+
+reproduce: build/.setup build/.apt-test  ## Build the image twice, and compare every file of the two (root; half an hour)
+	@dpkg -s buildah debootstrap >/dev/null 2>&1 || $(APT) buildah debootstrap
+	ARCHIVE=$(CURDIR)/build/image/first.tar tests/packaging/build_image.sh
+	ARCHIVE=$(CURDIR)/build/image/second.tar tests/packaging/build_image.sh
+	$(BIN)/python -m release.images build/image/first.tar build/image/second.tar
 
 image-test: build/.apt-test  ## Build the image without a Docker engine or an image registry, and look into it (root)
 	@dpkg -s buildah debootstrap >/dev/null 2>&1 || $(APT) buildah debootstrap

@@ -26,6 +26,9 @@ SLOW = (
     "contract/test_prism.py",
     "fuzz",
     "leak",
+    "packaging/test_licences.py",
+    "packaging/test_release.py",
+    "packaging/test_sbom.py",
     "property/b2bua/call/test_call_stateful.py",
     "property/b2bua/call/test_calls_are_written.py",
     "property/b2bua/sip/test_linear_time.py",
@@ -38,6 +41,7 @@ SLOW = (
     "unit/b2bua/commands/test_cli.py",
     "unit/b2bua/commands/test_cli_terminal.py",
     "unit/b2bua/doctor/test_doctor_checks.py",
+    "unit/b2bua/switchboard/test_installed_files.py",
     "unit/b2bua/records/test_records.py",  # a PostgreSQL
     "unit/media/capture/test_canary.py",
     "unit/media/core/test_relay_pauses.py",
