@@ -29,7 +29,7 @@ from b2bua.api.tls import ServerTls, open_tls
 from b2bua.audit.recorder import Recorder
 from b2bua.call.cdr import CallRecord
 from b2bua.call.pseudonyms import Pseudonyms
-from b2bua.config.access import build_authority
+from b2bua.config.access import build_authority, open_sessions
 from b2bua.config.assembly import (
     agent_charging,
     build_forms,
@@ -138,6 +138,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         forms=[describe(each) for each in build_forms(settings).values()],
         audit=audit,
         trusted_proxies=settings.api.proxies,
+        sessions=open_sessions(settings, clock),
     )
     await board.resume_payments()
     await engine.start()

@@ -65,6 +65,9 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     "list_forms": _EVERYBODY,
     "list_reasons": _EVERYBODY,
     "get_link_offer": _EVERYBODY,
+    "stay_signed_in": _EVERYBODY,
+    "sign_out": _EVERYBODY,
+    "sign_out_everywhere": _EVERYBODY,
     "describe_demo": _EVERYBODY,
     "key_demo_card": _EVERYBODY,  # of the demo alone: no trunk has it
     "list_trunks": Permission(supervisor=_ALL, scope=Scope.CALLS_READ, others=_ADMINISTRATOR),

@@ -1,7 +1,7 @@
 """Opens the file of keys, people and sessions: SQLite on a local disk, beside which commands write
 too.
 
-Rule 1: no secret is in it that would let anybody in: hashes only.
+Rule 1: nothing in it lets anybody in by itself: hashes, and what is encrypted by a key elsewhere.
 Rule 2: the file is its owner's alone (mode 0600); what is deleted is overwritten.
 """
 

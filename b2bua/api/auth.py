@@ -19,8 +19,10 @@ from typing import Any, Final
 from fastapi.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from b2bua.access.cookies import SAFE, is_from_own_page
 from b2bua.access.principal import Authenticator, Principal
 from b2bua.access.roles import ALL_SCOPES, Role, parse_roles
+from b2bua.access.sessions import session_of
 from b2bua.access.teams import Teams
 from b2bua.api.problems import problem
 from b2bua.api.refusals import Refusals
@@ -32,6 +34,7 @@ MIN_TOKEN: Final = 16
 _EXPECTED = (
     f"expected name:token, name2:token2 (a token has at least {MIN_TOKEN} characters), or name:sha256:hash"
 )
+_ELSEWHERE = "This was not sent by a page of this address, so your sign-in does not count for it."
 _TOO_MANY = {"Retry-After": "10", "Connection": "close"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750 section 2.1, b64token
@@ -147,7 +150,7 @@ class Authenticate:
         self._app = app
         self._authenticators = tuple(authenticators)
         self._teams = teams or Teams()
-        self._guarded = guarded | {"/v1", "/metrics"}
+        self._guarded = guarded | {"/v1", "/metrics", "/sign-out", "/sign-out-everywhere"}
         self._refusals = Refusals()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -156,6 +159,9 @@ class Authenticate:
             if principal is None:
                 scheme, _ = credentials(scope)
                 await (await self._refuse_token(scope, scheme))(scope, receive, send)
+                return
+            if session_of(principal) and scope["method"] not in SAFE and not is_from_own_page(scope):
+                await problem(403, _ELSEWHERE)(scope, receive, send)
                 return
             self._teams.learn(principal)
             state = scope.setdefault("state", {})

@@ -1,4 +1,5 @@
-"""Takes a request's source address from X-Forwarded-For, where a proxy of ours sent it.
+"""Takes a request's source address from X-Forwarded-For, where a proxy of ours sent it, and from
+X-Forwarded-Proto that it came by HTTPS.
 
 Rule 1: the header counts only from an address that `trusted` has; read from its end, the first
         address that is no proxy of ours is the source. What stands before that, anybody wrote.
@@ -28,6 +29,8 @@ class Forwarded:
             source = self._source(b",".join(names).decode("latin-1"))
             if source:
                 scope["client"] = (source, 0)
+            if (b"x-forwarded-proto", b"https") in scope["headers"]:
+                scope["scheme"] = "https"
         await self._app(scope, receive, send)
 
     def _source(self, header: str) -> str:

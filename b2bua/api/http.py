@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse, Response
 
 from b2bua.access.authority import Authority
 from b2bua.access.principal import Authenticator
+from b2bua.access.sessions import Sessions
 from b2bua.api.audited import Audit
 from b2bua.api.auth import Authenticate
 from b2bua.api.call_routes import call_routes, loggable
@@ -34,6 +35,7 @@ from b2bua.api.prepared_routes import prepared_routes
 from b2bua.api.problems import add_problem_handlers
 from b2bua.api.schema import describe_api, form_answer, problem_answers, trunks_answer
 from b2bua.api.settlement_routes import settlement_routes
+from b2bua.api.sign_out_routes import sign_out_routes
 from b2bua.api.stream import Streams
 from b2bua.audit.recorder import Recorder
 from b2bua.call.prepared_desk import Desk
@@ -73,6 +75,7 @@ def create_app(
     forms: Sequence[FormDescription] = (CARD,),
     audit: Recorder | None = None,
     trusted_proxies: Sequence[Network] = (),
+    sessions: Sessions | None = None,
 ) -> FastAPI:
     """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed
     the agent's page.
@@ -81,7 +84,8 @@ def create_app(
     `guarded`: paths that need a token although they would not, /healthz and /openapi.json;
     `idle_time`: seconds without an action of the agent's after which the page signs out;
     `forms`: what customers key, the usual one first; `audit`: notes each request that changes
-    something; `trusted_proxies`: whose X-Forwarded-For is believed."""
+    something; `trusted_proxies`: whose X-Forwarded-For is believed; `sessions`: of who has signed
+    in, asked last."""
     authority = authority or Authority()
     doorkeeper = Doorkeeper(desk, authority, audit)
     app = FastAPI(
@@ -96,12 +100,14 @@ def create_app(
     app.state.streams = streams or Streams()
     if audit is not None:
         app.add_middleware(Audit, recorder=audit, own_id=lambda name: _own_id(desk, name))
-    app.add_middleware(Authenticate, authenticators=authenticators, guarded=guarded, teams=authority.teams)
+    asked = [*authenticators, *([sessions] if sessions is not None else [])]
+    app.add_middleware(Authenticate, authenticators=asked, guarded=guarded, teams=authority.teams)
     app.add_middleware(Harden, headers=security_headers(frame_ancestors))
     if trusted_proxies:
         app.add_middleware(Forwarded, trusted=trusted_proxies)  # added last: outermost
     add_problem_handlers(app)
     app.include_router(service_routes(desk, idle_time, forms))
+    app.include_router(sign_out_routes(sessions))
     app.include_router(metrics_routes(metrics or Metrics(), desk))
     app.include_router(call_routes(desk, app.state.streams, authority))
     app.include_router(claim_routes(desk))

@@ -9,6 +9,7 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from b2bua.access.cookies import COOKIE
 from b2bua.api.problems import MEDIA_TYPE
 from b2bua.call.feature_codes import ClaimView
 from b2bua.call.link import LinkOffer
@@ -207,6 +208,7 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
             {"name": "payments", "description": "What became of each payment."},
             {"name": "links", "description": "Payment links: a page of the provider's instead of a keypad."},
             {"name": "ladders", "description": "The messages of a call, for whoever looks for a fault."},
+            {"name": "sign-in", "description": "Sessions of people, beside tokens."},
             {"name": "service", "description": "Whether the service is well, and what it knows."},
         ],
     )
@@ -224,10 +226,11 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
         "Problem": _PROBLEM,
     }
     components["securitySchemes"] = {
-        "token": {"type": "http", "scheme": "bearer", "description": "See docs/api.md."}
+        "token": {"type": "http", "scheme": "bearer", "description": "See docs/api.md."},
+        "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "See docs/sign-in.md."},
     }
     for path, operations in document["paths"].items():
-        if path.startswith("/v1") or path == "/metrics":
+        if path.startswith(("/v1", "/sign-out")) or path == "/metrics":
             for operation in operations.values():
-                operation["security"] = [{"token": []}]
+                operation["security"] = [{"token": []}, {"session": []}]
     return document

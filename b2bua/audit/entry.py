@@ -22,6 +22,8 @@ ALWAYS_DONE: Final = frozenset(
         "close_link",
         "release_mask",
         "reset_fields",
+        "sign_out",
+        "sign_out_everywhere",
         "withdraw_payment",
     }
 )

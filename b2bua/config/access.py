@@ -1,13 +1,31 @@
-"""Builds what `[api]` says of teams and limits."""
+"""Builds what `[api]` and `[access]` say of teams, limits and sessions."""
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
+
 from b2bua.access.authority import Authority
+from b2bua.access.sessions import Sessions
 from b2bua.access.teams import Teams
 from b2bua.config.limits import read_limits
-from b2bua.config.settings import ApiSettings
+from b2bua.config.settings import ApiSettings, SignallingSettings
+from tonewall.ini import ConfigError
 
 
 def build_authority(settings: ApiSettings) -> Authority:
     """Who may do what, with these settings."""
     return Authority(Teams.parse(settings.teams), read_limits(settings.refund_limit))
+
+
+def open_sessions(settings: SignallingSettings, now: Callable[[], float]) -> Sessions | None:
+    """The sessions, where `[access]` has a directory; `now`: seconds since the epoch. Raises
+    ConfigError where their file cannot be used."""
+    directory = settings.access.directory
+    if directory is None:
+        return None
+    try:
+        return Sessions(directory, now, idle=settings.api.idle_time, life=settings.access.session_life)
+    except (OSError, sqlite3.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else type(error).__name__
+        raise ConfigError(f"[access] directory: {directory} cannot be used ({why})") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from b2bua.config.access_settings import AccessSettings
 from b2bua.config.audit_settings import AuditSettings
 from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.consistency import find_faults, find_signalling_faults
@@ -85,6 +86,7 @@ def read_signalling(sections: Sections) -> SignallingSettings:
         feature_codes=load(FeatureCodeSettings, sections),
         audit=load(AuditSettings, sections),
         notify=load(NotifySettings, sections),
+        access=load(AccessSettings, sections),
     )
     if faults := find_signalling_faults(own):
         raise ConfigError("\n".join(faults))

@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 
 from b2bua.access.teams import Teams
 from b2bua.call.pseudonyms import read_keys
+from b2bua.config.access_settings import AccessSettings
 from b2bua.config.audit_settings import AuditSettings
 from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.feature_settings import FeatureCodeSettings
@@ -128,7 +129,8 @@ class ApiSettings(Section):
         900.0,
         gt=0,
         le=900,
-        description="seconds without an action of the agent's after which the page signs out",
+        description="seconds without an action of the agent's after which the page signs out, and a session "
+        "ends",
     )
     connections: int = Field(1024, ge=8, le=65536, description="connections at once; more get 503")
     healthz: bool = Field(True, description="yes or no: /healthz answers without a token")
@@ -232,6 +234,7 @@ class SignallingSettings:
     feature_codes: FeatureCodeSettings
     notify: NotifySettings
     audit: AuditSettings = field(default_factory=lambda: load(AuditSettings, {}, {}))
+    access: AccessSettings = field(default_factory=lambda: load(AccessSettings, {}, {}))
     agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
     forms: Mapping[str, FormSettings] = field(default_factory=dict)
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
@@ -239,7 +242,7 @@ class SignallingSettings:
     def environment(self) -> dict[str, str]:
         """These sections as environment variables, for the b2bua process. Secrets are in clear."""
         single: list[Section] = [self.general, self.api, self.cdr, self.links, self.feature_codes, self.audit]
-        single.append(self.notify)
+        single += [self.notify, self.access]
         several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups}
         several |= {**self.forms, **self.fields}
         variables = {NAMED: ",".join(several)}
@@ -322,6 +325,7 @@ SECTIONS: Mapping[str, type[Section]] = {
         LinkSettings,
         FeatureCodeSettings,
         AuditSettings,
+        AccessSettings,
         NotifySettings,
         ProviderSettings,
         WebhookSettings,

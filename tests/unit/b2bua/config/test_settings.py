@@ -199,6 +199,8 @@ OTHER = {
     ("api", "tls_certificate"): str(EXAMPLE),
     ("api", "tls_key"): str(EXAMPLE),
     ("api", "plain_http"): "yes",
+    ("access", "directory"): "/var/lib/tonewall/access",
+    ("access", "session_life"): "3600",
     ("api", "trusted_proxies"): "192.0.2.1, 2001:db8::/64",
     ("api", "connections"): "64",
     ("api", "healthz"): "no",
