@@ -39,8 +39,10 @@ def entry(chance: random.Random, number: int) -> Entry:
 def write(chance: random.Random, directory: Path) -> None:
     """A log of one to three processes, in one to several files."""
     clock = iter(range(1_796_000_000, 1_797_000_000, chance.choice([1, 50])))
+    erasable = chance.random() < 0.5
     for _ in range(chance.randrange(1, 4)):
-        log = LogFile(directory, KEY, lambda: float(next(clock)), chance.choice([400, 2000, 1 << 20]))
+        size = chance.choice([400, 2000, 1 << 20])
+        log = LogFile(directory, KEY, lambda: float(next(clock)), size, erasable=erasable)
         for number in range(chance.randrange(1, 12)):
             log.append([entry(chance, number) for _ in range(chance.randrange(1, 4))])
         if chance.random() < 0.7:
@@ -48,6 +50,8 @@ def write(chance: random.Random, directory: Path) -> None:
         else:
             os.close(log._file)  # killed
             os.close(log._lock)
+            if log._keys is not None:
+                log._keys.close()
 
 
 def lines_of(directory: Path) -> list[tuple[Path, list[bytes]]]:
@@ -78,6 +82,21 @@ def rewrite_a_value(chance: random.Random, directory: Path) -> bool:
         return False
     line["entry"]["who"] = "nobody"
     lines[at] = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+    path.write_bytes(b"".join(lines))
+    return True
+
+
+def exchange_what_is_sealed(chance: random.Random, directory: Path) -> bool:
+    """Two entries have each other's names."""
+    path, lines, _ = pick(chance, directory)
+    sealed = [index for index, line in enumerate(lines) if b'"sealed":' in line]
+    if len(sealed) < 2:
+        return False
+    read = [(index, json.loads(lines[index])) for index in chance.sample(sealed, 2)]
+    names = [{name: line["entry"][name] for name in ("key", "sealed")} for _, line in read]
+    for (index, line), other in zip(read, reversed(names), strict=True):
+        line["entry"] |= other
+        lines[index] = json.dumps(line, separators=(",", ":")).encode() + b"\n"
     path.write_bytes(b"".join(lines))
     return True
 
@@ -168,8 +187,8 @@ def remove_the_head(_: random.Random, directory: Path) -> bool:
 
 
 CHANGES: list[Change] = [
-    change_an_octet, rewrite_a_value, rewrite_all_behind_it, remove_lines, swap_lines, repeat_a_line,
-    cut_the_end, remove_a_file, add_a_line, sign_with_another_key, remove_the_head,
+    change_an_octet, rewrite_a_value, exchange_what_is_sealed, rewrite_all_behind_it, remove_lines,
+    swap_lines, repeat_a_line, cut_the_end, remove_a_file, add_a_line, sign_with_another_key, remove_the_head,
 ]  # fmt: skip
 
 
