@@ -25,6 +25,7 @@ from b2bua.commands import payments as cli_payments
 from b2bua.commands import prompts as cli_prompts
 from b2bua.commands import provider as cli_provider
 from b2bua.commands import route as cli_route
+from b2bua.commands import self_test as cli_self_test
 from b2bua.commands.api_client import TOKEN
 from b2bua.commands.configuration import ConfigFile, give_up, load_settings
 from b2bua.config.general_settings import GeneralSettings
@@ -55,6 +56,7 @@ app.command()(cli_prompts.prompts)
 app.command()(cli_ladder.ladder)
 app.command()(cli_mcp.mcp)
 app.command()(cli_files.verify_files)
+app.command()(cli_self_test.self_test)
 _MARKS = {
     Level.GOOD: "[green]ok[/]",
     Level.WARNING: "[yellow]warning[/]",

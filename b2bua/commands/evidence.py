@@ -132,13 +132,14 @@ def _make(request: Request, private: Ed25519PrivateKey, to: Path) -> Pack:
     made_at = int(time.time())
     with tempfile.TemporaryDirectory(dir=to.absolute().parent, prefix=".evidence-") as temporary:
         files = Path(temporary)
-        pack = gather(request, files, lambda what: typer.echo(f"gathering: {what}", err=True))
-        since, until = (write_time(each.timestamp()) for each in (request.since, request.until))
+        at = write_time(made_at)
+        pack = gather(request, files, at, lambda what: typer.echo(f"gathering: {what}", err=True))
+        since, until = request.period
         manifest = Manifest(
             product=f"tonewall {VERSION}",
             since=since,
             until=until,
-            made_at=write_time(made_at),
+            made_at=at,
             key=fingerprint(request.key),
             files=describe_files(files),
         )

@@ -59,6 +59,10 @@ class AuditSettings(Section):
         400.0, ge=0, description="days that a file of the log is kept; 0 for ever. PCI DSS 10.5.1: a year"
     )
 
+    reports: Path | None = Field(
+        None, description="the directory for reports of `tonewall self-test`, which evidence packs hold"
+    )
+
     @field_validator("key_file")
     @classmethod
     def _is_key(cls, value: Path | None) -> Path | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import shutil
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -21,12 +22,19 @@ from b2bua.audit.entry import write_time
 from b2bua.audit.excerpt import Excerpt, cut_excerpt
 from b2bua.config.settings import Settings
 from b2bua.doctor.examination import examine
+from b2bua.doctor.reach import ask_health
 from b2bua.evidence import components
 from b2bua.evidence.configuration import describe_settings
+from b2bua.evidence.judges import Facts
+from b2bua.evidence.page import write_page
 from b2bua.evidence.records import count_records
 from b2bua.evidence.tls import examine_tls
+from b2bua.self_test.report import PATTERN, read_report, signature_of
+from tonewall.version import VERSION
 
 AUDIT: Final = "audit"
+_PATIENCE: Final = 3.0  # seconds for a running Tonewall to answer
+SELF_TESTS: Final = "self-tests"
 _MASKS: Final = frozenset({"mask_on", "mask_off"})
 _REVIEWS: Final = frozenset({"review_access"})
 
@@ -43,65 +51,116 @@ class Request:
     until: datetime
     ask_others: bool = True
 
+    @property
+    def period(self) -> tuple[str, str]:
+        """Begin and end as entries of the audit log write times."""
+        return write_time(self.since.timestamp()), write_time(self.until.timestamp())
 
-@dataclasses.dataclass(slots=True)
+
 class Pack:
-    """What was gathered. `missing`: the files that are not there, with why; `faults`: what an
-    auditor would ask about."""
+    """What is gathered into a directory. `contents`: of each file in JSON, by its name without
+    the ending; `missing`: the files that are not there, with why; `faults`: what an auditor would
+    ask about."""
 
-    missing: dict[str, str] = dataclasses.field(default_factory=dict)
-    faults: list[str] = dataclasses.field(default_factory=list)
+    def __init__(self, to: Path) -> None:
+        self.to = to
+        self.contents: dict[str, Any] = {}
+        self.missing: dict[str, str] = {}
+        self.faults: list[str] = []
+
+    def write(self, name: str, content: Any) -> None:
+        """A file in JSON."""
+        text = msgspec.json.encode(content)
+        self.contents[name] = msgspec.json.decode(text)
+        (self.to / f"{name}.json").write_bytes(msgspec.json.format(text, indent=1) + b"\n")
+
+    def put(self, name: str, content: bytes | None, why: str) -> None:
+        """A file as it is, or why there is none."""
+        if content:
+            (self.to / name).write_bytes(content)
+        else:
+            self.missing[name] = why
 
 
-def gather(request: Request, to: Path, report: Callable[[str], None]) -> Pack:
-    """Write the files of a pack into a directory. `report`: is told what is done now. Raises
-    OSError."""
-    pack, settings = Pack(), request.settings
+def gather(request: Request, to: Path, made_at: str, report: Callable[[str], None]) -> Pack:
+    """Write the files of a pack into a directory. `made_at`: RFC 3339; `report`: is told what is
+    done now. Raises OSError."""
+    pack, settings = Pack(to), request.settings
     report("configuration")
-    _write(to / "configuration.json", describe_settings(settings))
+    pack.write("configuration", describe_settings(settings))
     report("components and their hashes")
-    _write(to / "components.json", components.describe_components())
-    (to / "files.sha256").write_text(components.list_own_files())
-    _put(to / "sbom.json", components.read_sbom(), components.NO_SBOM, pack)
-    _put(to / "leak-report.md", components.read_leak_report(), "not in this installation", pack)
+    pack.write("components", components.describe_components())
+    pack.put("files.sha256", components.list_own_files().encode(), "")
+    pack.put("sbom.json", components.read_sbom(), components.NO_SBOM)
+    pack.put("leak-report.md", components.read_leak_report(), "not in this installation")
     report("audit log")
-    _gather_audit(request, to, pack)
+    _gather_audit(request, pack)
+    _gather_self_tests(request, pack)
     report("call records")
-    _write(to / "records.json", count_records(settings.signalling.cdr, request.since, request.until))
+    pack.write("records", count_records(settings.signalling.cdr, request.since, request.until))
+    try:
+        pack.write("running", ask_health(settings.signalling.general.directory, _PATIENCE))
+    except (OSError, ValueError, KeyError) as error:
+        pack.missing["running.json"] = f"no running Tonewall answered ({type(error).__name__})"
     report("TLS")
-    _write(to / "tls.json", examine_tls(settings, ask_providers=request.ask_others))
+    pack.write("tls", examine_tls(settings, ask_providers=request.ask_others))
     if request.ask_others:
         report("the checks of tonewall doctor")
         found = asyncio.run(examine(request.config))
-        _write(to / "doctor.json", [{**dataclasses.asdict(each), "level": each.level.name} for each in found])
+        pack.write("doctor", [{**dataclasses.asdict(each), "level": each.level.name} for each in found])
     else:
         pack.missing["doctor.json"] = "not asked for"
-    _write(to / "missing.json", pack.missing)
+    pack.write("missing", pack.missing)
+    present = frozenset(str(path.relative_to(to)) for path in to.rglob("*"))
+    facts = Facts(pack.contents, present, pack.missing)
+    page = write_page(facts, f"tonewall {VERSION}", *request.period, made_at)
+    (to / "index.html").write_text(page, encoding="utf-8")
     return pack
 
 
-def _gather_audit(request: Request, to: Path, pack: Pack) -> None:
+def _gather_audit(request: Request, pack: Pack) -> None:
     audit = request.settings.signalling.audit
     if audit.directory is None:
         pack.missing[AUDIT] = "[audit] directory: no audit log is kept"
         pack.faults.append(pack.missing[AUDIT])
         return
-    since, until = (write_time(each.timestamp()) for each in (request.since, request.until))
-    (to / AUDIT).mkdir()
+    (pack.to / AUDIT).mkdir()
     keep = _MASKS | _REVIEWS
-    excerpt = cut_excerpt(audit.directory, request.key, since, until, to / AUDIT, keep)
+    excerpt = cut_excerpt(audit.directory, request.key, *request.period, pack.to / AUDIT, keep)
     if not excerpt.log.lines:
         pack.missing[AUDIT] = f"there is no audit log in {audit.directory}"
         pack.faults.append(pack.missing[AUDIT])
-    _write(to / "audit-log.json", _describe_log(excerpt))
+    pack.write("audit-log", _describe_log(excerpt))
     pack.faults += [f"audit log: {each.file}: {each.what}" for each in excerpt.log.findings]
     for name, wanted in (("masks.jsonl", _MASKS), ("access-reviews.jsonl", _REVIEWS)):
-        entries = [each for each in excerpt.kept if each.what in wanted]
-        if entries:
-            lines = (msgspec.json.encode(each) + b"\n" for each in entries)
-            (to / name).write_bytes(b"".join(lines))
-        else:
-            pack.missing[name] = "no such entry in the audit log of this period"
+        lines = [msgspec.json.encode(each) + b"\n" for each in excerpt.kept if each.what in wanted]
+        pack.put(name, b"".join(lines), "no such entry in the audit log of this period")
+
+
+def _gather_self_tests(request: Request, pack: Pack) -> None:
+    """The reports of the period that the key signed; one that it did not is a fault."""
+    directory = request.settings.signalling.audit.reports
+    since, until = request.period
+    found = []
+    for path in sorted(directory.glob(PATTERN)) if directory is not None else ():
+        try:
+            trial, is_signed = read_report(path, request.key)
+        except msgspec.MsgspecError:
+            pack.faults.append(f"{path.name}: no report of a self-test")
+            continue
+        if not since <= trial.at < until:
+            continue
+        if not is_signed:
+            pack.faults.append(f"{path.name}: not signed by the key")
+            continue
+        (pack.to / SELF_TESTS).mkdir(exist_ok=True)
+        for each in (path, signature_of(path)):
+            shutil.copyfile(each, pack.to / SELF_TESTS / each.name)
+        found.append({"file": path.name, "at": trial.at, "result": trial.result, "why": trial.why})
+    if found:
+        pack.write("self-tests", found)
+    else:
+        pack.missing["self-tests.json"] = "no signed report of a self-test in this period"
 
 
 def _describe_log(excerpt: Excerpt) -> dict[str, Any]:
@@ -117,14 +176,3 @@ def _describe_log(excerpt: Excerpt) -> dict[str, Any]:
         "excerpt": {"first": excerpt.first, "last": excerpt.last, "ends_at_checkpoint": excerpt.is_closed},
         "entries_of_the_period": dict(sorted(excerpt.counts.items())),
     }
-
-
-def _put(path: Path, content: bytes | None, why: str, pack: Pack) -> None:
-    if content is None:
-        pack.missing[path.name] = why
-    else:
-        path.write_bytes(content)
-
-
-def _write(path: Path, content: Any) -> None:
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=1) + b"\n")

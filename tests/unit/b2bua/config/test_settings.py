@@ -67,6 +67,7 @@ OTHER = {
     ("audit", "copy_ca"): str(EXAMPLE),
     ("audit", "copy_certificate"): str(EXAMPLE),
     ("audit", "copy_key"): str(EXAMPLE),
+    ("audit", "reports"): "/tmp/tonewall-reports",
     ("general", "ring_time"): "30",
     ("general", "ladders"): "50",
     ("general", "guard_time"): "2.5",
