@@ -51,6 +51,8 @@ def self_test(
     section = settings.signalling.trunks.get(trunk)
     if section is None:
         give_up(f"there is no [{trunk}]: the self-test needs a trunk of its own, see docs/self-test.md")
+    if not _is_numeric(section.host) or not section.port:
+        give_up(f"[{trunk}] host and port: expected a numeric address of this machine, and a port")
     audit = settings.signalling.audit
     directory = output or audit.reports
     if directory is None:
@@ -85,6 +87,14 @@ async def _try(settings: Settings, at: tuple[str, int], caller: str, api: _Api, 
         return Trial(at=_now(), result=Result.INCONCLUSIVE, why=str(error), number=plan.number)
     finally:
         await phone.close()
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _find_tonewall(settings: Settings, host: str) -> tuple[str, int]:

@@ -50,8 +50,9 @@ class Message:
     @property
     def code(self) -> int:
         """Of a response; 0 for a request."""
-        words = self.start.split(" ")
-        return int(words[1]) if words[0] == "SIP/2.0" and words[1].isdecimal() else 0
+        version, _, rest = self.start.partition(" ")
+        code = rest[:3]
+        return int(code) if version == "SIP/2.0" and code.isascii() and code.isdecimal() else 0
 
     def all(self, name: str) -> list[str]:
         """The values of a header."""

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -123,16 +124,23 @@ async def test_a_line_without_masks_before_payments_is_named(tmp_path: Path) -> 
         assert "mask" in output
 
 
-@pytest.mark.parametrize("missing", ["trunk", "directory"])
+@pytest.mark.parametrize("missing", ["trunk", "port", "directory"])
 async def test_what_a_self_test_needs_is_named(tmp_path: Path, missing: str) -> None:
     async with bench(tmp_path) as at:
         conf = at.stack.conf.read_text()
-        removed = "[pbx self-test]" if missing == "trunk" else "reports ="
-        lines = [each for each in conf.splitlines() if not each.startswith(removed)]
-        if missing == "trunk":
-            conf = conf.replace("[pbx self-test]", "[pbx other]").replace("= self-test", "= other")
-            lines = conf.splitlines()
-        at.stack.conf.write_text("\n".join(lines))
+        port = re.search(r"\[pbx self-test\]\nhost = \S+\n(port = \d+)", conf)
+        assert port is not None
+        changes = {
+            "trunk": ("self-test", "other"),
+            "port": (port[1], ""),
+            "directory": ("\nreports =", "\n;"),
+        }
+        at.stack.conf.write_text(conf.replace(*changes[missing]))
         status, output = await at.command()
         assert status == 2, output
-        assert ("docs/self-test.md" if missing == "trunk" else "[audit] reports") in output
+        says = {
+            "trunk": "docs/self-test.md",
+            "port": "host and port: expected",
+            "directory": "[audit] reports",
+        }
+        assert says[missing] in output
