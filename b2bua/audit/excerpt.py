@@ -24,14 +24,15 @@ FILE: Final = "audit-excerpt.jsonl"
 class Excerpt(msgspec.Struct, kw_only=True):
     """What was cut: the numbers of its first and last line. `is_closed`: it ends at a checkpoint;
     else the head vouches for its end. `log`: the verification of the whole log at that moment.
-    `counts`: the entries of the period by operation and result; `kept`: those asked for."""
+    `counts`: the entries of the period by operation and result; `kept`: those asked for, with
+    their numbers."""
 
     first: int = 0
     last: int = 0
     is_closed: bool = False
     log: Report = msgspec.field(default_factory=Report)
     counts: Counter[str] = msgspec.field(default_factory=Counter)
-    kept: list[Entry] = msgspec.field(default_factory=list)
+    kept: list[tuple[int, Entry]] = msgspec.field(default_factory=list)
 
 
 def cut_excerpt(
@@ -108,7 +109,7 @@ class _Window:
         if read.entry is not None and self._since <= at < self._until:
             excerpt.counts[f"{read.entry.what} {read.entry.result}"] += 1
             if read.entry.what in self._keep:
-                excerpt.kept.append(read.entry)
+                excerpt.kept.append((read.number, read.entry))
         excerpt.is_closed = at >= self._until and read.checkpoint is not None
 
     def end(self) -> None:

@@ -7,29 +7,10 @@ Rule 2: a clause that configuration decides has a judge (b2bua/evidence/judges.p
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from b2bua.evidence import judges
-from b2bua.evidence.judges import Facts, Judgement
-
-Judge = Callable[[Facts], Judgement]
-
-
-@dataclass(frozen=True, slots=True)
-class Clause:
-    """One clause. `topic`: what it asks for, in our words; `product`, `operator`: what either does;
-    `evidence`: files of the pack; `settings`: keys that decide, as `section key`."""
-
-    number: str
-    topic: str
-    product: str
-    operator: str
-    evidence: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
-    judge: Judge = judges.product
-
+from b2bua.evidence.clause import Clause
 
 CLAUSES: Final = (
     Clause(
@@ -227,7 +208,7 @@ CLAUSES: Final = (
         "Each request that changes something is in the audit log before it is carried out, and then "
         "with its result; so are masks.",
         "Keeps an audit log.",
-        ("audit-log.json", "audit/audit-excerpt.jsonl", "masks.jsonl"),
+        ("audit-log.json", "audit/audit-excerpt.jsonl", "masks.txt"),
         ("audit directory", "audit required"),
         judges.audit_kept,
     ),
@@ -335,7 +316,7 @@ CLAUSES: Final = (
         "While masked, no telephone-event, no SIP INFO and no tone leaves for the agent's side; the "
         "leak report has the figures, `tonewall self-test` tries the real line.",
         "Runs the self-test monthly, and listens to recordings of it.",
-        ("leak-report.md", "masks.jsonl", "self-tests.json"),
+        ("leak-report.md", "masks.json", "masks.txt", "self-tests.json"),
         ("carrier mask",),
         judges.self_tested,
     ),

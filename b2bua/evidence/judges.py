@@ -234,7 +234,11 @@ def changed_packages(facts: Facts) -> Judgement:
 
 
 def self_tested(facts: Facts) -> Judgement:
-    """The line was tested in the period."""
+    """Nothing got out under a mask, and the line was tested in the period."""
+    masks = facts.files.get("masks") or {}
+    if masks.get("passed") or masks.get("alarms"):
+        why = f"{masks['passed']} packets with a key got out under masks, {masks['alarms']} alarms"
+        return _weak(f"{why} of the canary: see masks.txt")
     tests = facts.files.get("self-tests") or []
     if not tests:
         return _weak("no self-test in this period")

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from b2bua.audit.entry import write_time
 from b2bua.audit.excerpt import Excerpt, cut_excerpt
+from b2bua.audit.masks import OFF, ON, masks_of
 from b2bua.config.settings import Settings
 from b2bua.doctor.examination import examine
 from b2bua.doctor.reach import ask_health
@@ -34,8 +35,9 @@ from tonewall.version import VERSION
 
 AUDIT: Final = "audit"
 _PATIENCE: Final = 3.0  # seconds for a running Tonewall to answer
+_NO_ENTRY: Final = "no such entry in the audit log of this period"
 SELF_TESTS: Final = "self-tests"
-_MASKS: Final = frozenset({"mask_on", "mask_off"})
+_MASKS: Final = frozenset({ON, OFF})
 _REVIEWS: Final = frozenset({"review_access"})
 
 
@@ -132,9 +134,26 @@ def _gather_audit(request: Request, pack: Pack) -> None:
         pack.faults.append(pack.missing[AUDIT])
     pack.write("audit-log", _describe_log(excerpt))
     pack.faults += [f"audit log: {each.file}: {each.what}" for each in excerpt.log.findings]
-    for name, wanted in (("masks.jsonl", _MASKS), ("access-reviews.jsonl", _REVIEWS)):
-        lines = [msgspec.json.encode(each) + b"\n" for each in excerpt.kept if each.what in wanted]
-        pack.put(name, b"".join(lines), "no such entry in the audit log of this period")
+    _gather_masks(excerpt, pack)
+    reviews = [msgspec.json.encode(each) + b"\n" for _, each in excerpt.kept if each.what in _REVIEWS]
+    pack.put("access-reviews.jsonl", b"".join(reviews), _NO_ENTRY)
+
+
+def _gather_masks(excerpt: Excerpt, pack: Pack) -> None:
+    """Each mask of the period, for programs and for people, and the sums."""
+    masks = list(masks_of(each for each in excerpt.kept if each[1].what in _MASKS))
+    lines = [msgspec.json.encode(each.as_json()) + b"\n" for each in masks]
+    pack.put("masks.jsonl", b"".join(lines), _NO_ENTRY)
+    pack.put("masks.txt", "".join(f"{each.as_text()}\n" for each in masks).encode(), _NO_ENTRY)
+    if masks:
+        sums = {
+            name: sum(int(each.end.get(name, 0)) for each in masks)
+            for name in ("keys", "infos", "withheld", "octets", "left", "passed", "alarms")
+        }
+        uncounted = sum("keys" not in each.end for each in masks)
+        pack.write("masks", {"masks": len(masks), "not_counted": uncounted, **sums})
+    else:
+        pack.missing["masks.json"] = _NO_ENTRY
 
 
 def _gather_self_tests(request: Request, pack: Pack) -> None:

@@ -10,7 +10,8 @@ from html import escape
 from typing import Final
 
 from b2bua.evidence.archive import MANIFEST
-from b2bua.evidence.clauses import CLAUSES, Clause
+from b2bua.evidence.clause import Clause
+from b2bua.evidence.clauses import CLAUSES
 from b2bua.evidence.judges import Facts, Judgement, Verdict
 
 NOTE: Final = (

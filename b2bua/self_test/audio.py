@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from b2bua.self_test.tones import CODECS, RATE, find_keys, make_tone
+from tonewall.tasks import BackgroundTasks
 
 EVENT: Final = 101  # the payload type that we offer
 _AUDIO: Final = -1  # whatever codec was negotiated
@@ -55,13 +56,13 @@ class Audio:
         self._idle = asyncio.Event()
         self._sequence, self._timestamp = secrets.randbits(15), secrets.randbits(31)
         self._ssrc = secrets.randbits(32)
-        self._tasks = [asyncio.create_task(self._send()), asyncio.create_task(self._receive())]
+        self._tasks = BackgroundTasks()
+        self._tasks.start(self._send(), "audio sent")
+        self._tasks.start(self._receive(), "audio received")
 
     async def close(self) -> None:
         """Stop."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
         self._socket.close()
 
     def mark(self) -> Arrived:

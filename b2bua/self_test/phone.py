@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from b2bua.self_test.audio import EVENT, Audio
 from b2bua.self_test.tones import CODECS
+from tonewall.tasks import BackgroundTasks
 
 _CRLF: Final = "\r\n"
 _RESEND: Final = 0.5  # seconds until a message is sent again, doubled each time
@@ -91,7 +92,7 @@ class Phone(asyncio.DatagramProtocol):
         self._host, self._tonewall, self._user = host, tonewall, user
         self._port = 0
         self._dialogs: dict[str, Dialog] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
         self.incoming: asyncio.Queue[Dialog] = asyncio.Queue()
         self._transport: asyncio.DatagramTransport | None = None
 
@@ -107,8 +108,7 @@ class Phone(asyncio.DatagramProtocol):
             if dialog.is_up:
                 self._send(self._request("BYE", dialog))
             await dialog.audio.close()
-        for task in self._tasks:
-            task.cancel()
+        await self._tasks.cancel()
         if self._transport is not None:
             self._transport.close()
 
@@ -121,7 +121,7 @@ class Phone(asyncio.DatagramProtocol):
         dialog.remote = f"<{dialog.target}>"
         self._dialogs[dialog.id] = dialog
         invite = self._request("INVITE", dialog, _describe(self._host, dialog.audio))
-        self._keep(self._repeat(invite, lambda: dialog.code > 0))
+        self._tasks.start(self._repeat(invite, lambda: dialog.code > 0), "INVITE")
         try:
             async with asyncio.timeout(within):
                 while dialog.code < 200:
@@ -195,7 +195,7 @@ class Phone(asyncio.DatagramProtocol):
         tag = secrets.token_hex(6)
         dialog.local = f"{invite.one('to')};tag={tag}"
         dialog.answer = self._answer(invite, 200, _describe(self._host, dialog.audio, invite.body), tag)
-        self._keep(self._repeat(dialog.answer, lambda: not dialog.answer))
+        self._tasks.start(self._repeat(dialog.answer, lambda: not dialog.answer), "answer")
 
     def _answer(self, request: Message, code: int, body: str = "", tag: str = "") -> str:
         to = request.one("to")
@@ -242,11 +242,6 @@ class Phone(asyncio.DatagramProtocol):
                 return
             self._send(text)
             wait *= 2
-
-    def _keep(self, work: Coroutine[None, None, None]) -> None:
-        task = asyncio.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _describe(host: str, audio: Audio, offer: str = "") -> str:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import sys
 import textwrap
 
-from b2bua.evidence.clauses import CLAUSES, Clause
+from b2bua.evidence.clause import Clause
+from b2bua.evidence.clauses import CLAUSES
 from b2bua.evidence.judges import Verdict, operator, product
 from b2bua.evidence.page import NOTE
 from tests.architecture.source import ROOT

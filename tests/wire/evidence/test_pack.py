@@ -70,6 +70,8 @@ async def test_packs_are_made_while_a_card_is_paid(peers: Peers) -> None:
 
     assert content("running")["status"] == "ok"
     assert content("audit-log")["entries_of_the_period"]["submit_card done"] == 1
+    masks = content("masks")
+    assert (masks["masks"], masks["keys"], masks["passed"], masks["alarms"]) == (1, len(CANARY.keys), 0, 0)
     sip = [each for each in content("tls")["grades"] if each["what"].startswith("SIP from")]
     assert {each["what"] for each in sip} == {"SIP from carrier", "SIP from pbx"}
     assert all(not each["versions"]["1.1"] and each["versions"]["1.3"] for each in sip)

@@ -62,7 +62,8 @@ def test_a_pack_is_sound_and_has_what_it_names(folder: Path) -> None:
     assert (status, output.splitlines()[-1]) == (0, "sound"), output
     out = folder / "out"
     assert json.loads((out / "configuration.json").read_bytes())["sections"]["carrier"]["username"] == "me"
-    assert len((out / "masks.jsonl").read_bytes().splitlines()) == 2
+    assert "call c-1: masked from" in (out / "masks.txt").read_text()
+    assert json.loads((out / "masks.json").read_bytes())["masks"] == 1
     assert json.loads((out / "audit-log.json").read_bytes())["whole_log"]["sound"]
     assert "b2bua/evidence/pack.py" in (out / "files.sha256").read_text()
     packages = {each["name"] for each in json.loads((out / "components.json").read_bytes())["packages"]}

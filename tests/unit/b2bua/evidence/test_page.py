@@ -69,6 +69,11 @@ def verdict(number: str, found: Facts) -> Verdict:
             {"self-tests": [{"at": "a", "result": "failed"}]},
         ),
         ("Telephone supplement: masking of keys", {"self-tests": [{"at": "a", "result": "passed"}]}, {}),
+        (
+            "Telephone supplement: masking of keys",
+            {"self-tests": [{"at": "a", "result": "passed"}], "masks": {"passed": 0, "alarms": 0}},
+            {"self-tests": [{"at": "a", "result": "passed"}], "masks": {"passed": 1, "alarms": 0}},
+        ),
     ],
 )
 def test_a_verdict_follows_what_is_there(
