@@ -24,6 +24,7 @@ SLOW = (
     "architecture/test_patterns.py",
     "architecture/test_prose.py",
     "contract/test_prism.py",
+    "contract/test_sign_in.py",
     "fuzz",
     "leak",
     "packaging/test_licences.py",

@@ -1,0 +1,189 @@
+"""Serves the way in through the identity provider: /sign-in/oidc, where it sends browsers back to,
+and the way out.
+
+Rule 1: whatever comes back, the answer is a page in our words; nothing of the request or of the
+        provider is in it.
+Rule 2: who is signed in, and who is not, is in the audit log: before a session opens, and where
+        the log is required, not without it. Refusals of one address are noted at each doubling.
+Rule 3: a sign-in is bound to its browser by a cookie that no script reads and that ends with it.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import sqlite3
+from contextlib import suppress
+from typing import Final, Protocol
+
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import Scope
+
+from b2bua.access.oidc.client import SignIn
+from b2bua.access.oidc.pending import LIFE, browser_secret
+from b2bua.access.oidc.refused import SignInRefused, Why
+from b2bua.access.principal import Principal
+from b2bua.api.sign_in_words import (
+    AGAIN,
+    BACK,
+    NO_SESSION,
+    NOT_LOGGED,
+    REASONS,
+    STATUS,
+    TITLE,
+    Words,
+)
+from b2bua.audit.entry import Result
+from b2bua.audit.recorder import NotWritten, Recorder
+from tonewall.log import get_logger
+
+log = get_logger(__name__)
+PATH: Final = "/sign-in/oidc"
+_COOKIE: Final = "tonewall_sign_in"
+_MAX_QUERY: Final = 8192
+_NOTED: Final = 1000  # addresses and reasons that are counted
+_POLISH = re.compile(r"\s*pl\b", re.IGNORECASE)
+
+
+class Opens(Protocol):
+    """Where sessions are opened."""
+
+    async def open(self, principal: Principal, source: str) -> str:
+        """Begin a session; what its cookie holds."""
+
+    def set_cookie(self, scope: Scope, value: str) -> str:
+        """The Set-Cookie header that gives it to the browser that sent this request."""
+
+
+class OidcPages:
+    """The pages. `contact`: whom people ask who have no role."""
+
+    def __init__(self, sign_in: SignIn, sessions: Opens, audit: Recorder | None, contact: str) -> None:
+        self._sign_in, self._sessions, self._audit, self._contact = sign_in, sessions, audit, contact
+        self._refusals: dict[tuple[str, str], int] = {}
+
+    async def start(self, request: Request) -> Response:
+        """Send the browser to the provider."""
+        browser = browser_secret(request.cookies.get(self._cookie, ""))
+        try:
+            url = await self._sign_in.begin(browser, _source(request))
+        except SignInRefused as error:
+            return await self._refuse(request, error)
+        answer = RedirectResponse(url, 303)
+        answer.set_cookie(
+            self._cookie, browser, max_age=int(LIFE), path="/", httponly=True, samesite="lax",
+            secure=self._sign_in.account.is_https,
+        )  # fmt: skip
+        return answer
+
+    async def come_back(self, request: Request) -> Response:
+        """Take what the provider sent the browser back with, and open a session."""
+        try:
+            principal = await self._sign_in.finish(_answer(request), request.cookies.get(self._cookie, ""))
+        except SignInRefused as error:
+            return await self._refuse(request, error)
+        try:
+            await self._note(principal, request)
+        except NotWritten:
+            return self._page(request, 503, NOT_LOGGED)
+        try:
+            cookie = await self._sessions.open(principal, _source(request))
+        except (OSError, sqlite3.Error) as error:
+            log.error("session_not_opened", exc_info=error, hint="[access] directory")
+            return self._page(request, 503, NO_SESSION)
+        log.info("signed_in", agent=principal.name, method="oidc")
+        answer = RedirectResponse("/", 303)
+        answer.headers.append("set-cookie", self._sessions.set_cookie(request.scope, cookie))
+        return answer
+
+    async def leave(self, _request: Request) -> Response:
+        """Send the browser to where the provider signs it out; our session has ended before."""
+        return RedirectResponse(await self._sign_in.leave(), 303)
+
+    @property
+    def _cookie(self) -> str:
+        return f"__Host-{_COOKIE}" if self._sign_in.account.is_https else _COOKIE
+
+    async def _note(self, principal: Principal, request: Request) -> None:
+        """Raises NotWritten where nobody may sign in without it."""
+        if self._audit is None:
+            return
+        entry = self._audit.entry(
+            principal.name, "sign_in", Result.DONE, source=_source(request),
+            details={
+                "method": "oidc",
+                "credential": principal.credential,
+                "roles": " ".join(sorted(principal.roles)),
+            },
+        )  # fmt: skip
+        try:
+            await self._audit.write(entry)
+        except NotWritten:
+            if self._audit.required:
+                raise
+
+    async def _refuse(self, request: Request, error: SignInRefused) -> Response:
+        source = _source(request)
+        key = (source, error.why)
+        count = self._refusals.pop(key, 0) + 1
+        self._refusals[key] = count
+        if len(self._refusals) > _NOTED:
+            del self._refusals[next(iter(self._refusals))]
+        if not count & (count - 1):  # 1, 2, 4, 8 …
+            log.warning(
+                "sign_in_refused", peer=source, method="oidc", reason=error.why, why=error.detail,
+                count=count,
+            )  # fmt: skip
+            if self._audit is not None:
+                entry = self._audit.entry(
+                    error.name, "sign_in_refused", Result.REFUSED, source=source,
+                    details={"method": "oidc", "why": error.why, "count": count},
+                )  # fmt: skip
+                with suppress(NotWritten):
+                    await self._audit.write(entry)
+        return self._page(request, STATUS[error.why], REASONS[error.why])
+
+    def _page(self, request: Request, status: int, words: Words) -> Response:
+        language = "pl" if _POLISH.match(request.headers.get("accept-language", "")) else "en"
+        text = words.of(language).format(contact=self._contact)
+        title = TITLE.of(language)
+        page = (
+            f'<!doctype html>\n<html lang="{language}">\n<head>\n  <meta charset="utf-8">\n'
+            '  <meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            '  <meta name="color-scheme" content="light dark">\n'
+            f"  <title>{title} - Tonewall</title>\n"
+            '  <link rel="icon" href="/icon.svg" type="image/svg+xml">\n'
+            '  <link rel="stylesheet" href="/style.css">\n</head>\n<body>\n  <main>\n'
+            f"    <h1>{title}</h1>\n    <p>{html.escape(text)}</p>\n"
+            f'    <p><a href="{PATH}">{AGAIN.of(language)}</a></p>\n'
+            f'    <p><a href="/">{BACK.of(language)}</a></p>\n  </main>\n</body>\n</html>\n'
+        )
+        headers = {"Retry-After": "10"} if status == 503 else None
+        return HTMLResponse(page, status, headers)
+
+
+def add_oidc(app: FastAPI, pages: OidcPages) -> None:
+    """Serve them. They are pages, not operations: nobody has a name before."""
+    for path, page in (
+        (PATH, pages.start),
+        (f"{PATH}/callback", pages.come_back),
+        (f"{PATH}/sign-out", pages.leave),
+    ):
+        app.add_route(path, page, methods=["GET"], include_in_schema=False)
+
+
+def _source(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _answer(request: Request) -> dict[str, str]:
+    """What the provider sent. Raises SignInRefused for what is given twice (RFC 6749 section
+    3.1)."""
+    if len(request.url.query) > _MAX_QUERY:
+        raise SignInRefused(Why.NOT_BEGUN, "too long")
+    given = request.query_params.multi_items()
+    found = dict(given)
+    if len(found) < len(given):
+        raise SignInRefused(Why.NOT_BEGUN, "given twice")
+    return found
