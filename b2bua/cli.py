@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from b2bua.api.auth import first_clear_token
+from b2bua.commands import access as cli_access
 from b2bua.commands import audit_erase as cli_audit
 from b2bua.commands import cdr as cli_cdr
 from b2bua.commands import evidence as cli_evidence
@@ -46,6 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # it would read the [sections] of sip.conf in help texts as markup
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(cli_access.app, name="access")
 app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_cdr.app, name="cdr")
 app.add_typer(cli_evidence.app, name="evidence")
