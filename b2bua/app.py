@@ -45,6 +45,7 @@ from b2bua.config.settings import CdrSettings, SignallingSettings
 from b2bua.config.webhook_target import WebhookTarget
 from b2bua.ladder.ladders import Ladders
 from b2bua.notify.sender import Sender
+from b2bua.personal_data.desk import PersonalData
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.sip.endpoint import SipEngine
@@ -139,6 +140,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         audit=audit,
         trusted_proxies=settings.api.proxies,
         sessions=open_sessions(settings, clock),
+        personal_data=PersonalData(records.engine, records, board, ladders, pseudonyms),
     )
     await board.resume_payments()
     await engine.start()

@@ -23,6 +23,7 @@ from b2bua.commands import files as cli_files
 from b2bua.commands import ladder as cli_ladder
 from b2bua.commands import mcp as cli_mcp
 from b2bua.commands import payments as cli_payments
+from b2bua.commands import personal_data as cli_personal_data
 from b2bua.commands import prompts as cli_prompts
 from b2bua.commands import provider as cli_provider
 from b2bua.commands import route as cli_route
@@ -53,6 +54,7 @@ app.add_typer(cli_cdr.app, name="cdr")
 app.add_typer(cli_evidence.app, name="evidence")
 app.add_typer(cli_payments.app, name="payments")
 app.add_typer(cli_provider.app, name="provider")
+app.add_typer(cli_personal_data.app, name="personal-data")
 app.command()(cli_route.route)
 app.command()(cli_prompts.prompts)
 app.command()(cli_ladder.ladder)

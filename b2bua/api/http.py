@@ -31,6 +31,7 @@ from b2bua.api.metrics import Metrics, metrics_routes
 from b2bua.api.pages import add_pages
 from b2bua.api.payments import payment_routes
 from b2bua.api.permitted import Doorkeeper
+from b2bua.api.personal_data import personal_data_routes
 from b2bua.api.prepared_routes import prepared_routes
 from b2bua.api.problems import add_problem_handlers
 from b2bua.api.schema import describe_api, form_answer, problem_answers, trunks_answer
@@ -42,6 +43,7 @@ from b2bua.call.prepared_desk import Desk
 from b2bua.call.view import NoSuchCall, NotNow
 from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
+from b2bua.personal_data.desk import PersonalData
 from media.form_description import CARD, FormDescription
 from provider_adapters.currency import MINOR_UNITS
 from provider_adapters.own_reasons import ALL_REASONS
@@ -76,6 +78,7 @@ def create_app(
     audit: Recorder | None = None,
     trusted_proxies: Sequence[Network] = (),
     sessions: Sessions | None = None,
+    personal_data: PersonalData | None = None,
 ) -> FastAPI:
     """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed
     the agent's page.
@@ -85,7 +88,7 @@ def create_app(
     `idle_time`: seconds without an action of the agent's after which the page signs out;
     `forms`: what customers key, the usual one first; `audit`: notes each request that changes
     something; `trusted_proxies`: whose X-Forwarded-For is believed; `sessions`: of who has signed
-    in, asked last."""
+    in, asked last; `personal_data`: exports and erases what is kept on a person."""
     authority = authority or Authority()
     doorkeeper = Doorkeeper(desk, authority, audit)
     app = FastAPI(
@@ -119,6 +122,7 @@ def create_app(
     app.include_router(follow_up_routes(desk, authority))
     app.include_router(link_routes(desk))
     app.include_router(ladder_routes(ladders or Ladders()))
+    app.include_router(personal_data_routes(personal_data))
     app.include_router(demo_routes(demo))
     add_pages(app)
     document = describe_api(app)

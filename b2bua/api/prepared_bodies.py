@@ -18,7 +18,8 @@ _TELEPHONE: Final = re.compile(r"(?:\+|0)(?:[0-9][ ()./-]?){1,15}")
 _CODE: Final = re.compile(r"[0-9]{4,6}")  # of fewer digits are feature codes
 
 
-def _number(text: str) -> str:
+def telephone_number(text: str) -> str:
+    """A number, or the name in its place. Raises ValueError."""
     if text and not plain_number(text):
         raise ValueError("must have a number")
     # Every tenth long number has a correct check digit; with its country's prefix it is no card's.
@@ -31,7 +32,7 @@ def _code(text: str) -> str:
     return text
 
 
-_Number = Annotated[str, AfterValidator(_number)]
+_Number = Annotated[str, AfterValidator(telephone_number)]
 _Name = Annotated[str, AfterValidator(plain_reference)]
 
 

@@ -59,7 +59,7 @@ _OURS: Final = frozenset(
     }
     | {"provider", "payments", "outcome", "since", "reference", "follow_up"}
     | {"phone", "email", "expires_in", "start", "find_by"}
-    | {"caller", "callee", "extension", "agent", "code"}
+    | {"caller", "callee", "extension", "agent", "code", "numbers", "dry_run"}
 )
 _WORDS: Final = {
     "missing": "is missing",

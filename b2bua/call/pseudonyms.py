@@ -70,6 +70,11 @@ class Pseudonyms:
                 return plain_number(read)
         return plain_number(number)
 
+    def written(self, compared: str) -> set[str]:
+        """The ways to write a number that is as `compared` gives it: that, and as each carrier
+        writes it."""
+        return {compared, *(plan.write(f"+{compared}").removeprefix("+") for plan in self._plans)}
+
     def all_of(self, number: str) -> tuple[str, ...]:
         """What stands, or stood, for a number: by each key, the newest first."""
         if number.lower() in _NOBODY or _PSEUDONYM.fullmatch(number):

@@ -66,15 +66,23 @@ class ApiClient:
         """The answer to a GET, decoded as `kind`."""
         return self._ask(path, kind, None, {})
 
-    def send(self, path: str, body: object, kind: type[T]) -> T:
-        """The answer to a POST, decoded as `kind`."""
-        return self._ask(path, kind, msgspec.json.encode(body), {"Content-Type": "application/json"})
+    def send(self, path: str, body: object, kind: type[T], patience: float = _TIMEOUT) -> T:
+        """The answer to a POST, decoded as `kind`. `patience`: seconds that it may take."""
+        headers = {"Content-Type": "application/json"}
+        return self._ask(path, kind, msgspec.json.encode(body), headers, patience)
 
-    def _ask(self, path: str, kind: type[T], body: bytes | None, headers: dict[str, str]) -> T:
+    def _ask(
+        self,
+        path: str,
+        kind: type[T],
+        body: bytes | None,
+        headers: dict[str, str],
+        patience: float = _TIMEOUT,
+    ) -> T:
         try:
             headers = {"Authorization": f"Bearer {self._token}", **headers}
             request = Request(self._url + path, body, headers)  # noqa: S310
-            with self._opener.open(request, timeout=_TIMEOUT) as answer:
+            with self._opener.open(request, timeout=patience) as answer:
                 return msgspec.json.decode(answer.read(), type=kind)
         except HTTPError as error:
             give_up(self._explain(error))

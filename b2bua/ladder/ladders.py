@@ -230,6 +230,18 @@ class Ladders:
                 self._forget_leg(leg)
             self._waiting = {name: leg for name, leg in self._waiting.items() if leg.ladder is not oldest}
 
+    def hide(self, is_it: Callable[[str], bool], instead: str, *, dry_run: bool) -> int:
+        """Write `instead` in the place of certain numbers of calls that have ended; in how many.
+        `dry_run`: nothing is written."""
+        changed = 0
+        for ladder in self._ended.values():
+            before = ladder.caller, ladder.callee
+            after = tuple(instead if is_it(each) else each for each in before)
+            changed += after != before
+            if not dry_run:
+                ladder.caller, ladder.callee = after
+        return changed
+
     # --- for the API ------------------------------------------------------------------------------
 
     def recent_calls(self) -> list[LadderSummary]:

@@ -60,9 +60,7 @@ def rows(
     with engine.connect().execution_options(yield_per=_PAGE) as connection:
         query = _within(sqlalchemy.select(CALLS), since, until).order_by(CALLS.c.started_at, CALLS.c.call)
         for found in connection.execute(query).mappings():
-            yield {
-                name: _utc(value) if isinstance(value, datetime) else value for name, value in found.items()
-            }
+            yield utc_row(dict(found))
 
 
 def lines(
@@ -98,6 +96,11 @@ def _within(
     if since is not None:
         query = query.where(CALLS.c.started_at >= since.astimezone(UTC))
     return query if until is None else query.where(CALLS.c.started_at < until.astimezone(UTC))
+
+
+def utc_row(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the table with its times as texts."""
+    return {name: _utc(value) if isinstance(value, datetime) else value for name, value in found.items()}
 
 
 def _utc(value: datetime) -> str:

@@ -32,6 +32,7 @@ from b2bua.call.pseudonyms import Pseudonyms
 from b2bua.call.view import KeyReused, PaymentView
 from b2bua.records.decoding import decode_record
 from b2bua.records.follow_ups import FollowUpTable
+from b2bua.records.kept_texts import KeptTexts
 from b2bua.records.links import LinkTable
 from b2bua.records.notices import NoticeTable
 from provider_adapters.payment import FollowUpOutcome, outcome_type
@@ -83,6 +84,7 @@ class PaymentTable:
         self.notices = NoticeTable(self._database)
         self.follow_ups = FollowUpTable(self._database, self._transaction)
         self.links = LinkTable(self._database, self._transaction, self.find, self.put)
+        self.texts = KeptTexts(self._database, self._transaction)
         if path != IN_MEMORY:
             directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             os.fsync(directory)

@@ -43,7 +43,7 @@ class Spool:
     def __init__(self, path: Path) -> None:
         """Raises OSError where the file cannot be opened."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._path = path
+        self._path, self.refused = path, path.with_name(f"{path.name}.refused")
         self._file = _open(path)
         self._lock = threading.Lock()  # the file's end and what is held
         self._done = 0  # bytes of the file that are in the database
@@ -91,9 +91,14 @@ class Spool:
                 if self._held and self._held[0] is line:
                     self._held.popleft()
 
+    def is_waiting(self) -> bool:
+        """Whether there are lines that are not done, or not overwritten yet."""
+        with self._lock:
+            return bool(self._held) or os.fstat(self._file).st_size > 0
+
     def set_aside(self, line: bytes) -> None:
         """Write a line that no database takes to `PATH.refused`. Raises OSError."""
-        file = _open(self._path.with_name(self._path.name + ".refused"))
+        file = _open(self.refused)
         try:
             _write_whole(file, line + b"\n")
         finally:

@@ -162,8 +162,9 @@ class RecordStore:
     ) -> None:
         """Raises OSError where the spool cannot be opened."""
         self._pseudonyms = pseudonyms or Pseudonyms()
-        self._engine, self._retention = engine, retention
+        self.engine, self._retention = engine, retention
         self._spool = Spool(spool)
+        self.refused = self._spool.refused
         self._more, self._stop = threading.Event(), threading.Event()
         # The exception's type, while the database takes no records.
         self._refused_by: str | None = None
@@ -197,6 +198,10 @@ class RecordStore:
             return RecordsFault(why, False)
         return None
 
+    def are_waiting(self) -> bool:
+        """Whether records wait for the database."""
+        return self._spool.is_waiting()
+
     def close(self, patience: float = 5.0) -> None:
         """Write what is left, for so many seconds at most; the rest stays on the spool for the next
         start."""
@@ -206,7 +211,7 @@ class RecordStore:
             self._thread.join(patience)
         if not self._thread.is_alive():
             self._spool.close()
-            self._engine.dispose()
+            self.engine.dispose()
 
     # --- the thread -------------------------------------------------------------------------------
 
@@ -215,7 +220,7 @@ class RecordStore:
         while True:
             try:
                 if not prepared:
-                    prepare(self._engine)
+                    prepare(self.engine)
                     prepared = True
                 while self._write_some():
                     pause = _RETRY[0]
@@ -223,7 +228,7 @@ class RecordStore:
                     pruned = time.monotonic()
                     log.info(
                         "old_call_records_deleted",
-                        count=prune(self._engine, time.time() - self._retention * _DAY),
+                        count=prune(self.engine, time.time() - self._retention * _DAY),
                     )
                 self._refused_by = None
             except Exception as error:  # drivers raise more than SQLAlchemyError: rule 2
@@ -259,7 +264,7 @@ class RecordStore:
                 self._spool.set_aside(line)
         if records:
             try:
-                insert(self._engine, records)
+                insert(self.engine, records)
             except _REFUSALS:
                 self._insert_each(records)
         self._spool.done(batch)
@@ -269,13 +274,13 @@ class RecordStore:
         """The records one by one, so that one that is refused holds up no other."""
         for record in records:
             try:
-                insert(self._engine, [record])
+                insert(self.engine, [record])
             except _REFUSALS:
                 self._insert_plain(record)
 
     def _insert_plain(self, record: CallRecord) -> None:
         try:
-            insert(self._engine, [record], plain)
+            insert(self.engine, [record], plain)
             log.warning(
                 "call_record_written_in_ascii",
                 why="the database refused its texts",

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
 from b2bua.call.desk import Keep
 from b2bua.call.order import RequestName
 from b2bua.call.view import NoSuchPayment, PaymentView
+from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.payment_storage import PaymentStorage
 from b2bua.switchboard.payment_views import known_ids
+
+R = TypeVar("R")
 
 
 class PaymentReading(ABC):
@@ -55,6 +59,10 @@ class PaymentReading(ABC):
 
     def _as_open(self, found: list[PaymentView]) -> list[PaymentView]:
         return [self._now(view.id) or view for view in found]
+
+    async def on_table(self, work: Callable[[PaymentTable], R]) -> R:
+        """What `work` makes of the table, in its thread. Raises sqlite3.Error."""
+        return await self._storage.run(work, self._storage.table)
 
     async def recall(self, name: RequestName) -> bytes | None:
         """See CallDesk. Raises KeyReused, NotWell."""

@@ -10,6 +10,7 @@ Rule 3: an order that was charged, or may have been, is not charged again unless
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from b2bua.call.call import Call
 from b2bua.call.charge_defaults import choose_form
@@ -22,6 +23,7 @@ from b2bua.call.order import Order, RequestName, SavedCard, Settlement
 from b2bua.call.service_view import Stops
 from b2bua.call.tallies import Tallies
 from b2bua.call.view import CallView, NoSuchCall, NotNow, NotOffered, NotWell, PaymentView, Repeated
+from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.claim_requests import ClaimRequests
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
@@ -39,6 +41,7 @@ from tonewall.log import get_logger
 from tonewall.tokens import token
 
 log = get_logger(__name__)
+R = TypeVar("R")
 _NOT_OFFERED = {
     "operation": "the payment provider does not offer this: {}",
     "token_type": "the payment provider saves no cards",
@@ -249,6 +252,10 @@ class PaymentRequests(PreparedRequests, ClaimRequests):
     async def recall(self, name: RequestName) -> bytes | None:
         """See CallDesk."""
         return await self._context.payments.recall(name)
+
+    async def on_payments(self, work: Callable[[PaymentTable], R]) -> R:
+        """What `work` makes of the table of payments, in its thread. Raises sqlite3.Error."""
+        return await self._context.payments.on_table(work)
 
     async def remember(self, name: RequestName, answer: bytes) -> None:
         """See CallDesk."""

@@ -616,6 +616,8 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("close_claim", "DELETE /v1/claims/{claim_id}"),
         ("close_link", "POST /v1/payments/{payment_id}/link/close"),
         ("draw_ladder", "GET /v1/calls/{call_id}/ladder.svg"),
+        ("erase_personal_data", "POST /v1/personal-data/erase"),
+        ("export_personal_data", "POST /v1/personal-data/export"),
         ("follow_calls", "GET /v1/feed"),
         ("get_agent", "GET /v1/me"),
         ("get_call", "GET /v1/calls/{call_id}"),
@@ -671,7 +673,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/payments/{payment_id}/refunds", "/v1/links", "/v1/calls/{call_id}/links",
         "/v1/payments/{payment_id}/link/close", "/v1/payments/{payment_id}/link/qr.svg",
         "/v1/payments/{payment_id}/settlement", "/v1/payments/{payment_id}/start",
-        "/v1/claims", "/v1/claims/{claim_id}",
+        "/v1/claims", "/v1/claims/{claim_id}", "/v1/personal-data/export", "/v1/personal-data/erase",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert {

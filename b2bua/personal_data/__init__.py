@@ -1,0 +1,1 @@
+"""What Tonewall keeps about persons: found, exported and erased by telephone number."""
