@@ -72,12 +72,14 @@ check: build/.setup  ## Formatting, lint, types, import rules, generated docs
 	$(BIN)/python -m tests.architecture.policy --check
 	$(BIN)/python -m tests.architecture.roles --check
 	$(BIN)/python -m tests.architecture.clauses --check
+	$(BIN)/python -m tests.architecture.personal --check
 
 docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/headers.md, docs/roles.md, docs/pci-dss.md from theirs
 	$(BIN)/python -m tests.architecture.states
 	$(BIN)/python -m tests.architecture.policy
 	$(BIN)/python -m tests.architecture.roles
 	$(BIN)/python -m tests.architecture.clauses
+	$(BIN)/python -m tests.architecture.personal
 
 prompts: build/.setup  ## Make the shipped prompts anew, with flite and espeak-ng
 	@dpkg -s flite espeak-ng >/dev/null 2>&1 || $(APT) flite espeak-ng

@@ -32,6 +32,7 @@ _KEPT: Final = (
     "Call records without the number: times, trunks, counts.",
     "Payments without the number: amount, references, brand and last four digits, outcome, who did "
     "what. Books have to show them for as long as the law says; [cdr] retention deletes them.",
+    "The payers' journal, which keeps a card from being charged twice: amounts and references alone.",
     "The audit log, which names no number of a caller; an agent's telephone that acted for itself "
     "stands in it by its number.",
     "Backups and copies, exports that were made before, and what webhooks told your own services.",
