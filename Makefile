@@ -15,7 +15,7 @@ RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav \
                   asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav baresip-core chromium clang dnsmasq-base \
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
-                  linphone-cli minisign multimon-ng postgresql procps rtpengine-daemon sip-tester sox tshark
+                  linphone-cli minisign multimon-ng nftables postgresql procps rtpengine-daemon sip-tester sox systemd tshark
 
 .PHONY: help setup run test quick check bench leak-report soak flood docs prompts explore fuzz model fuzz-core lost-keys sanitize analyze pictures lock sbom licences audit-packages release reproduce image image-test clean
 
@@ -73,6 +73,7 @@ check: build/.setup  ## Formatting, lint, types, import rules, generated docs
 	$(BIN)/python -m tests.architecture.roles --check
 	$(BIN)/python -m tests.architecture.clauses --check
 	$(BIN)/python -m tests.architecture.personal --check
+	$(BIN)/python -m tests.architecture.security --check
 
 docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/headers.md, docs/roles.md, docs/pci-dss.md from theirs
 	$(BIN)/python -m tests.architecture.states
@@ -80,6 +81,7 @@ docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/
 	$(BIN)/python -m tests.architecture.roles
 	$(BIN)/python -m tests.architecture.clauses
 	$(BIN)/python -m tests.architecture.personal
+	$(BIN)/python -m tests.architecture.security
 
 prompts: build/.setup  ## Make the shipped prompts anew, with flite and espeak-ng
 	@dpkg -s flite espeak-ng >/dev/null 2>&1 || $(APT) flite espeak-ng
