@@ -124,7 +124,7 @@ CLAUSES: Final = (
     Clause(
         "7.2.1",
         "Who may do what follows from a defined model.",
-        "Where this version has roles, what each may do is one table in the code.",
+        "Roles and what each may do are one table in the code; each request asks it.",
         "Gives each person and program the role that its work needs.",
         ("roles.json", "configuration.json"),
         (),

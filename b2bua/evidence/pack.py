@@ -29,6 +29,7 @@ from b2bua.evidence.configuration import describe_settings
 from b2bua.evidence.judges import Facts
 from b2bua.evidence.page import write_page
 from b2bua.evidence.records import count_records
+from b2bua.evidence.roles import describe_roles
 from b2bua.evidence.tls import examine_tls
 from b2bua.self_test.report import PATTERN, read_report, signature_of
 from tonewall.version import VERSION
@@ -90,6 +91,7 @@ def gather(request: Request, to: Path, made_at: str, report: Callable[[str], Non
     pack, settings = Pack(to), request.settings
     report("configuration")
     pack.write("configuration", describe_settings(settings))
+    pack.write("roles", describe_roles())
     report("components and their hashes")
     pack.write("components", components.describe_components())
     pack.put("files.sha256", components.list_own_files().encode(), "")

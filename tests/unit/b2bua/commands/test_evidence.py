@@ -65,6 +65,8 @@ def test_a_pack_is_sound_and_has_what_it_names(folder: Path) -> None:
     assert "call c-1: masked from" in (out / "masks.txt").read_text()
     assert json.loads((out / "masks.json").read_bytes())["masks"] == 1
     assert json.loads((out / "audit-log.json").read_bytes())["whole_log"]["sound"]
+    operations = json.loads((out / "roles.json").read_bytes())["operations"]
+    assert operations["start_payment"]["agent"] == "own"
     assert "b2bua/evidence/pack.py" in (out / "files.sha256").read_text()
     packages = {each["name"] for each in json.loads((out / "components.json").read_bytes())["packages"]}
     assert {"cryptography", "msgspec"} <= packages
