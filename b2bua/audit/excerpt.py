@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from b2bua.audit.chain import Line, read_line
 from b2bua.audit.entry import Entry
+from b2bua.audit.reading import Unsealer
 from b2bua.audit.verify import HEAD, Chain, Report, head_of, log_files, read_lines
 
 FILE: Final = "audit-excerpt.jsonl"
@@ -39,7 +40,7 @@ def cut_excerpt(
     directory: Path, key: Ed25519PublicKey, since: str, until: str, to: Path, keep: frozenset[str]
 ) -> Excerpt:
     """Write the excerpt of [since, until), times as `at` of an entry has them, into a directory.
-    `keep`: the operations whose entries are returned. Raises OSError.
+    `keep`: the operations whose entries are returned, with what is sealed in them. Raises OSError.
 
     The log may be written meanwhile: what was written after its head was read is left alone.
     """
@@ -60,6 +61,9 @@ def cut_excerpt(
     chain.end(files[-1].name if files else "", head)
     if octets is not None and not excerpt.is_closed:
         (to / HEAD).write_bytes(octets)
+    unseal = Unsealer(directory)
+    excerpt.kept = [(number, unseal(entry)) for number, entry in excerpt.kept]
+    unseal.close()
     return excerpt
 
 

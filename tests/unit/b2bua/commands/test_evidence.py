@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sip.conf, an audit log with a mask, and the pack of its month."""
     folder = tmp_path_factory.mktemp("evidence")
     make_key(folder / "audit.pem")
-    log = LogFile(folder / "audit", read_private(folder / "audit.pem"), lambda: AT)
+    log = LogFile(folder / "audit", read_private(folder / "audit.pem"), lambda: AT, erasable=True)
     for what in ("start_payment", "mask_on", "mask_off"):
         log.append(
             [Entry(at="2026-11-30T00:53:20.000Z", who="ann", what=what, result=AuditResult.DONE, call="c-1")]
@@ -97,7 +97,7 @@ def test_a_pack_of_another_key_is_not_sound(folder: Path, tmp_path: Path) -> Non
 def test_a_log_that_is_not_sound_is_a_fault_of_the_pack(folder: Path, tmp_path: Path) -> None:
     (path,) = log_files(folder / "audit")
     whole = path.read_bytes()
-    path.write_bytes(whole.replace(b'"who":"ann"', b'"who":"eve"', 1))
+    path.write_bytes(whole.replace(b'"what":"start_payment"', b'"what":"start_pavment"', 1))
     try:
         made = make(folder, tmp_path / "pack.tar.gz")
     finally:
