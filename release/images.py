@@ -35,7 +35,7 @@ class Member:
 
 
 def read_image(archive: Path) -> dict[str, Member | str]:
-    """Every file of every layer of an OCI archive by layer and path, and the configuration. Raises
+    """Every file of each layer of an image archive by layer and path, and the configuration. Raises
     OSError, tarfile.TarError, KeyError, ValueError for what is no such archive."""
     with tarfile.open(archive) as tar:
         index = _json(tar, "index.json")
