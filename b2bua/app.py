@@ -21,6 +21,7 @@ import msgspec
 import uvloop
 
 from b2bua.api.auth import Tokens
+from b2bua.api.authenticators import build_authenticators
 from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
@@ -40,8 +41,9 @@ from b2bua.config.assembly import (
     trunk_policies,
 )
 from b2bua.config.audit_log import build_recorder, end_log, start_log
+from b2bua.config.cdr_settings import CdrSettings
 from b2bua.config.reading import read_signalling
-from b2bua.config.settings import CdrSettings, SignallingSettings
+from b2bua.config.settings import SignallingSettings
 from b2bua.config.webhook_target import WebhookTarget
 from b2bua.ladder.ladders import Ladders
 from b2bua.notify.sender import Sender
@@ -129,7 +131,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     board.connect(engine, media, reconciler)
     app = create_app(
         board,
-        authenticators=[Tokens.parse(settings.api.tokens.get_secret_value(), settings.api.roles)],
+        authenticators=build_authenticators(settings),
         authority=build_authority(settings.api),
         demo=demo,
         ladders=ladders,

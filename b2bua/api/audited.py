@@ -44,10 +44,12 @@ class Audit:
             "call": self._own_id(parameters["call_id"]) if "call_id" in parameters else "",
             "payment": loggable(parameters.get("payment_id", "")),
         }
-        who = str(scope.get("state", {}).get("agent", ""))
+        principal = scope.get("state", {}).get("principal")
+        who = principal.name if principal is not None else ""
+        by = {"credential": principal.credential} if principal is not None else {}
         number = 0
         try:
-            number = await recorder.write(recorder.entry(who, what, Result.ASKED, **about))
+            number = await recorder.write(recorder.entry(who, what, Result.ASKED, details=by, **about))
         except NotWritten:
             if recorder.required and what not in ALWAYS_DONE:
                 refusal = problem(

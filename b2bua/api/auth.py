@@ -19,6 +19,7 @@ from typing import Any, Final
 from fastapi.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from b2bua.access.bearer import credentials
 from b2bua.access.cookies import SAFE, is_from_own_page
 from b2bua.access.principal import Authenticator, Principal
 from b2bua.access.roles import ALL_SCOPES, Role, parse_roles
@@ -197,13 +198,3 @@ class Authenticate:
             # RFC 6750 section 3.1: no error code where no credentials were given.
             {"WWW-Authenticate": 'Bearer realm="tonewall"' + (', error="invalid_token"' if scheme else "")},
         )
-
-
-def credentials(scope: Mapping[str, Any]) -> tuple[str, str]:
-    """Scheme (lower case) and credentials of the one Authorization header; empty where there is
-    none, or several."""
-    headers = [value for name, value in scope["headers"] if name == b"authorization"]
-    if len(headers) != 1:
-        return "", ""
-    scheme, _, token = headers[0].decode("latin-1").partition(" ")
-    return scheme.lower(), token.strip()

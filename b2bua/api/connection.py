@@ -4,7 +4,7 @@ Rule 1: a connection over the limit is answered with 503 and closed; nothing of 
 Rule 2: a request's headers have HEADERS_TIME seconds from the connection's begin, or from their own
         first octet, however slowly they come; a body has BODY_TIME seconds (hardening.py).
 Rule 3: a certificate that a client has shown is part of the state of its requests. Where our files
-        of authorities or revocations changed since, the connection ends.
+        of authorities or revocations changed since, the connection ends within seconds.
 """
 
 from __future__ import annotations
@@ -14,12 +14,14 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from b2bua.access.certificates import STATE
 from b2bua.api.tls import ServerTls
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
 HEADERS_TIME: Final = 10.0
 CONNECTIONS: Final = 1024
+_WATCH_INTERVAL: Final = 2.0  # seconds
 _FULL: Final = (
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\nConnection: close\r\n"
     b"Retry-After: 5\r\nContent-Length: 89\r\n\r\n"
@@ -48,7 +50,7 @@ class _Connection(H11Protocol):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._deadline: asyncio.TimerHandle | None = None
-        self._has_certificate = False
+        self._watch: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -68,20 +70,20 @@ class _Connection(H11Protocol):
         secured = transport.get_extra_info("ssl_object")
         certificate = secured.getpeercert(binary_form=True) if secured is not None else None
         if certificate:
-            self._has_certificate = True
-            self.app_state = {**self.app_state, "certificate": certificate}
+            self.app_state = {**self.app_state, STATE: certificate}
+            self._watch_certificate()
 
-    def _is_outdated(self) -> bool:
-        """Whether a client's certificate was verified by other files than those in force."""
-        if not self._has_certificate or self.tls is None:
-            return False
-        return self.transport.get_extra_info("sslcontext") is not self.tls.context()
+    def _watch_certificate(self) -> None:
+        """End the connection, where a certificate was verified by other files than those in
+        force."""
+        assert self.tls is not None
+        if self.transport.get_extra_info("sslcontext") is not self.tls.context():
+            self.transport.abort()
+        else:
+            self._watch = self.loop.call_later(_WATCH_INTERVAL, self._watch_certificate)
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
-            return
-        if self._is_outdated():
-            self.transport.abort()
             return
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
@@ -91,6 +93,8 @@ class _Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._cancel_deadline()
+        if self._watch is not None:
+            self._watch.cancel()
         super().connection_lost(exc)
 
     def _expect_headers(self) -> None:

@@ -126,10 +126,13 @@ def open_tls(settings: ApiSettings, directory: Path) -> ServerTls | None:
     if not settings.tls_certificate:
         return None
     try:
-        return ServerTls(TlsFiles(settings.tls_certificate, settings.tls_key), directory / OWN_CERTIFICATE)
+        files = TlsFiles(settings.tls_certificate, settings.tls_key, settings.client_ca, settings.client_crl)
+        return ServerTls(files, directory / OWN_CERTIFICATE)
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise ConfigError(f"[api] tls_certificate, tls_key: they cannot be used ({why})") from None
+        raise ConfigError(
+            f"[api] tls_certificate, tls_key, client_ca, client_crl: they cannot be used ({why})"
+        ) from None
 
 
 def server_context(files: TlsFiles) -> ssl.SSLContext:

@@ -18,7 +18,7 @@ from rich.progress import track
 from sqlalchemy.exc import SQLAlchemyError
 
 from b2bua.commands.configuration import give_up
-from b2bua.config.settings import CdrSettings
+from b2bua.config.cdr_settings import CdrSettings
 from b2bua.records import export as out
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import StoreError, connect, prepare, prune

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.charge_settings import ChargeSection
+from b2bua.config.client_settings import find_client_faults
 from b2bua.config.field_settings import KNOWN_FIELDS, field_name
 from b2bua.config.form_settings import find_form_faults
 from b2bua.config.route_settings import RouteSettings
@@ -40,6 +41,8 @@ def find_signalling_faults(own: SignallingSettings) -> list[str]:
         *_faults_of_forms(own),
         *_faults_of_fields(own),
         *own.api.faults(),
+        *find_client_faults(own.clients, own.api.client_ca),
+        *own.oauth.faults(),
         *own.links.faults(),
         *own.notify.faults(),
         *own.audit.faults(),

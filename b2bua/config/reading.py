@@ -6,7 +6,9 @@ from pathlib import Path
 
 from b2bua.config.access_settings import AccessSettings
 from b2bua.config.audit_settings import AuditSettings
+from b2bua.config.cdr_settings import CdrSettings
 from b2bua.config.charge_settings import AgentGroupSettings
+from b2bua.config.client_settings import ClientSettings
 from b2bua.config.consistency import find_faults, find_signalling_faults
 from b2bua.config.feature_settings import FeatureCodeSettings
 from b2bua.config.field_settings import FieldSettings
@@ -14,8 +16,9 @@ from b2bua.config.form_settings import FormSettings
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.link_settings import LinkSettings
 from b2bua.config.notify_settings import NotifySettings
+from b2bua.config.oauth_settings import OauthSettings
 from b2bua.config.route_settings import RouteSettings
-from b2bua.config.settings import SECTIONS, SEVERAL, ApiSettings, CdrSettings, Settings, SignallingSettings
+from b2bua.config.settings import SECTIONS, SEVERAL, ApiSettings, Settings, SignallingSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings
 from media.settings import MediaSettings, PromptSettings
 from provider_adapters.settings import ProviderSettings
@@ -87,6 +90,11 @@ def read_signalling(sections: Sections) -> SignallingSettings:
         audit=load(AuditSettings, sections),
         notify=load(NotifySettings, sections),
         access=load(AccessSettings, sections),
+        oauth=load(OauthSettings, sections),
+        clients={
+            header: load(ClientSettings, sections, header=header)
+            for header in _headers(ClientSettings, sections)
+        },
     )
     if faults := find_signalling_faults(own):
         raise ConfigError("\n".join(faults))
@@ -98,6 +106,6 @@ def _headers(model: type[Section], sections: Sections) -> list[str]:
     fault says so."""
     if model.section not in SEVERAL:
         return [model.section]
-    absent = (RouteSettings, AgentGroupSettings, FormSettings, FieldSettings, PromptSettings)
+    absent = (RouteSettings, AgentGroupSettings, FormSettings, FieldSettings, PromptSettings, ClientSettings)
     may_be_absent = model in absent
     return headers(model.section, sections) or ([] if may_be_absent else [model.section])

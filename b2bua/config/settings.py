@@ -1,4 +1,4 @@
-"""Models of `[cdr]` and `[api]`, and all sections of sip.conf together.
+"""Model of `[api]`, and all sections of sip.conf together.
 
 Rule 1: the b2bua process receives its own sections only; `[provider]` and its credentials go to
         payers alone.
@@ -10,16 +10,16 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from b2bua.access.teams import Teams
-from b2bua.call.pseudonyms import read_keys
 from b2bua.config.access_settings import AccessSettings
 from b2bua.config.audit_settings import AuditSettings
+from b2bua.config.cdr_settings import CdrSettings
 from b2bua.config.charge_settings import AgentGroupSettings
+from b2bua.config.client_settings import ClientSettings
 from b2bua.config.feature_settings import FeatureCodeSettings
 from b2bua.config.field_settings import FieldSettings
 from b2bua.config.form_settings import FormSettings
@@ -27,6 +27,7 @@ from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.limits import read_limits
 from b2bua.config.link_settings import LinkSettings
 from b2bua.config.notify_settings import NotifySettings
+from b2bua.config.oauth_settings import OauthSettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from b2bua.config.values import IpNetwork, check_numeric, check_readable, parse_networks, split_list
@@ -41,53 +42,6 @@ from tonewall.ini import (
 )
 
 _EXTENSION = re.compile(r"[A-Za-z0-9._~*#+-]{1,64}")
-
-
-def _read_keys(path: Path | None) -> tuple[bytes, ...]:
-    """Raises ValueError."""
-    if path is None:
-        return ()
-    try:
-        return read_keys(path.read_text(encoding="ascii").splitlines())
-    except (OSError, UnicodeDecodeError):
-        raise ValueError("expected a file that can be read, with a key a line") from None
-
-
-class CdrSettings(Section):
-    """`[cdr]`: call detail records."""
-
-    section: ClassVar[str] = "cdr"
-
-    url: SecretStr = Field(
-        SecretStr("sqlite:///cdr.sqlite"),
-        description="the database: sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE",
-    )
-    spool: Path = Field(Path("cdr.spool"), description="the file in which records wait for the database")
-    payments: Path | None = Field(
-        None,
-        description="the file of payments, SQLite on a local disk; empty: payments.sqlite beside the spool",
-    )
-    retention: float = Field(365.0, ge=0, description="days that a record is kept; 0 for ever")
-    pseudonym_key_file: Path | None = Field(
-        None,
-        description="a file with a key a line, the newest first: customers' numbers are kept as pseudonyms",
-    )
-
-    @field_validator("pseudonym_key_file")
-    @classmethod
-    def _has_keys(cls, value: Path | None) -> Path | None:
-        _read_keys(value)
-        return value
-
-    @property
-    def pseudonym_keys(self) -> tuple[bytes, ...]:
-        """The keys for pseudonyms of customers' numbers, the newest first."""
-        return _read_keys(self.pseudonym_key_file)
-
-    @property
-    def payments_file(self) -> Path:
-        """The file of payments, beside the spool where none is given."""
-        return self.payments or self.spool.with_name("payments.sqlite")
 
 
 class ApiSettings(Section):
@@ -117,6 +71,10 @@ class ApiSettings(Section):
         "", description="our certificate chain for HTTPS, as a PEM file; a changed one is taken at once"
     )
     tls_key: str = Field("", description="its private key, as a PEM file, where it is not in the same")
+    client_ca: str = Field(
+        "", description="the authorities of programs' certificates, as a PEM file; empty: none are asked for"
+    )
+    client_crl: str = Field("", description="what those authorities have revoked, as a PEM file")
     plain_http: bool = Field(
         False, description="yes: HTTP without TLS, tokens in clear, on an address other than loopback"
     )
@@ -136,7 +94,7 @@ class ApiSettings(Section):
     healthz: bool = Field(True, description="yes or no: /healthz answers without a token")
     openapi: bool = Field(True, description="yes or no: /openapi.json answers without a token")
 
-    @field_validator("tls_certificate", "tls_key")
+    @field_validator("tls_certificate", "tls_key", "client_ca", "client_crl")
     @classmethod
     def _is_file(cls, value: str) -> str:
         return check_readable(value)
@@ -194,9 +152,13 @@ class ApiSettings(Section):
 
     def faults(self) -> list[str]:
         """What does not fit together, a line each."""
-        if self.tls_key and not self.tls_certificate:
-            return ["[api] tls_certificate: expected a PEM file, since tls_key is given"]
-        return []
+        pairs = [
+            ("tls_key", "tls_certificate"),
+            ("client_ca", "tls_certificate"),
+            ("client_crl", "client_ca"),
+        ]
+        wanting = [pair for pair in pairs if getattr(self, pair[0]) and not getattr(self, pair[1])]
+        return [f"[api] {needed}: expected a PEM file, since {given} is given" for given, needed in wanting]
 
     @property
     def proxies(self) -> list[IpNetwork]:
@@ -235,6 +197,8 @@ class SignallingSettings:
     notify: NotifySettings
     audit: AuditSettings = field(default_factory=lambda: load(AuditSettings, {}, {}))
     access: AccessSettings = field(default_factory=lambda: load(AccessSettings, {}, {}))
+    oauth: OauthSettings = field(default_factory=lambda: load(OauthSettings, {}, {}))
+    clients: Mapping[str, ClientSettings] = field(default_factory=dict)
     agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
     forms: Mapping[str, FormSettings] = field(default_factory=dict)
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
@@ -242,9 +206,9 @@ class SignallingSettings:
     def environment(self) -> dict[str, str]:
         """These sections as environment variables, for the b2bua process. Secrets are in clear."""
         single: list[Section] = [self.general, self.api, self.cdr, self.links, self.feature_codes, self.audit]
-        single += [self.notify, self.access]
+        single += [self.notify, self.access, self.oauth]
         several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups}
-        several |= {**self.forms, **self.fields}
+        several |= {**self.forms, **self.fields, **self.clients}
         variables = {NAMED: ",".join(several)}
         for section in single:
             variables |= to_environment(section)
@@ -326,6 +290,8 @@ SECTIONS: Mapping[str, type[Section]] = {
         FeatureCodeSettings,
         AuditSettings,
         AccessSettings,
+        ClientSettings,
+        OauthSettings,
         NotifySettings,
         ProviderSettings,
         WebhookSettings,
@@ -334,5 +300,5 @@ SECTIONS: Mapping[str, type[Section]] = {
 SEVERAL = frozenset(
     {CarrierSettings.section, PbxSettings.section, RouteSettings.section}
     | {AgentGroupSettings.section, FormSettings.section, FieldSettings.section, PromptSettings.section}
-    | {ProviderSettings.section, WebhookSettings.section}
+    | {ProviderSettings.section, WebhookSettings.section, ClientSettings.section}
 )

@@ -35,6 +35,7 @@ def check_certificates(settings: Settings) -> list[Finding]:
         if key and not chain
     ]
     authorities = [(f"[{header}] tls_ca", trunk.tls_ca) for header, trunk in own.trunks.items()]
+    authorities.append(("[api] client_ca", own.api.client_ca))
     authorities += [
         (f"[{header}] ca_file", str(each.ca_file or "")) for header, each in settings.providers.items()
     ]

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy.exc import SQLAlchemyError
 
-from b2bua.config.settings import CdrSettings
+from b2bua.config.cdr_settings import CdrSettings
 from b2bua.records.export import rows
 from b2bua.records.store import StoreError, connect
 

@@ -47,6 +47,17 @@ class Authority:
             str(self._write(f"{stem}.key", secret)),
         )
 
+    def revoke(self, *certificates: str) -> str:
+        """The file of what this CA has revoked: those certificates (files)."""
+        now = datetime.now(UTC)
+        builder = x509.CertificateRevocationListBuilder(self._name, now, now + timedelta(days=1))
+        for each in certificates:
+            number = x509.load_pem_x509_certificate(Path(each).read_bytes()).serial_number
+            revoked = x509.RevokedCertificateBuilder(number, now).build()
+            builder = builder.add_revoked_certificate(revoked)
+        made = builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+        return str(self._write("revoked.crl.pem", made))
+
     def _build(
         self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, ca: bool, life: timedelta
     ) -> x509.CertificateBuilder:

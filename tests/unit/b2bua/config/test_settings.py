@@ -202,6 +202,21 @@ OTHER = {
     ("api", "plain_http"): "yes",
     ("access", "directory"): "/var/lib/tonewall/access",
     ("access", "session_life"): "3600",
+    ("api", "client_ca"): str(EXAMPLE),
+    ("api", "client_crl"): str(EXAMPLE),
+    ("client", "certificate"): "dns:other.example",
+    ("client", "role"): "metrics",
+    ("client", "scopes"): "calls:read",
+    ("oauth", "issuer"): "https://login.example/tenant",
+    ("oauth", "audience"): "https://pay.example",
+    ("oauth", "jwks_url"): "https://login.example/keys",
+    ("oauth", "ca_file"): str(EXAMPLE),
+    ("oauth", "token_types"): "at+jwt, jwt",
+    ("oauth", "algorithms"): "ES256",
+    ("oauth", "scope_prefix"): "tonewall/",
+    ("oauth", "role_claim"): "roles",
+    ("oauth", "roles"): "scrapers:metrics",
+    ("oauth", "leeway"): "60",
     ("api", "trusted_proxies"): "192.0.2.1, 2001:db8::/64",
     ("api", "connections"): "64",
     ("api", "healthz"): "no",
@@ -279,6 +294,18 @@ OTHER = {
     ("webhooks", "request_time"): "11",
 }
 WRONG = {
+    ("access", "directory"): "beside/me",
+    ("api", "tls_certificate"): "/nowhere/api.pem",
+    ("api", "client_ca"): "/nowhere/ca.pem",
+    ("api", "trusted_proxies"): "10.0.0.1/8",
+    ("api", "address"): "localhost",
+    ("client", "certificate"): "erp",
+    ("client", "role"): "owner",
+    ("client", "scopes"): "everything",
+    ("oauth", "issuer"): "http://login.example",
+    ("oauth", "algorithms"): "HS256",
+    ("oauth", "roles"): "crm:integration",
+    ("oauth", "ca_file"): "/nowhere/ca.pem",
     ("general", "bind"): "localhost",
     ("general", "port"): "65536",
     ("general", "listen"): "udp:localhost:5060",
@@ -430,7 +457,7 @@ def example() -> dict[str, dict[str, str]]:
     """The example, with a route that lets all calls through, and a group of its agent."""
     more = {"route": {"to": "pbx, carrier"}, "agent_group": {"agents": "desk-1"}, "form": {"tries": "0"}}
     more["field"] = {"min_length": "4", "max_length": "8"}
-    return {**read_file(EXAMPLE), **more, "prompts": {}}
+    return {**read_file(EXAMPLE), **more, "prompts": {}, "client": {}}
 
 
 def plain(value: object) -> object:
