@@ -20,6 +20,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from b2bua.access.sign_in import SignIn
 from b2bua.api.auth import Tokens
 from b2bua.api.authenticators import build_authenticators
 from b2bua.api.demo import Demo
@@ -30,7 +31,7 @@ from b2bua.api.tls import ServerTls, open_tls
 from b2bua.audit.recorder import Recorder
 from b2bua.call.cdr import CallRecord
 from b2bua.call.pseudonyms import Pseudonyms
-from b2bua.config.access import build_authority, open_sessions
+from b2bua.config.access import build_authority, open_sessions, open_sign_in
 from b2bua.config.assembly import (
     agent_charging,
     build_forms,
@@ -110,11 +111,11 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         records.put(record)
 
     audit, tls = build_recorder(settings, time.time), open_tls(settings.api, general.directory)
-    service = _build_service(settings.links)
+    sign_in = open_sign_in(settings, time.time, metrics.count_sign_in)
+    service, listener = _build_service(settings.links), _build_service(settings.notify)
     policy = LinkPolicy(settings.links.expires, service.send if service is not None else None)
-    listener = _build_service(settings.notify)
     notices = NoticePolicy(listener.send if listener is not None else None, settings.notify.chosen)
-    plan = _build_plan(settings, audit, tls)
+    plan = _build_plan(settings, audit, tls, sign_in)
     board = Switchboard(
         plan,
         keep_record,
@@ -143,6 +144,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         trusted_proxies=settings.api.proxies,
         sessions=open_sessions(settings, clock),
         personal_data=PersonalData(records.engine, records, board, ladders, pseudonyms),
+        sign_in=sign_in,
     )
     await board.resume_payments()
     await engine.start()
@@ -261,7 +263,9 @@ async def _count_sessions(board: Switchboard) -> None:
         await asyncio.sleep(_COUNT_INTERVAL)
 
 
-def _build_plan(settings: SignallingSettings, audit: Recorder | None, tls: ServerTls | None) -> Plan:
+def _build_plan(
+    settings: SignallingSettings, audit: Recorder | None, tls: ServerTls | None, sign_in: SignIn | None
+) -> Plan:
     return Plan(
         router=build_router(settings),
         limits=trunk_limits(settings),
@@ -274,6 +278,7 @@ def _build_plan(settings: SignallingSettings, audit: Recorder | None, tls: Serve
         forms=build_forms(settings),
         audit=audit.fault if audit is not None else lambda: None,
         certificate=tls.fault if tls is not None else lambda: None,
+        sign_ins=sign_in.alarm.fault if sign_in is not None else lambda: None,
         recorder=audit,
         installed=InstalledFiles(key=settings.general.signer),
         extensions=settings.api.agent_of,

@@ -29,6 +29,7 @@ from b2bua.commands import provider as cli_provider
 from b2bua.commands import route as cli_route
 from b2bua.commands import self_test as cli_self_test
 from b2bua.commands import token as cli_token
+from b2bua.commands import user as cli_user
 from b2bua.commands.api_client import TOKEN
 from b2bua.commands.configuration import ConfigFile, give_up, load_settings
 from b2bua.config.general_settings import GeneralSettings
@@ -57,6 +58,7 @@ app.add_typer(cli_payments.app, name="payments")
 app.add_typer(cli_provider.app, name="provider")
 app.add_typer(cli_personal_data.app, name="personal-data")
 app.add_typer(cli_token.app, name="token")
+app.add_typer(cli_user.app, name="user")
 app.command()(cli_route.route)
 app.command()(cli_prompts.prompts)
 app.command()(cli_ladder.ladder)

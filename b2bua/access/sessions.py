@@ -35,7 +35,7 @@ LIFE: Final = 43_200.0
 _MOST: Final = 20  # sessions of one person; the oldest ends
 _NOTED: Final = 30.0  # seconds between two notes of a session's use on disk
 _KIND: Final = "session:"  # before its id, as a credential
-_TABLES: Final = """
+SESSION_TABLES: Final = """
 CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY,
     digest BLOB NOT NULL UNIQUE,
@@ -56,7 +56,7 @@ class SessionFile:
 
     def __init__(self, directory: Path) -> None:
         """Raises OSError and sqlite3.Error where it cannot be used."""
-        self._database = open_store(directory, _TABLES)
+        self._database = open_store(directory, SESSION_TABLES)
 
     def close(self) -> None:
         """Close the file."""

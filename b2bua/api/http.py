@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from b2bua.access.authority import Authority
 from b2bua.access.principal import Authenticator
 from b2bua.access.sessions import Sessions
+from b2bua.access.sign_in import SignIn
 from b2bua.api.audited import Audit
 from b2bua.api.auth import Authenticate
 from b2bua.api.call_routes import call_routes, loggable
@@ -36,6 +37,7 @@ from b2bua.api.prepared_routes import prepared_routes
 from b2bua.api.problems import add_problem_handlers
 from b2bua.api.schema import describe_api, form_answer, problem_answers, trunks_answer
 from b2bua.api.settlement_routes import settlement_routes
+from b2bua.api.sign_in_routes import sign_in_routes
 from b2bua.api.sign_out_routes import sign_out_routes
 from b2bua.api.stream import Streams
 from b2bua.audit.recorder import Recorder
@@ -79,6 +81,7 @@ def create_app(
     trusted_proxies: Sequence[Network] = (),
     sessions: Sessions | None = None,
     personal_data: PersonalData | None = None,
+    sign_in: SignIn | None = None,
 ) -> FastAPI:
     """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed
     the agent's page.
@@ -88,7 +91,8 @@ def create_app(
     `idle_time`: seconds without an action of the agent's after which the page signs out;
     `forms`: what customers key, the usual one first; `audit`: notes each request that changes
     something; `trusted_proxies`: whose X-Forwarded-For is believed; `sessions`: of who has signed
-    in, asked last; `personal_data`: exports and erases what is kept on a person."""
+    in, asked last; `personal_data`: exports and erases what is kept on a person; `sign_in`: of
+    people who have a password here."""
     authority = authority or Authority()
     doorkeeper = Doorkeeper(desk, authority, audit)
     app = FastAPI(
@@ -110,6 +114,7 @@ def create_app(
         app.add_middleware(Forwarded, trusted=trusted_proxies)  # added last: outermost
     add_problem_handlers(app)
     app.include_router(service_routes(desk, idle_time, forms))
+    app.include_router(sign_in_routes(sign_in, sessions, audit))
     app.include_router(sign_out_routes(sessions))
     app.include_router(metrics_routes(metrics or Metrics(), desk))
     app.include_router(call_routes(desk, app.state.streams, authority))

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from b2bua.access.sign_in import SignInResult
 from b2bua.api.schema import problem_answers
 from b2bua.call.cdr import CallRecord, LegRecord
 from b2bua.call.desk import CallDesk
@@ -79,6 +80,9 @@ class Metrics:
         self._payments = Counter(
             "tonewall_payments", "Payments, by how they ended.", ["outcome"], registry=registry
         )
+        self._sign_ins = Counter(
+            "tonewall_sign_ins", "Tries to sign in by a password.", ["result"], registry=registry
+        )
         self._differences = Counter(
             "tonewall_payment_differences",
             "Approvals of another amount or currency than was asked for; look each up at the provider.",
@@ -116,6 +120,10 @@ class Metrics:
             buckets=_SCORES,
             registry=registry,
         )
+
+    def count_sign_in(self, result: SignInResult) -> None:
+        """Count a try to sign in by a password."""
+        self._sign_ins.labels(result).inc()
 
     def observe(self, record: CallRecord) -> None:
         """Count a call that has ended."""

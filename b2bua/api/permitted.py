@@ -25,7 +25,7 @@ from b2bua.call.view import NoSuchCall
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
-_UNAUTHENTICATED: Final = frozenset({"/healthz", "/openapi.json"})
+_UNAUTHENTICATED: Final = frozenset({"/healthz", "/openapi.json", "/sign-in"})
 _REMEMBERED: Final = 1000
 
 

@@ -60,6 +60,7 @@ _OURS: Final = frozenset(
     | {"provider", "payments", "outcome", "since", "reference", "follow_up"}
     | {"phone", "email", "expires_in", "start", "find_by"}
     | {"caller", "callee", "extension", "agent", "code", "numbers", "dry_run"}
+    | {"name", "password", "new_password"}
 )
 _WORDS: Final = {
     "missing": "is missing",

@@ -7,8 +7,9 @@ Rule 2: the memory is bounded: the address that was refused longest ago is forgo
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import dataclass
+
+from b2bua.access.tries import network_of
 
 _FREE = 3  # wrong tokens that are answered at once
 _MIN_DELAY, _MAX_DELAY = 0.25, 8.0  # seconds
@@ -34,7 +35,7 @@ class Refusals:
     def delay(self, address: str, now: float) -> float | None:
         """Count a wrong token. Seconds until it is answered; None where it is refused at once
         (429)."""
-        key = _network(address)
+        key = network_of(address)
         refused = self._of.pop(key, None)
         if refused is None or (not refused.waiting and now - refused.at > _FORGIVEN):
             refused = _Refused()
@@ -53,14 +54,14 @@ class Refusals:
 
     def end_delay(self, address: str) -> None:
         """A delayed answer was sent, or its connection is gone."""
-        refused = self._of.get(_network(address))
+        refused = self._of.get(network_of(address))
         if refused is not None and refused.waiting:
             refused.waiting -= 1
 
     def count_to_log(self, address: str) -> int | None:
         """The wrong tokens of this address, where a line of the log is due: for the first ones,
         then for each doubling."""
-        refused = self._of.get(_network(address))
+        refused = self._of.get(network_of(address))
         if refused is None or (refused.count < max(_FREE, refused.logged) * 2 and refused.count > _FREE):
             return None
         refused.logged = refused.count
@@ -68,11 +69,3 @@ class Refusals:
 
     def __len__(self) -> int:
         return len(self._of)
-
-
-def _network(address: str) -> str:
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    return str(ipaddress.ip_network((parsed, 64), strict=False)) if parsed.version == 6 else str(parsed)

@@ -30,8 +30,8 @@ class Faults:
     call records; `payments`: why none can be noted down; `passed_by`: the providers whose circuit
     breaker is open; `links`: why the service that takes payment links does not; `audit`: what is
     wrong with the audit log; `notices`: why the service that hears of payments takes nothing;
-    `certificate`: what is wrong with that of the API; `files`: which files are not
-    those of the release.
+    `certificate`: what is wrong with that of the API; `files`: which files are not those of the
+    release; `sign_ins`: that many wrong ones come.
 
     `clock` gives seconds and never runs backwards."""
 
@@ -47,10 +47,11 @@ class Faults:
         notices: Callable[[], str | None] = lambda: None,
         certificate: Callable[[], Fault | None] = lambda: None,
         files: Callable[[], Fault | None] = lambda: None,
+        sign_ins: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._connected, self._records, self._clock, self._payments = connected, records, clock, payments
         self._passed_by, self._links, self._audit, self._notices = passed_by, links, audit, notices
-        self._certificate, self._files = certificate, files
+        self._certificate, self._files, self._sign_ins = certificate, files, sign_ins
         self._counted: Counted | None = None
         self._payer_seen = float("-inf")  # when one waited last
 
@@ -74,6 +75,7 @@ class Faults:
             self._audit(),
             self._certificate(),
             self._files(),
+            self._sign_ins(),
             self._providers(),
             self._service(),
             self._notified(),

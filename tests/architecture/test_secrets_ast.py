@@ -238,6 +238,8 @@ def test_the_only_https_clients_are_the_runners_and_the_senders(module: Module):
         "provider_adapters.payer.runner",
         "b2bua.notify.sender",
         "b2bua.audit.https_target",
+        "b2bua.access.issuer_keys",
+        "b2bua.access.oidc.provider",
         "b2bua.voice_bot.tools",
     }
     assert not found or module.name in clients, f"{module.where}:{found}"

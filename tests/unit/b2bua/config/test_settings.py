@@ -217,6 +217,7 @@ OTHER = {
     ("oauth", "role_claim"): "roles",
     ("oauth", "roles"): "scrapers:metrics",
     ("oauth", "leeway"): "60",
+    ("access", "totp_required"): "supervisor administrator",
     ("api", "trusted_proxies"): "192.0.2.1, 2001:db8::/64",
     ("api", "connections"): "64",
     ("api", "healthz"): "no",
