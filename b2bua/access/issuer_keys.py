@@ -1,7 +1,7 @@
 """Fetches the keys that an identity provider signs its tokens with (JWKS, RFC 7517).
 
 Rule 1: where they are is said by the provider's own description, whose `issuer` must be the one
-        that was asked; HTTPS, no redirect, MAX_SIZE octets at most.
+        that was asked; HTTPS, no redirect, 256 KiB at most.
 Rule 2: a key id that is not known has them fetched anew, once in MIN_INTERVAL seconds at most,
         whatever strangers present. A request that needs no new key never waits for the provider.
 Rule 3: while the provider does not answer, the keys before are good for MAX_AGE seconds.

@@ -34,7 +34,7 @@ _KEPT: Final = (
     "what. Books have to show them for as long as the law says; [cdr] retention deletes them.",
     "The payers' journal, which keeps a card from being charged twice: amounts and references alone.",
     "The audit log, which names no number of a caller; an agent's telephone that acted for itself "
-    "stands in it by its number.",
+    "stands in it by its number. `tonewall audit erase` forgets names.",
     "Backups and copies, exports that were made before, and what webhooks told your own services.",
 )
 _UNDER_WAY: Final = "Something under way needs it. Ask again when it is over."

@@ -29,9 +29,8 @@ _FREE_TEXT: Final = ("description", "customer", "statement", "metadata")
 PERSONAL: Final = (
     Row(
         "number of caller and callee", "customer; the company on the other side",
-        "call records: `[cdr] url`, `spool` and `SPOOL.refused`; beside a payment under way: `payments`",
-        "`[cdr] retention`; on the spool until the database answers",
-        "`erase`: `erased`; a pseudonym from the start, with a key",
+        "call records: `[cdr] url`, `spool`, `SPOOL.refused`; `payments`",
+        "`[cdr] retention`", "`erase`; a pseudonym from the start, with a key",
         (*_of("calls", "caller", "callee"), *_of("payments", "payments.call_record")),
     ),
     Row(
@@ -46,8 +45,8 @@ PERSONAL: Final = (
     ),
     Row(
         "your reference of an order", "customer, as your programs write it",
-        "`[cdr] payments`; call records; the payers' journal; the payment provider",
-        "`[cdr] retention`; the journal as long as you keep its files", "none: let it hold no number",
+        "`[cdr] payments`; call records; payers' journal; provider",
+        "`[cdr] retention`; the journal as long as you keep it", "none: let it hold no number",
         (*_of("payments", "payments.transaction_id"), *_of("order", "transaction_id"),
          *_of("journal", "transaction_id"), *_of("calls", "captures"), *_of("find_by", "reference")),
     ),
@@ -58,7 +57,7 @@ PERSONAL: Final = (
     ),
     Row(
         "telephone number or address of a payment link", "customer", "`[cdr] payments`",
-        "until the link is over and your service has taken the message, a week at most",
+        "until the link is over and your service has the message, a week at most",
         "by itself",
         (*_of("payments", "links.recipient", "outbox.body"), *_of("recipient", "phone", "email")),
     ),
@@ -68,23 +67,29 @@ PERSONAL: Final = (
         _of("payments", "requests.answer"),
     ),
     Row(
-        "who started, took over, settled or drives a payment", "agent: the name of a token, or `phone:` and "
-        "the number of a telephone without one", "`[cdr] payments`; call records; the payers' journal",
-        "`[cdr] retention`; the journal as long as you keep its files", "none: it says who did what",
+        "who drives, started or settled a payment", "agent: name, or `phone:NUMBER`",
+        "`[cdr] payments`; call records; payers' journal",
+        "`[cdr] retention`; the journal as long as you keep it", "none: it says who did what",
         (*_of("payment", "started_by", "agent", "taken_over_by", "take_overs", "settled_by", "follow_ups"),
          *_of("payments", "requests.agent", "follow_ups.view", "notices.body"), *_of("journal", "who"),
          *_of("find_by", "agent", "extension")),
     ),
     Row(
         "who did what, and from which address", "agent", "the audit log: `[audit] directory`",
-        "`[audit] retention`", "none: an entry cannot be changed unseen",
+        "`[audit] retention`; copies as long as you keep them",
+        "`tonewall audit erase`, with `[audit] erasable`; else none",
         _of("audit", "who", "source", "details"),
     ),
     Row(
         "messages of a call: times, addresses of peers, numbers of both sides", "customer",
-        "memory of b2bua, for `[general] ladders` calls", "until newer calls take its place, or a restart",
-        "`erase`, once the call is over; a pseudonym from its end, with a key",
+        "memory of b2bua", "until newer calls take its place, or a restart",
+        "`erase`, or a pseudonym, once the call is over",
         _of("ladder", "caller", "callee", "messages", "notes"),
+    ),
+    Row(
+        "who may sign in: name, hash of the password, teams; sessions with their addresses", "agent",
+        "`access.db` in `[access] directory`", "until the user is removed; a session 12 hours at most",
+        "`tonewall user remove`", (),
     ),
     Row(
         "addresses of peers; names of agents", "carrier, PBX, API clients; agent", "the log: standard error",

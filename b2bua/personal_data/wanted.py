@@ -43,7 +43,7 @@ class Wanted:
 
     @property
     def tails(self) -> list[str]:
-        """Patterns of SQL, one of which fits every way to write one of the numbers, or its
+        """Patterns for LIKE, one of which fits every way to write one of the numbers, or its
         pseudonym."""
         return [*(f"%{'%'.join(each[-6:])}%" for each in self._plain), *self._names]
 

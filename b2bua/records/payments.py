@@ -205,10 +205,8 @@ class PaymentTable:
 
     def _remember(self, name: RequestName, answer: bytes, now: float) -> None:
         self._database.execute("DELETE FROM requests WHERE at < ?", (now - _KEY_LIFE,))
-        self._database.execute(
-            "INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?)",
-            (name.agent, name.key, name.digest, self._hide(answer), now),
-        )
+        row = (name.agent, name.key, name.digest, self._hide(answer), now)
+        self._database.execute("INSERT OR IGNORE INTO requests VALUES (?, ?, ?, ?, ?)", row)
         self._database.execute(
             "DELETE FROM requests WHERE at <= (SELECT at FROM requests ORDER BY at DESC LIMIT 1 OFFSET ?)",
             (_MAX_KEYS,),

@@ -77,7 +77,7 @@ OPTIONS: Final = (
         ),
     ),
     Option(
-        "What needs no card: reconciler, links, webhooks, refunds",
+        "Reconciler, links, webhooks and refunds",
         (
             Flow("b2bua", "by unix socket, of one user", "reconciler"),
             Flow("reconciler", "HTTPS: questions, refunds, links", "provider"),
@@ -122,17 +122,17 @@ THREATS: Final = (
     ),
     Threat(
         "carrier, strangers (RTP)", "tampering", "packets injected into a call",
-        "each stream is taken from its own source; SRTP",
+        "each stream has one source; SRTP",
         ("wire/media/test_stranger.py::test_a_stranger_injects_nothing_and_is_sent_nothing_at_any_time_of_a_call",),
     ),
     Threat(
         "media to the agent's side", "information disclosure", "a key gets to the agent, in any form",
-        "events are dropped and tones removed; unknown packets are not forwarded; a canary listens behind",
+        "no event, no tone, no unknown packet; a canary listens behind",
         ("leak/test_core_mask.py::test_captures_of_real_carriers_leak_nothing_and_are_captured_once_in_order",
          "leak/test_canary.py::test_it_is_silent_behind_the_mask"),
     ),
     Threat(
-        "media to the agent's side", "elevation of privilege", "b2bua, taken over or dead, opens a mask",
+        "media to the agent's side", "elevation of privilege", "b2bua, captured or dead, opens a mask",
         "media alone decides; a mask goes off when keying is over",
         ("wire/running/test_kills.py::"
          "test_when_media_is_killed_while_the_customer_keys_the_audio_stops_and_no_digit_passes",),
@@ -146,18 +146,18 @@ THREATS: Final = (
     ),
     Threat(
         "processes of one machine", "information disclosure", "a card in memory, core file, log or database",
-        "locked memory that is wiped; freed memory is overwritten; an allow-list of log fields",
+        "locked, wiped memory; freed memory is overwritten; few log fields",
         ("wire/payments/test_canary_card.py::test_nothing_of_the_card_is_left_however_the_payment_ends",
          "wire/payments/test_payer.py::test_a_payer_does_not_start_where_freed_memory_is_not_overwritten"),
     ),
     Threat(
-        "processes of one machine", "elevation of privilege", "a codec is taken over by what it decodes",
+        "processes of one machine", "elevation of privilege", "a codec is captured by what it decodes",
         "a process of its own that opens, starts and signals nothing (seccomp)",
         ("unit/media/decoder/test_decoder_process.py::"
          "test_what_is_confined_opens_starts_signals_and_runs_nothing_new",),
     ),
     Threat(
-        "processes of one machine", "elevation of privilege", "a process that is taken over gets more rights",
+        "processes of one machine", "elevation of privilege", "a captured process gets more rights",
         "no capability, no new privileges, no memory that is written and run",
         ("wire/running/test_sandbox.py::test_a_card_is_paid_without_capabilities_and_without_memory_that_runs",),
     ),
@@ -220,7 +220,7 @@ THREATS: Final = (
     ),
     Threat(
         "call records and logs", "information disclosure", "customers' numbers get out with a copy",
-        "pseudonyms; a log without numbers; erasure to the last octet",
+        "pseudonyms; a log without numbers; erasure",
         ("wire/running/test_pseudonyms.py::test_no_file_holds_the_number_of_a_customer_who_pays",
          "wire/running/test_numbers.py::test_no_number_is_in_the_log",
          "wire/running/test_personal_data.py::test_a_customer_is_exported_and_erased_by_number"),

@@ -112,7 +112,7 @@ async def test_what_came_back_once_is_good_once(running: House) -> None:
 
 
 async def test_a_code_of_another_browser_signs_nobody_in(running: House) -> None:
-    """Login CSRF, and a code that was taken out of somebody's address bar."""
+    """A forged sign-in, and a code that was taken out of somebody's address bar."""
     async with Browser(running) as victim, Browser(running) as attacker:
         back = await attacker.at_provider(await attacker.begin(), "u-2")
         state = query_of(await victim.begin())["state"]

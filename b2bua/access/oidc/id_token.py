@@ -3,7 +3,7 @@
 Rule 1: only signatures by public keys are looked at, with an algorithm of ALGORITHMS.
 Rule 2: issuer, audience, authorised party, times, nonce and the hash of the access token are
         checked; clocks may differ by `skew` seconds.
-Rule 3: a token is a JWS in three parts, of MAX_LENGTH octets at most.
+Rule 3: a token has the three parts of a signed one, of MAX_LENGTH octets at most.
 """
 
 from __future__ import annotations
