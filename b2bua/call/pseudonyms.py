@@ -25,7 +25,7 @@ from b2bua.call.routing.numbers import NumberPlan
 
 _LETTERS: Final = bytes.maketrans(b"0123456789abcdef", b"bcdfghjkmnpqrstv")
 _LENGTH: Final = 20  # letters, of four bits
-_PSEUDONYM: Final = re.compile(rf"p-[b-v]{{{_LENGTH}}}")
+_PSEUDONYM: Final = re.compile(r"p-[b-v]{20}")
 _NOBODY: Final = frozenset({"", "anonymous", "restricted", "unavailable", "unknown"})
 _KEY_BYTES: Final = 32
 

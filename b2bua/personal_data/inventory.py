@@ -78,7 +78,7 @@ PERSONAL: Final = (
         "who did what, and from which address", "agent", "the audit log: `[audit] directory`",
         "`[audit] retention`; copies as long as you keep them",
         "`tonewall audit erase`, with `[audit] erasable`; else none",
-        _of("audit", "who", "source", "details"),
+        _of("audit", "who", "source", "details", "sealed"),
     ),
     Row(
         "messages of a call: times, addresses of peers, numbers of both sides", "customer",
@@ -89,7 +89,10 @@ PERSONAL: Final = (
     Row(
         "who may sign in: name, hash of the password, teams; sessions with their addresses", "agent",
         "`access.db` in `[access] directory`", "until the user is removed; a session 12 hours at most",
-        "`tonewall user remove`", (),
+        "`tonewall user remove`",
+        (*_of("access", "users.name", "users.password", "users.teams", "users.totp", "users.signed_in_at"),
+         *_of("access", "sessions.name", "sessions.principal", "sessions.source"),
+         *_of("access", "keys.name", "keys.created_by", "keys.used_at")),
     ),
     Row(
         "addresses of peers; names of agents", "carrier, PBX, API clients; agent", "the log: standard error",
@@ -140,7 +143,13 @@ IMPERSONAL: Final[dict[str, frozenset[str]]] = {
         {"at", "key", "state", "amount", "currency", "outcome", "kind", "link", "of", "reference"}
         | {"operation", "merchant_account", "provider", "step", "notes", "by"}
     ),
-    "audit": frozenset({"at", "what", "result", "of", "call", "payment", "configuration"}),
+    "audit": frozenset({"at", "what", "result", "of", "call", "payment", "configuration", "key"}),
+    "access": frozenset(
+        {"users.roles", "users.must_change", "users.totp_step", "users.disabled", "users.created_at"}
+        | {"users.password_at", "sessions.id", "sessions.digest", "sessions.opened_at", "sessions.used_at"}
+        | {"keys.id", "keys.roles", "keys.scopes", "keys.created_at", "keys.expires_at", "keys.revoked_at"}
+        | {"keys.digest"}
+    ),
     "ladder": frozenset({"call", "direction", "legs", "live", "masked", "stage"}),
     "log": frozenset(
         {

@@ -20,7 +20,8 @@ ERASED: Final = "erased"
 FREE: Final = frozenset(
     {"caller", "callee", "extension", "description", "customer", "statement", "metadata", "phone", "email"}
 )
-_GAP: Final = "[ ()./-]{0,2}"  # between two digits of a number in a text
+# Digits as numbers are written in a text.
+_RUN: Final = re.compile(r"[0-9](?:[ ()./-]{0,2}[0-9])*")
 _SHORTEST: Final = 7  # digits of a number that is looked for in a text
 
 
@@ -37,13 +38,11 @@ class Wanted:
             for text in pseudonyms.written(each)
             if text.isdecimal() and len(text) >= _SHORTEST
         }
-        longest_first = sorted(texts, key=len, reverse=True)
-        patterns = [rf"(?:\+|00)?{_GAP.join(text)}" for text in longest_first]
-        self._text = re.compile(rf"(?<![0-9])(?:{'|'.join(patterns)})(?![0-9])") if patterns else None
+        self._texts = sorted(texts, key=len, reverse=True)
 
     @property
     def tails(self) -> list[str]:
-        """Patterns for LIKE, one of which fits every way to write one of the numbers, or its
+        """Patterns of a query, one of which fits every way to write one of the numbers, or its
         pseudonym."""
         return [*(f"%{'%'.join(each[-6:])}%" for each in self._plain), *self._names]
 
@@ -70,4 +69,25 @@ class Wanted:
             return value
         if self.is_it(value):
             return ERASED
-        return value if self._text is None else self._text.sub(ERASED, value)
+        return _RUN.sub(self._blank_run, value).replace(f"+{ERASED}", ERASED)
+
+    def _blank_run(self, run: re.Match[str]) -> str:
+        """A run of digits and what stands between them, without the numbers in it."""
+        text = run[0]
+        places = [place for place, letter in enumerate(text) if letter.isdecimal()]
+        digits = "".join(text[place] for place in places)
+        for number in self._texts:
+            at = digits.find(number)
+            while at >= 0:
+                first, last = places[at], places[at + len(number) - 1]
+                if text[:first].endswith("00"):
+                    first -= 2
+                if not _is_digit(text[first - 1 : first]) and not _is_digit(text[last + 1 : last + 2]):
+                    before, behind = text[:first], text[last + 1 :]
+                    return f"{_RUN.sub(self._blank_run, before)}{ERASED}{_RUN.sub(self._blank_run, behind)}"
+                at = digits.find(number, at + 1)
+        return text
+
+
+def _is_digit(letter: str) -> bool:
+    return letter.isascii() and letter.isdecimal()

@@ -20,7 +20,7 @@ from tonewall.tasks import BackgroundTasks
 _CRLF: Final = "\r\n"
 _RESEND: Final = 0.5  # seconds until a message is sent again, doubled each time
 _RESENDS: Final = 6
-_DIGIT: Final = re.compile(r"(?im)^\s*signal\s*=|^[0-9*#a-d]\s*$")
+_DIGIT: Final = re.compile(r"(?im)^[ \t]*signal[ \t]*=|^[0-9*#a-d][ \t\r]*$")
 
 
 class PhoneFailed(Exception):

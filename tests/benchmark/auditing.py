@@ -29,7 +29,6 @@ import httpx
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from structlog.testing import capture_logs
 
-from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.audit.entry import Result as Became
 from b2bua.audit.log_file import LogFile
@@ -38,6 +37,7 @@ from b2bua.audit.verify import verify
 from tests.benchmark.machine import BUILD, BenchmarkError, stop
 from tests.benchmark.rows import Result, Row
 from tests.browser.fake_desk import FakeDesk
+from tests.everybody import everybody
 
 FIGURES = (
     "audit_cpu_us_per_request", "audit_cpu_us_per_payment",
@@ -132,7 +132,7 @@ async def _cpu_of_requests(count: int, recorder: Recorder | None) -> float:
     """Seconds of CPU of one, all threads of this process together."""
     desk = FakeDesk()
     desk.up()
-    app = create_app(desk, tokens=Tokens.parse(f"ann:{_TOKEN}"), audit=recorder)
+    app = create_app(desk, authenticators=everybody(f"ann:{_TOKEN}"), audit=recorder)
     headers = {"Authorization": f"Bearer {_TOKEN}"}
     transport = httpx.ASGITransport(app, client=("192.0.2.7", 4000))
     async with httpx.AsyncClient(transport=transport, base_url="http://tonewall", headers=headers) as client:

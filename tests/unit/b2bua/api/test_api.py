@@ -612,9 +612,11 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("cancel_payment", "DELETE /v1/calls/{call_id}/capture"),
         ("cancel_prepared_payment", "DELETE /v1/payments/{payment_id}"),
         ("capture_payment", "POST /v1/payments/{payment_id}/captures"),
+        ("change_password", "POST /v1/me/password"),
         ("charge_saved_card", "POST /v1/payments"),
         ("close_claim", "DELETE /v1/claims/{claim_id}"),
         ("close_link", "POST /v1/payments/{payment_id}/link/close"),
+        ("describe_sign_in", "GET /sign-in"),
         ("draw_ladder", "GET /v1/calls/{call_id}/ladder.svg"),
         ("erase_personal_data", "POST /v1/personal-data/erase"),
         ("export_personal_data", "POST /v1/personal-data/export"),
@@ -644,10 +646,14 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("release_mask", "POST /v1/calls/{call_id}/mask/release"),
         ("reset_fields", "POST /v1/calls/{call_id}/capture/reset"),
         ("settle_payment", "POST /v1/payments/{payment_id}/settlement"),
+        ("sign_in", "POST /sign-in"),
+        ("sign_out", "POST /sign-out"),
+        ("sign_out_everywhere", "POST /sign-out-everywhere"),
         ("skip_field", "POST /v1/calls/{call_id}/capture/skip"),
         ("slow_keys", "POST /v1/calls/{call_id}/capture/slow"),
         ("start_payment", "POST /v1/calls/{call_id}/capture"),
         ("start_prepared_payment", "POST /v1/payments/{payment_id}/start"),
+        ("stay_signed_in", "POST /v1/me/active"),
         ("submit_card", "POST /v1/calls/{call_id}/capture/submit"),
         ("take_over_payment", "POST /v1/calls/{call_id}/capture/take-over"),
         ("void_payment", "POST /v1/payments/{payment_id}/voids"),
@@ -659,6 +665,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
 async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncClient) -> None:
     document = (await agent.get("/openapi.json")).json()
     assert set(document["paths"]) == {
+        "/sign-in", "/sign-out", "/sign-out-everywhere", "/v1/me/active", "/v1/me/password",
         "/healthz", "/metrics", "/v1/currencies", "/v1/form", "/v1/trunks", "/v1/calls",
         "/v1/calls/{call_id}",
         "/v1/feed",
@@ -692,7 +699,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
     for path, operations in document["paths"].items():
         for operation in operations.values():
             assert operation["summary"]
-            assert ("security" in operation) is path.startswith(("/v1", "/metrics"))
+            assert ("security" in operation) is path.startswith(("/v1", "/metrics", "/sign-out"))
 
 
 # --- the demo -------------------------------------------------------------------------------------

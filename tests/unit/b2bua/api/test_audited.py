@@ -93,11 +93,13 @@ async def test_a_request_stands_in_the_log_before_it_is_carried_out_and_with_its
     assert (asked, gone) == (201, 404)
     about = {"at": "2026-11-30T00:53:20.000Z", "who": "ann", "source": "192.0.2.7", "configuration": "c0ffee"}
     start, cancel = {"what": "start_payment", "call": "c-1"}, {"what": "cancel_payment", "call": "nobody"}
+    known = {"credential": "token:ann"}
+    done, gone_before = {"status": 201}, {"status": 404}
     assert disk.entries() == [
-        {"number": 2, "result": "asked", **about, **start},
-        {"number": 3, "result": "done", "of": 2, "details": {"status": 201}, **about, **start},
-        {"number": 4, "result": "asked", **about, **cancel},
-        {"number": 5, "result": "refused", "of": 4, "details": {"status": 404}, **about, **cancel},
+        {"number": 2, "result": "asked", "details": known, **about, **start},
+        {"number": 3, "result": "done", "of": 2, "details": done, **about, **start},
+        {"number": 4, "result": "asked", "details": known, **about, **cancel},
+        {"number": 5, "result": "refused", "of": 4, "details": gone_before, **about, **cancel},
     ]
     assert verify(disk.directory, KEY.public_key()).findings == []
 

@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.call.pseudonyms import Pseudonyms
 from b2bua.ladder.ladders import Ladders
@@ -17,6 +16,7 @@ from b2bua.personal_data.desk import PersonalData
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import connect, prepare
 from tests.browser.fake_desk import FakeDesk
+from tests.everybody import everybody
 
 TOKEN = "agent-under-test-0001"
 NUMBER = "+441632960147"
@@ -40,7 +40,7 @@ async def agent(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     engine = connect(f"sqlite:///{tmp_path / 'cdr.sqlite'}")
     prepare(engine)
     data = PersonalData(engine, Records(tmp_path), Board(), Ladders(), Pseudonyms())
-    app = create_app(FakeDesk(), tokens=Tokens.parse(f"ann:{TOKEN}"), personal_data=data)
+    app = create_app(FakeDesk(), authenticators=everybody(f"ann:{TOKEN}"), personal_data=data)
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://api",
         headers={"Authorization": f"Bearer {TOKEN}"},
@@ -87,7 +87,7 @@ async def test_nobody_without_a_token_asks(agent: httpx.AsyncClient) -> None:
 
 
 async def test_a_process_that_keeps_nothing_says_so() -> None:
-    app = create_app(FakeDesk(), tokens=Tokens.parse(f"ann:{TOKEN}"))
+    app = create_app(FakeDesk(), authenticators=everybody(f"ann:{TOKEN}"))
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="http://api",
         headers={"Authorization": f"Bearer {TOKEN}"},

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from b2bua.access import keys, users
+from b2bua.access.store import FILE, open_store
 from b2bua.audit.entry import Entry as AuditEntry
 from b2bua.call.link import Recipient
 from b2bua.call.order import Order
@@ -35,9 +37,15 @@ STORES = {
 }
 
 
-def columns(path: Path) -> set[str]:
-    """Every column of the file of payments."""
-    PaymentTable(path).close()
+def columns(directory: Path, store: str) -> set[str]:
+    """Every column of the file of payments, or of that of people, keys and sessions."""
+    path = directory / "payments.sqlite"
+    if store == "access":
+        path = directory / FILE
+        for tables in (keys._TABLES, users._TABLES):
+            open_store(directory, tables).close()
+    else:
+        PaymentTable(path).close()
     with contextlib.closing(sqlite3.connect(path)) as database:
         tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         return {
@@ -47,9 +55,9 @@ def columns(path: Path) -> set[str]:
         }
 
 
-@pytest.mark.parametrize("store", sorted({*STORES, "payments"}))
+@pytest.mark.parametrize("store", sorted({*STORES, "payments", "access"}))
 def test_every_field_that_is_kept_has_one_place(store: str, tmp_path: Path) -> None:
-    kept = columns(tmp_path / "payments.sqlite") if store == "payments" else STORES[store]
+    kept = STORES[store] if store in STORES else columns(tmp_path, store)
     personal = [field for row in PERSONAL for name, field in row.holds if name == store]
     placed = Counter([*personal, *IMPERSONAL[store]])
     assert set(placed) == kept
@@ -58,7 +66,7 @@ def test_every_field_that_is_kept_has_one_place(store: str, tmp_path: Path) -> N
 
 def test_each_row_is_about_something_that_is_kept() -> None:
     assert all(row.holds for row in PERSONAL)
-    assert {name for row in PERSONAL for name, _ in row.holds} <= {*STORES, "payments"}
+    assert {name for row in PERSONAL for name, _ in row.holds} <= {*STORES, "payments", "access"}
 
 
 def test_the_page_has_the_table() -> None:
