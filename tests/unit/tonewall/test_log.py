@@ -14,6 +14,7 @@ import pytest
 import structlog
 
 from tests.canary import CANARY
+from tests.configured_log import configured
 from tonewall import log
 
 NUMBER = CANARY.number
@@ -32,18 +33,9 @@ class Output(io.StringIO):
 @pytest.fixture
 def output() -> Iterator[Output]:
     """Logging as a process of ours sets it up, at debug level; undone afterwards."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level, sys.excepthook
-    hooks = threading.excepthook, sys.unraisablehook
     file = Output()
-    log.configure_log("test", "debug", file)
-    yield file
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-    root.handlers[:], root.level, sys.excepthook = before
-    threading.excepthook, sys.unraisablehook = hooks
-    logging.captureWarnings(False)
-    root.setLevel(before[1])
+    with configured("test", "debug", file):
+        yield file
 
 
 logger = log.get_logger(__name__)

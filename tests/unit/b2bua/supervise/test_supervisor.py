@@ -8,7 +8,6 @@ import contextlib
 import io
 import itertools
 import json
-import logging
 import os
 import socket
 import sys
@@ -17,7 +16,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-import structlog
 
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import Settings
@@ -26,8 +24,8 @@ from b2bua.supervise.supervisor import Supervisor
 from media.settings import MediaSettings
 from provider_adapters.settings import ProviderSettings
 from provider_adapters.webhook.settings import WebhookSettings
+from tests.configured_log import configured
 from tests.stack import until
-from tonewall import log
 from tonewall.ini import load
 
 KEY = "sk-live-7c4fe1"
@@ -105,14 +103,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
 @pytest.fixture
 def said() -> Iterator[Callable[[], list[dict[str, object]]]]:
     """What the supervisor logs."""
-    root, file = logging.getLogger(), io.StringIO()
-    before = root.handlers[:], root.level, sys.excepthook
-    log.configure_log("supervisor", "info", file)
-    yield lambda: [json.loads(line) for line in file.getvalue().splitlines()]
-    structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
-    root.handlers[:], sys.excepthook = before[0], before[2]
-    root.setLevel(before[1])
+    file = io.StringIO()
+    with configured("supervisor", "info", file):
+        yield lambda: [json.loads(line) for line in file.getvalue().splitlines()]
 
 
 WITHOUT_CARDS = ("b2bua.app",)
@@ -178,6 +171,7 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
         "provider_adapters.webhook.process": {"WEBHOOKS"},
         "b2bua.app": {
             "GENERAL", "CARRIER", "PBX", "SECTIONS", "API", "CDR", "LINKS", "FEATURE", "AUDIT", "NOTIFY",
+            "ACCESS", "OAUTH",
         },
     }  # fmt: skip
     assert {name for name in given["media.process"] if "GENERAL" in name} == {

@@ -8,6 +8,7 @@ import io
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,9 @@ from b2bua.audit.log_file import LogFile
 from b2bua.audit.recorder import Recorder
 from b2bua.switchboard.installed_files import InstalledFiles
 from tests.complaints import permit_error
+from tests.configured_log import configured
 from tests.installed import copy_installation, list_installation, small_installation
 from tests.stack import until
-from tonewall.log import configure_log
 from tonewall.manifest import MANIFEST
 
 APP = "b2bua/web/app.js"
@@ -31,14 +32,22 @@ def root(tmp_path: Path) -> Path:
     return small_installation(tmp_path / "site")
 
 
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    """What b2bua logs."""
+    file = io.StringIO()
+    with configured("b2bua", "info", file):
+        yield file
+
+
 def entries(directory: Path) -> list[dict[str, object]]:
     lines = [json.loads(each) for path in sorted(directory.glob("*.jsonl")) for each in path.open()]
     return [line["entry"] for line in lines if "entry" in line]
 
 
-async def test_a_changed_file_is_found_within_one_check_and_its_return_too(root: Path, tmp_path: Path):
-    log = io.StringIO()
-    configure_log("b2bua", file=log)
+async def test_a_changed_file_is_found_within_one_check_and_its_return_too(
+    root: Path, tmp_path: Path, log: io.StringIO
+):
     key = Ed25519PrivateKey.generate()
     recorder = Recorder(lambda: LogFile(tmp_path / "audit", key, time.time), time.time)
     writing = asyncio.create_task(recorder.run())
@@ -92,9 +101,7 @@ async def test_a_comparison_that_fails_is_a_fault_and_the_next_one_is_made(
     assert files.fault() is None
 
 
-async def test_many_changed_files_are_counted_and_twenty_named(root: Path):
-    log = io.StringIO()
-    configure_log("b2bua", file=log)
+async def test_many_changed_files_are_counted_and_twenty_named(root: Path, log: io.StringIO):
     for number in range(50):
         (root / "b2bua" / f"new{number:02}.py").write_text("")
     files = InstalledFiles(root)
