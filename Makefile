@@ -21,7 +21,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
 .PHONY: help setup run test quick check bench leak-report soak flood docs prompts explore fuzz model fuzz-core lost-keys sanitize analyze pictures lock sbom licences audit-packages release reproduce image image-test clean
 
 help:  ## What there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: build/.setup  ## Everything that run and test need (apt through sudo, or as root; Python packages in .venv)
 

@@ -14,7 +14,18 @@ from typing import Protocol
 
 import msgspec
 
-from media.events import Done, OpenSession, Refused, SessionId, SessionOpened, SetMask, SetRemote, Side
+from media.events import (
+    Done,
+    MaskWentOff,
+    MaskWentOn,
+    OpenSession,
+    Refused,
+    SessionId,
+    SessionOpened,
+    SetMask,
+    SetRemote,
+    Side,
+)
 from media.rtpengine import ng
 from media.stream_description import RemoteStream
 from tests.benchmark.machine import ROOT, SUBJECT_CORE, BenchmarkError, MissingPeerError, pinned, stop
@@ -35,7 +46,7 @@ _PORTS_A_CALL, _SPARE_PORTS = (
     6,
     1000,
 )
-_ANSWER = msgspec.msgpack.Decoder(Done | SessionOpened | Refused)
+_ANSWER = msgspec.msgpack.Decoder(Done | SessionOpened | Refused | MaskWentOn | MaskWentOff)
 
 
 class Relay(Protocol):
@@ -122,10 +133,12 @@ class TonewallRelay:
         return Ends(caller=opened.caller[0].port, agent=opened.agent[0].port)
 
     def _answer(self) -> Done | SessionOpened:
-        answer = _ANSWER.decode(self._answers.read(int.from_bytes(self._answers.read(4), "big")))
-        if isinstance(answer, Refused):
-            raise BenchmarkError(f"the media process refused a command: {answer.reason}")
-        return answer
+        while True:
+            answer = _ANSWER.decode(self._answers.read(int.from_bytes(self._answers.read(4), "big")))
+            if isinstance(answer, Refused):
+                raise BenchmarkError(f"the media process refused a command: {answer.reason}")
+            if not isinstance(answer, MaskWentOn | MaskWentOff):  # these are no answers
+                return answer
 
     def pid(self) -> int:
         assert self._process is not None
