@@ -7,6 +7,7 @@ Rule 2: the file is its owner's alone (mode 0600); what is deleted is overwritte
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 from pathlib import Path
@@ -24,7 +25,10 @@ def open_store(directory: Path, tables: str) -> sqlite3.Connection:
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = directory / FILE
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    # Only where there is none: whoever closes a descriptor of a file loses this process's locks on
+    # it, and another process then takes the log of changes away from under our connections.
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     database = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None)
     try:
         for setting in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON", "foreign_keys=ON"):

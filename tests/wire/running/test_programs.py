@@ -107,7 +107,7 @@ async def test_programs_by_key_certificate_and_oauth(peers: Peers) -> None:
             with pytest.raises(httpx.TransportError):
                 await may(stack, known)
             assert (await may(stack, plain, TOKEN))[0] == "test"
-        shown = await tonewall("audit", "show", str(directory / "audit"))
+        shown = await tonewall("audit", "show", str(directory / "audit"), "--json")
         noted = [json.loads(line) for line in shown.splitlines()]
         assert [each["result"] for each in noted if each["what"] == "create_token"] == ["asked", "done"]
         assert [each["result"] for each in noted if each["what"] == "revoke_token"] == ["asked", "done"]
