@@ -183,7 +183,8 @@ def problem_answers(*codes: int) -> Answers:
     """The problems with these codes, as answers of a route."""
     why = {
         401: "No valid token.",
-        403: "Another agent drives the payment; `agent` says who. Take it over first.",
+        403: "Your role does not permit it, or not for this call or payment; or another agent drives the "
+        "payment: then `agent` says who. Take it over first.",
         404: "There is no such call, or it has ended; no such payment, or it is forgotten.",
         409: "It does not fit the state of the call or capture; `detail` says why.",
         413: "The body is too large.",
@@ -235,4 +236,5 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
         if path.startswith(("/v1", "/sign-out")) or path == "/metrics":
             for operation in operations.values():
                 operation["security"] = [{"token": []}, {"session": []}]
+                operation["responses"].setdefault("403", problem_answers(403)[403])
     return document
