@@ -13,7 +13,7 @@ import msgspec
 
 from b2bua.access.permissions import PERMISSIONS, Reach
 from b2bua.access.principal import Principal
-from b2bua.access.roles import Role
+from b2bua.access.roles import Role, Scope
 from b2bua.access.teams import Teams
 from b2bua.call.service_view import ServiceView
 from b2bua.call.unattended_view import UNATTENDED
@@ -28,8 +28,9 @@ class NotPermitted(Exception):
 
 
 class Authority:
-    """Who may do what. `refund_limits`: the most that a supervisor gives back at once, in the minor
-    unit, by currency; where there are none, all may be given back, else nothing in another."""
+    """Who may do what. `refund_limits`: the most that a supervisor gives back of a payment, in the
+    minor unit, by currency; where there are none, all may be given back, else nothing in
+    another."""
 
     def __init__(self, teams: Teams | None = None, refund_limits: Mapping[str, int] | None = None) -> None:
         self.teams = teams or Teams()
@@ -60,14 +61,16 @@ class Authority:
             raise NotPermitted("This is not your payment.")
 
     def require_refund(self, principal: Principal, amount: int, currency: str) -> None:
-        """Raises NotPermitted where it is more than a supervisor may give back."""
-        if Role.INTEGRATION in principal.roles or not self._refund_limits:
+        """Raises NotPermitted where it is more of a payment, in all, than a supervisor may give
+        back; a program's scope has no limit."""
+        is_program = Role.INTEGRATION in principal.roles and Scope.PAYMENTS_REFUND in principal.scopes
+        if is_program or not self._refund_limits:
             return
         limit = self._refund_limits.get(currency, 0)
         if amount > limit:
             raise NotPermitted(
-                f"This is more than the {limit} of the minor unit of {currency} that you may give back at "
-                "once ([access] refund_limit)."
+                f"This is more than the {limit} of the minor unit of {currency} that you may give back of "
+                "one payment ([api] refund_limit)."
             )
 
     def reaches_call(self, principal: Principal, reach: Reach, call: CallView) -> bool:

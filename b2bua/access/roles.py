@@ -51,6 +51,20 @@ def parse_roles(text: str) -> frozenset[Role]:
         raise ValueError(f"expected roles joined by +, of {', '.join(Role)}") from None
 
 
+def read_roles(text: str) -> dict[str, frozenset[Role]]:
+    """Read `name:role, *:role+role`. Raises ValueError with what was expected."""
+    roles: dict[str, frozenset[Role]] = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        name, _, given = entry.partition(":")
+        if name in roles or not given:
+            raise ValueError("roles: expected name:role or *:role, each name once, separated by commas")
+        try:
+            roles[name] = parse_roles(given)
+        except ValueError as error:
+            raise ValueError(f"roles: {error}") from None
+    return roles
+
+
 def parse_scopes(text: str) -> frozenset[Scope]:
     """Read `calls:read payments:take`; `all` is every scope. Raises ValueError with the scopes that
     there are."""

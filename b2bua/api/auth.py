@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from b2bua.access.bearer import credentials
 from b2bua.access.cookies import SAFE, is_from_own_page
 from b2bua.access.principal import Authenticator, Principal
-from b2bua.access.roles import ALL_SCOPES, Role, parse_roles
+from b2bua.access.roles import ALL_SCOPES, Role, read_roles
 from b2bua.access.sessions import session_of
 from b2bua.access.teams import Teams
 from b2bua.api.problems import problem
@@ -118,20 +118,6 @@ def first_clear_token(text: str, roles: str = "", wanted: frozenset[Role] = froz
     given = read_roles(roles)
     fit = [token for name, token in clear if given.get(name, given.get(_OTHERS, _LEAST)) & wanted]
     return next(iter([*fit, *(token for _, token in clear)]), "")
-
-
-def read_roles(text: str) -> dict[str, frozenset[Role]]:
-    """Read `name:role, *:role+role`. Raises ValueError with what was expected."""
-    roles: dict[str, frozenset[Role]] = {}
-    for entry in filter(None, (part.strip() for part in text.split(","))):
-        name, _, given = entry.partition(":")
-        if name in roles or not given:
-            raise ValueError("roles: expected name:role or *:role, each name once, separated by commas")
-        try:
-            roles[name] = parse_roles(given)
-        except ValueError as error:
-            raise ValueError(f"roles: {error}") from None
-    return roles
 
 
 class Authenticate:

@@ -19,7 +19,8 @@ from b2bua.api.call_routes import loggable
 from b2bua.api.payments import IdempotencyKey, IdempotentRequests, PaymentId
 from b2bua.api.schema import payment_answer, problem_answers
 from b2bua.call.desk import CallDesk
-from b2bua.call.follow_up import Kind
+from b2bua.call.follow_up import Balance, Kind
+from b2bua.call.order import RequestName
 from b2bua.call.view import PaymentView
 from tonewall.log import get_logger
 
@@ -40,17 +41,16 @@ def follow_up_routes(desk: CallDesk, authority: Authority) -> APIRouter:
     ) -> Response:
         agent = request.state.agent
         log.info("agent_request", what=kind, agent=agent, idempotency_key=loggable(payment_id))
-        if kind == "refund":
+
+        async def ask(name: RequestName | None) -> PaymentView:
             payment = await desk.payment(payment_id)
-            back = payment.left.get(kind, 0) if amount is None else amount
-            authority.require_refund(request.state.principal, back, payment.order.currency)
-        found = await once.answer_once(
-            agent,
-            key,
-            f"{kind}\n{payment_id}\n{amount}".encode(),
-            lambda name: desk.follow_up(payment_id, kind, amount, agent, name),
-            PaymentView,
-        )
+            if kind != "capture":
+                back = _given_back(payment.balance, kind, amount)
+                authority.require_refund(request.state.principal, back, payment.order.currency)
+            return await desk.follow_up(payment_id, kind, amount, agent, name)
+
+        request_body = f"{kind}\n{payment_id}\n{amount}".encode()
+        found = await once.answer_once(agent, key, request_body, ask, PaymentView)
         if isinstance(found, Response):
             return found
         headers = {"Location": f"/v1/payments/{payment_id}"}
@@ -105,3 +105,11 @@ def follow_up_routes(desk: CallDesk, authority: Authority) -> APIRouter:
         return await carry_out(request, "refund", payment_id, body.amount if body else None, idempotency_key)
 
     return router
+
+
+def _given_back(balance: Balance, kind: Kind, amount: int | None) -> int:
+    """How much of the payment goes back in all: with this request, and with those before."""
+    if kind == "void":
+        return balance.left(kind)
+    left = balance.left("refund")
+    return balance.captured - left + (left if amount is None else amount)

@@ -44,15 +44,16 @@ class Doorkeeper:
             operation = self._widest(request, BY_BODY[operation])
         await self.admit_to(request, operation)
 
-    async def admit_to(self, request: Request, operation: str) -> None:
-        """The same for one of the operations that a body says."""
+    async def admit_to(self, request: Request, operation: str, path: dict[str, Any] | None = None) -> None:
+        """The same for one of the operations that a body says, and the call or payment that it
+        names (`path`)."""
         principal = principal_of(request)
         if principal is None:
             if request.scope["path"] in _UNAUTHENTICATED:
                 return
             raise NotPermitted("This needs a name.")
         try:
-            await self._require(principal, operation, request.path_params)
+            await self._require(principal, operation, request.path_params if path is None else path)
         except NotPermitted:
             await self._note(principal, operation, request)
             raise
@@ -62,13 +63,6 @@ class Doorkeeper:
         if principal is None:
             return operations[0]
         return max(operations, key=lambda each: self._authority.reach(principal, each))
-
-    async def admit_to_payment(self, request: Request, operation: str, payment_id: str) -> None:
-        """The same for a payment that a body names. Raises NoSuchPayment, too."""
-        principal = request.state.principal
-        if self._authority.require(principal, operation) is not Reach.ALL:
-            payment = await self._desk.payment(payment_id)
-            self._authority.require_payment(principal, operation, payment)
 
     async def admit_to_find(self, request: Request, find_by: FindBy) -> FindBy:
         """How the call of a payment that is prepared is found: for who reaches their own calls

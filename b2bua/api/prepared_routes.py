@@ -49,9 +49,8 @@ def prepared_routes(desk: Desk, doorkeeper: Doorkeeper) -> APIRouter:
         agent = request.state.agent
         if isinstance(body, SavedChargeBody):
             log.info("agent_request", what="saved card", agent=agent)
-            await doorkeeper.admit_to(request, "charge_saved_card")
-            if body.saved_from is not None:
-                await doorkeeper.admit_to_payment(request, "charge_saved_card", body.saved_from)
+            named = {} if body.saved_from is None else {"payment_id": body.saved_from}
+            await doorkeeper.admit_to(request, "charge_saved_card", named)
             saved, status = body, 202
             found = await once.answer_once(
                 agent,

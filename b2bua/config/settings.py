@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from b2bua.access.roles import read_roles
 from b2bua.access.teams import Teams
 from b2bua.config.access_settings import AccessSettings
 from b2bua.config.audit_settings import AuditSettings
@@ -64,7 +65,8 @@ class ApiSettings(Section):
     )
     refund_limit: str = Field(
         "",
-        description="the most that a supervisor gives back at once: EUR 500.00, PLN 2000.00; empty: no limit",
+        description="the most that a supervisor gives back of a payment: EUR 500.00, PLN 2000.00; empty: no "
+        "limit",
     )
     extensions: str = Field("", description="`name:extension` of each agent's phone, separated by commas")
     tls_certificate: str = Field(
@@ -120,6 +122,12 @@ class ApiSettings(Section):
                 "yes, where something else encrypts the way"
             )
         return self
+
+    @field_validator("roles")
+    @classmethod
+    def _are_roles(cls, value: str) -> str:
+        read_roles(value)
+        return value
 
     @field_validator("teams")
     @classmethod

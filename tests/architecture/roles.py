@@ -45,8 +45,8 @@ Who has several roles, `ben:supervisor+auditor`, may do what any of them may.
   is named on the feed no more.
 - A refusal is answered 403, or 404 where a call was named by a number; it is logged, and stands in
   the [audit log](audit.md).
-- A supervisor gives back at most `refund_limit` at once. With a limit, other currencies than those
-  it names cannot be given back by supervisors.
+- A supervisor gives back at most `refund_limit` of a payment, by refunds or a void. With a limit,
+  other currencies than those it names cannot be given back by supervisors.
 - A list with `since` is for who sees all payments. Who sees some gets those among the newest 2,000.
 
 ## Operations
