@@ -6,6 +6,7 @@ Compiling every source for its bytecode would hold up the threads of a process t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -20,7 +21,9 @@ def main() -> None:
     """The process's entry point."""
     os.nice(19)
     folder, key = Path(sys.argv[1]), PublicKey.parse(sys.argv[2]) if len(sys.argv) > 2 else None
-    sys.stdout.buffer.write(msgspec.json.encode(compare(folder, key)))
+    answer = msgspec.json.encode(compare(folder, key))
+    with contextlib.suppress(BrokenPipeError):  # the process that asked is gone
+        os.write(sys.stdout.fileno(), answer)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ Rule 2: a code counts for one sign-in: its step must be later than the last that
 from __future__ import annotations
 
 import hmac
-import os
 import secrets
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,8 @@ from typing import Final
 import pyotp
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from b2bua.access.secret_file import read_or_make
 
 KEY_FILE: Final = "people.key"
 _STEP: Final = 30  # seconds
@@ -46,34 +47,16 @@ def find_step(secret: str, code: str, now: float, after: int) -> int | None:
 def encrypt(directory: Path, name: str, secret: str) -> bytes:
     """A secret as it is kept. Raises OSError."""
     nonce = secrets.token_bytes(12)
-    return nonce + AESGCM(_key(directory)).encrypt(nonce, secret.encode(), name.encode())
+    return nonce + _cipher(directory).encrypt(nonce, secret.encode(), name.encode())
 
 
 def decrypt(directory: Path, name: str, kept: bytes) -> str:
     """The secret of somebody. Raises OSError, also where the key is another."""
     try:
-        return AESGCM(_key(directory)).decrypt(kept[:12], kept[12:], name.encode()).decode()
+        return _cipher(directory).decrypt(kept[:12], kept[12:], name.encode()).decode()
     except InvalidTag:
         raise OSError(None, "is not the key of the file of people", str(directory / KEY_FILE)) from None
 
 
-def _key(directory: Path) -> bytes:
-    """The key, made where there is none yet; two that make it at once end with one."""
-    path = directory / KEY_FILE
-    if not path.exists():
-        fresh = path.with_name(f"{KEY_FILE}.{secrets.token_hex(4)}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(descriptor)
-        try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass  # another was faster
-        finally:
-            fresh.unlink()
-    key = path.read_bytes()
-    if len(key) != 32:
-        raise OSError(None, "expected 32 octets, as Tonewall makes it", str(path))
-    return key
+def _cipher(directory: Path) -> AESGCM:
+    return AESGCM(read_or_make(directory / KEY_FILE))

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import time
@@ -24,6 +23,7 @@ from typing import Final
 
 from b2bua.access.principal import Principal
 from b2bua.access.roles import Role, Scope
+from b2bua.access.secret_file import read_or_make
 from b2bua.access.store import open_store
 
 DEFAULT_DAYS: Final = 90
@@ -92,7 +92,7 @@ class KeyStore:
     def __init__(self, directory: Path, now: Callable[[], float] = time.time) -> None:
         """Raises OSError and sqlite3.Error where it cannot be used."""
         self._database = open_store(directory, _TABLES)
-        self._pepper = _read_pepper(directory / _PEPPER_FILE)
+        self._pepper = read_or_make(directory / _PEPPER_FILE)
         self._now = now
 
     def close(self) -> None:
@@ -191,25 +191,3 @@ def _key(row: _Row) -> Key:
     return Key(
         identifier, name, known_roles, known_scopes, created_at, created_by, expires_at, revoked_at, used_at
     )
-
-
-def _read_pepper(path: Path) -> bytes:
-    """The pepper, made where there is none yet. Two that make it at once end with one. Raises
-    OSError."""
-    if not path.exists():
-        fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
-            file.flush()
-            os.fsync(descriptor)
-        try:
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink()
-    pepper = path.read_bytes()
-    if len(pepper) != 32:
-        raise OSError(None, "expected 32 octets, as Tonewall makes it", str(path))
-    return pepper

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 from b2bua.audit.copier import NotCopied
 from b2bua.audit.log_reader import NumberedLine
+from tonewall.streams import drop
 
 _PRIORITY: Final = 13 * 8 + 6  # log audit, informational: RFC 5424 section 6.2.1
 _PATIENCE: Final = 15.0  # seconds to connect, and for the server to take something
@@ -74,7 +75,7 @@ class SyslogTarget:
         except (OSError, EOFError):
             raise NotCopied("connection_lost") from None
         finally:
-            connection.drop()
+            await connection.drop()
 
     def _message(self, line: NumberedLine) -> bytes:
         """One SYSLOG-FRAME (RFC 5425 section 4.3): the message is the line, as it is on disk."""
@@ -121,8 +122,8 @@ class _Connection:
         descriptor = self._writer.get_extra_info("socket").fileno()
         return int.from_bytes(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
-    def drop(self) -> None:
-        self._writer.transport.abort()
+    async def drop(self) -> None:
+        await drop(self._writer)
 
     async def _do(self, operation: Callable[..., Any], *arguments: bytes) -> None:
         while True:
@@ -149,7 +150,7 @@ async def _connect(host: str, port: int, context: ssl.SSLContext) -> _Connection
         connection.wrap(context, host)
         await connection.handshake()
     except BaseException:
-        connection.drop()
+        await connection.drop()
         raise
     return connection
 

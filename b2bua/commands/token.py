@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import getpass
 import json
 import os
 import re
-import sqlite3
 import sys
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from b2bua.access.keys import DAY, DEFAULT_DAYS, BadKey, Key, KeyStore
 from b2bua.access.roles import parse_roles, parse_scopes
-from b2bua.audit.handed_in import CommandLog
+from b2bua.commands.access_files import opened
 from b2bua.commands.configuration import ConfigFile, give_up
-from b2bua.config.access_settings import AccessSettings
-from b2bua.config.audit_log import build_command_log
-from b2bua.config.audit_settings import AuditSettings
-from tonewall.ini import ConfigError, load, read_file
 
 app = typer.Typer(
     help="Keys of programs: make, list, replace, revoke.", no_args_is_help=True, rich_markup_mode=None
@@ -45,7 +37,7 @@ def create_command(
     config: ConfigFile = None,
 ) -> None:
     """Make a key, and print it: this once, since it is kept nowhere."""
-    with _opened(config) as (store, audit):
+    with opened(config, KeyStore, BadKey) as (store, audit, _):
         try:
             roles, scopes = parse_roles(role), parse_scopes(scope) if scope else frozenset()
         except ValueError as error:
@@ -62,7 +54,7 @@ def list_command(
     everything: Annotated[bool, typer.Option("--all", help="Ended and revoked ones, too.")] = False,
 ) -> None:
     """List the keys: whose, what for, until when, and when they were used last."""
-    with _opened(config) as (store, _):
+    with opened(config, KeyStore, BadKey) as (store, _, _):
         now = time.time()
         found = [each for each in store.all() if everything or each.is_valid(now)]
     if as_json:
@@ -79,7 +71,7 @@ def list_command(
 @app.command("revoke")
 def revoke_command(wanted: Wanted, config: ConfigFile = None) -> None:
     """Let a key open nothing from now on, in a running Tonewall too."""
-    with _opened(config) as (store, audit):
+    with opened(config, KeyStore, BadKey) as (store, audit, _):
         key = store.find(wanted)
         with audit.noted("revoke_token", {"key": key.id, "name": key.name}):
             store.revoke(key.id)
@@ -94,7 +86,7 @@ def rotate_command(
     config: ConfigFile = None,
 ) -> None:
     """Make another key of the same name, roles and scopes; the old one ends a while later."""
-    with _opened(config) as (store, audit):
+    with opened(config, KeyStore, BadKey) as (store, audit, _):
         old = store.find(wanted)
         if not old.is_valid(time.time()):
             give_up(f"{old.id} has ended; make a new one with `tonewall token create`")
@@ -103,30 +95,6 @@ def rotate_command(
             store.revoke(old.id, time.time() + _days(keep) * DAY)
         _print_new(text, key)
         typer.echo(f"the old one, {old.id}, is good until {_date(store.find(old.id).expires_at)}", err=True)
-
-
-@contextlib.contextmanager
-def _opened(config: Path | None) -> Iterator[tuple[KeyStore, CommandLog]]:
-    """Keys and audit log of a configuration. Ends the command, with what to do, where it fails."""
-    try:
-        sections = read_file(config) if config else {}
-        directory = load(AccessSettings, sections).directory
-        audit = build_command_log(load(AuditSettings, sections))
-    except ConfigError as error:
-        give_up(f"the configuration is wrong:\n{error}")
-    if directory is None:
-        give_up("[access] directory: expected a directory for the keys; there is none in the configuration")
-    if directory.exists() and (owner := directory.stat().st_uid) != os.geteuid():
-        give_up(f"{directory} is another user's: run this as the user of Tonewall, as by sudo -u '#{owner}'")
-    try:
-        store = KeyStore(directory)
-        with contextlib.closing(store):
-            yield store, audit
-    except BadKey as error:
-        give_up(str(error))
-    except (OSError, sqlite3.Error) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        give_up(f"nothing was done: {getattr(error, 'filename', None) or directory}: {why}")
 
 
 def _days(text: str) -> float:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import sqlite3
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import segno
@@ -18,12 +13,8 @@ import typer
 from b2bua.access import authenticator_app, passwords
 from b2bua.access.roles import parse_roles
 from b2bua.access.users import BadUser, User, UserFile, check_user
-from b2bua.audit.handed_in import CommandLog
+from b2bua.commands.access_files import opened
 from b2bua.commands.configuration import ConfigFile, give_up
-from b2bua.config.access_settings import AccessSettings
-from b2bua.config.audit_log import build_command_log
-from b2bua.config.audit_settings import AuditSettings
-from tonewall.ini import ConfigError, load, read_file
 
 app = typer.Typer(
     help="People who sign in by a password: add, list, disable, remove.",
@@ -47,7 +38,7 @@ def add_command(
     config: ConfigFile = None,
 ) -> None:
     """Add somebody, and print a password that they must change as they sign in first."""
-    with _opened(config) as (people, audit, _):
+    with opened(config, UserFile, BadUser) as (people, audit, _):
         try:
             roles, teams = parse_roles(role), frozenset(team.split())
         except ValueError as error:
@@ -64,7 +55,7 @@ def add_command(
 @app.command("password")
 def password_command(name: Name, ask: Ask = False, config: ConfigFile = None) -> None:
     """Replace a password by one that must be changed, and end their sessions."""
-    with _opened(config) as (people, audit, _):
+    with opened(config, UserFile, BadUser) as (people, audit, _):
         people.get(name)
         password = _new_password(name, ask=ask)
         with audit.noted("reset_password", {"name": name}):
@@ -79,7 +70,7 @@ def totp_command(
     config: ConfigFile = None,
 ) -> None:
     """Give somebody a secret for an authenticator app, shown once, and end their sessions."""
-    with _opened(config) as (people, audit, directory):
+    with opened(config, UserFile, BadUser) as (people, audit, directory):
         people.get(name)
         secret = authenticator_app.make_secret()
         kept = None if remove else authenticator_app.encrypt(directory, name, secret)
@@ -101,7 +92,7 @@ def list_command(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """List people: their roles and teams, and when they signed in last."""
-    with _opened(config) as (people, _, _):
+    with opened(config, UserFile, BadUser) as (people, _, _):
         found = people.all()
     if as_json:
         sys.stdout.write(json.dumps([_as_json(each) for each in found], indent=1) + "\n")
@@ -124,7 +115,7 @@ def disable_command(
     config: ConfigFile = None,
 ) -> None:
     """Let somebody sign in no more, and end their sessions at once."""
-    with _opened(config) as (people, audit, _):
+    with opened(config, UserFile, BadUser) as (people, audit, _):
         people.get(name)
         with audit.noted("enable_user" if undo else "disable_user", {"name": name}):
             people.set_disabled(name, not undo)
@@ -134,7 +125,7 @@ def disable_command(
 @app.command("remove")
 def remove_command(name: Name, config: ConfigFile = None) -> None:
     """Remove somebody, and end their sessions at once."""
-    with _opened(config) as (people, audit, _):
+    with opened(config, UserFile, BadUser) as (people, audit, _):
         people.get(name)
         with audit.noted("remove_user", {"name": name}):
             people.remove(name)
@@ -144,34 +135,10 @@ def remove_command(name: Name, config: ConfigFile = None) -> None:
 @app.command("sign-out")
 def sign_out_command(name: Name, config: ConfigFile = None) -> None:
     """End all sessions of a name, however they were begun; tokens stay valid."""
-    with _opened(config) as (people, audit, _):
+    with opened(config, UserFile, BadUser) as (people, audit, _):
         with audit.noted("sign_out_user", {"name": name}):
             people.sign_out(name)
         typer.echo(f"{name} is signed out everywhere")
-
-
-@contextlib.contextmanager
-def _opened(config: Path | None) -> Iterator[tuple[UserFile, CommandLog, Path]]:
-    """People, audit log and directory of a configuration. Ends the command, with what to do, where
-    it fails."""
-    try:
-        sections = read_file(config) if config else {}
-        directory = load(AccessSettings, sections).directory
-        audit = build_command_log(load(AuditSettings, sections))
-    except ConfigError as error:
-        give_up(f"the configuration is wrong:\n{error}")
-    if directory is None:
-        give_up("[access] directory: expected a directory for people; there is none in the configuration")
-    if directory.exists() and (owner := directory.stat().st_uid) != os.geteuid():
-        give_up(f"{directory} is another user's: run this as the user of Tonewall, as by sudo -u '#{owner}'")
-    try:
-        with contextlib.closing(UserFile(directory)) as people:
-            yield people, audit, directory
-    except BadUser as error:
-        give_up(str(error))
-    except (OSError, sqlite3.Error) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        give_up(f"nothing was done: {getattr(error, 'filename', None) or directory}: {why}")
 
 
 def _new_password(name: str, *, ask: bool) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from b2bua.call.view import NotNow
+from tonewall.streams import drop
 
 KINDS = ("approved", "declined", "mistyped")
 
@@ -37,7 +38,7 @@ class RemoteCustomer:
             writer.write(json.dumps({"call": call_id, "card": kind}).encode() + b"\n")
             line = await reader.readline()
         finally:
-            writer.close()
+            await drop(writer)
         error = json.loads(line)["error"] if line else "The demo's customer is gone."
         if error:
             raise NotNow(error)

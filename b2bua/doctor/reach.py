@@ -25,6 +25,7 @@ from b2bua.sip.hop import Transport
 from b2bua.sip.trunk.resolve import Resolver
 from media.rtpengine import examine as engine
 from tonewall.process import plain_environment
+from tonewall.streams import drop
 
 _TIMEOUT = 2.0  # seconds for an answer from a peer
 _EXAMINED = 15.0  # seconds for the answers of all providers
@@ -188,7 +189,7 @@ async def _reach(settings: Settings, header: str) -> Finding:
         return fault(header, f"{host} port {port}: no answer; is there a firewall or a proxy on the way?")
     except OSError as error:
         return fault(header, f"{host} port {port}: {error.strerror or 'the name cannot be resolved'}")
-    writer.close()
+    await drop(writer)
     return good(header, f"{host} port {port}: reachable, its certificate is good")
 
 

@@ -277,7 +277,7 @@ def _follow(audio: Audio, body: str) -> None:
 
 
 def _uri(value: str) -> str:
-    found = re.search(r"<([^>]*)>", value)
+    found = re.search(r"<([^<>]*)>", value)
     return found[1] if found else value.partition(";")[0].strip()
 
 

@@ -31,6 +31,7 @@ from provider_adapters.local.books import API_KEY, Answer, Books
 from provider_adapters.local.dialect import DIALECTS, Dialect, load_dialect
 from provider_adapters.local.hosted import PAGES, visit
 from tonewall.log import configure_log
+from tonewall.streams import drop
 
 _LARGEST = 64 * 1024
 _IDLE = 30.0
@@ -82,7 +83,7 @@ async def converse(provider: Provider, reader: asyncio.StreamReader, writer: asy
     except (ValueError, OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
         pass
     finally:
-        writer.transport.abort()
+        await drop(writer)
 
 
 async def serve(

@@ -11,6 +11,7 @@ from provider_adapters.notice import Notice
 from provider_adapters.reconciler.messages import FromReconciler, Noted, Noticed, Refused
 from tonewall.frames import BadFrame, Unpacker, pack
 from tonewall.log import get_logger
+from tonewall.streams import drop
 
 log = get_logger(__name__)
 _PATIENCE = 5.0  # seconds for the answer
@@ -42,7 +43,7 @@ async def _ask(path: Path, message: Noticed | Refused) -> bool:
             await writer.drain()
             return await _await_answer(reader)
         finally:
-            writer.transport.abort()
+            await drop(writer)
 
 
 async def _await_answer(reader: asyncio.StreamReader) -> bool:

@@ -3,13 +3,13 @@ whether it is stale."""
 
 from __future__ import annotations
 
-import sys
 import textwrap
 
 from b2bua.evidence.clause import Clause
 from b2bua.evidence.clauses import CLAUSES
 from b2bua.evidence.judges import Verdict, operator, product
 from b2bua.evidence.page import NOTE
+from tests.architecture.generated import write_or_check
 from tests.architecture.source import ROOT
 
 PAGE = ROOT / "docs" / "pci-dss.md"
@@ -55,13 +55,7 @@ def _wrap(text: str, indent: str = "") -> list[str]:
 
 def main() -> int:
     """Write the page, or with `--check` say whether it is stale."""
-    if "--check" not in sys.argv:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.exists() and PAGE.read_text() == page():
-        return 0
-    print("docs/pci-dss.md is stale: run `make docs` and commit it")
-    return 1
+    return write_or_check(PAGE, page())
 
 
 if __name__ == "__main__":

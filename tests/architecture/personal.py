@@ -3,10 +3,10 @@ tests.architecture.personal [--check]`."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from b2bua.personal_data.inventory import PERSONAL
+from tests.architecture.generated import write_or_check
 
 PAGE = Path(__file__).parents[2] / "docs" / "personal-data.md"
 BEGIN, END = "<!-- inventory: `make docs` -->\n", "<!-- end of the inventory -->\n"
@@ -28,15 +28,9 @@ def draw() -> str:
 
 
 def main() -> int:
-    """Write the page, or check it."""
-    if "--check" not in sys.argv:
-        PAGE.write_text(draw())
-        return 0
-    if PAGE.read_text() == draw():
-        return 0
-    print("docs/personal-data.md is stale: run `make docs` and commit it")
-    return 1
+    """Write the page, or with `--check` say whether it is stale."""
+    return write_or_check(PAGE, draw())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from pathlib import Path
 
 from b2bua.sip.message.header_policy import ALL, MAX_BYTES, MessageClass, Rule
+from tests.architecture.generated import write_or_check
 
 PAGE = Path(__file__).parents[2] / "docs" / "headers.md"
 _HEAD = f"""# Headers: the policy from leg to leg
@@ -82,13 +82,7 @@ def _row(rule: Rule) -> str:
 
 def main() -> int:
     """Write the page, or with `--check` say whether it is stale."""
-    if "--check" not in sys.argv:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.exists() and PAGE.read_text() == page():
-        return 0
-    print("docs/headers.md is stale: run `make docs` and commit it")
-    return 1
+    return write_or_check(PAGE, page())
 
 
 if __name__ == "__main__":

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Final
 
 from b2bua.access.permissions import PERMISSIONS, Permission, Reach
 from b2bua.access.roles import ROLE_WORDS, Role
+from tests.architecture.generated import write_or_check
 from tests.architecture.source import ROOT
 
 PAGE: Final = ROOT / "docs" / "roles.md"
@@ -84,13 +84,7 @@ def _reach(reach: Reach) -> str:
 
 def main() -> int:
     """Write the page, or with `--check` say whether it is stale."""
-    if "--check" not in sys.argv:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.exists() and PAGE.read_text() == page():
-        return 0
-    print("docs/roles.md is stale: run `make docs` and commit it")
-    return 1
+    return write_or_check(PAGE, page())
 
 
 if __name__ == "__main__":

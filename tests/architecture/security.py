@@ -6,9 +6,10 @@ Rule 2: each threat names tests that cover it, and a test looks for them.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Final, NamedTuple
+
+from tests.architecture.generated import write_or_check
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 BEGIN, END = "<!-- {}: `make docs` -->\n", "<!-- end of {} -->\n"
@@ -269,15 +270,9 @@ def draw() -> str:
 
 
 def main() -> int:
-    """Write the page, or check it."""
-    if "--check" not in sys.argv:
-        PAGE.write_text(draw())
-        return 0
-    if PAGE.read_text() == draw():
-        return 0
-    print("docs/security.md is stale: run `make docs` and commit it")
-    return 1
+    """Write the page, or with `--check` say whether it is stale."""
+    return write_or_check(PAGE, draw())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

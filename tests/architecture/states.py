@@ -7,7 +7,6 @@ The tables are the source: what is drawn here cannot disagree with what runs.
 from __future__ import annotations
 
 import inspect
-import sys
 import textwrap
 from collections.abc import Iterable, Mapping
 from enum import Enum
@@ -23,6 +22,7 @@ from b2bua.sip.transaction import invite_client, invite_server, non_invite_clien
 from b2bua.sip.trunk import health, registration
 from media.capture import keying, transitions
 from tests import endings
+from tests.architecture.generated import write_or_check
 
 PAGE = Path(__file__).parents[2] / "docs" / "states.md"
 _EVENTS_A_ROW = 8
@@ -162,13 +162,7 @@ def _wrapped(events: Iterable[str]) -> str:
 
 def main() -> int:
     """Write the page, or with `--check` say whether it is stale."""
-    if "--check" not in sys.argv:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.exists() and PAGE.read_text() == page():
-        return 0
-    print("docs/states.md is stale: run `make docs` and commit it")
-    return 1
+    return write_or_check(PAGE, page())
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def allow_many_files(wanted: int = 0) -> int:
 
 
 def family(pid: int) -> list[int]:
-    """The process and all that descend from it, now."""
+    """The process and all that descend from it, now; without those that end by themselves."""
     members = [pid]
     for parent in members:
         for children in Path(f"/proc/{parent}/task").glob("*/children"):
@@ -98,7 +98,15 @@ def family(pid: int) -> list[int]:
                 members += [int(child) for child in children.read_text().split()]
             except OSError:  # that thread has just ended
                 continue
-    return members
+    return [member for member in members if not _compares_files(member)]
+
+
+def _compares_files(pid: int) -> bool:
+    """Whether a process is the short one that compares installed files as b2bua starts."""
+    try:
+        return b"tonewall.file_check" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has just ended
+        return True
 
 
 @dataclass(frozen=True, slots=True)

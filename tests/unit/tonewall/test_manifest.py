@@ -20,7 +20,8 @@ MONEY = f"b2bua/__pycache__/money.{TAG}.pyc"
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(sys, "pycache_prefix", None)  # as it may be set where tests run
     return small_installation(tmp_path / "site")
 
 
