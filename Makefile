@@ -7,8 +7,11 @@ BIN     := $(VENV)/bin
 SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 APT     := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends
 WORKERS ?= 4
-# Tests are kept compiled, whatever the environment says of bytecode: that is most of the time to collect them.
-PYTEST  := PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/build/pycache $(BIN)/python -m pytest
+# Modules and tests are kept compiled, whatever the environment says of bytecode: processes near card data write
+# none, and each of a test's Tonewall would compile what it imports.
+CACHED  := env PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=
+COMPILE := $(CACHED) $(BIN)/python -m compileall -q b2bua media provider_adapters tonewall
+PYTEST   = $(COMPILE) && $(CACHED) $(BIN)/python -m pytest
 
 BUILD_PACKAGES := build-essential ca-certificates cmake libsrtp2-dev pkg-config python3-dev python3-venv
 RUN_PACKAGES   := espeak-ng
@@ -53,6 +56,7 @@ PACKAGES := $(shell find b2bua media provider_adapters tonewall -name __init__.p
 
 build/.setup: build/.venv pyproject.toml CMakeLists.txt $(PACKAGES) $(shell find media/core -name "*.[ch]")
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(COMPILE)
 	@touch $@
 
 run: build/.setup  ## One call between two real phones, paid by card, checked on the wire
