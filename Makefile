@@ -21,7 +21,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   linphone-cli minisign multimon-ng nftables postgresql procps rsyslog rsyslog-gnutls rtpengine-daemon \
                   sip-tester softhsm2 sox systemd tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood docs prompts explore fuzz model fuzz-core lost-keys sanitize analyze pictures lock sbom licences audit-packages release reproduce image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood docs prompts explore fuzz model fuzz-core lost-keys audit-chains sanitize analyze pictures lock sbom licences audit-packages release reproduce image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -118,6 +118,9 @@ fuzz-core: build/.setup build/.apt-test  ## Fuzz the media core (tests/fuzz/core
 
 lost-keys: build/.setup build/.apt-test  ## 1,200 calls of tones over each lossy line, 20,000 odd senders: no digit may be wrong without a word
 	TONEWALL_CALLS=1200 TONEWALL_PRESSES=20000 $(BIN)/python -m pytest --timeout=900 tests/property/media/core/test_lost_tones.py tests/property/media/core/test_odd_senders.py
+
+audit-chains: build/.setup build/.apt-test  ## 10,000 random audit logs, each changed in some way by who has no key: every change is found
+	TONEWALL_AUDIT_RUNS=10000 $(BIN)/python -m pytest -n $(WORKERS) --durations=3 tests/property/b2bua/audit
 
 ROUNDS ?= 20
 explore: build/.setup build/.apt-test  ## The property tests with other examples each time: make explore ROUNDS=20

@@ -46,8 +46,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `at`: RFC 3339, UTC, in milliseconds. `who`: the name of the token, or the part of Tonewall.
     `what`: as `operation_id` of the API. `source`: the address that the request came from. `of`:
     the number of the line that asked for it; 0: none did. `configuration`: a digest of the settings
-    in force. `sealed`: `who`, `source`, `call` and `payment`, under the record key of the number
-    `key` (b2bua/audit/sealing.py); they are empty then.
+    in force. `sealed`: `who` and `source` under the record key of the number `key`, `sealed_call`:
+    `call` and `payment` under that of `call_key` (b2bua/audit/sealing.py); they are empty then.
     """
 
     at: str
@@ -62,6 +62,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     details: dict[str, str | int] = {}
     key: int = 0
     sealed: str = ""
+    call_key: int = 0
+    sealed_call: str = ""
 
 
 def write_time(seconds: float) -> str:

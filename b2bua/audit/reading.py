@@ -21,12 +21,15 @@ class Unsealer:
         self._keys = RecordKeys(directory) if (directory / FILE).exists() else None
 
     def __call__(self, entry: Entry) -> Entry:
-        """The entry as it was noted, or with `erased` for its name."""
-        if not entry.sealed:
+        """The entry as it was noted, or with `erased` for its name or call."""
+        if not entry.sealed and not entry.sealed_call:
             return entry
         with contextlib.suppress(ValueError):
-            return unseal(entry, self._keys.find(entry.key) if self._keys is not None else None)
-        return msgspec.structs.replace(entry, who=UNREADABLE, sealed="", key=0)
+            return unseal(entry, self._find(entry.key), self._find(entry.call_key))
+        return msgspec.structs.replace(entry, who=UNREADABLE, sealed="", key=0, sealed_call="", call_key=0)
+
+    def _find(self, number: int) -> bytes | None:
+        return self._keys.find(number) if self._keys is not None and number else None
 
     def close(self) -> None:
         """Close the file of keys."""

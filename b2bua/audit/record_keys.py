@@ -1,8 +1,8 @@
 """Keeps the keys of what is personal in an audit log: who loses its key is erased, and the chain
 stays as it is.
 
-Rule 1: one key is for one name, on one call, on one day. It is on disk before the first line that
-        needs it.
+Rule 1: one key is for one name on one call on one day, another for the call itself on that day. A
+        key is on disk before the first line that needs it.
 Rule 2: a key that was deleted stands in no file of ours: SQLite overwrites what is deleted, and
         its journal is cut to nothing by the commit. Nobody keeps one in memory.
 """
@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Final
 
 from b2bua.audit.entry import Entry
-from b2bua.audit.sealing import is_personal, seal
+from b2bua.audit.sealing import Key, names_call, names_person, seal
 
 FILE: Final = "record-keys.sqlite"
+_THE_CALL: Final = ""  # in the place of a name
 _PATIENCE: Final = 5.0  # seconds for another process that writes
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS keys (
@@ -42,12 +43,10 @@ class RecordKeys:
 
     def seal(self, entries: Sequence[Entry]) -> list[Entry]:
         """The entries, with what is personal in them under their keys. New keys are on disk."""
-        if not any(map(is_personal, entries)):
+        if not any(names_person(each) or names_call(each) for each in entries):
             return list(entries)
         with self._transaction() as database:
-            return [
-                seal(each, *self._key_of(database, each)) if is_personal(each) else each for each in entries
-            ]
+            return [self._sealed(database, each) for each in entries]
 
     def find(self, number: int) -> bytes | None:
         """The key of that number; None where it was erased, or never was."""
@@ -73,17 +72,22 @@ class RecordKeys:
             self._database.close()
             self._database = None
 
-    def _key_of(self, database: sqlite3.Connection, entry: Entry) -> tuple[int, bytes]:
-        about = (entry.who, entry.call, entry.at[:10])
+    def _sealed(self, database: sqlite3.Connection, entry: Entry) -> Entry:
+        person = self._key_of(database, entry.who, entry) if names_person(entry) else None
+        about = self._key_of(database, _THE_CALL, entry) if names_call(entry) else None
+        return seal(entry, person, about)
+
+    def _key_of(self, database: sqlite3.Connection, who: str, entry: Entry) -> Key:
+        about = (who, entry.call, entry.at[:10])
         row = database.execute(
             "SELECT id, key FROM keys WHERE (who, call, day) = (?, ?, ?)", about
         ).fetchone()
         if row is not None:
-            return int(row[0]), bytes(row[1])
+            return Key(int(row[0]), bytes(row[1]))
         key = secrets.token_bytes(32)
         made = database.execute("INSERT INTO keys (who, call, day, key) VALUES (?, ?, ?, ?)", (*about, key))
         assert made.lastrowid is not None
-        return made.lastrowid, key
+        return Key(made.lastrowid, key)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -18,7 +18,6 @@ from b2bua.audit.entry import Entry
 from b2bua.audit.excerpt import verify_excerpt
 from b2bua.audit.masks import OFF, Mask, masks_of
 from b2bua.audit.reading import Unsealer
-from b2bua.audit.sealing import ERASED
 from b2bua.audit.signing_key import make_key, read_public
 from b2bua.audit.verify import log_files, verify
 from b2bua.commands.configuration import ConfigFile, give_up, load_settings
@@ -109,8 +108,7 @@ def masks_command(
 ) -> None:
     """Show from when to when each call was masked, and what the mask kept from the agent. What
     stands there is not verified."""
-    known = (each for each in _entries(directory) if each[1].who != ERASED)
-    found = (each for each in known if not call or each[1].call == call)
+    found = (each for each in _entries(directory) if not call or each[1].call == call)
     for mask in masks_of(found):
         sys.stdout.write((json.dumps(mask.as_json()) if as_json else mask.as_text()) + "\n")
 

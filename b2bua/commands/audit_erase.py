@@ -22,8 +22,8 @@ __all__ = ["app"]
 @app.command("erase")
 def erase_command(
     directory: Annotated[Path, typer.Argument(help="The directory of the log.")],
-    who: Annotated[str, typer.Option(help="Erase this name, with where from and on which calls.")] = "",
-    call: Annotated[str, typer.Option(help="Erase who had to do with this call.")] = "",
+    who: Annotated[str, typer.Option(help="Erase this name, and from where they acted.")] = "",
+    call: Annotated[str, typer.Option(help="Erase this call, and who had to do with it.")] = "",
     before: Annotated[str, typer.Option(help="Erase what is older than this day, as 2026-12-31.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     config: ConfigFile = None,
@@ -41,7 +41,7 @@ def erase_command(
     by: Details = {"by_name": int(bool(who)), "by_call": int(bool(call)), "before": before}
     try:
         count = keys.count(who=who, call=call, before=before)
-        typer.echo(f"{count} record keys: a key is for one name, on one call, on one day")
+        typer.echo(f"{count} record keys: a key is for a name, or for the call itself, on one call and day")
         if not count or not (yes or typer.confirm("Erase them? Nobody can read those entries' names again")):
             typer.echo("nothing is erased")
             return

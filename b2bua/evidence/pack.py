@@ -21,7 +21,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from b2bua.audit.entry import write_time
 from b2bua.audit.excerpt import Excerpt, cut_excerpt
 from b2bua.audit.masks import OFF, ON, masks_of
-from b2bua.audit.sealing import ERASED
 from b2bua.config.settings import Settings
 from b2bua.doctor.examination import examine
 from b2bua.doctor.reach import ask_health
@@ -144,8 +143,7 @@ def _gather_audit(request: Request, pack: Pack) -> None:
 
 def _gather_masks(excerpt: Excerpt, pack: Pack) -> None:
     """Each mask of the period, for programs and for people, and the sums."""
-    known = [each for each in excerpt.kept if each[1].who != ERASED]
-    masks = list(masks_of(each for each in known if each[1].what in _MASKS))
+    masks = list(masks_of(each for each in excerpt.kept if each[1].what in _MASKS))
     lines = [msgspec.json.encode(each.as_json()) + b"\n" for each in masks]
     pack.put("masks.jsonl", b"".join(lines), _NO_ENTRY)
     pack.put("masks.txt", "".join(f"{each.as_text()}\n" for each in masks).encode(), _NO_ENTRY)

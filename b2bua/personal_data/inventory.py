@@ -78,7 +78,7 @@ PERSONAL: Final = (
         "who did what, and from which address", "agent", "the audit log: `[audit] directory`",
         "`[audit] retention`; copies as long as you keep them",
         "`tonewall audit erase`, with `[audit] erasable`; else none",
-        _of("audit", "who", "source", "details", "sealed"),
+        _of("audit", "who", "source", "details", "sealed", "sealed_call"),
     ),
     Row(
         "messages of a call: times, addresses of peers, numbers of both sides", "customer",
@@ -143,7 +143,7 @@ IMPERSONAL: Final[dict[str, frozenset[str]]] = {
         {"at", "key", "state", "amount", "currency", "outcome", "kind", "link", "of", "reference"}
         | {"operation", "merchant_account", "provider", "step", "notes", "by"}
     ),
-    "audit": frozenset({"at", "what", "result", "of", "call", "payment", "configuration", "key"}),
+    "audit": frozenset({"at", "what", "result", "of", "call", "payment", "configuration", "key", "call_key"}),
     "access": frozenset(
         {"users.roles", "users.must_change", "users.totp_step", "users.disabled", "users.created_at"}
         | {"users.password_at", "sessions.id", "sessions.digest", "sessions.opened_at", "sessions.used_at"}

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from b2bua.audit.verify import HEAD, log_files, verify
 
 RUNS = int(os.environ.get("TONEWALL_AUDIT_RUNS", "300"))
 KEY, OTHERS = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
+pytestmark = pytest.mark.timeout(120 + RUNS // 2)  # many runs, or many tests beside them
 Change = Callable[[random.Random, Path], bool]
 
 
@@ -87,13 +89,14 @@ def rewrite_a_value(chance: random.Random, directory: Path) -> bool:
 
 
 def exchange_what_is_sealed(chance: random.Random, directory: Path) -> bool:
-    """Two entries have each other's names."""
+    """Two entries have each other's names, or each other's calls."""
     path, lines, _ = pick(chance, directory)
-    sealed = [index for index, line in enumerate(lines) if b'"sealed":' in line]
+    fields = chance.choice([("key", "sealed"), ("call_key", "sealed_call")])
+    sealed = [index for index, line in enumerate(lines) if f'"{fields[1]}":'.encode() in line]
     if len(sealed) < 2:
         return False
     read = [(index, json.loads(lines[index])) for index in chance.sample(sealed, 2)]
-    names = [{name: line["entry"][name] for name in ("key", "sealed")} for _, line in read]
+    names = [{name: line["entry"][name] for name in fields} for _, line in read]
     for (index, line), other in zip(read, reversed(names), strict=True):
         line["entry"] |= other
         lines[index] = json.dumps(line, separators=(",", ":")).encode() + b"\n"
@@ -193,9 +196,12 @@ CHANGES: list[Change] = [
 
 
 @pytest.fixture
-def fast_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is tested is the log, not the disk."""
+def fast_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """What is tested is the log, not the disk: a directory in memory, where there is one."""
     monkeypatch.setattr(log_file.os, "fdatasync", lambda _: None)
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as directory:
+        yield Path(directory)
 
 
 def tampered(directory: Path, runs: int) -> Iterator[tuple[int, Path, str]]:
@@ -210,20 +216,18 @@ def tampered(directory: Path, runs: int) -> Iterator[tuple[int, Path, str]]:
         shutil.rmtree(folder)
 
 
-@pytest.mark.usefixtures("fast_disk")
-def test_every_change_without_the_key_is_found(tmp_path: Path) -> None:
+def test_every_change_without_the_key_is_found(fast_disk: Path) -> None:
     seen: dict[str, int] = {}
-    for seed, folder, change in tampered(tmp_path, RUNS):
+    for seed, folder, change in tampered(fast_disk, RUNS):
         assert not verify(folder, KEY.public_key()).is_sound, (seed, change)
         seen[change] = seen.get(change, 0) + 1
     assert set(seen) == {each.__name__ for each in CHANGES}
 
 
-@pytest.mark.usefixtures("fast_disk")
-def test_files_that_expired_are_removed_in_good_order_and_no_others(tmp_path: Path) -> None:
+def test_files_that_expired_are_removed_in_good_order_and_no_others(fast_disk: Path) -> None:
     several = 0
     for seed in range(RUNS // 3):
-        chance, folder = random.Random(seed), tmp_path / str(seed)
+        chance, folder = random.Random(seed), fast_disk / str(seed)
         write(chance, folder)
         files = log_files(folder)
         kept = chance.randrange(len(files))
@@ -241,13 +245,13 @@ def test_files_that_expired_are_removed_in_good_order_and_no_others(tmp_path: Pa
         if len(left) > 1:
             left[0].unlink()
             assert not verify(folder, KEY.public_key()).is_sound, seed
+        shutil.rmtree(folder)
     assert several
 
 
-@pytest.mark.usefixtures("fast_disk")
-def test_what_was_changed_before_the_next_process_began_is_found_behind_it_too(tmp_path: Path) -> None:
+def test_what_was_changed_before_the_next_process_began_is_found_behind_it_too(fast_disk: Path) -> None:
     """The next process writes on behind whatever is there, and a new head."""
-    for seed, folder, change in tampered(tmp_path, RUNS // 3):
+    for seed, folder, change in tampered(fast_disk, RUNS // 3):
         if change == "sign_with_another_key":
             continue  # also told by the head as it was
         try:
