@@ -114,9 +114,9 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     "refund_payment": _REFUND,
     "settle_payment": _SETTLE,
     "reconcile_payments": _SETTLE,
-    # what is kept on a person; an erasure tells counts alone
-    "export_personal_data": Permission(supervisor=_ALL),
-    "erase_personal_data": Permission(supervisor=_ALL, others=_ADMINISTRATOR),
+    # what is kept on a person, whichever agent's call it was
+    "export_personal_data": Permission(others=_ADMINISTRATOR),
+    "erase_personal_data": Permission(others=_ADMINISTRATOR),
 }
 
 # Operations whose body says which of several they are. The route asks again, for that one.

@@ -11,7 +11,7 @@ class Role(StrEnum):
 
     AGENT = "agent"  # takes payments in calls of their own
     SUPERVISOR = "supervisor"  # does so in the calls of a team, takes over, refunds
-    ADMINISTRATOR = "administrator"  # runs the machine; sees no payment
+    ADMINISTRATOR = "administrator"  # runs the machine; sees no payment, but in a person's export
     INTEGRATION = "integration"  # a program; may do what its scopes name
     METRICS = "metrics"  # reads /metrics
     AUDITOR = "auditor"  # reads the audit log and evidence
@@ -36,7 +36,8 @@ ROLE_WORDS: Final = {
     "claimed or linked by a code",
     Role.SUPERVISOR: "sees and drives the calls of their team, takes payments over, refunds up to the "
     "limit; without a team, all calls",
-    Role.ADMINISTRATOR: "sees trunks, ladders, metrics and faults, and says who may sign in; sees no payment",
+    Role.ADMINISTRATOR: "sees trunks, ladders, metrics and faults, says who may sign in, exports and erases "
+    "a person's data; sees no payment, but those in such an export",
     Role.INTEGRATION: "a program: what its scopes name, in all calls",
     Role.METRICS: "reads /metrics",
     Role.AUDITOR: "reads the audit log and the evidence",

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
-from pathlib import Path
+import time
 from typing import Annotated
 
 import msgspec
 import typer
 
-from b2bua.access.review import Grant, as_text, digest, list_grants
-from b2bua.access.teams import Teams
-from b2bua.api.auth import Tokens
-from b2bua.audit.chain import read_line
-from b2bua.audit.reading import Unsealer
-from b2bua.audit.verify import log_files, read_lines
+from b2bua.access.review import Grant, as_text, digest
 from b2bua.commands.configuration import ConfigFile, give_up, load_settings
 from b2bua.config.audit_log import build_command_log
 from b2bua.config.settings import SignallingSettings
+from b2bua.evidence.access import list_access
 
 app = typer.Typer(help="Who may do what.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -36,8 +33,9 @@ def review_command(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines.")] = False,
 ) -> None:
-    """List who has which role, and when they were last seen in the audit log. With --sign-off, the
-    review is an entry `review_access` of that log, with a digest of the list."""
+    """List who has which role, by what they are known, when they were seen last, and what to look
+    at. With --sign-off, the review is an entry `review_access` of the audit log, with a digest of
+    the list."""
     settings = load_settings(config).signalling
     grants = _grants(settings)
     for each in grants:
@@ -60,28 +58,8 @@ def review_command(
 
 
 def _grants(settings: SignallingSettings) -> list[Grant]:
-    api = settings.api
-    tokens = Tokens.parse(api.tokens.get_secret_value(), api.roles)
-    directory = settings.audit.directory
     try:
-        used = _last_entries(directory) if directory is not None else {}
-    except OSError as error:
-        give_up(f"{directory}: {error.strerror}")
-    return list_grants([tokens.principal(name) for name in api.agents], Teams.parse(api.teams), used)
-
-
-def _last_entries(directory: Path) -> dict[str, str]:
-    """The time of each name's newest entry."""
-    found: dict[str, str] = {}
-    unseal = Unsealer(directory)
-    for path in log_files(directory):
-        for octets in read_lines(path):
-            try:
-                line = read_line(octets.rstrip(b"\n"))
-            except ValueError:
-                continue  # the verification says so
-            if line.entry is not None:
-                entry = unseal(line.entry)
-                found[entry.who] = entry.at
-    unseal.close()
-    return found
+        return list_access(settings, time.time())
+    except (OSError, sqlite3.Error) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        give_up(f"{getattr(error, 'filename', None) or 'the audit log, or [access] directory'}: {why}")

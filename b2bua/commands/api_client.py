@@ -23,7 +23,7 @@ from tonewall.address import base_url
 from tonewall.ini import ConfigError, load, read_file
 
 TOKEN = "TONEWALL_TOKEN"  # noqa: S105  # the name of the variable
-_OPERATORS = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
+OPERATORS = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
 _TIMEOUT = 10.0  # seconds for an answer
 T = TypeVar("T")
 
@@ -38,8 +38,9 @@ class ApiClient:
         self._opener = build_opener(ProxyHandler({}), HTTPSHandler(context=tls))
 
     @classmethod
-    def for_config(cls, config: Path | None, url: str) -> ApiClient:
-        """The API of the Tonewall with this configuration, at `url` where one is given."""
+    def for_config(cls, config: Path | None, url: str, roles: frozenset[Role] = OPERATORS) -> ApiClient:
+        """The API of the Tonewall with this configuration, at `url` where one is given. `roles`: of
+        which one is needed; the token is one of theirs, where sip.conf has it."""
         try:
             sections = read_file(config) if config else {}
             settings = load(ApiSettings, sections)
@@ -47,7 +48,7 @@ class ApiClient:
         except ConfigError as error:
             give_up(f"the configuration is wrong:\n{error}")
         token = os.environ.get(TOKEN, "") or first_clear_token(
-            settings.tokens.get_secret_value(), settings.roles, _OPERATORS
+            settings.tokens.get_secret_value(), settings.roles, roles
         )
         if not token:
             give_up(f"[api] tokens has hashes only: put a token into the environment as {TOKEN}")

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 import typer
 
+from b2bua.access.roles import Role
 from b2bua.commands.api_client import ApiClient
 from b2bua.commands.configuration import ConfigFile, give_up
 from b2bua.personal_data.desk import Erasure
@@ -18,6 +19,7 @@ from b2bua.personal_data.desk import Erasure
 app = typer.Typer(help="Personal data: export, erase.", no_args_is_help=True, rich_markup_mode=None)
 LEFT: Final = 3
 _PATIENCE: Final = 600.0  # seconds for an answer: a large database is read as a whole
+_ROLES: Final = frozenset({Role.ADMINISTRATOR})
 _STANDARD_INPUT: Final = "-"
 Numbers = Annotated[
     list[str],
@@ -41,7 +43,7 @@ def export_command(
 ) -> None:
     """Write everything that is kept on a person, as JSON."""
     body = {"numbers": _numbers(number)}
-    found = ApiClient.for_config(config, url).send(
+    found = ApiClient.for_config(config, url, _ROLES).send(
         "/v1/personal-data/export", body, dict[str, Any], _PATIENCE
     )
     text = msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
@@ -72,7 +74,7 @@ def erase_command(
     """Erase a person's number wherever it is kept. Status 3 where some of it is left, as things
     under way need it."""
     body = {"numbers": _numbers(number), "dry_run": not yes}
-    done = ApiClient.for_config(config, url).send("/v1/personal-data/erase", body, Erasure, _PATIENCE)
+    done = ApiClient.for_config(config, url, _ROLES).send("/v1/personal-data/erase", body, Erasure, _PATIENCE)
     head = "would be erased" if done.dry_run else "erased"
     for what, count in sorted(done.erased.items()):
         print(f"{head}: {count} {what}")

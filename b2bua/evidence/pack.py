@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import shutil
+import sqlite3
+import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +27,7 @@ from b2bua.config.settings import Settings
 from b2bua.doctor.examination import examine
 from b2bua.doctor.reach import ask_health
 from b2bua.evidence import components
+from b2bua.evidence.access import list_access
 from b2bua.evidence.configuration import describe_settings
 from b2bua.evidence.judges import Facts
 from b2bua.evidence.page import write_page
@@ -97,6 +100,7 @@ def gather(request: Request, to: Path, made_at: str, report: Callable[[str], Non
     pack.put("files.sha256", components.list_own_files().encode(), "")
     pack.put("sbom.json", components.read_sbom(), components.NO_SBOM)
     pack.put("leak-report.md", components.read_leak_report(), "not in this installation")
+    _list_access(settings, pack)
     report("audit log")
     _gather_audit(request, pack)
     _gather_self_tests(request, pack)
@@ -120,6 +124,14 @@ def gather(request: Request, to: Path, made_at: str, report: Callable[[str], Non
     page = write_page(facts, f"tonewall {VERSION}", *request.period, made_at)
     (to / "index.html").write_text(page, encoding="utf-8")
     return pack
+
+
+def _list_access(settings: Settings, pack: Pack) -> None:
+    """Who may do what as the pack is made."""
+    try:
+        pack.write("access", list_access(settings.signalling, time.time()))
+    except (OSError, sqlite3.Error) as error:
+        pack.missing["access.json"] = f"it cannot be read ({getattr(error, 'strerror', None) or error})"
 
 
 def _gather_audit(request: Request, pack: Pack) -> None:

@@ -33,8 +33,10 @@ _KEPT: Final = (
     "Payments without the number: amount, references, brand and last four digits, outcome, who did "
     "what. Books have to show them for as long as the law says; [cdr] retention deletes them.",
     "The payers' journal, which keeps a card from being charged twice: amounts and references alone.",
-    "The audit log, which names no number of a caller; an agent's telephone that acted for itself "
-    "stands in it by its number. `tonewall audit erase` forgets names.",
+    "The audit log, which names no number of a caller. An agent's telephone that acted for itself "
+    "stands in it, and in payments, as phone:NUMBER; with [audit] erasable, `tonewall audit erase "
+    "--who phone:NUMBER` forgets it in the log.",
+    "People, keys and sessions of [access] directory, which have no telephone number.",
     "Backups and copies, exports that were made before, and what webhooks told your own services.",
 )
 _UNDER_WAY: Final = "Something under way needs it. Ask again when it is over."

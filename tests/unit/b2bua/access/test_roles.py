@@ -46,14 +46,13 @@ LADDERS = ["list_ladders", "get_ladder", "draw_ladder"]
 PERMITTED: dict[Role, list[str]] = {
     Role.AGENT: [*EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS],
     Role.SUPERVISOR: [
-        *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, "list_trunks",
-        "export_personal_data", "erase_personal_data",
+        *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, "list_trunks"
     ],
     Role.INTEGRATION: [
         *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, "list_trunks"
     ],
     Role.ADMINISTRATOR: [*EVERYBODY, *LADDERS, "list_trunks", "get_metrics", "follow_calls",
-        "erase_personal_data"],
+        "export_personal_data", "erase_personal_data"],
     Role.METRICS: [*EVERYBODY, "get_metrics"],
     Role.AUDITOR: [*EVERYBODY],
 }  # fmt: skip
