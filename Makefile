@@ -18,7 +18,7 @@ RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav \
                   asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav baresip-core chromium clang dnsmasq-base \
                   fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
-                  linphone-cli minisign multimon-ng nftables postgresql procps rsyslog rsyslog-gnutls rtpengine-daemon \
+                  linphone-cli minisign multimon-ng nftables postgresql procps prometheus rsyslog rsyslog-gnutls rtpengine-daemon \
                   sip-tester softhsm2 sox systemd tshark
 
 .PHONY: help setup run test quick check bench leak-report soak flood docs prompts explore fuzz model fuzz-core lost-keys audit-chains sanitize analyze pictures lock sbom licences audit-packages release reproduce image image-test clean

@@ -27,6 +27,7 @@ from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
+from b2bua.api.sip_metrics import OnEvent, WatchedEngine
 from b2bua.api.tls import ServerTls, open_tls
 from b2bua.audit.recorder import Recorder
 from b2bua.call.cdr import CallRecord
@@ -126,10 +127,10 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         policy,
         notices,
     )
-    engine = _build_engine(settings, board, ladders)
+    engine = _build_engine(settings, metrics.sip.watch(board.on_leg_event), ladders)
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
     reconciler = ReconcilerClient(general.directory / "reconciler.sock", board.on_findings)
-    board.connect(engine, media, reconciler)
+    board.connect(WatchedEngine(engine, metrics.sip), media, reconciler)
     app = create_app(
         board,
         authenticators=build_authenticators(settings),
@@ -184,21 +185,19 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     return ended == {stopping}
 
 
-def _build_engine(settings: SignallingSettings, board: Switchboard, ladders: Ladders) -> RunningEngine:
+def _build_engine(settings: SignallingSettings, on_event: OnEvent, ladders: Ladders) -> RunningEngine:
     """The SIP engine of the settings. Raises ConfigError where it is not installed."""
     general = settings.general
     if general.engine == "pjsua2":
         # GPL, and only where it is chosen.
         from b2bua.pjsua.choice import pjsua_engine  # noqa: PLC0415
 
-        return pjsua_engine(
-            general.binds[0], build_trunks(settings), board.on_leg_event, f"Tonewall/{VERSION}"
-        )
+        return pjsua_engine(general.binds[0], build_trunks(settings), on_event, f"Tonewall/{VERSION}")
     return SipEngine(
         binds=general.binds,
         tls=TlsContexts(general.tls_certificate, general.tls_key),
         trunks=build_trunks(settings),
-        on_event=board.on_leg_event,
+        on_event=on_event,
         user_agent=f"Tonewall/{VERSION}",
         realm=general.realm,
         bindings=general.directory / "bindings.json",

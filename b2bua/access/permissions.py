@@ -59,6 +59,8 @@ _SERVICE = Permission(_ALL, _ALL, Scope.CALLS_READ, _ADMINISTRATOR)
 PERMISSIONS: Final[dict[str, Permission]] = {
     # the service, and who one is
     "get_health": _EVERYBODY,
+    "get_liveness": _EVERYBODY,
+    "get_readiness": _EVERYBODY,
     "get_agent": _EVERYBODY,
     "list_currencies": _EVERYBODY,
     "get_form": _EVERYBODY,

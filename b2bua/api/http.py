@@ -34,6 +34,7 @@ from b2bua.api.payments import payment_routes
 from b2bua.api.permitted import Doorkeeper
 from b2bua.api.personal_data import personal_data_routes
 from b2bua.api.prepared_routes import prepared_routes
+from b2bua.api.probes import probe_routes
 from b2bua.api.problems import add_problem_handlers
 from b2bua.api.schema import describe_api, form_answer, problem_answers, trunks_answer
 from b2bua.api.settlement_routes import settlement_routes
@@ -114,6 +115,7 @@ def create_app(
         app.add_middleware(Forwarded, trusted=trusted_proxies)  # added last: outermost
     add_problem_handlers(app)
     app.include_router(service_routes(desk, idle_time, forms))
+    app.include_router(probe_routes(desk))
     app.include_router(sign_in_routes(sign_in, sessions, audit))
     app.include_router(sign_out_routes(sessions))
     app.include_router(metrics_routes(metrics or Metrics(), desk))

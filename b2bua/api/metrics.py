@@ -9,6 +9,7 @@ Rule 2: calls that ended are counted from their records, as the database gets th
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 
 from fastapi import APIRouter
@@ -19,17 +20,21 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from b2bua.access.sign_in import SignInResult
 from b2bua.api.schema import problem_answers
+from b2bua.api.sip_metrics import SipMetrics
 from b2bua.call.cdr import CallRecord, LegRecord
 from b2bua.call.desk import CallDesk
-from b2bua.call.service_view import Fault, Stops
+from b2bua.call.service_view import FAULT_KINDS, Fault, Stops
 from b2bua.call.tallies import Tallies
+from b2bua.call.trunk_view import TrunkView
 from b2bua.call.view import CaptureStage
 from provider_adapters.payment import DIFFERENCES
 from provider_adapters.reconciler.messages import WebhookRefusal
+from tonewall.version import VERSION
 
 _DIRECTIONS = frozenset({"inbound", "outbound"})
 _OUTCOMES = frozenset({"approved", "partially_approved", "declined", "failed", "unknown", *CaptureStage})
 _PACKETS = ("received", "sent", "masked", "foreign_source", "malformed", "expected", "missing")
+_REGISTERED = ("registered", "refreshing")
 _LOSS = (0.0, 0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _JITTER = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
 _SCORES = (1.5, 2.0, 2.5, 3.0, 3.5, 3.8, 4.0, 4.2, 4.4)
@@ -71,7 +76,8 @@ class Metrics:
     """Counters of one process: `observe` takes each record, `render` makes the text of a scrape."""
 
     def __init__(self) -> None:
-        self._registry = registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
+        self.sip = SipMetrics(registry)
         self._seen: dict[tuple[str, str], int] = {}  # of the tallies, at the last scrape
         self._calls = Counter(
             "tonewall_calls_ended", "Calls that ended.", ["direction", "answered"], registry=registry
@@ -165,20 +171,28 @@ class Metrics:
         health: Mapping[str, int | bool],
         faults: Sequence[Fault] = (),
         tallies: Tallies | None = None,
+        trunks: Sequence[TrunkView] = (),
     ) -> bytes:
-        """In Prometheus' text format. `health`, `faults` and `tallies`: those of `CallDesk`."""
+        """In Prometheus' text format. `health`, `faults`, `tallies` and `trunks`: those of
+        `CallDesk`."""
         tallies = tallies or Tallies()
         self._observe_saved(tallies)
         now = CollectorRegistry()
-        now.register(_Gauges(health, faults, tallies))
-        return generate_latest(self._registry) + generate_latest(now)
+        now.register(_Gauges(health, faults, tallies, trunks))
+        return generate_latest(self.registry) + generate_latest(now)
 
 
 class _Gauges:
     """The state of the desk at this moment, as a collector of Prometheus."""
 
-    def __init__(self, health: Mapping[str, int | bool], faults: Sequence[Fault], tallies: Tallies) -> None:
-        self._health, self._faults, self._tallies = health, faults, tallies
+    def __init__(
+        self,
+        health: Mapping[str, int | bool],
+        faults: Sequence[Fault],
+        tallies: Tallies,
+        trunks: Sequence[TrunkView],
+    ) -> None:
+        self._health, self._faults, self._tallies, self._trunks = health, faults, tallies, trunks
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
@@ -193,6 +207,18 @@ class _Gauges:
         for what in Stops:
             faulty.add_metric([what], int(what in stopped))
         yield faulty
+        present = {fault.what for fault in self._faults}
+        kinds = GaugeMetricFamily("tonewall_fault", "Whether /healthz has this fault.", labels=["what"])
+        for kind in FAULT_KINDS:
+            kinds.add_metric([kind], int(kind in present))
+        yield kinds
+        yield GaugeMetricFamily(
+            "tonewall_takes_calls", "Whether calls are taken, as in /readyz.", int(Stops.CALLS not in stopped)
+        )
+        build = GaugeMetricFamily("tonewall_build_info", "What runs.", labels=["version", "python"])
+        build.add_metric([VERSION, platform.python_version()], 1)
+        yield build
+        yield from self._of_trunks()
         refused = CounterMetricFamily(
             "tonewall_refused_webhooks",
             "Webhooks that were refused, since the reconciler started.",
@@ -204,6 +230,31 @@ class _Gauges:
         yield refused
         for name, text in _TOTALS.items():
             yield CounterMetricFamily(f"tonewall_{name}", text, int(self._health.get(name, 0)))
+
+    def _of_trunks(self) -> Iterator[Metric]:
+        legs = GaugeMetricFamily("tonewall_trunk_legs", "Legs that a trunk has.", labels=["trunk", "kind"])
+        refused = CounterMetricFamily(
+            "tonewall_trunk_refused", "Calls that a trunk's limits have refused.", labels=["trunk"]
+        )
+        hops = GaugeMetricFamily(
+            "tonewall_trunk_hops",
+            "Addresses of a trunk, by whether new calls go there.",
+            labels=["trunk", "usable"],
+        )
+        registered = GaugeMetricFamily(
+            "tonewall_trunk_registered",
+            "Whether we are registered there, where we are to be.",
+            labels=["trunk"],
+        )
+        for trunk in self._trunks:
+            legs.add_metric([trunk.name, trunk.kind], trunk.calls)
+            refused.add_metric([trunk.name], trunk.refused)
+            usable = sum(hop.usable for hop in trunk.hops)
+            hops.add_metric([trunk.name, "yes"], usable)
+            hops.add_metric([trunk.name, "no"], len(trunk.hops) - usable)
+            if trunk.registration is not None:
+                registered.add_metric([trunk.name], trunk.registration in _REGISTERED)
+        yield from (legs, refused, hops, registered)
 
 
 def _known(value: str, among: frozenset[str]) -> str:
@@ -223,7 +274,8 @@ def metrics_routes(metrics: Metrics, desk: CallDesk) -> APIRouter:
     async def scrape() -> Response:
         """In Prometheus' text format. No label holds anything of a call."""
         return Response(
-            metrics.render(desk.health(), desk.faults(), desk.tallies()), media_type=CONTENT_TYPE_PLAIN_0_0_4
+            metrics.render(desk.health(), desk.faults(), desk.tallies(), desk.trunks()),
+            media_type=CONTENT_TYPE_PLAIN_0_0_4,
         )
 
     return router

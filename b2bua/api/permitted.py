@@ -17,6 +17,7 @@ from fastapi import Request
 from b2bua.access.authority import Authority, NotPermitted
 from b2bua.access.permissions import BY_BODY, Reach
 from b2bua.access.principal import Principal
+from b2bua.api.probes import LIVEZ, READYZ
 from b2bua.audit.entry import Result
 from b2bua.audit.recorder import NotWritten, Recorder
 from b2bua.call.prepared import FindBy
@@ -25,7 +26,7 @@ from b2bua.call.view import NoSuchCall
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
-_UNAUTHENTICATED: Final = frozenset({"/healthz", "/openapi.json", "/sign-in"})
+_UNAUTHENTICATED: Final = frozenset({"/healthz", LIVEZ, READYZ, "/openapi.json", "/sign-in"})
 _REMEMBERED: Final = 1000
 
 

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
+
+# What `Fault.what` may be: a fixed list, as a label of the metrics and a row of docs/alerts.md.
+FAULT_KINDS: Final = (
+    "media", "rtpengine", "payers", "payments", "audit", "audit_copy", "certificate", "files", "sign_ins",
+    "provider", "links", "notify", "records",
+)  # fmt: skip
 
 
 class Stops(StrEnum):
@@ -19,7 +26,7 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with this Tonewall now. `says`: a sentence for agents and engineers; `stops` is
     None for a warning."""
 
-    what: str  # media, rtpengine, payers, payments, records or database
+    what: str  # of FAULT_KINDS
     says: str
     stops: Stops | None
 

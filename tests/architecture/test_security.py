@@ -6,13 +6,13 @@ from __future__ import annotations
 import ast
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.architecture.security import OPTIONS, OUTSIDE, PAGE, PROCESSES, THREATS, draw
+from tests.programs import require_program
 
 ROOT = Path(__file__).parents[2]
 HARDENING = ROOT / "docs" / "hardening"
@@ -21,15 +21,6 @@ STRIDE = {
     "spoofing", "tampering", "repudiation", "information disclosure", "denial of service",
     "elevation of privilege",
 }  # fmt: skip
-
-
-def tool(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")
-    if found is None:
-        if os.environ.get("TONEWALL_REQUIRE_ALL"):
-            pytest.fail(f"{name} is missing; `make test` installs it")
-        pytest.skip(f"no {name}")
-    return found
 
 
 def test_the_processes_are_those_that_the_supervisor_starts() -> None:
@@ -61,7 +52,13 @@ def test_the_page_is_that_of_the_tables() -> None:
 
 def test_systemd_finds_the_units_exposure_low() -> None:
     unit = HARDENING / "tonewall.service"
-    analyze = [tool("systemd-analyze"), "security", "--offline=yes", f"--threshold={MAX_EXPOSURE}", str(unit)]
+    analyze = [
+        require_program("systemd-analyze"),
+        "security",
+        "--offline=yes",
+        f"--threshold={MAX_EXPOSURE}",
+        str(unit),
+    ]
     found = subprocess.run(analyze, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout[-400:] + found.stderr
     exposure = re.search(r"level for tonewall\.service: ([0-9.]+)", found.stdout)
@@ -74,7 +71,7 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "tonewall.service"
     unit.write_text(text.replace("/usr/local/bin/tonewall", "/bin/true"))
     found = subprocess.run(
-        [tool("systemd-analyze"), "verify", str(unit)], capture_output=True, text=True, check=False
+        [require_program("systemd-analyze"), "verify", str(unit)], capture_output=True, text=True, check=False
     )
     assert str(unit) not in found.stderr
     assert found.returncode == 0, found.stderr
@@ -82,6 +79,12 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may load rules")
 def test_the_firewall_loads_in_a_namespace_of_its_own() -> None:
-    load = [tool("unshare"), "--net", tool("nft"), "-f", str(HARDENING / "tonewall.nft")]
+    load = [
+        require_program("unshare"),
+        "--net",
+        require_program("nft"),
+        "-f",
+        str(HARDENING / "tonewall.nft"),
+    ]
     found = subprocess.run(load, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr

@@ -31,8 +31,9 @@ NAMES = {role: f"{role}-1" for role in Role}
 CALLS = ("own", "colleagues", "strangers", "nobodys")
 
 EVERYBODY = {
-    "get_health", "get_agent", "list_currencies", "get_form", "list_forms", "list_reasons", "get_link_offer",
-    "describe_sign_in", "sign_in", "stay_signed_in", "change_password", "sign_out", "sign_out_everywhere",
+    "get_health", "get_liveness", "get_readiness", "get_agent", "list_currencies", "get_form", "list_forms",
+    "list_reasons", "get_link_offer", "describe_sign_in", "sign_in", "stay_signed_in", "change_password",
+    "sign_out", "sign_out_everywhere",
 }  # fmt: skip
 SEEN_BY_AGENTS = ["list_calls", "get_call", "list_payments", "get_payment", "get_link_qr", "follow_calls"]
 TAKEN_BY_AGENTS = {

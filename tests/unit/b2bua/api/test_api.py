@@ -511,6 +511,21 @@ async def test_health_needs_no_token_and_says_what_is_wrong(desk: FakeDesk) -> N
         assert answer.json()["faults"][0] == {"what": "payers", "says": NO_PAYER.says, "stops": "payments"}
 
 
+async def test_probes_need_no_token_and_name_what_stops_calls(desk: FakeDesk) -> None:
+    no_media = Fault(what="media", says="The media process is away.", stops=Stops.CALLS)
+    async with client(desk, guarded=frozenset({"/healthz"})) as stranger:
+        assert (await stranger.get("/livez")).json() == {"alive": True}
+        desk.fail(NO_PAYER, LATE)
+        answer = await stranger.get("/readyz")
+        assert (answer.status_code, answer.json()) == (200, {"ready": True, "reasons": []})
+        desk.fail(no_media, NO_PAYER)
+        answer = await stranger.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"ready": False, "reasons": ["media"]})
+        assert answer.headers["cache-control"] == "no-store"
+        assert (await stranger.get("/livez")).status_code == 200, "no reason to start it anew"
+        assert (await stranger.post("/readyz")).status_code == 405
+
+
 async def test_a_payment_that_could_not_be_charged_is_not_begun(
     desk: FakeDesk, agent: httpx.AsyncClient
 ) -> None:
@@ -629,8 +644,10 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("get_ladder", "GET /v1/calls/{call_id}/ladder"),
         ("get_link_offer", "GET /v1/links"),
         ("get_link_qr", "GET /v1/payments/{payment_id}/link/qr.svg"),
+        ("get_liveness", "GET /livez"),
         ("get_metrics", "GET /metrics"),
         ("get_payment", "GET /v1/payments/{payment_id}"),
+        ("get_readiness", "GET /readyz"),
         ("list_calls", "GET /v1/calls"),
         ("list_currencies", "GET /v1/currencies"),
         ("list_forms", "GET /v1/forms"),
@@ -666,7 +683,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
     document = (await agent.get("/openapi.json")).json()
     assert set(document["paths"]) == {
         "/sign-in", "/sign-out", "/sign-out-everywhere", "/v1/me/active", "/v1/me/password",
-        "/healthz", "/metrics", "/v1/currencies", "/v1/form", "/v1/trunks", "/v1/calls",
+        "/healthz", "/livez", "/readyz", "/metrics", "/v1/currencies", "/v1/form", "/v1/trunks", "/v1/calls",
         "/v1/calls/{call_id}",
         "/v1/feed",
         "/v1/calls/{call_id}/capture", "/v1/calls/{call_id}/capture/reset",

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
+from b2bua.api.sip_metrics import SipMetrics
 from b2bua.call.cdr import CallRecord, CaptureRecord, LegRecord
+from b2bua.call.leg import LegAnswered, LegFailed, LegHungUp, LegId, LegInvited, LegProgressed, Party
+from b2bua.call.leg_command import AnswerLeg, HangUpLeg, InviteLeg, RejectLeg, RingLeg
+from b2bua.call.service_view import FAULT_KINDS, Fault, Stops
 from b2bua.call.tallies import Tallies
+from b2bua.call.trunk_view import HopView, TrunkView
 from media.events import LegCounters
 from provider_adapters.payment import Approved, Declined, Unknown
 from provider_adapters.reconciler.messages import WebhookRefusal
 from tests.browser.fake_desk import FakeDesk
 from tests.canary import CANARY, find_in_text
 from tests.everybody import everybody
+from tests.installed import ROOT
+from tests.programs import require_program
 
 NUMBER = "442079460123"
 HEALTH = {"media": True, "calls": 3, "sessions": 2, "leaks": 1, "strangers": 7}
@@ -102,6 +112,83 @@ def test_refused_webhooks_are_counted_by_provider_and_reason():
     assert seen["tonewall_refused_webhooks_total", "north", "too_large"] == 1
     assert seen["tonewall_refused_webhooks_total", "north", "stale"] == 0, "an alarm needs the zero before"
     assert tallies.all_refused_webhooks == 4
+
+
+ANNE, BOB = Party(NUMBER), Party(CANARY.number)
+
+
+def test_answers_to_invites_are_counted_by_trunk_and_code_and_timed() -> None:
+    now = 100.0
+    metrics = Metrics()
+    sip = metrics.sip = SipMetrics(metrics.registry, lambda: now)
+    invited = LegInvited("carrier", ANNE, BOB, b"")
+    sip.on_event(LegId("in"), invited)
+    sip.on_command(LegId("out"), InviteLeg("pbx", ANNE, BOB, b""))
+    now = 100.7
+    sip.on_event(LegId("out"), LegProgressed(180, CANARY.number))
+    sip.on_event(LegId("out"), LegProgressed(183, ""))  # the first one alone counts
+    sip.on_command(LegId("in"), RingLeg(180, "Ringing"))
+    now = 106.0
+    sip.on_event(LegId("out"), LegAnswered(b""))
+    sip.on_command(LegId("in"), AnswerLeg(b""))
+    for code in (486, 499, 603):
+        sip.on_command(LegId("out"), InviteLeg("pbx", ANNE, BOB, b""))
+        sip.on_event(LegId("out"), LegFailed(code, CANARY.number))
+    sip.on_event(LegId("in"), invited)
+    sip.on_command(LegId("in"), RejectLeg(0, ""))
+    sip.on_command(LegId("out"), InviteLeg("pbx", ANNE, BOB, b""))
+    sip.on_command(LegId("out"), HangUpLeg())
+    sip.on_event(LegId("out"), LegFailed(487, ""))  # of the CANCEL, and counted already
+    sip.on_event(LegId("in"), LegHungUp(""))
+    assert sip.pending == 0
+    text = metrics.render(HEALTH)
+    seen = samples(text)
+    answers = {key[1:]: value for key, value in seen.items() if key[0] == "tonewall_sip_responses_total"}
+    assert answers == {
+        ("200", "carrier", "received"): 1, ("500", "carrier", "received"): 1, ("200", "pbx", "sent"): 1,
+        ("486", "pbx", "sent"): 1, ("4xx", "pbx", "sent"): 1, ("603", "pbx", "sent"): 1,
+        ("487", "pbx", "sent"): 1,
+    }  # fmt: skip
+    assert seen["tonewall_ringing_seconds_count", "pbx", "sent"] == 1
+    assert seen["tonewall_ringing_seconds_bucket", "1.0", "carrier", "received"] == 1
+    assert seen["tonewall_answer_seconds_bucket", "5.0", "pbx", "sent"] == 0
+    assert seen["tonewall_answer_seconds_sum", "pbx", "sent"] == 6
+    assert find_in_text(text.decode()) == []
+
+
+def test_faults_trunks_and_the_version_are_shown() -> None:
+    hops = tuple(
+        HopView(address="192.0.2.1", port=5060, transport="udp", usable=each) for each in (True, False)
+    )
+    trunk = TrunkView(name="north", kind="carrier", calls=2, refused=5, hops=hops, registration="failed")
+    media = Fault(what="media", says="away", stops=Stops.CALLS)
+    text = Metrics().render(HEALTH, (media,), None, (trunk,))
+    seen = samples(text)
+    assert [seen["tonewall_fault", kind] for kind in ("media", "payers")] == [1, 0]
+    assert seen[("tonewall_takes_calls",)] == 0
+    assert samples(Metrics().render(HEALTH))[("tonewall_takes_calls",)] == 1
+    assert seen["tonewall_trunk_legs", "carrier", "north"] == 2
+    assert seen["tonewall_trunk_refused_total", "north"] == 5
+    assert [seen["tonewall_trunk_hops", "north", word] for word in ("yes", "no")] == [1, 1]
+    assert seen["tonewall_trunk_registered", "north"] == 0
+    assert [value for key, value in seen.items() if key[0] == "tonewall_build_info"] == [1]
+
+
+def test_prometheus_finds_nothing_to_object_to() -> None:
+    metrics = Metrics()
+    metrics.observe(record(caller_leg=LegRecord(mos=4.1, heard_mos=4.0)))
+    metrics.sip.on_event(LegId("in"), LegInvited("carrier", ANNE, BOB, b""))
+    metrics.sip.on_command(LegId("in"), RingLeg(180, ""))
+    metrics.sip.on_command(LegId("in"), AnswerLeg(b""))
+    check = [require_program("promtool"), "check", "metrics"]
+    found = subprocess.run(check, input=metrics.render(HEALTH), capture_output=True, check=False)
+    assert (found.returncode, found.stderr, found.stdout) == (0, b"", b"")
+
+
+def test_each_kind_of_fault_is_listed() -> None:
+    sources = [path.read_text() for path in (ROOT / "b2bua").rglob("*.py")]
+    made = {kind for source in sources for kind in re.findall(r'\bFault\(what="([a-z_]+)"', source)}
+    assert made == set(FAULT_KINDS)
 
 
 async def test_a_scrape_needs_a_token_and_gets_text():

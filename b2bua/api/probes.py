@@ -1,0 +1,43 @@
+"""Answers the probes of load balancers and of Kubernetes: whether this process lives, and whether
+it takes calls.
+
+Rule 1: neither needs a token, so an answer has words of `FAULT_KINDS` alone; /healthz has the
+        sentences.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse, Response
+
+from b2bua.call.desk import CallDesk
+from b2bua.call.service_view import Stops
+
+LIVEZ, READYZ = "/livez", "/readyz"
+_NOT_KEPT = {"Cache-Control": "no-store"}
+
+
+def probe_routes(desk: CallDesk) -> APIRouter:
+    """`GET /livez` and `GET /readyz`."""
+    router = APIRouter(tags=["service"])
+
+    @router.get(LIVEZ, operation_id="get_liveness", summary="Whether the process answers")
+    async def livez() -> Response:
+        """200 as long as the process that carries calls answers at all; start it anew where it does
+        not. Needs no token."""
+        return JSONResponse({"alive": True}, headers=_NOT_KEPT)
+
+    @router.get(
+        READYZ,
+        operation_id="get_readiness",
+        summary="Whether calls are taken",
+        responses={503: {"description": "No calls are taken; `reasons` has the faults of /healthz by name."}},
+    )
+    async def readyz() -> Response:
+        """200 where calls are taken, else 503. Send calls elsewhere meanwhile. Needs no token."""
+        reasons = [fault.what for fault in desk.faults() if fault.stops is Stops.CALLS]
+        return JSONResponse(
+            {"ready": not reasons, "reasons": reasons}, 503 if reasons else 200, headers=_NOT_KEPT
+        )
+
+    return router
