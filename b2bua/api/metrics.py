@@ -95,6 +95,8 @@ class Metrics:
             ["reason"],
             registry=registry,
         )
+        for reason in DIFFERENCES:  # an alarm needs the zero before
+            self._differences.labels(reason)
         self._packets = Counter(
             "tonewall_packets", "Packets of calls that ended.", ["side", "what"], registry=registry
         )
