@@ -10,7 +10,8 @@ Rule 2: calls that ended are counted from their records, as the database gets th
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -75,9 +76,9 @@ _TOTALS = {
 class Metrics:
     """Counters of one process: `observe` takes each record, `render` makes the text of a scrape."""
 
-    def __init__(self) -> None:
-        self.registry = registry = CollectorRegistry()
-        self.sip = SipMetrics(registry)
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._registry = registry = CollectorRegistry()
+        self.sip = SipMetrics(registry, clock)
         self._seen: dict[tuple[str, str], int] = {}  # of the tallies, at the last scrape
         self._calls = Counter(
             "tonewall_calls_ended", "Calls that ended.", ["direction", "answered"], registry=registry
@@ -181,7 +182,7 @@ class Metrics:
         self._observe_saved(tallies)
         now = CollectorRegistry()
         now.register(_Gauges(health, faults, tallies, trunks))
-        return generate_latest(self.registry) + generate_latest(now)
+        return generate_latest(self._registry) + generate_latest(now)
 
 
 class _Gauges:

@@ -7,7 +7,6 @@ Rule 2: a leg is kept from its INVITE to the final answer, and no longer.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -38,7 +37,7 @@ class _Invite:
 class SipMetrics:
     """Watches the events and commands of all legs of one engine."""
 
-    def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, registry: CollectorRegistry, clock: Callable[[], float]) -> None:
         labels = ["trunk", "invite"]
         self._clock = clock
         self._invites: dict[LegId, _Invite] = {}

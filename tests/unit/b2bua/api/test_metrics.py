@@ -10,7 +10,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
-from b2bua.api.sip_metrics import SipMetrics
 from b2bua.call.cdr import CallRecord, CaptureRecord, LegRecord
 from b2bua.call.leg import LegAnswered, LegFailed, LegHungUp, LegId, LegInvited, LegProgressed, Party
 from b2bua.call.leg_command import AnswerLeg, HangUpLeg, InviteLeg, RejectLeg, RingLeg
@@ -119,8 +118,8 @@ ANNE, BOB = Party(NUMBER), Party(CANARY.number)
 
 def test_answers_to_invites_are_counted_by_trunk_and_code_and_timed() -> None:
     now = 100.0
-    metrics = Metrics()
-    sip = metrics.sip = SipMetrics(metrics.registry, lambda: now)
+    metrics = Metrics(lambda: now)
+    sip = metrics.sip
     invited = LegInvited("carrier", ANNE, BOB, b"")
     sip.on_event(LegId("in"), invited)
     sip.on_command(LegId("out"), InviteLeg("pbx", ANNE, BOB, b""))
@@ -169,7 +168,7 @@ def test_faults_trunks_and_the_version_are_shown() -> None:
     assert samples(Metrics().render(HEALTH))[("tonewall_takes_calls",)] == 1
     assert seen["tonewall_trunk_legs", "carrier", "north"] == 2
     assert seen["tonewall_trunk_refused_total", "north"] == 5
-    assert [seen["tonewall_trunk_hops", "north", word] for word in ("yes", "no")] == [1, 1]
+    assert seen["tonewall_trunk_hops", "north", "yes"] == seen["tonewall_trunk_hops", "no", "north"] == 1
     assert seen["tonewall_trunk_registered", "north"] == 0
     assert [value for key, value in seen.items() if key[0] == "tonewall_build_info"] == [1]
 
