@@ -380,7 +380,8 @@ async def test_the_token_stays_in_the_tab_and_out_of_every_address(
     other = await context.new_page()
     await other.goto(site.url)
     await expect(other.get_by_label("Access token")).to_be_visible()
-    await page.get_by_role("button", name="Sign out").click()
+    await page.locator("#account summary").click()
+    await page.get_by_role("button", name="Sign out", exact=True).click()
     await page.reload()
     await expect(page.get_by_label("Access token")).to_be_visible()
     assert all(address.startswith(site.url) and TOKEN not in address for address in addresses)
@@ -391,7 +392,7 @@ async def test_who_is_away_for_a_quarter_of_an_hour_signs_in_again(page: Page, s
     await page.clock.install()
     await sign_in(page, site)
     await page.clock.fast_forward(16 * 60 * 1000)
-    await expect(page.locator("#token-error")).to_contain_text("You were away for too long")
+    await expect(page.locator("#why")).to_contain_text("You were away for too long")
 
 
 async def test_the_demos_customer_keys_a_card_at_a_button(
@@ -599,6 +600,6 @@ async def test_calls_and_the_feed_keep_nobody_signed_in_nor_does_a_reload(
     await expect(page.locator("#who")).to_have_text("ann")
     desk.end("c-2")
     await page.clock.fast_forward(21_000)
-    await expect(page.locator("#token-error")).to_contain_text("You were away for too long")
+    await expect(page.locator("#why")).to_contain_text("You were away for too long")
     await page.reload()
     await expect(page.get_by_label("Access token")).to_be_visible()
