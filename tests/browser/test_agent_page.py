@@ -18,7 +18,7 @@ from media.events import Field
 from provider_adapters.payment import Approved, Declined, Failed, Outcome, PartiallyApproved, Unknown
 from tests.browser.conftest import TOKEN, Site
 from tests.browser.fake_desk import FakeCustomer, FakeDesk, capture_of, payment_of
-from tests.browser.page import CONTRAST, begin_keying, choose, open_call, picture, sign_in, take
+from tests.browser.page import CONTRAST, begin_keying, choose, from_menu, open_call, picture, sign_in, take
 
 CARD, EXPIRY, CODE = Field.CARD_NUMBER, Field.EXPIRY, Field.SECURITY_CODE
 
@@ -380,8 +380,7 @@ async def test_the_token_stays_in_the_tab_and_out_of_every_address(
     other = await context.new_page()
     await other.goto(site.url)
     await expect(other.get_by_label("Access token")).to_be_visible()
-    await page.locator("#account summary").click()
-    await page.get_by_role("button", name="Sign out", exact=True).click()
+    await from_menu(page, "Sign out")
     await page.reload()
     await expect(page.get_by_label("Access token")).to_be_visible()
     assert all(address.startswith(site.url) and TOKEN not in address for address in addresses)
