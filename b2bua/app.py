@@ -20,7 +20,6 @@ from pathlib import Path
 import msgspec
 import uvloop
 
-from b2bua.access.sign_in import SignIn
 from b2bua.api.auth import Tokens
 from b2bua.api.authenticators import build_authenticators
 from b2bua.api.demo import Demo
@@ -29,10 +28,11 @@ from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
 from b2bua.api.sip_metrics import OnEvent, WatchedEngine
 from b2bua.api.tls import ServerTls, open_tls
+from b2bua.api.ways_in import WaysIn, open_ways_in
 from b2bua.audit.recorder import Recorder
 from b2bua.call.cdr import CallRecord
 from b2bua.call.pseudonyms import Pseudonyms
-from b2bua.config.access import build_authority, open_sessions, open_sign_in
+from b2bua.config.access import build_authority
 from b2bua.config.assembly import (
     agent_charging,
     build_forms,
@@ -46,9 +46,7 @@ from b2bua.config.audit_log import build_recorder, end_log, start_log
 from b2bua.config.cdr_settings import CdrSettings
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import SignallingSettings
-from b2bua.config.webhook_target import WebhookTarget
 from b2bua.ladder.ladders import Ladders
-from b2bua.notify.sender import Sender
 from b2bua.personal_data.desk import PersonalData
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordStore, StoreError, connect
@@ -112,11 +110,11 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         records.put(record)
 
     audit, tls = build_recorder(settings, time.time), open_tls(settings.api, general.directory)
-    sign_in = open_sign_in(settings, time.time, metrics.count_sign_in)
-    service, listener = _build_service(settings.links), _build_service(settings.notify)
+    ways = open_ways_in(settings, clock, metrics.count_sign_in)
+    service, listener = settings.links.sender(), settings.notify.sender()
     policy = LinkPolicy(settings.links.expires, service.send if service is not None else None)
     notices = NoticePolicy(listener.send if listener is not None else None, settings.notify.chosen)
-    plan = _build_plan(settings, audit, tls, sign_in)
+    plan = _build_plan(settings, audit, tls, ways)
     board = Switchboard(
         plan,
         keep_record,
@@ -143,10 +141,12 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         forms=[describe(each) for each in build_forms(settings).values()],
         audit=audit,
         trusted_proxies=settings.api.proxies,
-        sessions=open_sessions(settings, clock),
+        sessions=ways.sessions,
         personal_data=PersonalData(records.engine, records, board, ladders, pseudonyms),
-        sign_in=sign_in,
+        sign_in=ways.passwords,
+        oidc_start=ways.oidc_start,
     )
+    ways.add_pages(app, audit)
     await board.resume_payments()
     await engine.start()
     api = await serve(
@@ -157,7 +157,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         asyncio.create_task(reconciler.run(), name="reconciler"),
         asyncio.create_task(_count_sessions(board), name="count"),
     ]
-    housekeeping = _start_housekeeping(settings, board, plan)
+    housekeeping = _start_housekeeping(settings, board, plan, ways)
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     _write_whole(general.directory / "ready.json", msgspec.json.encode(ready))
     log.info("ready", port=engine.address[1], url=api.url, version=VERSION)
@@ -178,7 +178,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task
-    for each in (service, listener):
+    for each in (service, listener, ways):
         if each is not None:
             await each.close()
     records.close()
@@ -224,21 +224,13 @@ def _open_payments(settings: CdrSettings, pseudonyms: Pseudonyms) -> PaymentTabl
         ) from None
 
 
-def _build_service(settings: WebhookTarget) -> Sender | None:
-    """The company's own service of a section, where there is one. Raises ConfigError where its
-    certificate authorities cannot be used."""
-    if not settings.webhook_url:
-        return None
-    try:
-        return Sender(settings.webhook_url, settings.webhook_secret.get_secret_value(), settings.ca_file)
-    except OSError:  # ssl.SSLError, too
-        raise ConfigError(f"[{settings.section}] ca_file: expected certificates, as a PEM file") from None
-
-
-def _start_housekeeping(settings: SignallingSettings, board: Switchboard, plan: Plan) -> BackgroundTasks:
+def _start_housekeeping(
+    settings: SignallingSettings, board: Switchboard, plan: Plan, ways: WaysIn
+) -> BackgroundTasks:
     """Start what is done now and then, beside the calls."""
     housekeeping = BackgroundTasks()
     start_log(plan.recorder, settings.audit, housekeeping)
+    ways.start(housekeeping)
     housekeeping.start(plan.installed.watch(plan.recorder), "comparison of files")
     housekeeping.start(_prune_payments(board, settings.cdr.retention), "retention")
     return housekeeping
@@ -263,7 +255,7 @@ async def _count_sessions(board: Switchboard) -> None:
 
 
 def _build_plan(
-    settings: SignallingSettings, audit: Recorder | None, tls: ServerTls | None, sign_in: SignIn | None
+    settings: SignallingSettings, audit: Recorder | None, tls: ServerTls | None, ways: WaysIn
 ) -> Plan:
     return Plan(
         router=build_router(settings),
@@ -277,7 +269,8 @@ def _build_plan(
         forms=build_forms(settings),
         audit=audit.fault if audit is not None else lambda: None,
         certificate=tls.fault if tls is not None else lambda: None,
-        sign_ins=sign_in.alarm.fault if sign_in is not None else lambda: None,
+        sign_ins=ways.wrong_tries,
+        identity=ways.identity,
         recorder=audit,
         installed=InstalledFiles(key=settings.general.signer),
         extensions=settings.api.agent_of,

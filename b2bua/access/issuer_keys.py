@@ -50,9 +50,11 @@ class IssuerKeys:
         trust: ssl.SSLContext | bool = True,
         now: Callable[[], float] = time.monotonic,
         min_interval: float = MIN_INTERVAL,
+        hint: str = "[oauth] issuer, jwks_url, ca_file",
     ) -> None:
+        """`hint`: the settings to look at where they cannot be had."""
         self._issuer, self._url, self._trust = issuer, url, trust
-        self._now, self._min_interval = now, min_interval
+        self._now, self._min_interval, self._hint = now, min_interval, hint
         self._keys: KeySet | None = None
         self._fetched_at = self._tried_at = float("-inf")
         self._under_way: asyncio.Task[None] | None = None
@@ -98,7 +100,7 @@ class IssuerKeys:
                     self._keys = _signing_keys(await _get_json(client, url))
         except (NoKeys, httpx.HTTPError, OSError, TimeoutError) as error:
             why = str(error) if isinstance(error, NoKeys) else type(error).__name__
-            log.error("issuer_keys_not_fetched", why=why, hint="[oauth] issuer, jwks_url, ca_file")
+            log.error("issuer_keys_not_fetched", why=why, hint=self._hint)
             return
         self._fetched_at = self._now()
 

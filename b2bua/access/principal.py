@@ -18,7 +18,8 @@ class Principal:
     `name`: as it stands in records and in the audit log; `method`: how it is known, such as
     "token", "key", "certificate", "password" or "oidc"; `credential`: which of them, without a
     secret, so that it can be revoked; `teams`: those that a supervisor leads or an agent is in, by
-    their credential; `expires_at`: seconds since the epoch, None: never.
+    their credential; `expires_at`: seconds since the epoch, None: never; `provider_session`: what
+    the identity provider calls the session in which they signed in there.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Principal:
     credential: str = ""
     teams: frozenset[str] = field(default_factory=frozenset)
     expires_at: float | None = None
+    provider_session: str = ""
 
 
 class Authenticator(Protocol):

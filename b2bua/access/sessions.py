@@ -106,6 +106,15 @@ class SessionFile:
         """End all sessions of somebody; how many there were."""
         return self._database.execute("DELETE FROM sessions WHERE name = ?", (name,)).rowcount
 
+    def end_where(self, ended: Callable[[Principal], bool]) -> list[str]:
+        """End the sessions of those principals; their names, one entry a session."""
+        with self._database as database:
+            database.execute("BEGIN IMMEDIATE")
+            rows = database.execute("SELECT id, name, principal FROM sessions").fetchall()
+            over = [(each, name) for each, name, encoded in rows if (who := _read(encoded)) and ended(who)]
+            database.executemany("DELETE FROM sessions WHERE id = ?", [(each,) for each, _ in over])
+        return [name for _, name in over]
+
     def names(self) -> list[str]:
         """Who has sessions on file, one entry a session."""
         return [name for (name,) in self._database.execute("SELECT name FROM sessions ORDER BY name")]
@@ -129,6 +138,11 @@ class Sessions:
         self._idle, self._life = idle, life
         self._used: dict[str, float] = {}  # by id, newer than on disk
         self._writer = ThreadPoolExecutor(1, "sessions")
+        self._watchers: list[Callable[[], None]] = []
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Call this after sessions were ended by us."""
+        self._watchers.append(watcher)
 
     async def open(self, principal: Principal, source: str) -> str:
         """Begin a session of somebody who was just authenticated, from this address; what its
@@ -142,11 +156,16 @@ class Sessions:
         """End the session that a request came with. Raises OSError and sqlite3.Error."""
         identifier = session_of(principal)
         self._used.pop(identifier, None)
-        await self._write(lambda file: file.end(identifier))
+        await self._end(lambda file: file.end(identifier))
 
     async def end_all(self, name: str) -> int:
         """End all sessions of somebody; how many there were. Raises OSError and sqlite3.Error."""
-        return await self._write(lambda file: file.end_all(name))
+        return await self._end(lambda file: file.end_all(name))
+
+    async def end_where(self, ended: Callable[[Principal], bool]) -> list[str]:
+        """End the sessions of those principals; their names, one entry a session. Raises OSError
+        and sqlite3.Error."""
+        return await self._end(lambda file: file.end_where(ended))
 
     async def authenticate(self, scope: Mapping[str, Any]) -> Principal | None:
         """See Authenticator."""
@@ -157,9 +176,8 @@ class Sessions:
         identifier, encoded, opened_at, used_at = found
         if not self._is_open(identifier, opened_at, used_at):
             return None
-        try:
-            principal = msgspec.json.decode(encoded, type=Principal)
-        except msgspec.ValidationError:  # a role that this version does not have
+        principal = _read(encoded)
+        if principal is None:
             return None
         if scope["method"] not in SAFE:
             self._note_use(identifier, used_at)
@@ -197,6 +215,12 @@ class Sessions:
         except (OSError, sqlite3.Error) as error:  # it ends earlier, should the process end now
             log.warning("session_not_noted", why=type(error).__name__)
 
+    async def _end(self, action: Callable[[SessionFile], _T]) -> _T:
+        found = await self._write(action)
+        for each in self._watchers:
+            each()
+        return found
+
     async def _write(self, action: Callable[[SessionFile], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._writer, self._in_thread, action)
 
@@ -209,6 +233,13 @@ def session_of(principal: Principal) -> str:
     """The id of the session that a request came with; empty where it came with something else."""
     credential = principal.credential
     return credential.removeprefix(_KIND) if credential.startswith(_KIND) else ""
+
+
+def _read(encoded: bytes) -> Principal | None:
+    try:
+        return msgspec.json.decode(encoded, type=Principal)
+    except msgspec.ValidationError:  # a role that this version does not have
+        return None
 
 
 def _digest(cookie: str) -> bytes:

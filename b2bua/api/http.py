@@ -83,6 +83,7 @@ def create_app(
     sessions: Sessions | None = None,
     personal_data: PersonalData | None = None,
     sign_in: SignIn | None = None,
+    oidc_start: str = "",
 ) -> FastAPI:
     """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed
     the agent's page.
@@ -93,7 +94,8 @@ def create_app(
     `forms`: what customers key, the usual one first; `audit`: notes each request that changes
     something; `trusted_proxies`: whose X-Forwarded-For is believed; `sessions`: of who has signed
     in, asked last; `personal_data`: exports and erases what is kept on a person; `sign_in`: of
-    people who have a password here."""
+    people who have a password here; `oidc_start`: where a sign-in at the identity provider begins;
+    empty: there is none."""
     authority = authority or Authority()
     doorkeeper = Doorkeeper(desk, authority, audit)
     app = FastAPI(
@@ -108,6 +110,8 @@ def create_app(
     app.state.streams = streams or Streams()
     if audit is not None:
         app.add_middleware(Audit, recorder=audit, own_id=lambda name: _own_id(desk, name))
+    if sessions is not None:
+        sessions.watch(app.state.streams.look_again)
     asked = [*authenticators, *([sessions] if sessions is not None else [])]
     app.add_middleware(Authenticate, authenticators=asked, guarded=guarded, teams=authority.teams)
     app.add_middleware(Harden, headers=security_headers(frame_ancestors))
@@ -116,7 +120,7 @@ def create_app(
     add_problem_handlers(app)
     app.include_router(service_routes(desk, idle_time, forms))
     app.include_router(probe_routes(desk))
-    app.include_router(sign_in_routes(sign_in, sessions, audit))
+    app.include_router(sign_in_routes(sign_in, sessions, audit, oidc_start))
     app.include_router(sign_out_routes(sessions))
     app.include_router(metrics_routes(metrics or Metrics(), desk))
     app.include_router(call_routes(desk, app.state.streams, authority))

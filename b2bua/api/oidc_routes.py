@@ -12,18 +12,18 @@ from __future__ import annotations
 
 import html
 import re
-import sqlite3
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
-from starlette.types import Scope
 
 from b2bua.access.oidc.client import SignIn
 from b2bua.access.oidc.pending import LIFE, browser_secret
 from b2bua.access.oidc.refused import SignInRefused, Why
-from b2bua.access.principal import Principal
+from b2bua.access.sessions import Sessions
+from b2bua.api.begin_session import NotBegun, begin_session, source_of
+from b2bua.api.oidc_logout import LogoutPage
 from b2bua.api.sign_in_words import (
     AGAIN,
     BACK,
@@ -46,28 +46,19 @@ _NOTED: Final = 1000  # addresses and reasons that are counted
 _POLISH = re.compile(r"\s*pl\b", re.IGNORECASE)
 
 
-class Opens(Protocol):
-    """Where sessions are opened."""
-
-    async def open(self, principal: Principal, source: str) -> str:
-        """Begin a session; what its cookie holds."""
-
-    def set_cookie(self, scope: Scope, value: str) -> str:
-        """The Set-Cookie header that gives it to the browser that sent this request."""
-
-
 class OidcPages:
     """The pages. `contact`: whom people ask who have no role."""
 
-    def __init__(self, sign_in: SignIn, sessions: Opens, audit: Recorder | None, contact: str) -> None:
+    def __init__(self, sign_in: SignIn, sessions: Sessions, audit: Recorder | None, contact: str) -> None:
         self._sign_in, self._sessions, self._audit, self._contact = sign_in, sessions, audit, contact
         self._refusals: dict[tuple[str, str], int] = {}
+        self.logout = LogoutPage(sign_in, sessions, audit)
 
     async def start(self, request: Request) -> Response:
         """Send the browser to the provider."""
         browser = browser_secret(request.cookies.get(self._cookie, ""))
         try:
-            url = await self._sign_in.begin(browser, _source(request))
+            url = await self._sign_in.begin(browser, source_of(request))
         except SignInRefused as error:
             return await self._refuse(request, error)
         answer = RedirectResponse(url, 303)
@@ -79,23 +70,19 @@ class OidcPages:
 
     async def come_back(self, request: Request) -> Response:
         """Take what the provider sent the browser back with, and open a session."""
+        mark = self._sign_in.logouts.mark()
         try:
             principal = await self._sign_in.finish(_answer(request), request.cookies.get(self._cookie, ""))
         except SignInRefused as error:
             return await self._refuse(request, error)
         try:
-            await self._note(principal, request)
-        except NotWritten:
-            return self._page(request, 503, NOT_LOGGED)
-        try:
-            cookie = await self._sessions.open(principal, _source(request))
-        except (OSError, sqlite3.Error) as error:
-            log.error("session_not_opened", exc_info=error, hint="[access] directory")
-            return self._page(request, 503, NO_SESSION)
-        log.info("signed_in", agent=principal.name, method="oidc")
-        answer = RedirectResponse("/", 303)
-        answer.headers.append("set-cookie", self._sessions.set_cookie(request.scope, cookie))
-        return answer
+            cookie = await begin_session(request, self._sessions, self._audit, principal)
+        except NotBegun as error:
+            return self._page(request, 503, NO_SESSION if error.is_noted else NOT_LOGGED)
+        if self._sign_in.logouts.ended_since(mark, principal):
+            await self._sessions.end_all(principal.name)
+            return await self._refuse(request, SignInRefused(Why.NOT_BEGUN, "logout", principal.name))
+        return RedirectResponse("/", 303, {"Set-Cookie": cookie})
 
     async def leave(self, _request: Request) -> Response:
         """Send the browser to where the provider signs it out; our session has ended before."""
@@ -105,26 +92,8 @@ class OidcPages:
     def _cookie(self) -> str:
         return f"__Host-{_COOKIE}" if self._sign_in.account.is_https else _COOKIE
 
-    async def _note(self, principal: Principal, request: Request) -> None:
-        """Raises NotWritten where nobody may sign in without it."""
-        if self._audit is None:
-            return
-        entry = self._audit.entry(
-            principal.name, "sign_in", Result.DONE, source=_source(request),
-            details={
-                "method": "oidc",
-                "credential": principal.credential,
-                "roles": " ".join(sorted(principal.roles)),
-            },
-        )  # fmt: skip
-        try:
-            await self._audit.write(entry)
-        except NotWritten:
-            if self._audit.required:
-                raise
-
     async def _refuse(self, request: Request, error: SignInRefused) -> Response:
-        source = _source(request)
+        source = source_of(request)
         key = (source, error.why)
         count = self._refusals.pop(key, 0) + 1
         self._refusals[key] = count
@@ -137,7 +106,7 @@ class OidcPages:
             )  # fmt: skip
             if self._audit is not None:
                 entry = self._audit.entry(
-                    error.name, "sign_in_refused", Result.REFUSED, source=source,
+                    error.name, "sign_in_refused", Result.NOTED, source=source,
                     details={"method": "oidc", "why": error.why, "count": count},
                 )  # fmt: skip
                 with suppress(NotWritten):
@@ -165,16 +134,13 @@ class OidcPages:
 
 def add_oidc(app: FastAPI, pages: OidcPages) -> None:
     """Serve them. They are pages, not operations: nobody has a name before."""
+    app.add_route(f"{PATH}/logout", pages.logout.take, methods=["POST"], include_in_schema=False)
     for path, page in (
         (PATH, pages.start),
         (f"{PATH}/callback", pages.come_back),
         (f"{PATH}/sign-out", pages.leave),
     ):
         app.add_route(path, page, methods=["GET"], include_in_schema=False)
-
-
-def _source(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 def _answer(request: Request) -> dict[str, str]:

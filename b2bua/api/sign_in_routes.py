@@ -15,7 +15,7 @@ from b2bua.access.cookies import is_from_own_page, set_cookie
 from b2bua.access.sessions import Sessions
 from b2bua.access.sign_in import Attempt, MustWait, NeedsApp, NeedsChange, Refused, SignIn
 from b2bua.access.users import METHOD
-from b2bua.api.begin_session import begin_session, cannot_be_kept, source_of
+from b2bua.api.begin_session import NotBegun, begin_session, cannot_be_kept, source_of
 from b2bua.api.problems import problem
 from b2bua.api.schema import problem_answers
 from b2bua.audit.entry import Result
@@ -92,9 +92,10 @@ def sign_in_routes(
             return _refusal(error)
         except (OSError, sqlite3.Error) as error:
             return cannot_be_kept(error)
-        cookie = await begin_session(request, sessions, audit, user.principal)
-        if isinstance(cookie, Response):
-            return cookie
+        try:
+            cookie = await begin_session(request, sessions, audit, user.principal)
+        except NotBegun as error:
+            return error.problem()
         if not sign_in.is_unchanged(user):
             await sessions.end_all(user.name)
             return problem(401, _WRONG)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from fastapi.responses import Response
@@ -38,6 +38,7 @@ class Streams:
         self.stalled = stalled
         self.open = 0
         self.closing = asyncio.Event()
+        self._ended = asyncio.Event()
 
     @property
     def is_full(self) -> bool:
@@ -47,6 +48,16 @@ class Streams:
     def close(self) -> None:
         """End all streams: the server stops."""
         self.closing.set()
+
+    def look_again(self) -> None:
+        """Have each stream see at once whether its reader may read on."""
+        ended, self._ended = self._ended, asyncio.Event()
+        ended.set()
+
+    async def wait_until_not(self, holds: Callable[[], bool]) -> None:
+        """Until a reader may not read on, by what was seen when `look_again` was called."""
+        while holds():
+            await self._ended.wait()
 
 
 class FeedResponse(Response):
@@ -78,7 +89,8 @@ class FeedResponse(Response):
         gone = asyncio.create_task(_wait_for_disconnect(receive))
         written = asyncio.create_task(self._write_events(send))
         closing = asyncio.create_task(self._streams.closing.wait())
-        tasks = {gone, written, closing}
+        lost = asyncio.create_task(self._streams.wait_until_not(self._holds))
+        tasks: set[asyncio.Task[Any]] = {gone, written, closing, lost}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             if not gone.done() and not (written.done() and written.exception()):

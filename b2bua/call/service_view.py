@@ -10,6 +10,7 @@ import msgspec
 # What `Fault.what` may be: a fixed list, as a label of the metrics and a row of docs/alerts.md.
 FAULT_KINDS: Final = (
     "media", "rtpengine", "payers", "payments", "audit", "audit_copy", "certificate", "files", "sign_ins",
+    "identity_provider",
     "provider", "links", "notify", "records",
 )  # fmt: skip
 

@@ -43,6 +43,7 @@ def find_signalling_faults(own: SignallingSettings) -> list[str]:
         *own.api.faults(),
         *find_client_faults(own.clients, own.api.client_ca),
         *own.oauth.faults(),
+        *own.oidc.faults(own.access.directory is not None),
         *own.links.faults(),
         *own.notify.faults(),
         *own.audit.faults(),

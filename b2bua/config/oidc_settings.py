@@ -120,24 +120,22 @@ class OidcSettings(Section):
             return values
         return {**values, "client_secret": read_secret(Path(file), "client_secret_file")}
 
-    def faults(self) -> list[str]:
-        """What is missing, a line each."""
+    def faults(self, keeps_sessions: bool) -> list[str]:
+        """What is missing, a line each. `keeps_sessions`: `[access]` has a directory."""
         if not self.issuer:
             return []
+        if not keeps_sessions:
+            return ["[oidc] issuer: expected [access] directory as well, where sessions are kept"]
         needed = {"client_id": self.client_id, "redirect_uri": self.redirect_uri, "roles": self.roles}
         return [
             f"[oidc] {name}: expected, since issuer is given" for name, value in needed.items() if not value
         ]
 
-    def sign_in(self) -> SignIn:
-        """The way in. Raises ConfigError where the certificate authorities cannot be used."""
-        # Not ssl.create_default_context: that would write session keys to where SSLKEYLOGFILE says.
-        trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        trust.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            trust.load_verify_locations(cafile=self.ca_file or certifi.where())
-        except OSError:  # ssl.SSLError, too
-            raise ConfigError("[oidc] ca_file: expected certificates, as a PEM file") from None
+    def sign_in(self) -> SignIn | None:
+        """The way in, where there is one. Raises ConfigError where the certificate authorities
+        cannot be used."""
+        if not self.issuer:
+            return None
         account = Account(
             client_id=self.client_id,
             redirect_uri=self.redirect_uri,
@@ -146,13 +144,27 @@ class OidcSettings(Section):
             client_secret=self.client_secret.get_secret_value(),
             skew=self.clock_skew,
         )
-        people = People(
+        return SignIn(self.provider(), account, self.people())
+
+    def people(self) -> People:
+        """Who may do what, by what the provider says of them."""
+        return People(
             roles=_by_group([(group, parse_roles(roles)) for group, roles in _pairs(self.roles, "")]),
             teams=_by_group([(group, frozenset({team})) for group, team in _pairs(self.teams, "")]),
             groups_claim=self.groups_claim,
             name_claims=tuple(self.name_claim.split()),
         )
-        return SignIn(Provider(self.issuer, trust), account, people)
+
+    def provider(self) -> Provider:
+        """The identity provider itself. Raises ConfigError likewise."""
+        # Not ssl.create_default_context: that would write session keys to where SSLKEYLOGFILE says.
+        trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        trust.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            trust.load_verify_locations(cafile=self.ca_file or certifi.where())
+        except OSError:  # ssl.SSLError, too
+            raise ConfigError("[oidc] ca_file: expected certificates, as a PEM file") from None
+        return Provider(self.issuer, trust)
 
 
 def _pairs(value: str, expected: str) -> list[tuple[str, str]]:

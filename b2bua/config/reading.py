@@ -17,6 +17,7 @@ from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.link_settings import LinkSettings
 from b2bua.config.notify_settings import NotifySettings
 from b2bua.config.oauth_settings import OauthSettings
+from b2bua.config.oidc_settings import OidcSettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import SECTIONS, SEVERAL, ApiSettings, Settings, SignallingSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings
@@ -91,6 +92,7 @@ def read_signalling(sections: Sections) -> SignallingSettings:
         notify=load(NotifySettings, sections),
         access=load(AccessSettings, sections),
         oauth=load(OauthSettings, sections),
+        oidc=load(OidcSettings, sections),
         clients={
             header: load(ClientSettings, sections, header=header)
             for header in _headers(ClientSettings, sections)

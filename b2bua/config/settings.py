@@ -29,6 +29,7 @@ from b2bua.config.limits import read_limits
 from b2bua.config.link_settings import LinkSettings
 from b2bua.config.notify_settings import NotifySettings
 from b2bua.config.oauth_settings import OauthSettings
+from b2bua.config.oidc_settings import OidcSettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from b2bua.config.values import IpNetwork, check_numeric, check_readable, parse_networks, split_list
@@ -206,6 +207,7 @@ class SignallingSettings:
     audit: AuditSettings = field(default_factory=lambda: load(AuditSettings, {}, {}))
     access: AccessSettings = field(default_factory=lambda: load(AccessSettings, {}, {}))
     oauth: OauthSettings = field(default_factory=lambda: load(OauthSettings, {}, {}))
+    oidc: OidcSettings = field(default_factory=lambda: load(OidcSettings, {}, {}))
     clients: Mapping[str, ClientSettings] = field(default_factory=dict)
     agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
     forms: Mapping[str, FormSettings] = field(default_factory=dict)
@@ -214,7 +216,7 @@ class SignallingSettings:
     def environment(self) -> dict[str, str]:
         """These sections as environment variables, for the b2bua process. Secrets are in clear."""
         single: list[Section] = [self.general, self.api, self.cdr, self.links, self.feature_codes, self.audit]
-        single += [self.notify, self.access, self.oauth]
+        single += [self.notify, self.access, self.oauth, self.oidc]
         several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups}
         several |= {**self.forms, **self.fields, **self.clients}
         variables = {NAMED: ",".join(several)}
@@ -300,6 +302,7 @@ SECTIONS: Mapping[str, type[Section]] = {
         AccessSettings,
         ClientSettings,
         OauthSettings,
+        OidcSettings,
         NotifySettings,
         ProviderSettings,
         WebhookSettings,

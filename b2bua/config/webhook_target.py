@@ -9,8 +9,9 @@ from pydantic import AfterValidator, Field, SecretStr, field_validator, model_va
 
 from b2bua.config.values import check_readable
 from b2bua.notify.address import check_url
+from b2bua.notify.sender import Sender
 from b2bua.notify.signature import decode_secret
-from tonewall.ini import Section
+from tonewall.ini import ConfigError, Section
 from tonewall.secret_file import read_secret
 
 
@@ -54,6 +55,16 @@ class WebhookTarget(Section):
         if not file:
             return values
         return {**values, "webhook_secret": read_secret(Path(file), "webhook_secret_file")}
+
+    def sender(self) -> Sender | None:
+        """What sends to it, where there is one. Raises ConfigError where its certificate
+        authorities cannot be used."""
+        if not self.webhook_url:
+            return None
+        try:
+            return Sender(self.webhook_url, self.webhook_secret.get_secret_value(), self.ca_file)
+        except OSError:  # ssl.SSLError, too
+            raise ConfigError(f"[{self.section}] ca_file: expected certificates, as a PEM file") from None
 
     def faults(self) -> list[str]:
         """What is missing, a line each."""

@@ -8,7 +8,17 @@ from pathlib import Path
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.reading import read_settings
 from b2bua.config.settings import Settings
-from b2bua.doctor import certificates, configuration, exposure, files, machine, prompts, reach, release
+from b2bua.doctor import (
+    certificates,
+    configuration,
+    exposure,
+    files,
+    identity,
+    machine,
+    prompts,
+    reach,
+    release,
+)
 from b2bua.doctor.finding import Finding, fault, good
 from tonewall.ini import ConfigError
 
@@ -53,11 +63,13 @@ async def examine(config: Path | None) -> list[Finding]:
         *(reach.check_peer(header, trunk, general) for header, trunk in settings.signalling.trunks.items())
     )
     providers = asyncio.create_task(reach.check_providers(settings))
+    identities = asyncio.create_task(identity.check_identity(settings))
     return [
         *findings,
         *(finding for peer in await peers for finding in peer),
         *await reach.check_rtpengine(settings),
         *await providers,
+        *await identities,
     ]
 
 

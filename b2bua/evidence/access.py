@@ -48,6 +48,9 @@ def _grants(settings: SignallingSettings, teams: Teams, now: float) -> Iterator[
         yield review.of_provider("(any client)", "oauth", oauth.issuer, integration, ALL_SCOPES)
         for theirs, _, ours in (each.rpartition(":") for each in split_list(oauth.roles)):
             yield review.of_provider(theirs, "oauth", oauth.issuer, frozenset({Role(ours)}))
+    if settings.oidc.issuer:
+        for group, roles in settings.oidc.people().roles.items():
+            yield review.of_provider(group, "oidc", settings.oidc.issuer, roles)
     directory = access.directory
     if directory is None or not _is_there(directory):
         return

@@ -31,7 +31,7 @@ class Faults:
     breaker is open; `links`: why the service that takes payment links does not; `audit`: what is
     wrong with the audit log; `notices`: why the service that hears of payments takes nothing;
     `certificate`: what is wrong with that of the API; `files`: which files are not those of the
-    release; `sign_ins`: that many wrong ones come.
+    release; `sign_ins`: that many wrong ones come; `identity`: that the identity provider is down.
 
     `clock` gives seconds and never runs backwards."""
 
@@ -48,10 +48,12 @@ class Faults:
         certificate: Callable[[], Fault | None] = lambda: None,
         files: Callable[[], Fault | None] = lambda: None,
         sign_ins: Callable[[], Fault | None] = lambda: None,
+        identity: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._connected, self._records, self._clock, self._payments = connected, records, clock, payments
         self._passed_by, self._links, self._audit, self._notices = passed_by, links, audit, notices
         self._certificate, self._files, self._sign_ins = certificate, files, sign_ins
+        self._identity = identity
         self._counted: Counted | None = None
         self._payer_seen = float("-inf")  # when one waited last
 
@@ -76,6 +78,7 @@ class Faults:
             self._certificate(),
             self._files(),
             self._sign_ins(),
+            self._identity(),
             self._providers(),
             self._service(),
             self._notified(),

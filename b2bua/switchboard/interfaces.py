@@ -158,8 +158,9 @@ class Plan:
     `agent_charging`: what the agents' groups say of their charges, by the agent's name; `forms`: by
     their names, the usual one first; `extensions`: of which agent each is; `feature_codes`: of
     agents' telephones; `audit`: what is wrong with the audit log; `certificate`: with that of the
-    API; `sign_ins`: that many wrong ones come; `recorder`: that log; `pseudonyms`: what stands for
-    customers' numbers; `installed`: the files of this installation."""
+    API; `sign_ins`: that many wrong ones come; `identity`: with the identity provider; `recorder`:
+    that log; `pseudonyms`: what stands for customers' numbers; `installed`: the files of this
+    installation."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -176,6 +177,7 @@ class Plan:
     certificate: Callable[[], Fault | None] = lambda: None
     installed: InstalledFiles = field(default_factory=InstalledFiles)
     sign_ins: Callable[[], Fault | None] = lambda: None
+    identity: Callable[[], Fault | None] = lambda: None
     recorder: Recorder | None = None
     pseudonyms: Pseudonyms = field(default_factory=Pseudonyms)
 

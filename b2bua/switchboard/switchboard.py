@@ -94,7 +94,7 @@ class Switchboard(PaymentRequests, Handover):
         self._faults = Faults(
             lambda: self._context.has_media, records, clock, all_payments.fault,
             lambda: all_payments.reconciliation.passed_by, all_payments.link_service.fault, plan.audit,
-            all_payments.notices.fault, plan.certificate, plan.installed.fault, plan.sign_ins,
+            all_payments.notices.fault, plan.certificate, plan.installed.fault, plan.sign_ins, plan.identity,
         )  # fmt: skip
         self._executor = Executor(self._context)
         self._features = FeatureKeys(self, self._context, self._executor, plan)

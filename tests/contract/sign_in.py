@@ -8,11 +8,10 @@ import contextlib
 import html
 import json
 import re
-import secrets
 import shutil
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from fastapi import Request
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from b2bua.access.oidc.client import Account, SignIn
 from b2bua.access.oidc.people import People
 from b2bua.access.oidc.provider import Provider
-from b2bua.access.principal import Principal
 from b2bua.access.roles import Role
+from b2bua.access.sessions import Sessions
 from b2bua.api.http import create_app
 from b2bua.api.oidc_routes import OidcPages, add_oidc
 from b2bua.api.server import serve
@@ -101,6 +99,8 @@ def known_as(redirect_uri: str, alg: str = "RS256", method: str = "client_secret
         "client_id": CLIENT,
         "redirect_uris": [redirect_uri],
         "post_logout_redirect_uris": [redirect_uri.removesuffix("sign-in/oidc/callback")],
+        "backchannel_logout_uri": redirect_uri.removesuffix("callback") + "logout",
+        "backchannel_logout_session_required": True,
         "response_types": ["code"],
         "grant_types": ["authorization_code"],
         "token_endpoint_auth_method": method,
@@ -108,29 +108,6 @@ def known_as(redirect_uri: str, alg: str = "RS256", method: str = "client_secret
         "application_type": "native",
         **secret,
     }
-
-
-class Remembered:
-    """Sessions, in memory. An authenticator."""
-
-    def __init__(self) -> None:
-        self._of: dict[str, Principal] = {}
-
-    async def open(self, principal: Principal, source: str) -> str:
-        del source
-        cookie = secrets.token_hex(16)
-        self._of[cookie] = principal
-        return cookie
-
-    def set_cookie(self, scope: Mapping[str, Any], value: str) -> str:
-        del scope
-        return f"session={value}; Path=/; HttpOnly; SameSite=Strict"
-
-    async def authenticate(self, scope: Mapping[str, Any]) -> Principal | None:
-        return self._of.get(Request(dict(scope)).cookies.get("session", ""))
-
-    def holds(self, principal: Principal) -> bool:
-        return principal in self._of.values()
 
 
 @dataclass
@@ -164,10 +141,10 @@ class House:
             patience=2.0,
         )
         sign_in = SignIn(provider, account, GROUPS, lambda: time.time() + self.clock)
-        sessions = Remembered()
+        sessions = Sessions(self.directory / "access")
         pages = OidcPages(sign_in, sessions, self.audit, "Kim at the desk")
         tokens = everybody(f"tess:{TOKEN}")
-        app = create_app(FakeDesk(), authenticators=[*tokens, sessions], audit=self.audit)
+        app = create_app(FakeDesk(), authenticators=tokens, sessions=sessions, audit=self.audit)
         add_oidc(app, pages)
         server = await serve(app, "127.0.0.1", self.port)
         try:
@@ -175,6 +152,7 @@ class House:
         finally:
             await server.close()
             await sign_in.close()
+            sessions.close()
 
 
 class Browser:
@@ -224,6 +202,18 @@ class Browser:
     async def sign_in(self, who: str) -> httpx.Response:
         """All of it, up to our answer at the end."""
         return await self.http.get(await self.at_provider(await self.begin(), who))
+
+    async def leave(self) -> httpx.Response:
+        """Sign out at the provider, and say yes there; its answer."""
+        begun = await self.http.get(f"{self.house.url}/sign-in/oidc/sign-out")
+        url = begun.headers["location"]
+        asked = await self.http.get(url)
+        form = re.search(r'<form[^>]*action="([^"]+)"', asked.text)
+        assert form is not None, asked.text
+        fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', asked.text))
+        return await self.http.post(
+            html.unescape(form[1]), data=fields | {"logout": "yes"}, headers={"Origin": self._origin(url)}
+        )
 
     async def me(self) -> httpx.Response:
         return await self.http.get(f"{self.house.url}/v1/me")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -217,3 +218,20 @@ async def test_the_way_out_leads_to_the_provider(running: House) -> None:
         there = await browser.http.get(answer.headers["location"])
         assert there.status_code == 200, there.text
         assert "form" in there.text  # it asks whether one wants to
+
+
+async def test_who_leaves_at_the_provider_is_out_here_at_once_feed_and_all(running: House) -> None:
+    async with Browser(running) as ann, Browser(running) as elsewhere, Browser(running) as ben:
+        for browser, who in ((ann, "u-1"), (elsewhere, "u-1"), (ben, "u-2")):
+            assert (await browser.sign_in(who)).status_code == 303
+        async with ann.http.stream("GET", f"{running.url}/v1/feed") as feed:
+            chunks = feed.aiter_bytes()
+            assert await anext(chunks)
+            answer = await ann.leave()
+            assert (answer.status_code, answer.headers["location"]) == (303, f"{running.url}/"), answer.text
+            async with asyncio.timeout(10):  # sooner than the 15 s after which a feed looks by itself
+                async for _ in chunks:
+                    pass
+        assert (await ann.me()).status_code == 401
+        # The session at the other machine is another one at the provider, too.
+        assert [(await each.me()).status_code for each in (elsewhere, ben)] == [200, 200]

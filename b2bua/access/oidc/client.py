@@ -12,11 +12,12 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from b2bua.access.oidc.id_token import BadToken, Expected, check_id_token, key_id
+from b2bua.access.oidc.logout import LoggedOut, LogoutTokens
 from b2bua.access.oidc.pending import PendingSignIn, PendingSignIns
 from b2bua.access.oidc.people import People
 from b2bua.access.oidc.provider import Description, Provider
@@ -67,12 +68,13 @@ class SignIn:
         now: Callable[[], float] = time.time,
         pending: PendingSignIns | None = None,
     ) -> None:
-        self._provider, self.account, self._people, self._now = provider, account, people, now
+        self.provider, self.account, self._people, self._now = provider, account, people, now
         self._pending = pending or PendingSignIns()
+        self.logouts = LogoutTokens()
 
     async def begin(self, browser: str, source: str) -> str:
         """Where to send a browser that wants to sign in. Raises SignInRefused."""
-        described = await self._provider.describe()
+        described = await self.provider.describe()
         state, pending = self._pending.begin(browser, source, self._now())
         query = {
             "response_type": "code",
@@ -91,11 +93,11 @@ class SignIn:
         pending = self._pending.take(answer.get("state", ""), browser, self._now())
         if pending is None:
             raise SignInRefused(Why.NOT_BEGUN)
-        described = await self._provider.describe()
+        described = await self.provider.describe()
         issuer = answer.get("iss")
         if issuer is None and described.authorization_response_iss_parameter_supported:
             raise SignInRefused(Why.MIXED_UP, "no iss")
-        if issuer not in (None, self._provider.issuer):
+        if issuer not in (None, self.provider.issuer):
             raise SignInRefused(Why.MIXED_UP, "iss")
         if "error" in answer:
             raise _refusal(answer["error"])
@@ -110,7 +112,7 @@ class SignIn:
         Connect RP-Initiated Logout 1.0); our first page where the provider has no such place or
         does not answer."""
         try:
-            described = await self._provider.describe()
+            described = await self.provider.describe()
         except SignInRefused:
             return self.account.start
         if not described.end_session_endpoint:
@@ -118,9 +120,15 @@ class SignIn:
         query = {"client_id": self.account.client_id, "post_logout_redirect_uri": self.account.start}
         return _with_query(described.end_session_endpoint, query)
 
+    async def log_out(self, token: str) -> tuple[LoggedOut, bytes]:
+        """Who has left at the provider, by a logout token of it; and what lets it be used again.
+        Raises BadToken and SignInRefused."""
+        keys = await self.provider.keys(key_id(token))
+        return self.logouts.use(token, keys, self._expected(), self._now())
+
     async def close(self) -> None:
         """Close what is open."""
-        await self._provider.close()
+        await self.provider.close()
 
     async def _claims(self, described: Description, code: str, pending: PendingSignIn) -> dict[str, Any]:
         form = {
@@ -130,27 +138,25 @@ class SignIn:
             "code_verifier": pending.verifier,
         }
         form, auth = self._authenticated(form, described)
-        tokens = await self._provider.exchange(described.token_endpoint, form, auth)
-        expected = Expected(
-            issuer=self._provider.issuer,
-            audience=self.account.audience,
-            client_id=self.account.client_id,
-            skew=self.account.skew,
-            nonce=pending.nonce,
-            access_token=tokens.access_token,
-            since=pending.begun,
+        tokens = await self.provider.exchange(described.token_endpoint, form, auth)
+        expected = replace(
+            self._expected(), nonce=pending.nonce, access_token=tokens.access_token, since=pending.begun
         )
         try:
-            keys = await self._provider.keys(key_id(tokens.id_token))
+            keys = await self.provider.keys(key_id(tokens.id_token))
             claims = check_id_token(tokens.id_token, keys, expected, self._now())
         except BadToken as error:
             raise SignInRefused(Why.TOKEN, str(error)) from None
         if self._people.says_all(claims) or not described.userinfo_endpoint or not tokens.access_token:
             return claims
-        more = await self._provider.user_info(described.userinfo_endpoint, tokens.access_token)
+        more = await self.provider.user_info(described.userinfo_endpoint, tokens.access_token)
         if more.get("sub") != claims["sub"]:  # OpenID Connect Core section 5.3.2
             raise SignInRefused(Why.TOKEN, "user info: sub")
         return more | claims
+
+    def _expected(self) -> Expected:
+        account = self.account
+        return Expected(self.provider.issuer, account.audience, account.client_id, account.skew)
 
     def _authenticated(
         self, form: dict[str, str], described: Description

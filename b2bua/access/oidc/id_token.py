@@ -10,24 +10,37 @@ from __future__ import annotations
 
 import base64
 import binascii
+import copy
 import hashlib
 import hmac
 import json
 import math
 import re
-import warnings
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from joserfc import jwt
-from joserfc.errors import JoseError, SecurityWarning
+from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
+from joserfc.jws import JWSRegistry
 
 ALGORITHMS: Final = ("RS256", "ES256", "EdDSA", "Ed25519")
 MAX_LENGTH: Final = 32_768  # hundreds of groups
 _JWT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-# RFC 9864 has another name for EdDSA; providers still use this one.
-warnings.filterwarnings("ignore", message="EdDSA is deprecated", category=SecurityWarning)
+
+
+def _registry() -> JWSRegistry:
+    """The algorithms as joserfc has them; and EdDSA, as providers still call Ed25519 (RFC 9864),
+    with keys of that curve alone, where joserfc would take Ed448 under that name, and warn."""
+    known = JWSRegistry.algorithms
+    older = copy.copy(known["Ed25519"])
+    older.name = "EdDSA"
+    registry = JWSRegistry(algorithms=ALGORITHMS)
+    registry.algorithms = {each: known[each] for each in ("RS256", "ES256", "Ed25519")} | {"EdDSA": older}
+    return registry
+
+
+_REGISTRY: Final = _registry()
 
 
 class BadToken(Exception):
@@ -65,23 +78,27 @@ def key_id(token: str) -> str | None:
 
 def check_id_token(token: str, keys: KeySet, expected: Expected, now: float) -> dict[str, Any]:
     """The claims of an ID token that is signed by one of these keys. Raises BadToken."""
-    try:
-        decoded = jwt.decode(token, keys, algorithms=list(ALGORITHMS))
-    except (JoseError, ValueError, TypeError, KeyError, RecursionError):
-        raise BadToken("signature") from None
-    claims = decoded.claims
-    _check_parties(claims, expected)
+    algorithm, claims = verify(token, keys)
+    check_parties(claims, expected)
     _check_times(claims, expected, now)
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= 255:
         raise BadToken("sub")
     if not _same(claims.get("nonce"), expected.nonce):
         raise BadToken("nonce")
-    if "at_hash" in claims and not _same(
-        claims["at_hash"], half_hash(expected.access_token, str(decoded.header["alg"]))
-    ):
+    if "at_hash" in claims and not _same(claims["at_hash"], half_hash(expected.access_token, algorithm)):
         raise BadToken("at_hash")
     return claims
+
+
+def verify(token: str, keys: KeySet) -> tuple[str, dict[str, Any]]:
+    """The algorithm and the claims of a token that is signed by one of these keys. Raises
+    BadToken."""
+    try:
+        decoded = jwt.decode(token, keys, registry=_REGISTRY)
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError):
+        raise BadToken("signature") from None
+    return str(decoded.header["alg"]), decoded.claims
 
 
 def half_hash(text: str, algorithm: str) -> str:
@@ -91,7 +108,8 @@ def half_hash(text: str, algorithm: str) -> str:
     return base64.urlsafe_b64encode(digest[: len(digest) // 2]).rstrip(b"=").decode()
 
 
-def _check_parties(claims: dict[str, Any], expected: Expected) -> None:
+def check_parties(claims: dict[str, Any], expected: Expected) -> None:
+    """Whether a token is of this provider, and for us. Raises BadToken."""
     if claims.get("iss") != expected.issuer:
         raise BadToken("iss")
     audience = claims.get("aud")
@@ -103,15 +121,16 @@ def _check_parties(claims: dict[str, Any], expected: Expected) -> None:
 
 
 def _check_times(claims: dict[str, Any], expected: Expected, now: float) -> None:
-    if _time(claims, "exp") <= now - expected.skew:
+    if read_time(claims, "exp") <= now - expected.skew:
         raise BadToken("exp")
-    if not int(expected.since) - expected.skew <= _time(claims, "iat") <= now + expected.skew:
+    if not int(expected.since) - expected.skew <= read_time(claims, "iat") <= now + expected.skew:
         raise BadToken("iat")
-    if "nbf" in claims and _time(claims, "nbf") > now + expected.skew:
+    if "nbf" in claims and read_time(claims, "nbf") > now + expected.skew:
         raise BadToken("nbf")
 
 
-def _time(claims: dict[str, Any], name: str) -> float:
+def read_time(claims: dict[str, Any], name: str) -> float:
+    """A time of a token's, in seconds since the epoch. Raises BadToken."""
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise BadToken(name)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from b2bua.access.oidc.refused import SignInRefused, Why
 from b2bua.access.principal import Principal
 from b2bua.access.roles import Role
 from b2bua.call.unattended_view import UNATTENDED
 
+METHOD: Final = "oidc"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
@@ -46,8 +47,14 @@ class People:
             detail = "groups_left_out" if self.groups_claim in claims.get("_claim_names", ()) else ""
             raise SignInRefused(Why.NO_ROLE, detail, name)
         teams = frozenset[str]().union(*(self.teams.get(each, ()) for each in groups))
+        session = claims.get("sid")
         return Principal(
-            name=name, roles=roles, method="oidc", credential=f"oidc:{claims['sub']}", teams=teams
+            name=name,
+            roles=roles,
+            method=METHOD,
+            credential=credential_of(claims["sub"]),
+            teams=teams,
+            provider_session=session if isinstance(session, str) and len(session) <= 255 else "",
         )
 
     def _name(self, claims: Mapping[str, Any]) -> str:
@@ -58,6 +65,11 @@ class People:
             if isinstance(found, str) and _NAME.fullmatch(found) and found != UNATTENDED:
                 return found
         return ""
+
+
+def credential_of(subject: str) -> str:
+    """The credential of whom the provider calls this."""
+    return f"{METHOD}:{subject}"
 
 
 def _find(claims: Mapping[str, Any], path: str) -> object:

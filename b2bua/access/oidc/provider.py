@@ -4,7 +4,8 @@ Rule 1: HTTPS, or plain HTTP of loopback; certificate and name verified; no prox
         from the environment, no redirect; MAX_SIZE octets and `patience` seconds an answer.
 Rule 2: the description must be of the issuer that was asked (OpenID Connect Discovery 4.3). It is
         kept for KEPT seconds, and for as long as the provider does not answer.
-Rule 3: a provider that did not answer is not asked for its description again for RETRY seconds.
+Rule 3: a provider that did not answer is not asked for its description again for RETRY seconds. It
+        is a fault until it answers.
 Rule 4: no log and no error has anything of what it said.
 """
 
@@ -15,6 +16,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
@@ -24,6 +26,7 @@ from joserfc.jwk import KeySet
 
 from b2bua.access.issuer_keys import IssuerKeys
 from b2bua.access.oidc.refused import SignInRefused, Why
+from b2bua.call.service_view import Fault
 from b2bua.notify.address import check_url
 from tonewall.log import get_logger
 from tonewall.version import VERSION
@@ -31,6 +34,7 @@ from tonewall.version import VERSION
 log = get_logger(__name__)
 KEPT: Final = 3600.0
 RETRY: Final = 5.0
+WATCHED: Final = 60.0  # seconds between two looks whether it is there
 MAX_SIZE: Final = 262_144
 PATIENCE: Final = 5.0  # seconds
 _KEYS_INTERVAL: Final = 60.0  # seconds between two looks for a key that is not known
@@ -90,36 +94,56 @@ class Provider:
         self._asking = asyncio.Lock()
         self._description: Description | None = None
         self._read_at = self._failed_at = float("-inf")
+        self._down = ""  # why, while it does not answer
+        self.date: float | None = None  # by its clock, in its last answer; seconds since the epoch
         self._keys: IssuerKeys | None = None
 
     async def describe(self) -> Description:
         """Its description. Raises SignInRefused where it cannot be had."""
+        if self._description is None or self._now() - self._read_at >= KEPT:
+            await self.refresh(KEPT)
+        if self._description is None:
+            raise SignInRefused(Why.UNAVAILABLE, self._down)
+        return self._description
+
+    async def refresh(self, age: float) -> None:
+        """Read its description again, where it was read `age` seconds ago and longer."""
         async with self._asking:
-            known, now = self._description, self._now()
-            if known is not None and now - self._read_at < KEPT:
-                return known
+            now = self._now()
+            if now - self._read_at < age or now - self._failed_at < RETRY:
+                return
             try:
-                if now - self._failed_at < RETRY:
-                    raise SignInRefused(Why.UNAVAILABLE, "asked a moment ago")
-                known = await self._read_description()
+                found = await self._read_description()
             except SignInRefused as error:
-                if now - self._failed_at >= RETRY:
-                    self._failed_at = self._now()
+                self._failed_at = self._now()
+                if self._down != error.detail:
                     log.error("identity_provider_not_read", why=error.detail, hint="[oidc] issuer, ca_file")
-                if known is None:
-                    raise
-                return known
-            if (
-                self._keys is None
-                or self._description is None
-                or known.jwks_uri != self._description.jwks_uri
-            ):
+                self._down = error.detail
+                return
+            if self._down:
+                log.info("identity_provider_read")
+            if self._description is None or found.jwks_uri != self._description.jwks_uri:
                 await self._forget_keys()
                 self._keys = IssuerKeys(
-                    self.issuer, known.jwks_uri, self._trust, self._now, min_interval=_KEYS_INTERVAL
+                    self.issuer, found.jwks_uri, self._trust, self._now, _KEYS_INTERVAL, "[oidc] issuer"
                 )
-            self._description, self._read_at = known, self._now()
-            return known
+            self._description, self._read_at, self._down = found, self._now(), ""
+
+    async def watch(self) -> None:
+        """Look whether it is there, for as long as we run."""
+        while True:
+            await self.refresh(WATCHED)
+            await asyncio.sleep(RETRY if self._down else WATCHED)
+
+    def fault(self) -> Fault | None:
+        """That it did not answer when it was asked last, where it is so."""
+        if not self._down:
+            return None
+        says = (
+            "Nobody can sign in at the identity provider: it does not answer as it should "
+            f"({self._down}). See [oidc] issuer, and `tonewall doctor`."
+        )
+        return Fault(what="identity_provider", says=says, stops=None)
 
     async def keys(self, kid: str | None) -> KeySet:
         """Those that may have made a signature with this key id. Raises SignInRefused."""
@@ -187,6 +211,7 @@ class Provider:
         body = bytearray()
         try:
             async with asyncio.timeout(self._patience), self._client.stream(method, url, **more) as answer:
+                self.date = _read_date(answer.headers.get("date", ""))
                 async for part in answer.aiter_bytes():
                     body += part
                     if len(body) > MAX_SIZE:
@@ -196,6 +221,13 @@ class Provider:
             raise SignInRefused(Why.UNAVAILABLE, "timeout") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise SignInRefused(Why.UNAVAILABLE, type(error).__name__) from None
+
+
+def _read_date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 class _TokenError(msgspec.Struct):

@@ -1,8 +1,7 @@
 // The agent's page. One truth: the views that the feed brings. What the agent presses goes to the API, and what comes of it
 // comes back on the feed; so an old answer can never overwrite a newer state.
 
-import { buildAccount, hideAccount, showAccount } from "./account.js";
-import { ask, onRefused, token } from "./api.js";
+import { ask, token } from "./api.js";
 import { mine, showCalls } from "./call_list.js";
 import { Calls } from "./calls.js";
 import { buildDemo, showDemo } from "./demo.js";
@@ -11,21 +10,15 @@ import { formNames, takeForms } from "./form.js";
 import { buildLater, chargesSaved, forgetLater, noteLater, showLater } from "./later.js";
 import { buildLinks, forgetLinks, linksOffered, showLink, showLinkForm, takeOffer, wantLink, wantsLink, withRecipient } from "./links.js";
 import { buildForms, buildOrder, clearErrors, echo, fill, firstInput, money, readOrder, refill, showErrors } from "./order.js";
-import { $, announce, icon, make, wipe, write } from "./page.js";
+import { $, announce, icon, make, write } from "./page.js";
 import { announcePhone, buildPhone, forgetPhone, offerPhone, showPhoneCode, takePhone } from "./phone.js";
 import { forgetPrepared, isPrepared, notePrepared, preparedOf, showPrepared } from "./prepared.js";
-import { buildFields, forgetPanels, showCapture, showResult } from "./panels.js";
-import { buildPresence, isAway, unwatch, wasIdle, watch } from "./presence.js";
+import { buildFields, showCapture, showResult } from "./panels.js";
 import { takeReasons } from "./reasons.js";
-import { buildSignIn, findWays, hideSignIn, refuseToken, showSignIn } from "./sign_in.js";
-import { translate } from "./sign_in_words.js";
-import { announcedWords, announcement, banner, customer, extension, isFinal, news, owner, protectable, protection, repeated, savedCard, say, unfit } from "./words.js";
+import { AWAY, announcedWords, announcement, banner, customer, extension, isFinal, news, owner, protectable, protection, repeated, savedCard, say, unfit } from "./words.js";
 
-// What the elements that say something of a call are emptied of, once nobody is signed in.
-const OF_CALLS = [
-  "number", "extension", "timer", "banner-title", "banner-text", "protection-text", "phone-said", "say-text", "say-hint", "owner", "take-over",
-  "prepared-title", "prepared-text", "prepared-refusal", "take-saved", "calls-list", "others-list",
-];
+const TOUCHED = "tonewall-touched";
+const EXPIRED = "Your token is no longer valid. Sign in again.";
 
 const calls = new Calls();
 let stop = null; // ends the feed
@@ -33,8 +26,8 @@ let live = false;
 let busy = false;
 let fit = true; // a card could be charged
 let offset = 0; // the server's clock minus ours, ms
-let round = 0; // counts the sign-ins and sign-outs: an answer to an older one is too late
-let me = { agent: "" };
+let touched = lastTouch();
+let me = { agent: "", idle_time: 900 }; // PCI DSS 8.2.8: who is away that long must sign in again
 let takingOver = ""; // the payment whose take-over waits for a second press
 let blank = {}; // what an empty order form holds
 let savedArmed = false; // the next press charges the saved card
@@ -44,71 +37,60 @@ let moveFocus = false; // the agent pressed something: the focus goes on to the 
 
 // --- signing in and out ---
 
-/** Nobody is signed in on this page any more. `why`: a sentence for them; `options`: as `showSignIn` takes them. */
-function signOut(why = "", options) {
-  round += 1;
+function signOut(message = "") {
   stop?.();
   stop = null;
   live = busy = false;
   takingOver = "";
-  unwatch();
-  hideAccount();
   showRepeat(null);
+  write($("who"), "");
   shown = { panel: "", key: "" };
   calls.clear();
   forgetLater();
   forgetLinks();
   forgetPhone();
   forgetPrepared();
-  forgetPanels();
-  wipe(...OF_CALLS);
   token.set(null);
   fill();
   trouble("");
   $("announce").textContent = "";
-  for (const id of ["idle", "calls", "desk", "lost", "unfit", "demo"]) $(id).hidden = true;
+  for (const id of ["idle", "calls", "desk", "lost", "unfit", "sign-out", "demo"]) $(id).hidden = true;
+  $("sign-in").hidden = false;
   line("off", "Signed out");
   document.title = "Tonewall";
-  showSignIn(why, options);
+  write($("token-error"), message);
+  $("token").value = "";
+  if (document.hasFocus()) $("token").focus();
 }
 
-/** Begin with what this browser has: the token of this tab, or else the cookie of a session. `fresh`: it was just given. */
-async function signIn(fresh = false) {
-  round += 1;
-  const begun = round;
-  const given = token.get();
-  let about;
+async function signIn(given) {
+  if (given) token.set(given);
   try {
-    me = await ask("/v1/me");
-    if (!fresh && given && isAway(me.idle_time)) return signOut("away");
+    if (!given && away()) return signOut(AWAY);
     buildOrder(await ask("/v1/currencies"));
     takeForms(await ask("/v1/forms"));
     buildForms(formNames());
     takeReasons(await ask("/v1/reasons"));
     takeOffer(await ask("/v1/links"));
-    about = await ask("/v1/demo");
+    buildFields((field) => act("/ask", { body: field ? { field } : {} }), (field) => act("/skip", { body: { field } }));
+    me = await ask("/v1/me");
+    if (!given && away()) return signOut(AWAY);
+    const about = await ask("/v1/demo");
+    buildDemo(about, () => calls.current?.id ?? "", trouble);
+    blank = about.demo ? { amount: "49.90", transaction_id: "DEMO-1" } : {};
+    fill(blank);
   } catch (problem) {
-    if (begun !== round) return;
-    if (problem.status === 401 || (fresh && given)) {
-      signOut(problem.status === 401 && fresh && !given ? "not_kept" : "");
-      if (given) refuseToken(problem.status === 401 ? "wrong_token" : problem.message);
-      return;
-    }
+    if (problem.status === 401) return signOut("This token is not valid.");
+    if (given) return signOut(problem.message);
     lost(true); // a reload while the service is away: keep the token, and try until it is back
-    setTimeout(() => begun === round && signIn(fresh), 1500);
+    setTimeout(() => token.get() && signIn(), 1500);
     return;
   }
-  if (begun !== round) return;
-  buildFields((field) => act("/ask", { body: field ? { field } : {} }), (field) => act("/skip", { body: { field } }));
-  buildDemo(about, () => calls.current?.id ?? "", trouble);
-  blank = about.demo ? { amount: "49.90", transaction_id: "DEMO-1" } : {};
-  fill(blank);
-  hideSignIn();
-  showAccount(me);
+  $("sign-in").hidden = true;
+  $("sign-out").hidden = false;
+  write($("who"), me.agent);
   offerPhone(me.short_codes);
-  watch(me.idle_time, fresh);
-  $("no-calls").hidden = true;
-  $("next-call").hidden = false;
+  if (given) touch();
   line("off", "Connecting");
   stop = follow({
     calls(ids) {
@@ -132,11 +114,7 @@ async function signIn(fresh = false) {
       showFaults(faults);
       show();
     },
-    forbidden() {
-      line("off", "No calls");
-      $("no-calls").hidden = $("idle").hidden = false;
-      $("next-call").hidden = true;
-    },
+    refused: () => signOut(EXPIRED),
     clock(ms) { offset = ms; },
   });
 }
@@ -283,6 +261,20 @@ function tick() {
     const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].slice(seconds < 3600 ? 1 : 0);
     write($("timer"), parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":"));
   }
+  if (stop && away()) signOut(AWAY);
+}
+
+// What the agent does counts; what the feed brings does not. A reload is no action either.
+function away() { return Date.now() - touched > me.idle_time * 1000; }
+
+function touch() {
+  if (stop && away()) return signOut(AWAY);
+  touched = Date.now();
+  try { sessionStorage.setItem(TOUCHED, String(touched)); } catch { /* this page knows it */ }
+}
+
+function lastTouch() {
+  try { return Number(sessionStorage.getItem(TOUCHED)) || Date.now(); } catch { return Date.now(); }
 }
 
 /** The order was charged already, or may have been: by what, and how to ask for it once more. */
@@ -325,7 +317,8 @@ async function act(path, options, part = "capture") {
   if (fault || path === "/ask" || path === "/skip" || path === "/slow" || part === "mask") moveFocus = false;
   show();
   if (!moveFocus && document.activeElement === document.body) (from.disabled ? $(`${shown.panel || "order"}-title`) : from).focus();
-  if (fault?.payments.length) {
+  if (fault?.status === 401) signOut(EXPIRED);
+  else if (fault?.payments.length) {
     const body = { ...options?.body, allow_repeat: true };
     showRepeat(repeated(fault, money(fault.payments[0].order)), () => act(path, { ...options, body }, part));
     $("repeat-title").focus();
@@ -340,6 +333,11 @@ function next(order) {
   show();
 }
 
+$("sign-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const given = $("token").value.trim();
+  given ? signIn(given) : write($("token-error"), "Type your access token.");
+});
 $("order").addEventListener("submit", (event) => {
   event.preventDefault();
   const order = readOrder();
@@ -387,6 +385,7 @@ $("link-close").addEventListener("click", () => {
   act(`/v1/payments/${encodeURIComponent(id)}/link/close`);
 });
 $("link-leave").addEventListener("click", () => next(null));
+$("sign-out").addEventListener("click", () => signOut());
 $("charge").addEventListener("click", () => act("/submit"));
 $("cancel").addEventListener("click", () => act("", { method: "DELETE" }));
 $("slow").addEventListener("click", () => act("/slow", { body: { on: !calls.current?.capture?.slow } }));
@@ -407,12 +406,7 @@ $("done").addEventListener("click", () => next(null));
 buildLater(() => show());
 buildLinks(() => show());
 buildPhone((text) => trouble(text));
-translate();
-buildPresence((why) => signOut(why));
-buildAccount(signOut);
-buildSignIn(() => signIn(true), (text) => { token.set(text); signIn(true); });
-onRefused(() => { if (stop) signOut(token.get() ? "token_over" : wasIdle() ? "away" : "over"); });
+for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, touch, { passive: true });
 setInterval(tick, 1000);
 
-if (token.get()) signIn();
-else findWays().then((sessions) => (sessions ? signIn() : signOut()));
+token.get() ? signIn() : signOut();

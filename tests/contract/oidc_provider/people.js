@@ -10,9 +10,12 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   jwks,
   claims: { openid: ["sub"], profile: ["preferred_username", "groups"], email: ["email", "email_verified"] },
   conformIdTokenClaims: false,
-  features: { devInteractions: { enabled: true }, rpInitiatedLogout: { enabled: true } },
+  features: { devInteractions: { enabled: true }, rpInitiatedLogout: { enabled: true }, backchannelLogout: { enabled: true } },
   findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ sub, ...people[sub] }) }),
   ttl: { AccessToken: 300, AuthorizationCode: 60, IdToken: 300, Interaction: 600, Session: 600, Grant: 600 },
+  // Its own refuses loopback, where we are.
+  fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined }),
   ...more,
 });
+provider.on("backchannel.error", (_, error) => console.error(`${error} ${error.cause}`));
 provider.listen(Number(port), "127.0.0.1");

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import secrets
 import ssl
 import time
+import warnings
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from joserfc import jwt
+from joserfc.errors import SecurityWarning
 from joserfc.jwk import RSAKey
 
 from b2bua.access.oidc.client import Account, SignIn
@@ -53,6 +57,7 @@ class OddProvider:
     form: dict[str, str] = field(default_factory=dict)  # of the last token request
     nonce: str = ""
     id_token: str | None = None  # instead of one that is made
+    date: str = ""  # of its answers; "now": the right one
 
     def describe(self) -> dict[str, Any]:
         names = ("authorization_endpoint", "token_endpoint", "jwks_uri", "userinfo_endpoint")
@@ -69,8 +74,22 @@ class OddProvider:
             "iss": self.url, "aud": CLIENT, "sub": "u-1", "iat": now, "exp": now + 300, "nonce": self.nonce,
             "preferred_username": "ann", "groups": ["agents"],
         }  # fmt: skip
+        return self.sign(claims | self.claims)
+
+    def logout_token(self, **claims: Any) -> str:
+        """One of u-1, with these claims beside the right ones, or None."""
+        now = int(time.time())
+        right = {
+            "iss": self.url, "aud": CLIENT, "sub": "u-1", "iat": now, "exp": now + 120,
+            "jti": secrets.token_hex(8), "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+        }  # fmt: skip
+        return self.sign(right | claims)
+
+    def sign(self, claims: dict[str, Any]) -> str:
         header = {"alg": self.alg, "kid": self.key.kid}
-        return jwt.encode(header, _without_none(claims | self.claims), self.key, algorithms=[self.alg])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SecurityWarning)  # we may sign by EdDSA
+            return jwt.encode(header, _without_none(claims), self.key, algorithms=[self.alg])
 
     def answer(self, path: str) -> tuple[int, bytes]:
         if path in self.answers:
@@ -97,10 +116,9 @@ class OddProvider:
             if self.hangs:
                 await reader.read()
             status, content = self.answer(path)
-            writer.write(
-                f"HTTP/1.1 {status} X\r\nContent-Length: {len(content)}\r\nConnection: close\r\n\r\n".encode()
-                + content
-            )
+            date = formatdate(usegmt=True) if self.date == "now" else self.date
+            head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(content)}\r\nDate: {date}\r\n"
+            writer.write(f"{head}Connection: close\r\n\r\n".encode() + content)
             await writer.drain()
         writer.close()
 

@@ -19,6 +19,7 @@ from b2bua.access.oidc.refused import SignInRefused, Why
 from b2bua.access.roles import Role
 from tests.unit.b2bua.access.odd_provider import BROWSER, CLIENT, Client, OddProvider, signing_key
 
+pytestmark = pytest.mark.filterwarnings("error::joserfc.errors.SecurityWarning")
 KEY = signing_key()
 OTHER_KEY = signing_key("two")
 NOW = int(time.time())

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 import msgspec
@@ -47,9 +46,6 @@ class Scene:
             raise OSError(28, "full")
         self.opened.append((principal, source))
         return "a-session"
-
-    def set_cookie(self, scope: Mapping[str, Any], value: str) -> str:
-        return f"session={value}; {scope['scheme']}"
 
     def open_log(self) -> LogFile:
         if self.disk_is_full:
@@ -98,7 +94,12 @@ async def test_who_is_signed_in_is_in_the_log(scene: Scene) -> None:
         answer = await sign_in(scene, browser)
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
     [entry] = scene.entries()
-    assert (entry.who, entry.what, entry.result, entry.source) == ("ann", "sign_in", Result.DONE, "192.0.2.7")
+    assert (entry.who, entry.what, entry.result, entry.source) == (
+        "ann",
+        "sign_in",
+        Result.NOTED,
+        "192.0.2.7",
+    )
     assert entry.details == {"method": "oidc", "credential": "oidc:u-1", "roles": "agent"}
     assert [(who.name, source) for who, source in scene.opened] == [("ann", "192.0.2.7")]
 
@@ -122,7 +123,7 @@ async def test_who_is_refused_is_in_the_log_and_a_flood_of_them_does_not_fill_it
         for _ in range(100):
             await browser.get("/sign-in/oidc/callback?state=forged&code=x")
     refused, *forged = scene.entries()
-    assert (refused.who, refused.what, refused.result) == ("ann", "sign_in_refused", Result.REFUSED)
+    assert (refused.who, refused.what, refused.result) == ("ann", "sign_in_refused", Result.NOTED)
     assert refused.details == {"method": "oidc", "why": "no_role", "count": 1}
     assert [each.details["count"] for each in forged] == [1, 2, 4, 8, 16, 32, 64]
     assert {each.who for each in forged} == {""}
