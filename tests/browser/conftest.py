@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -41,6 +42,7 @@ class Site:
         self._port = 0
         self.idle_time = 900.0
         self.forms = [CARD]
+        self.more: dict[str, Any] = {}  # for `create_app`
 
     @property
     def url(self) -> str:
@@ -53,6 +55,7 @@ class Site:
             demo=self._customer,
             idle_time=self.idle_time,
             forms=self.forms,
+            **self.more,
         )
         self._serving = await serve(app, "127.0.0.1", self._port)
         self._port = self._serving.port

@@ -43,9 +43,14 @@ CONTRAST = """() => {
 async def sign_in(page: Page, site: Site, token: str = TOKEN) -> None:
     await page.emulate_media(reduced_motion="reduce")
     await page.goto(site.url)
-    await page.get_by_label("Access token").fill(token)
-    await page.get_by_role("button", name="Sign in").click()
+    await page.locator("#token").fill(token)
+    await page.keyboard.press("Enter")
     await expect(page.locator("#line")).to_have_text("Live")
+
+
+async def from_menu(page: Page, name: str) -> None:
+    await page.locator("#account summary").click()
+    await page.get_by_role("button", name=name, exact=True).click()
 
 
 async def choose(page: Page, name: str = "") -> None:

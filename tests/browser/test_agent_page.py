@@ -18,7 +18,7 @@ from media.events import Field
 from provider_adapters.payment import Approved, Declined, Failed, Outcome, PartiallyApproved, Unknown
 from tests.browser.conftest import TOKEN, Site
 from tests.browser.fake_desk import FakeCustomer, FakeDesk, capture_of, payment_of
-from tests.browser.page import CONTRAST, begin_keying, choose, open_call, picture, sign_in, take
+from tests.browser.page import CONTRAST, begin_keying, choose, from_menu, open_call, picture, sign_in, take
 
 CARD, EXPIRY, CODE = Field.CARD_NUMBER, Field.EXPIRY, Field.SECURITY_CODE
 
@@ -380,7 +380,7 @@ async def test_the_token_stays_in_the_tab_and_out_of_every_address(
     other = await context.new_page()
     await other.goto(site.url)
     await expect(other.get_by_label("Access token")).to_be_visible()
-    await page.get_by_role("button", name="Sign out").click()
+    await from_menu(page, "Sign out")
     await page.reload()
     await expect(page.get_by_label("Access token")).to_be_visible()
     assert all(address.startswith(site.url) and TOKEN not in address for address in addresses)
@@ -391,7 +391,7 @@ async def test_who_is_away_for_a_quarter_of_an_hour_signs_in_again(page: Page, s
     await page.clock.install()
     await sign_in(page, site)
     await page.clock.fast_forward(16 * 60 * 1000)
-    await expect(page.locator("#token-error")).to_contain_text("You were away for too long")
+    await expect(page.locator("#why")).to_contain_text("You were away for too long")
 
 
 async def test_the_demos_customer_keys_a_card_at_a_button(
@@ -599,6 +599,6 @@ async def test_calls_and_the_feed_keep_nobody_signed_in_nor_does_a_reload(
     await expect(page.locator("#who")).to_have_text("ann")
     desk.end("c-2")
     await page.clock.fast_forward(21_000)
-    await expect(page.locator("#token-error")).to_contain_text("You were away for too long")
+    await expect(page.locator("#why")).to_contain_text("You were away for too long")
     await page.reload()
     await expect(page.get_by_label("Access token")).to_be_visible()

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page, expect
 from b2bua.call.feature_codes import ClaimView, CodeView, Feature
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
-from tests.browser.page import CONTRAST, begin_keying, sign_in
+from tests.browser.page import CONTRAST, begin_keying, from_menu, sign_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 
@@ -64,7 +64,7 @@ async def test_a_new_code_takes_the_place_of_the_last_and_none_is_left_after_sig
     await page.get_by_role("button", name="Another code").click()
     await expect(page.locator("#phone-code")).not_to_have_text(f"*{first.code}#")
     assert shown(desk).code != first.code
-    await page.get_by_role("button", name="Sign out").click()
+    await from_menu(page, "Sign out")
     await expect(page.locator("#desk-phone")).to_be_hidden()
     assert "#" not in await page.locator("#phone-code").inner_text()
 

@@ -1,4 +1,5 @@
-// Requests to the API, with the token that this tab holds. The token is never part of an address.
+// Requests to the API, with the token that this tab holds, or else with the cookie of a session, which no script can read.
+// The token is never part of an address.
 
 const KEY = "tonewall-token";
 let held = null; // where the browser refuses storage, as in some frames
@@ -14,19 +15,23 @@ export const token = {
 };
 
 /** An answer that is no success: `status` (0 where there was none), `message` for the agent, `errors` by field, `payments`
- *  that charged the order already. */
+ *  that charged the order already, `type` of the problem, and the seconds to `wait` before the next try. */
 export class Problem extends Error {
-  constructor(status, detail, errors = [], payments = []) {
+  constructor(status, detail, { errors = [], payments = [], type = "", wait = 0 } = {}) {
     super(detail);
-    this.status = status;
-    this.errors = errors;
-    this.payments = payments;
+    Object.assign(this, { status, errors, payments, type, wait });
   }
 }
 
+let refused = () => {};
+
+/** `hear()`: a request was answered that nobody is signed in (any more). */
+export function onRefused(hear) { refused = hear; }
+
 /** Call `path`; returns the answer's Response. Throws Problem. */
 export async function open(path, { method = "GET", body, signal } = {}) {
-  const headers = { Authorization: `Bearer ${token.get() ?? ""}` };
+  const given = token.get();
+  const headers = given ? { Authorization: `Bearer ${given}` } : {};
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
   try {
@@ -36,7 +41,9 @@ export async function open(path, { method = "GET", body, signal } = {}) {
   }
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
-  throw new Problem(answer.status, problem.detail ?? `The service answered ${answer.status}.`, problem.errors ?? [], problem.payments ?? []);
+  if (answer.status === 401 && path.startsWith("/v1/")) refused();
+  const wait = Number(answer.headers.get("retry-after")) || 0;
+  throw new Problem(answer.status, problem.detail ?? `The service answered ${answer.status}.`, { ...problem, wait });
 }
 
 /** Call `path`; returns the answer's JSON. Throws Problem. */

@@ -1,7 +1,8 @@
 // The agent's page. One truth: the views that the feed brings. What the agent presses goes to the API, and what comes of it
 // comes back on the feed; so an old answer can never overwrite a newer state.
 
-import { ask, token } from "./api.js";
+import { buildAccount, hideAccount, showAccount } from "./account.js";
+import { ask, onRefused, token } from "./api.js";
 import { mine, showCalls } from "./call_list.js";
 import { Calls } from "./calls.js";
 import { buildDemo, showDemo } from "./demo.js";
@@ -10,15 +11,21 @@ import { formNames, takeForms } from "./form.js";
 import { buildLater, chargesSaved, forgetLater, noteLater, showLater } from "./later.js";
 import { buildLinks, forgetLinks, linksOffered, showLink, showLinkForm, takeOffer, wantLink, wantsLink, withRecipient } from "./links.js";
 import { buildForms, buildOrder, clearErrors, echo, fill, firstInput, money, readOrder, refill, showErrors } from "./order.js";
-import { $, announce, icon, make, write } from "./page.js";
+import { $, announce, icon, make, wipe, write } from "./page.js";
 import { announcePhone, buildPhone, forgetPhone, offerPhone, showPhoneCode, takePhone } from "./phone.js";
 import { forgetPrepared, isPrepared, notePrepared, preparedOf, showPrepared } from "./prepared.js";
-import { buildFields, showCapture, showResult } from "./panels.js";
+import { buildFields, forgetPanels, showCapture, showResult } from "./panels.js";
+import { buildPresence, isAway, unwatch, wasIdle, watch } from "./presence.js";
 import { takeReasons } from "./reasons.js";
-import { AWAY, announcedWords, announcement, banner, customer, extension, isFinal, news, owner, protectable, protection, repeated, savedCard, say, unfit } from "./words.js";
+import { buildSignIn, findWays, hideSignIn, refuseToken, showSignIn } from "./sign_in.js";
+import { translate } from "./sign_in_words.js";
+import { announcedWords, announcement, banner, customer, extension, isFinal, news, owner, protectable, protection, repeated, savedCard, say, unfit } from "./words.js";
 
-const TOUCHED = "tonewall-touched";
-const EXPIRED = "Your token is no longer valid. Sign in again.";
+// What the elements that say something of a call are emptied of, once nobody is signed in.
+const OF_CALLS = [
+  "number", "extension", "timer", "banner-title", "banner-text", "protection-text", "phone-said", "say-text", "say-hint", "owner", "take-over",
+  "prepared-title", "prepared-text", "prepared-refusal", "take-saved", "calls-list", "others-list",
+];
 
 const calls = new Calls();
 let stop = null; // ends the feed
@@ -26,8 +33,8 @@ let live = false;
 let busy = false;
 let fit = true; // a card could be charged
 let offset = 0; // the server's clock minus ours, ms
-let touched = lastTouch();
-let me = { agent: "", idle_time: 900 }; // PCI DSS 8.2.8: who is away that long must sign in again
+let round = 0; // counts the sign-ins and sign-outs: an answer to an older one is too late
+let me = { agent: "" };
 let takingOver = ""; // the payment whose take-over waits for a second press
 let blank = {}; // what an empty order form holds
 let savedArmed = false; // the next press charges the saved card
@@ -37,60 +44,71 @@ let moveFocus = false; // the agent pressed something: the focus goes on to the 
 
 // --- signing in and out ---
 
-function signOut(message = "") {
+/** Nobody is signed in on this page any more. `why`: a sentence for them; `options`: as `showSignIn` takes them. */
+function signOut(why = "", options) {
+  round += 1;
   stop?.();
   stop = null;
   live = busy = false;
   takingOver = "";
+  unwatch();
+  hideAccount();
   showRepeat(null);
-  write($("who"), "");
   shown = { panel: "", key: "" };
   calls.clear();
   forgetLater();
   forgetLinks();
   forgetPhone();
   forgetPrepared();
+  forgetPanels();
+  wipe(...OF_CALLS);
   token.set(null);
   fill();
   trouble("");
   $("announce").textContent = "";
-  for (const id of ["idle", "calls", "desk", "lost", "unfit", "sign-out", "demo"]) $(id).hidden = true;
-  $("sign-in").hidden = false;
+  for (const id of ["idle", "calls", "desk", "lost", "unfit", "demo"]) $(id).hidden = true;
   line("off", "Signed out");
   document.title = "Tonewall";
-  write($("token-error"), message);
-  $("token").value = "";
-  if (document.hasFocus()) $("token").focus();
+  showSignIn(why, options);
 }
 
-async function signIn(given) {
-  if (given) token.set(given);
+/** Begin with what this browser has: the token of this tab, or else the cookie of a session. `fresh`: it was just given. */
+async function signIn(fresh = false) {
+  round += 1;
+  const begun = round;
+  const given = token.get();
+  let about;
   try {
-    if (!given && away()) return signOut(AWAY);
+    me = await ask("/v1/me");
+    if (!fresh && given && isAway(me.idle_time)) return signOut("away");
     buildOrder(await ask("/v1/currencies"));
     takeForms(await ask("/v1/forms"));
     buildForms(formNames());
     takeReasons(await ask("/v1/reasons"));
     takeOffer(await ask("/v1/links"));
-    buildFields((field) => act("/ask", { body: field ? { field } : {} }), (field) => act("/skip", { body: { field } }));
-    me = await ask("/v1/me");
-    if (!given && away()) return signOut(AWAY);
-    const about = await ask("/v1/demo");
-    buildDemo(about, () => calls.current?.id ?? "", trouble);
-    blank = about.demo ? { amount: "49.90", transaction_id: "DEMO-1" } : {};
-    fill(blank);
+    about = await ask("/v1/demo");
   } catch (problem) {
-    if (problem.status === 401) return signOut("This token is not valid.");
-    if (given) return signOut(problem.message);
+    if (begun !== round) return;
+    if (problem.status === 401 || (fresh && given)) {
+      signOut(problem.status === 401 && fresh && !given ? "not_kept" : "");
+      if (given) refuseToken(problem.status === 401 ? "wrong_token" : problem.message);
+      return;
+    }
     lost(true); // a reload while the service is away: keep the token, and try until it is back
-    setTimeout(() => token.get() && signIn(), 1500);
+    setTimeout(() => begun === round && signIn(fresh), 1500);
     return;
   }
-  $("sign-in").hidden = true;
-  $("sign-out").hidden = false;
-  write($("who"), me.agent);
+  if (begun !== round) return;
+  buildFields((field) => act("/ask", { body: field ? { field } : {} }), (field) => act("/skip", { body: { field } }));
+  buildDemo(about, () => calls.current?.id ?? "", trouble);
+  blank = about.demo ? { amount: "49.90", transaction_id: "DEMO-1" } : {};
+  fill(blank);
+  hideSignIn();
+  showAccount(me);
   offerPhone(me.short_codes);
-  if (given) touch();
+  watch(me.idle_time, fresh);
+  $("no-calls").hidden = true;
+  $("next-call").hidden = false;
   line("off", "Connecting");
   stop = follow({
     calls(ids) {
@@ -114,7 +132,11 @@ async function signIn(given) {
       showFaults(faults);
       show();
     },
-    refused: () => signOut(EXPIRED),
+    forbidden() {
+      line("off", "No calls");
+      $("no-calls").hidden = $("idle").hidden = false;
+      $("next-call").hidden = true;
+    },
     clock(ms) { offset = ms; },
   });
 }
@@ -261,20 +283,6 @@ function tick() {
     const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60].slice(seconds < 3600 ? 1 : 0);
     write($("timer"), parts.map((part, place) => (place ? String(part).padStart(2, "0") : part)).join(":"));
   }
-  if (stop && away()) signOut(AWAY);
-}
-
-// What the agent does counts; what the feed brings does not. A reload is no action either.
-function away() { return Date.now() - touched > me.idle_time * 1000; }
-
-function touch() {
-  if (stop && away()) return signOut(AWAY);
-  touched = Date.now();
-  try { sessionStorage.setItem(TOUCHED, String(touched)); } catch { /* this page knows it */ }
-}
-
-function lastTouch() {
-  try { return Number(sessionStorage.getItem(TOUCHED)) || Date.now(); } catch { return Date.now(); }
 }
 
 /** The order was charged already, or may have been: by what, and how to ask for it once more. */
@@ -317,8 +325,7 @@ async function act(path, options, part = "capture") {
   if (fault || path === "/ask" || path === "/skip" || path === "/slow" || part === "mask") moveFocus = false;
   show();
   if (!moveFocus && document.activeElement === document.body) (from.disabled ? $(`${shown.panel || "order"}-title`) : from).focus();
-  if (fault?.status === 401) signOut(EXPIRED);
-  else if (fault?.payments.length) {
+  if (fault?.payments.length) {
     const body = { ...options?.body, allow_repeat: true };
     showRepeat(repeated(fault, money(fault.payments[0].order)), () => act(path, { ...options, body }, part));
     $("repeat-title").focus();
@@ -333,11 +340,6 @@ function next(order) {
   show();
 }
 
-$("sign-in").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const given = $("token").value.trim();
-  given ? signIn(given) : write($("token-error"), "Type your access token.");
-});
 $("order").addEventListener("submit", (event) => {
   event.preventDefault();
   const order = readOrder();
@@ -385,7 +387,6 @@ $("link-close").addEventListener("click", () => {
   act(`/v1/payments/${encodeURIComponent(id)}/link/close`);
 });
 $("link-leave").addEventListener("click", () => next(null));
-$("sign-out").addEventListener("click", () => signOut());
 $("charge").addEventListener("click", () => act("/submit"));
 $("cancel").addEventListener("click", () => act("", { method: "DELETE" }));
 $("slow").addEventListener("click", () => act("/slow", { body: { on: !calls.current?.capture?.slow } }));
@@ -406,7 +407,12 @@ $("done").addEventListener("click", () => next(null));
 buildLater(() => show());
 buildLinks(() => show());
 buildPhone((text) => trouble(text));
-for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, touch, { passive: true });
+translate();
+buildPresence((why) => signOut(why));
+buildAccount(signOut);
+buildSignIn(() => signIn(true), (text) => { token.set(text); signIn(true); });
+onRefused(() => { if (stop) signOut(token.get() ? "token_over" : wasIdle() ? "away" : "over"); });
 setInterval(tick, 1000);
 
-token.get() ? signIn() : signOut();
+if (token.get()) signIn();
+else findWays().then((sessions) => (sessions ? signIn() : signOut()));

@@ -33,7 +33,7 @@ export function parser(onEvent) {
  * Follow the feed until the returned function is called.
  * `on.calls(ids)`: what there is, after each (re)connection; `on.call(view)`; `on.payment(view)`; `on.state("live" | "lost")`;
  * `on.service(faults)`: what is wrong with the service, none where it is well;
- * `on.refused()`: the token is not valid (any more); `on.clock(ms)`: how far this machine's clock is behind the server's.
+ * `on.forbidden()`: who is signed in may not follow calls; `on.clock(ms)`: how far this machine's clock is behind the server's.
  */
 export function follow(on) {
   let stopped = false, wait = 0, hurry = () => {}, abort = new AbortController();
@@ -75,7 +75,8 @@ export function follow(on) {
       try {
         await once();
       } catch (problem) {
-        if (problem.status === 401 && !stopped) { on.refused(); return; }
+        if (problem.status === 401) return;
+        if (problem.status === 403) { if (!stopped) on.forbidden(); return; }
       }
       if (stopped) return;
       on.state("lost");

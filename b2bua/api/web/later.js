@@ -3,7 +3,7 @@
 
 import { ask } from "./api.js";
 import { money, readMoney } from "./order.js";
-import { $, announce, make, write } from "./page.js";
+import { $, announce, make, wipe, write } from "./page.js";
 import { laterState } from "./words.js";
 
 const KINDS = {
@@ -36,6 +36,8 @@ export function forgetLater() {
   asked.clear();
   shown = null;
   armed = "";
+  wipe("later-list", "later-capture", "later-refund", "later-void");
+  $("later-amount").value = "";
 }
 
 /** Show what was done about a payment, and what may be; `able`: the agent may press now. */

@@ -1,7 +1,7 @@
 // Payment links: the form beside the card, and the panel of a link that is open, with its QR code.
 
 import { open } from "./api.js";
-import { $, announce, icon, make, write } from "./page.js";
+import { $, announce, icon, make, wipe, write } from "./page.js";
 import { handOver, linkState } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -32,7 +32,8 @@ export function forgetLinks() {
   wanted = false;
   $("phone").value = $("email").value = "";
   drawn = said = "";
-  $("link-qr").replaceChildren();
+  $("link-url").value = "";
+  wipe("link-qr", "link-title", "link-text", "link-hand-over", "link-facts");
 }
 
 export const wantsLink = () => wanted;

@@ -26,3 +26,11 @@ export function announce(text) {
   const place = $("announce");
   if (text) place.textContent = place.textContent === text ? `${text}\u00a0` : text;
 }
+
+/** Empty these elements, of what is hidden too: whoever comes next finds nothing of the last call in the page. */
+export function wipe(...ids) {
+  for (const id of ids) {
+    $(id).replaceChildren();
+    delete $(id).dataset.drawn;
+  }
+}

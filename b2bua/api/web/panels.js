@@ -1,6 +1,6 @@
 // The payment as it is being made: its fields as dots; and the panel at the end of it.
 
-import { $, icon, make, write } from "./page.js";
+import { $, icon, make, wipe, write } from "./page.js";
 import { labelOf } from "./field_words.js";
 import { formFields, useForm, usualLength } from "./form.js";
 import { keyNotes, slowButton } from "./notes.js";
@@ -34,6 +34,13 @@ function drawRows() {
     rows.set(field, { row, state, again, skip, dots, drawn: "" });
     $("fields").append(row);
   }
+}
+
+/** Leave nothing of a payment in the page. */
+export function forgetPanels() {
+  rows.clear();
+  wipe("fields", "notes", "capture-title", "capture-reference", "result-title", "result-text", "result-facts");
+  write($("charge"), "");
 }
 
 export function showCapture(capture, amount, able) {

@@ -285,8 +285,6 @@ export function unfit(faults) {
   return fault ? { title: "Do not take a card now.", text: `${fault.says} Tell your administrator.` } : null;
 }
 
-export const AWAY = "You were away for too long. Sign in again.";
-
 /** Whose call it is: the agent's side of it. */
 export const extension = (call) => (call.direction === "outbound" ? call.caller : call.callee) || "unknown extension";
 
