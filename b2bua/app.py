@@ -15,7 +15,6 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import uvloop
@@ -60,6 +59,8 @@ from b2bua.switchboard.switchboard import Switchboard
 from media.client import MediaClient
 from media.form_description import describe
 from provider_adapters.reconciler.client import ReconcilerClient
+from tonewall.confinement import PLAIN, confine
+from tonewall.disk import write_whole
 from tonewall.ini import ConfigError
 from tonewall.log import configure_log, get_logger
 from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory
@@ -159,7 +160,7 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     ]
     housekeeping = _start_housekeeping(settings, board, plan, ways)
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
-    _write_whole(general.directory / "ready.json", msgspec.json.encode(ready))
+    write_whole(general.directory / "ready.json", msgspec.json.encode(ready))
     log.info("ready", port=engine.address[1], url=api.url, version=VERSION)
     _collect_garbage_seldom()
     stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -279,13 +280,6 @@ def _build_plan(
     )
 
 
-def _write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all: a process that waits for it reads all of it."""
-    temporary = path.with_suffix(".new")
-    temporary.write_bytes(content)
-    temporary.replace(path)
-
-
 def _harden() -> None:
     """Protect keys that come as SIP INFO and pass through this process: none may remain in its
     memory, or in a core dump of it."""
@@ -317,6 +311,7 @@ def main() -> None:
     end_with_parent()
     allow_many_files()
     configure_log("b2bua", settings.general.log_level)
+    confine(PLAIN)
     if any(policy.keys.by_info for policy in trunk_policies(settings).values()):
         _harden()
     demo: Demo | None = None

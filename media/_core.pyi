@@ -30,10 +30,6 @@ Arrived = tuple[int, tuple[str, int] | None, dict[int, int]]
 def constants() -> dict[str, dict[str, float | list[float]]]:
     """The numbers of the core, by source, so that tests can compare them with the reference."""
 
-def confine() -> None:
-    """Restrict this process, for good, to the system calls of the decoder process
-    (media/core/memory/seccomp.c). Raises OSError."""
-
 def info_key(body: bytes, into: SecretMemory, offset: int) -> int:
     """Write the key of a SIP INFO's body to `into[offset]`, as ASCII; return the number of keys: 1,
     or 0 for a body without one (media/reference/sip_info.py). Raises ValueError for a body that is

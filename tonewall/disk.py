@@ -1,4 +1,4 @@
-"""Files of ours: room to grow, checked before a payment, and who may read them."""
+"""Files of ours: room to grow, checked before a payment, whole content, and who may read them."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ def check_space(path: Path) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
     if found.f_flag & os.ST_RDONLY:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all: a process that waits for it reads all of it. Raises
+    OSError."""
+    temporary = path.with_suffix(".new")
+    temporary.write_bytes(content)
+    temporary.replace(path)
 
 
 def keep_from_everybody(path: Path) -> None:

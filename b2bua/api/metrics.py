@@ -61,6 +61,7 @@ _GAUGES = {
     "open_circuits": "Providers that are passed by, because their circuit breaker is open.",
     "listed_files": "Files of the release that this installation is compared with; 0: it has no manifest.",
     "changed_files": "Files that are not those of the release.",
+    "filtered": "Whether a filter of system calls holds the b2bua process.",
     "descriptors": "Open file descriptors of the media process.",
 }
 _TOTALS = {

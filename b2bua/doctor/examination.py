@@ -25,7 +25,7 @@ from tonewall.ini import ConfigError
 
 async def examine(config: Path | None) -> list[Finding]:
     """The findings of every check. `config`: sip.conf, or None for the environment alone."""
-    findings = [machine.check_core()]
+    findings = [machine.check_core(), machine.check_system_calls()]
     try:
         settings = read_settings(config)
     except ConfigError as error:

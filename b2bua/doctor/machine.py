@@ -1,4 +1,5 @@
-"""Checks of this machine: locked memory, the compiled core, ports, real-time threads."""
+"""Checks of this machine: locked memory, the compiled core, filters of system calls, ports,
+real-time threads."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from b2bua.doctor.finding import Finding, fault, good, warn
 from media.lock_limit import MAX_CAPTURES, bytes_needed, captures_carried
 from tonewall.process import lock_limit
+from tonewall.seccomp import is_supported
 
 _AIMS = (10, 100)  # captures at once, as examples
 
@@ -31,6 +33,15 @@ def check_core() -> Finding:
         return good("card memory", "memfd_secret: not readable even for root")
     return warn(
         "card memory", "mlock only; a kernel with memfd_secret (5.14, secretmem.enable=1) keeps root out too"
+    )
+
+
+def check_system_calls() -> Finding:
+    """The kernel must have filters of system calls."""
+    if is_supported():
+        return good("system calls", "each process is held to a list of its own (seccomp)")
+    return warn(
+        "system calls", "not filtered: use a kernel with seccomp, on x86-64 or arm64; a sandbox may hide it"
     )
 
 

@@ -30,6 +30,7 @@ from media.lock_limit import captures_carried
 from media.settings import MaskTimes
 from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
 from provider_adapters.settings import provider_name
+from tonewall.confinement import PLAIN, confine
 from tonewall.ini import to_environment
 from tonewall.log import get_logger
 from tonewall.process import card_environment, lock_limit, plain_environment
@@ -248,6 +249,7 @@ class Supervisor:
 
 async def supervise(settings: Settings) -> None:
     """Run all processes until SIGTERM or SIGINT; SIGHUP changes nothing."""
+    confine(PLAIN)
     supervisor = Supervisor(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

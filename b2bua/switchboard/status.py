@@ -8,6 +8,7 @@ from b2bua.call.routing.router import Router
 from b2bua.call.trunk_view import TrunkView
 from b2bua.switchboard.interfaces import Engine, Media
 from media.events import Counted, Side
+from tonewall.seccomp import is_filtered
 
 
 def trunks(router: Router, limiter: Limiter, engine: Engine | None) -> list[TrunkView]:
@@ -31,6 +32,7 @@ def health(
     """What there is now. `counted`: media's last count."""
     present = engine.counters() if engine is not None else {}
     return {
+        "filtered": is_filtered(),
         "media": media is not None and media.connected,
         "calls": calls,
         "legs": present.get("legs", 0),

@@ -18,12 +18,12 @@ import socket
 import struct
 from dataclasses import dataclass, field
 
-from media._core import confine
 from media.codecs import DecodedCodec
 from media.decoder.canary import LeakCheck
 from media.decoder.ffmpeg import Decoder
 from media.decoder.listener import Listener
 from media.decoder.messages import MAX_BYTES, AnswerKind, Request, RequestKind, compose_answer, read_asked
+from tonewall.confinement import DECODER, confine
 from tonewall.log import configure_log, get_logger
 from tonewall.process import (
     end_with_parent,
@@ -121,10 +121,7 @@ def _confine() -> None:
     renounce_privileges()
     resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
-    try:
-        confine()
-    except OSError as error:
-        log.warning("no_system_call_filter", why=error.strerror)
+    confine(DECODER)
 
 
 def main() -> None:

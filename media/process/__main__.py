@@ -20,6 +20,7 @@ from media.rtpengine.service import DistributedMedia
 from media.service.payers import Payers
 from media.service.service import MediaService
 from media.settings import MaskTimes, MediaSettings
+from tonewall.confinement import MEDIA, PLAIN, confine
 from tonewall.ini import ConfigError, load
 from tonewall.log import configure_log, get_logger
 from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory
@@ -61,6 +62,7 @@ async def run(
         server = await loop.create_unix_server(service.accept, path)
     finally:
         os.umask(before)
+    confine(MEDIA)  # all threads run, and all that is only opened once is open
     log.info("listening", path=str(path), address=settings.address)
     await stop.wait()
     server.close()
@@ -94,6 +96,7 @@ def main() -> None:
         raise SystemExit(78)
     if not harden():
         log.warning("memory_not_locked", hint="raise the memory lock limit; the vault itself is locked")
+    confine(PLAIN)  # before the loop: a ring of io_uring would pass by any later filter
     try:
         settings, times = load(MediaSettings, {}), load(MaskTimes, {})
         if faults := settings.faults():

@@ -54,6 +54,7 @@ from provider_adapters.payment import (
     Outcome,
     outcome_type,
 )
+from tonewall.confinement import ALONE, confine
 from tonewall.frames import BadFrame, pack
 from tonewall.log import configure_log, get_logger
 from tonewall.process import harden, ignore_hangup, overwrites_freed_memory
@@ -162,6 +163,7 @@ def main() -> int:
         return WRONG_CONFIGURATION
     if not harden():
         log.debug("memory_not_locked", hint="raise RLIMIT_MEMLOCK to keep the payer out of swap")
+    confine(ALONE)
     with socket.socket(fileno=chosen.fd) as sock:
         try:
             payer = Payer(read_accounts(os.environ), sock)

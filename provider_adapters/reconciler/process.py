@@ -38,6 +38,7 @@ from provider_adapters.reconciler.messages import (
     ToReconciler,
 )
 from provider_adapters.reconciler.reconciler import Reconciler
+from tonewall.confinement import ALONE, confine
 from tonewall.frames import FrameConnection
 from tonewall.log import configure_log, get_logger
 from tonewall.process import end_with_parent, harden, ignore_hangup
@@ -145,6 +146,7 @@ def main() -> int:
     ignore_hangup()
     end_with_parent()
     harden()
+    confine(ALONE)
     try:
         asyncio.run(serve(read_accounts(os.environ), chosen.socket))
     except BadAccount as error:

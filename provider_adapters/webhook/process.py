@@ -28,9 +28,10 @@ from provider_adapters.webhook.listener import Listener
 from provider_adapters.webhook.reception import Reception, Refusals
 from provider_adapters.webhook.scheme import SCHEMES, load_scheme
 from provider_adapters.webhook.settings import WebhookSettings
+from tonewall.confinement import ALONE, confine
 from tonewall.ini import ConfigError, load
 from tonewall.log import configure_log, get_logger
-from tonewall.process import end_with_parent, harden, ignore_hangup, renounce_privileges
+from tonewall.process import end_with_parent, harden, ignore_hangup
 from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
@@ -115,7 +116,7 @@ def main() -> int:
     ignore_hangup()
     end_with_parent()
     harden()
-    renounce_privileges()
+    confine(ALONE)
     try:
         settings = load(WebhookSettings, {}, os.environ)
         if faults := settings.faults(chosen.adapter):

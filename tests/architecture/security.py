@@ -158,6 +158,13 @@ THREATS: Final = (
          "test_what_is_confined_opens_starts_signals_and_runs_nothing_new",),
     ),
     Threat(
+        "processes of one machine", "elevation of privilege",
+        "media or a payer is captured, and starts a program or looks into others",
+        "a filter of system calls for each kind of process (seccomp)",
+        ("unit/tonewall/test_confinement.py::test_what_is_refused_and_what_goes_on",
+         "wire/running/test_sandbox.py::test_a_card_is_paid_without_capabilities_and_without_memory_that_runs"),
+    ),
+    Threat(
         "processes of one machine", "elevation of privilege", "a captured process gets more rights",
         "no capability, no new privileges, no memory that is written and run",
         ("wire/running/test_sandbox.py::test_a_card_is_paid_without_capabilities_and_without_memory_that_runs",),

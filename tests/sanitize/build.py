@@ -75,7 +75,7 @@ def runtime(watch: Watch) -> str:
 
 
 def _needs_python(source: Path) -> bool:
-    return source.parent.name == "python" or source.name == "seccomp.c"
+    return source.parent.name == "python"
 
 
 def _build(compiler: str, flags: Sequence[str], sources: Sequence[Path], target: Path) -> None:

@@ -5,7 +5,6 @@
 #include "audio/sensitive_detector.h"
 #include "dtmf/notice.h"
 #include "mask/hold.h"
-#include "memory/seccomp.h"
 #include "python/constants.h"
 #include "python/info_function.h"
 #include "python/python.h"
@@ -13,10 +12,6 @@
 #include "python/secret_type.h"
 #include "relay/relay_api.h"
 #include "relay/srtp.h"
-
-static PyObject *py_confine(PyObject *Py_UNUSED(module), PyObject *Py_UNUSED(ignored)) {
-    return py_none_or_error(seccomp_confine());
-}
 
 static PyObject *py_secret_bytes(PyObject *Py_UNUSED(module), PyObject *args) {
     unsigned int streams, masked, decoded; /* no overflow: a place has less than 2^20 bytes */
@@ -29,7 +24,6 @@ static PyMethodDef functions[] = {
     {"secret_bytes", py_secret_bytes, METH_VARARGS, NULL},
     {"info_key", WITH_KEYWORDS(py_info_key)},
     {"constants", py_constants, METH_NOARGS, NULL},
-    {"confine", py_confine, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };
 static struct PyModuleDef module = {

@@ -1,6 +1,7 @@
 /* The relay's beginning and end. */
 #include "relay/relay_api.h"
 
+#include "relay/srtp.h"
 #include "relay/state.h"
 #include "relay/table.h"
 #include "relay/thread.h"
@@ -75,6 +76,7 @@ int relay_start(struct relay *relay, int processor, int coalescing_us, int maske
         return -EINVAL;
     relay->coalescing_us = coalescing_us;
     relay->masked_coalescing_us = masked_coalescing_us;
+    crypto_load();
     pthread_attr_t place;
     pthread_attr_init(&place);
     if (processor >= 0) {

@@ -135,6 +135,13 @@ static bool read_key(struct master_key *key, const char *suite, const uint8_t *b
     return false;
 }
 
+void crypto_load(void) {
+    static srtp_t kept; /* of nobody's: with its last session libsrtp unloads all again */
+    struct master_key zeros = {.suite = &SRTP_SUITES[0]};
+    if (kept == NULL)
+        kept = new_session(&zeros, ssrc_any_outbound);
+}
+
 struct crypto *crypto_change(struct crypto *before, const struct crypto_keys *keys) {
     struct crypto *crypto = calloc(1, sizeof *crypto);
     if (crypto == NULL)

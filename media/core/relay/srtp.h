@@ -20,6 +20,9 @@ struct crypto;
 
 /* Starts libsrtp; before any thread starts. */
 bool crypto_prepare(void);
+/* Has libsrtp load, and keep, what it would load with its first session: later the process may be
+ * kept from it. Where that fails, calls in clear go on. */
+void crypto_load(void);
 /* The keys from now on. `before` (NULL: none) goes on where a direction's key is the same, and is
  * freed. NULL: errno is set, and `before` is as it was. */
 struct crypto *crypto_change(struct crypto *before, const struct crypto_keys *keys);

@@ -40,4 +40,5 @@ async def test_a_card_is_paid_without_capabilities_and_without_memory_that_runs(
             status = status_of(pid)
             assert int(status["CapEff"], 16) == int(status["CapBnd"], 16) == 0
             assert status["NoNewPrivs"] == "1"
+            assert status["Seccomp"] == "2"
         await wire.hang_up()

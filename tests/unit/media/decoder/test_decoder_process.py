@@ -22,7 +22,7 @@ from tonewall.process import card_environment
 # in one line.
 ATTEMPTS = """
 import ctypes, json, mmap, os, socket, sys
-from media import _core
+from tonewall.confinement import DECODER, confine
 libc = ctypes.CDLL(None, use_errno=True)
 taken = socket.create_server(("127.0.0.1", 0))
 spare = os.path.join(sys.argv[1], "spare")
@@ -76,7 +76,7 @@ def attempt():
 before = attempt()
 own = socket.socket()
 open(spare, "w").close()
-_core.confine()
+confine(DECODER)
 print(json.dumps(before), json.dumps(attempt()), sep="\\n", flush=True)
 print(bytearray(1 << 24)[-1], one.recv(1))
 """
@@ -179,9 +179,10 @@ def test_a_decoder_tells_of_a_key_in_what_has_left_and_of_nothing_else(codec: De
 
 REFUSING = """
 from media.decoder import process as decoder
-def confine():
+from tonewall import confinement
+def install(kind):
     raise OSError(38, "Function not implemented")
-decoder.confine = confine
+confinement.install = install
 decoder.main()
 """
 
