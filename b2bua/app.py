@@ -19,7 +19,7 @@ from collections.abc import Callable
 import msgspec
 import uvloop
 
-from b2bua.api.auth import Tokens
+from b2bua.access.tokens import Tokens
 from b2bua.api.authenticators import build_authenticators
 from b2bua.api.demo import Demo
 from b2bua.api.http import create_app

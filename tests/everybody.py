@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from b2bua.access.roles import Role
-from b2bua.api.auth import Tokens
+from b2bua.access.tokens import Tokens
 
 ROLES = f"*:{'+'.join(Role)}"  # for `[api] roles`
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from b2bua.access.certificates import CertificateAuthenticator
 from b2bua.access.key_authenticator import KeyAuthenticator
 from b2bua.access.principal import Authenticator
-from b2bua.api.auth import Tokens
+from b2bua.access.tokens import Tokens
 from b2bua.config.settings import SignallingSettings
 from tonewall.ini import ConfigError
 

@@ -12,7 +12,8 @@ import msgspec
 import typer
 
 from b2bua.access.review import Grant, as_text, digest
-from b2bua.commands.configuration import ConfigFile, give_up, load_settings
+from b2bua.commands.configuration import ConfigFile, give_up
+from b2bua.commands.settings import load_settings
 from b2bua.config.audit_log import build_command_log
 from b2bua.config.settings import SignallingSettings
 from b2bua.evidence.access import list_access

@@ -14,15 +14,14 @@ from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 import msgspec
 
 from b2bua.access.roles import Role
-from b2bua.api.auth import first_clear_token
+from b2bua.access.tokens import first_clear_token
 from b2bua.api.own_certificate import OWN_CERTIFICATE, running_api
-from b2bua.commands.configuration import give_up
+from b2bua.commands.configuration import TOKEN, give_up
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.settings import ApiSettings
 from tonewall.address import base_url
 from tonewall.ini import ConfigError, load, read_file
 
-TOKEN = "TONEWALL_TOKEN"  # noqa: S105  # the name of the variable
 OPERATORS = frozenset({Role.SUPERVISOR, Role.ADMINISTRATOR})
 _TIMEOUT = 10.0  # seconds for an answer
 T = TypeVar("T")

@@ -20,7 +20,8 @@ from b2bua.audit.masks import OFF, Mask, masks_of
 from b2bua.audit.reading import Unsealer
 from b2bua.audit.signing_key import make_key, read_public
 from b2bua.audit.verify import log_files, verify
-from b2bua.commands.configuration import ConfigFile, give_up, load_settings
+from b2bua.commands.configuration import ConfigFile, give_up
+from b2bua.commands.settings import load_settings
 from b2bua.config.audit_log import digest
 
 app = typer.Typer(

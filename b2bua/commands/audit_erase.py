@@ -13,7 +13,8 @@ from b2bua.audit.handed_in import CommandLog, Details
 from b2bua.audit.record_keys import FILE, RecordKeys
 from b2bua.audit.signing_key import make_in_token
 from b2bua.commands.audit import app
-from b2bua.commands.configuration import ConfigFile, give_up, load_settings
+from b2bua.commands.configuration import ConfigFile, give_up
+from b2bua.commands.settings import load_settings
 from b2bua.config.audit_log import build_command_log
 
 __all__ = ["app"]

@@ -1,4 +1,4 @@
-"""Reads sip.conf for a command, and ends a command that cannot go on."""
+"""Options that commands share, and the end of a command that cannot go on."""
 
 from __future__ import annotations
 
@@ -8,28 +8,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from b2bua.api.auth import Tokens
-from b2bua.config.reading import read_settings
-from b2bua.config.settings import Settings
-from tonewall.ini import ConfigError
-
+TOKEN = "TONEWALL_TOKEN"  # noqa: S105  # the name of the variable
 ConfigFile = Annotated[
     Path | None,
     typer.Option("-c", "--config", help="sip.conf; without it, everything comes from TONEWALL_* variables."),
 ]
-
-
-def load_settings(config: Path | None) -> Settings:
-    """All settings. Ends the command, with every fault, where they are wrong."""
-    try:
-        settings = read_settings(config)
-    except ConfigError as error:
-        give_up(f"the configuration is wrong:\n{error}")
-    try:
-        Tokens.parse(settings.signalling.api.tokens.get_secret_value(), settings.signalling.api.roles)
-    except ValueError as error:
-        give_up(f"the configuration is wrong:\n[api] tokens: {error}")
-    return settings
 
 
 def give_up(message: str) -> NoReturn:

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from b2bua.audit.entry import write_time
 from b2bua.audit.excerpt import verify_excerpt
 from b2bua.audit.signing_key import read_private, read_public
-from b2bua.commands.configuration import ConfigFile, give_up, load_settings
+from b2bua.commands.configuration import ConfigFile, give_up
+from b2bua.commands.settings import load_settings
 from b2bua.config.settings import Settings
 from b2bua.evidence.archive import Manifest, NoPack, describe_files, fingerprint, open_pack, seal
 from b2bua.evidence.pack import AUDIT, Pack, Request, gather

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from b2bua.commands.configuration import ConfigFile, load_settings
+from b2bua.commands.configuration import ConfigFile
+from b2bua.commands.settings import load_settings
 from b2bua.doctor.prompts import examine_prompts
 
 

@@ -11,7 +11,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from b2bua.commands.configuration import ConfigFile, give_up, load_settings
+from b2bua.commands.configuration import ConfigFile, give_up
+from b2bua.commands.settings import load_settings
 from b2bua.config.settings import Settings
 from provider_adapters.payment import WRONG_CONFIGURATION
 from tonewall.ini import NAMED, to_environment

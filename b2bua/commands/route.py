@@ -11,7 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from b2bua.call.leg import LegInvited, Party
-from b2bua.commands.configuration import ConfigFile, give_up, load_settings
+from b2bua.commands.configuration import ConfigFile, give_up
+from b2bua.commands.settings import load_settings
 from b2bua.config.assembly import build_router, build_trunks
 from b2bua.config.settings import SignallingSettings
 

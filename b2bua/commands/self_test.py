@@ -14,7 +14,8 @@ import typer
 from b2bua.audit.entry import write_time
 from b2bua.audit.signing_key import read_private
 from b2bua.commands.api_client import ApiClient
-from b2bua.commands.configuration import ConfigFile, give_up, load_settings
+from b2bua.commands.configuration import ConfigFile, give_up
+from b2bua.commands.settings import load_settings
 from b2bua.config.audit_log import digest
 from b2bua.config.settings import Settings
 from b2bua.self_test.phone import Phone, PhoneFailed

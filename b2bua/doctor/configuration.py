@@ -12,7 +12,7 @@ import socket
 from pathlib import Path
 
 from b2bua.access.roles import Role
-from b2bua.api.auth import Tokens
+from b2bua.access.tokens import Tokens
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.settings import Settings
 from b2bua.config.values import split_list, trunk_name

@@ -11,6 +11,7 @@ from b2bua.config.settings import Settings
 from b2bua.doctor import (
     certificates,
     configuration,
+    database,
     exposure,
     files,
     identity,
@@ -45,7 +46,7 @@ async def examine(config: Path | None) -> list[Finding]:
         files.check_journal(settings),
         files.check_spool(settings),
         files.check_payments(settings),
-        await asyncio.to_thread(files.check_database, settings),
+        await asyncio.to_thread(database.check_database, settings),
         await asyncio.to_thread(release.check_files, settings.signalling.general.signer),
         *certificates.check_certificates(settings),
         *configuration.check_routes(settings),

@@ -1,4 +1,4 @@
-"""Checks that the files and databases of sip.conf can be written.
+"""Checks that the files of sip.conf can be written.
 
 Rule 1: no check leaves anything behind: files, rows and locks that a check makes are removed.
 """
@@ -11,16 +11,11 @@ import pwd
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-
-import sqlalchemy
-from sqlalchemy.exc import SQLAlchemyError
 
 from b2bua.config.settings import Settings
 from b2bua.doctor.finding import Finding, Level, fault, good, warn
-from b2bua.records.store import StoreError, connect
-from b2bua.records.table import CALLS, METADATA, SCHEMA, VERSION
 from tonewall.disk import check_space
 
 
@@ -28,7 +23,7 @@ def check_directory(settings: Settings) -> Finding:
     """The directory of sockets must be ours alone."""
     path, what = settings.signalling.general.directory, "directory"
     if not os.path.exists(path):  # which is False, not an error, where we may not look
-        if why := _why_not_creatable(path) or _why_open_to_others(path):
+        if why := why_not_creatable(path) or _why_open_to_others(path):
             return fault(what, f"[general] directory: {path} is missing and cannot be made: {why}")
         return good(what, f"{path} is made at the start")
     found = path.stat()
@@ -41,7 +36,7 @@ def check_directory(settings: Settings) -> Finding:
         )
     if why := _why_open_to_others(path):
         return fault(what, f"[general] directory: {why}")
-    if why := _why_not_writable(path):
+    if why := why_not_writable(path):
         return fault(what, f"[general] directory: {why}")
     if found.st_mode & 0o077:
         return warn(what, f"{path} is open to others: chmod 700 {path}")
@@ -64,7 +59,7 @@ def check_payments(settings: Settings) -> Finding:
     found = _check_append(what, key, path)
     if found.level is not Level.GOOD or not os.path.exists(path):
         return found
-    if why := _why_not_writable(path.parent):  # SQLite's own journal stands beside it
+    if why := why_not_writable(path.parent):  # SQLite's own journal stands beside it
         return fault(what, f"{key}: {path}: {why}")
     try:
         with contextlib.closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
@@ -87,67 +82,11 @@ def find_refusals(settings: Settings) -> Iterator[str]:
             yield found.text
 
 
-def check_database(settings: Settings) -> Finding:
-    """The database of call records must take rows: one is written, and rolled back."""
-    what = "records' database"
-    try:
-        engine = connect(settings.signalling.cdr.url.get_secret_value())
-    except StoreError as error:
-        return fault(what, f"[cdr] url: {error}")
-    try:
-        if engine.dialect.name == "sqlite":
-            return _check_sqlite(what, engine)
-        with engine.connect() as connection, connection.begin() as transaction:
-            METADATA.create_all(connection)
-            found = connection.execute(sqlalchemy.select(VERSION.c.version)).scalars().all()
-            if newer := _check_version(what, found):
-                return newer
-            connection.execute(CALLS.delete().where(CALLS.c.call == ""))
-            transaction.rollback()
-    # Drivers raise more than SQLAlchemyError, and their texts may quote the URL.
-    except Exception as error:
-        kind = type(getattr(error, "orig", None) or error).__name__
-        text = (
-            "records would wait on the spool. Is it running, are user, password and rights as they should be?"
-        )
-        return fault(what, f"[cdr] url: the database cannot be used ({kind}); {text}")
-    finally:
-        engine.dispose()
-    return good(what, f"{engine.dialect.name} takes records")
-
-
-def _check_version(what: str, found: Sequence[int]) -> Finding | None:
-    if max(found, default=SCHEMA) <= SCHEMA:
-        return None
-    return fault(what, f"[cdr] url: its tables are of version {max(found)}, this Tonewall writes {SCHEMA}")
-
-
-def _check_sqlite(what: str, engine: sqlalchemy.Engine) -> Finding:
-    path = Path(engine.url.database or "")
-    if not os.path.exists(path):
-        if why := _why_not_creatable(path):
-            return fault(what, f"[cdr] url: {path} cannot be made: {why}")
-        return good(what, f"{path} is made at the start")
-    # SQLite's own journal stands beside it.
-    if why := _why_not_writable(path) or _why_not_writable(path.parent):
-        return fault(what, f"[cdr] url: {why}")
-    try:
-        with engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            tables = sqlalchemy.inspect(connection).has_table(VERSION.name)
-            found = connection.execute(sqlalchemy.select(VERSION.c.version)).scalars().all() if tables else []
-            connection.exec_driver_sql("ROLLBACK")
-    except SQLAlchemyError as error:
-        kind = type(getattr(error, "orig", None) or error).__name__
-        return fault(what, f"[cdr] url: {path} is no database that can be written ({kind})")
-    return _check_version(what, found) or good(what, f"{path} takes records")
-
-
 def _check_append(what: str, key: str, path: Path) -> Finding:
     if os.path.isdir(path):
         return fault(what, f"{key}: {path} is a directory; a file is expected")
     there = os.path.exists(path)
-    if why := _why_not_writable(path) if there else _why_not_creatable(path):
+    if why := why_not_writable(path) if there else why_not_creatable(path):
         return fault(what, f"{key}: {path} cannot be written: {why}")
     try:
         check_space(path if there else _nearest_existing(path))
@@ -183,12 +122,13 @@ def _why_open_to_others(path: Path) -> str | None:
     return None
 
 
-def _why_not_creatable(path: Path) -> str | None:
+def why_not_creatable(path: Path) -> str | None:
+    """Why a file cannot be made there."""
     nearest = _nearest_existing(path)
-    return _why_not_writable(nearest) if nearest.is_dir() else f"{nearest} is no directory"
+    return why_not_writable(nearest) if nearest.is_dir() else f"{nearest} is no directory"
 
 
-def _why_not_writable(path: Path) -> str | None:
+def why_not_writable(path: Path) -> str | None:
     """Why not; tried, so that root's rights, read-only mounts and ACLs are the kernel's answer."""
     try:
         if path.is_dir():

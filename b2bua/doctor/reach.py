@@ -9,18 +9,15 @@ import secrets
 import socket
 import ssl
 import sys
-from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import HTTPErrorProcessor, HTTPSHandler, ProxyHandler, Request, build_opener
 
-from b2bua.api.auth import first_clear_token
-from b2bua.api.own_certificate import running_api
+from b2bua.access.tokens import first_clear_token
 from b2bua.call.sdp import description as sdp
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.settings import Settings
 from b2bua.config.trunk_settings import TrunkSettings
 from b2bua.doctor.finding import Finding, Level, fault, good, warn
+from b2bua.doctor.health import ask_health
 from b2bua.sip.hop import Transport
 from b2bua.sip.trunk.resolve import Resolver
 from media.rtpengine import examine as engine
@@ -134,27 +131,6 @@ def check_health(settings: Settings) -> list[Finding]:
             )
         ]
     return [(fault if each["stops"] else warn)(what, str(each["says"])) for each in faults]
-
-
-def ask_health(directory: Path, timeout: float, token: str = "") -> dict[str, Any]:
-    """The body of `/healthz` of the Tonewall with this `[general] directory`, whatever its status;
-    a problem where the token is wrong. `timeout` in seconds. Raises OSError, ValueError,
-    KeyError."""
-    url = json.loads((directory / "ready.json").read_bytes())["api_url"]
-    request = Request(f"{url}/healthz", headers={"Authorization": f"Bearer {token}"} if token else {})  # noqa: S310
-    secured = HTTPSHandler(context=running_api(directory))
-    with build_opener(ProxyHandler({}), secured, _AnyStatus()).open(request, timeout=timeout) as answer:
-        return dict(json.loads(answer.read()))
-
-
-class _AnyStatus(HTTPErrorProcessor):
-    """Accepts every status: a 503 has the faults in its body."""
-
-    def http_response(self, _request: Any, response: Any) -> Any:
-        return response
-
-    def https_response(self, _request: Any, response: Any) -> Any:
-        return response
 
 
 async def check_providers(settings: Settings) -> list[Finding]:

@@ -18,8 +18,8 @@ from b2bua.access.review import Grant
 from b2bua.access.roles import ALL_SCOPES, Role
 from b2bua.access.store import FILE
 from b2bua.access.teams import Teams
+from b2bua.access.tokens import Tokens
 from b2bua.access.users import UserFile
-from b2bua.api.auth import Tokens
 from b2bua.audit.chain import read_line
 from b2bua.audit.reading import Unsealer
 from b2bua.audit.verify import log_files, read_lines

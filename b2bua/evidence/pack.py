@@ -25,7 +25,7 @@ from b2bua.audit.excerpt import Excerpt, cut_excerpt
 from b2bua.audit.masks import OFF, ON, masks_of
 from b2bua.config.settings import Settings
 from b2bua.doctor.examination import examine
-from b2bua.doctor.reach import ask_health
+from b2bua.doctor.health import ask_health
 from b2bua.evidence import components
 from b2bua.evidence.access import list_access
 from b2bua.evidence.configuration import describe_settings

@@ -16,7 +16,7 @@ from types import FrameType
 
 import pytest
 
-from b2bua.api.auth import Tokens
+from b2bua.access.tokens import Tokens
 from b2bua.call import cause
 from b2bua.call import redaction as muted
 from b2bua.call.leg import Carried, LegHungUp

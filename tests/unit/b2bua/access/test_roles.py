@@ -17,7 +17,7 @@ from b2bua.access.permissions import PERMISSIONS
 from b2bua.access.principal import Principal
 from b2bua.access.roles import ALL_SCOPES, Role, Scope, parse_roles, parse_scopes
 from b2bua.access.teams import Teams
-from b2bua.api.auth import Tokens
+from b2bua.access.tokens import Tokens
 from b2bua.api.http import create_app
 from b2bua.call.order import Order
 from b2bua.call.service_view import Fault

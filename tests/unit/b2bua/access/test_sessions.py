@@ -14,7 +14,7 @@ from b2bua.access.principal import Principal
 from b2bua.access.roles import Role
 from b2bua.access.sessions import SessionFile, Sessions, session_of
 from b2bua.access.store import FILE
-from b2bua.api.auth import Tokens
+from b2bua.access.tokens import Tokens
 from b2bua.api.http import create_app
 from tests.browser.fake_desk import FakeDesk
 

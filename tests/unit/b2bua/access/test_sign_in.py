@@ -18,9 +18,9 @@ from b2bua.access.roles import Role
 from b2bua.access.sessions import Sessions
 from b2bua.access.sign_in import MAX_WAITING, SignIn, SignInResult
 from b2bua.access.store import FILE
+from b2bua.access.tokens import Tokens
 from b2bua.access.tries import OF_NAMES, Tries
 from b2bua.access.users import UserFile
-from b2bua.api.auth import Tokens
 from b2bua.api.http import create_app
 from b2bua.api.sign_in_routes import NEEDS_CHANGE
 from tests.browser.fake_desk import FakeDesk

@@ -16,7 +16,7 @@ import httpx
 import msgspec
 import pytest
 
-from b2bua.api.auth import Tokens
+from b2bua.access.tokens import Tokens
 from b2bua.api.bodies import MAX_AMOUNT
 from b2bua.api.hardening import MAX_BODY
 from b2bua.api.http import create_app

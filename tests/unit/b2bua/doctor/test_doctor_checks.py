@@ -15,7 +15,7 @@ import pytest
 
 from b2bua.config.reading import read_settings
 from b2bua.config.settings import Settings
-from b2bua.doctor import certificates, configuration, exposure, files, startup
+from b2bua.doctor import certificates, configuration, database, exposure, files, startup
 from b2bua.doctor.finding import Finding, Level
 from b2bua.records.payments import PaymentTable
 from tests.stack import free_port
@@ -50,7 +50,7 @@ def test_all_is_well_and_nothing_is_left_behind(tmp_path: Path) -> None:
         files.check_journal,
         files.check_spool,
         files.check_payments,
-        files.check_database,
+        database.check_database,
     ):
         assert check(given).level is Level.GOOD, check(given)
     assert startup.find_refusals(given) == []
@@ -125,7 +125,7 @@ def test_a_directory_in_place_of_a_journal(tmp_path: Path) -> None:
     ],
 )
 def test_a_database_that_cannot_be_used(tmp_path: Path, url: str, says: str) -> None:
-    found = files.check_database(settings(tmp_path, cdr={"url": url}))
+    found = database.check_database(settings(tmp_path, cdr={"url": url}))
     assert found.level is Level.FAULT
     assert says in found.text
     assert "s3cret" not in found.text
@@ -133,7 +133,7 @@ def test_a_database_that_cannot_be_used(tmp_path: Path, url: str, says: str) -> 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     (tmp_path / "cdr.sqlite").write_text("this is a letter, and not a short one" * 40)
-    found = files.check_database(settings(tmp_path))
+    found = database.check_database(settings(tmp_path))
     assert found.level is Level.FAULT
     assert "no database" in found.text
 

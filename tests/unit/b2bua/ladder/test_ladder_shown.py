@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from b2bua.api.auth import first_clear_token
+from b2bua.access.tokens import first_clear_token
 from b2bua.api.http import create_app
 from b2bua.api.ladder import prefers_svg
 from b2bua.cli import app

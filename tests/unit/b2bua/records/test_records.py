@@ -32,7 +32,7 @@ from b2bua.call.sdp.codecs import Codec
 from b2bua.call.view import CaptureStage, PaymentView
 from b2bua.cli import app
 from b2bua.config.cdr_settings import CdrSettings
-from b2bua.doctor.files import check_database
+from b2bua.doctor.database import check_database
 from b2bua.doctor.finding import Level
 from b2bua.records.export import Format, count, lines, rows
 from b2bua.records.payments import PaymentTable

@@ -1,0 +1,25 @@
+"""`tonewall run`."""
+
+from __future__ import annotations
+
+import asyncio
+
+from b2bua.commands.configuration import ConfigFile, give_up
+from b2bua.commands.settings import load_settings
+from b2bua.doctor import startup
+from b2bua.supervise.supervisor import supervise
+from tonewall.log import configure_log
+
+
+def run(config: ConfigFile = None) -> None:
+    """Carry calls: start and supervise signalling, media and payers."""
+    settings = load_settings(config)
+    configure_log("supervisor", settings.signalling.general.log_level)
+    if refusals := startup.find_refusals(settings):
+        give_up("cannot start:\n" + "\n".join(refusals))
+    startup.log_warnings(settings, config)
+    try:
+        asyncio.run(supervise(settings))
+    except* OSError as group:
+        error = group.exceptions[0]
+        give_up(f"cannot start: {error}")
