@@ -1,7 +1,7 @@
 """Runs the b2bua process: its wiring, and nothing else.
 
-`tonewall run` starts it as `python -m b2bua.app --media SOCKET [--demo SOCKET]`, with its settings
-in the environment.
+`tonewall run` starts it as `python -m b2bua.app --media SOCKET [--demo SOCKET] [--pulse FD]`, with
+its settings in the environment.
 """
 
 from __future__ import annotations
@@ -51,10 +51,12 @@ from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.transport.tls import TlsContexts
+from b2bua.switchboard.housekeeping import count_sessions, prune_payments
 from b2bua.switchboard.installed_files import InstalledFiles
 from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.payment_notices import NoticePolicy
+from b2bua.switchboard.pulse import send_pulses
 from b2bua.switchboard.switchboard import Switchboard
 from media.client import MediaClient
 from media.form_description import describe
@@ -69,9 +71,6 @@ from tonewall.version import VERSION
 
 log = get_logger(__name__)
 _SETTLE = 2.0  # seconds that calls and charges under way have to end when we stop
-_COUNT_INTERVAL = 2.0  # seconds between two counts of media's sessions
-_PRUNE_INTERVAL = 3600.0  # seconds
-_DAY = 86_400.0
 # About 50 calls between two collections of the youngest generation, 900 between two of all.
 _GARBAGE = (5_000, 5, 2)
 
@@ -91,9 +90,11 @@ def steady_clock() -> Callable[[], float]:
     return lambda: offset + time.monotonic()
 
 
-async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None = None) -> bool:
-    """Carry calls until SIGTERM or SIGINT; False where it had to stop by itself. Raises OSError
-    where an address cannot be bound."""
+async def run(
+    settings: SignallingSettings, media_socket: str, demo: Demo | None = None, pulse: int | None = None
+) -> bool:
+    """Carry calls until SIGTERM or SIGINT; False where it had to stop by itself. `pulse`: the
+    descriptor of a socket to the supervisor. Raises OSError where an address cannot be bound."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -156,9 +157,9 @@ async def run(settings: SignallingSettings, media_socket: str, demo: Demo | None
     tasks = [
         asyncio.create_task(media.run(), name="media"),
         asyncio.create_task(reconciler.run(), name="reconciler"),
-        asyncio.create_task(_count_sessions(board), name="count"),
+        asyncio.create_task(count_sessions(board), name="count"),
     ]
-    housekeeping = _start_housekeeping(settings, board, plan, ways)
+    housekeeping = _start_housekeeping(settings, board, plan, ways, pulse)
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     write_whole(general.directory / "ready.json", msgspec.json.encode(ready))
     log.info("ready", port=engine.address[1], url=api.url, version=VERSION)
@@ -226,33 +227,17 @@ def _open_payments(settings: CdrSettings, pseudonyms: Pseudonyms) -> PaymentTabl
 
 
 def _start_housekeeping(
-    settings: SignallingSettings, board: Switchboard, plan: Plan, ways: WaysIn
+    settings: SignallingSettings, board: Switchboard, plan: Plan, ways: WaysIn, pulse: int | None
 ) -> BackgroundTasks:
     """Start what is done now and then, beside the calls."""
     housekeeping = BackgroundTasks()
     start_log(plan.recorder, settings.audit, housekeeping)
     ways.start(housekeeping)
     housekeeping.start(plan.installed.watch(plan.recorder), "comparison of files")
-    housekeeping.start(_prune_payments(board, settings.cdr.retention), "retention")
+    housekeeping.start(prune_payments(board, settings.cdr.retention), "retention")
+    if pulse is not None:
+        housekeeping.start(send_pulses(board, pulse), "pulse")
     return housekeeping
-
-
-async def _prune_payments(board: Switchboard, retention: float) -> None:
-    while retention:
-        try:
-            await board.prune_payments(time.time() - retention * _DAY)
-        except sqlite3.Error as error:
-            log.error("old_payments_not_deleted", exc_info=error)
-        await asyncio.sleep(_PRUNE_INTERVAL)
-
-
-async def _count_sessions(board: Switchboard) -> None:
-    while True:
-        board.count()
-        board.ask_reconciler()
-        if not board.calls():
-            gc.collect()  # nobody waits, and little is left to search
-        await asyncio.sleep(_COUNT_INTERVAL)
 
 
 def _build_plan(
@@ -301,6 +286,7 @@ def main() -> None:
     )
     parser.add_argument("--media", required=True, help="the unix socket of the media process")
     parser.add_argument("--demo", help="the unix socket of a demo's customer")
+    parser.add_argument("--pulse", type=int, help="the descriptor of a socket for the pulse")
     arguments = parser.parse_args()
     try:
         settings = read_signalling({})
@@ -321,7 +307,7 @@ def main() -> None:
 
         demo = RemoteCustomer(arguments.demo)
     try:
-        if not uvloop.run(run(settings, arguments.media, demo)):
+        if not uvloop.run(run(settings, arguments.media, demo, arguments.pulse)):
             raise SystemExit(1)
     except ConfigError as error:
         raise SystemExit(str(error)) from None

@@ -25,6 +25,7 @@ from b2bua.config.settings import Settings
 from b2bua.config.trunk_settings import CarrierSettings
 from b2bua.supervise.child import await_end, start_child, terminate_after
 from b2bua.supervise.media_channel import MediaChannel
+from b2bua.supervise.service_manager import ServiceManager
 from media.events import PayerFault
 from media.lock_limit import captures_carried
 from media.settings import MaskTimes
@@ -56,6 +57,7 @@ class Supervisor:
     demo: str | None = None
     logs: int | None = None
     channel: MediaChannel = field(default_factory=MediaChannel)
+    manager: ServiceManager = field(default_factory=ServiceManager)
     _b2bua_down: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _charging: set[asyncio.Task[int]] = field(default_factory=set)
@@ -100,6 +102,7 @@ class Supervisor:
     def stop(self) -> None:
         """End all processes in good order: b2bua, then media, then payers that still charge."""
         self._stop.set()
+        self.manager.stop()
         self.channel.stop()
 
     async def _restart(self, name: str, run_once: Callable[[], Awaitable[int]]) -> None:
@@ -233,12 +236,16 @@ class Supervisor:
             isinstance(each, CarrierSettings) and each.info_digits for each in signalling.trunks.values()
         )
         make_environment = card_environment if by_info else plain_environment
-        process = await start_child(module, make_environment(signalling.environment()), logs=self.logs)
-        self.channel.name_b2bua(process.pid)
-        try:
-            return await terminate_after(process, self._stop)
-        finally:
-            self.channel.name_b2bua(0)  # its number may be another's soon
+        environment = make_environment(signalling.environment())
+        with self.manager.following() as pulse:
+            if pulse is not None:
+                module += ["--pulse", str(pulse.fileno())]
+            process = await start_child(module, environment, handed=pulse, logs=self.logs)
+            self.channel.name_b2bua(process.pid)
+            try:
+                return await terminate_after(process, self._stop)
+            finally:
+                self.channel.name_b2bua(0)  # its number may be another's soon
 
     async def _start(
         self, module: list[str], environment: dict[str, str], handed: socket.socket
@@ -250,7 +257,7 @@ class Supervisor:
 async def supervise(settings: Settings) -> None:
     """Run all processes until SIGTERM or SIGINT; SIGHUP changes nothing."""
     confine(PLAIN)
-    supervisor = Supervisor(settings)
+    supervisor = Supervisor(settings, manager=ServiceManager.of(os.environ))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.stop)

@@ -16,6 +16,7 @@ from tests.programs import require_program
 
 ROOT = Path(__file__).parents[2]
 HARDENING = ROOT / "docs" / "hardening"
+UNIT = ROOT / "deploy" / "systemd" / "tonewall@.service"
 MAX_EXPOSURE = 20  # of 100, as systemd-analyze has it
 STRIDE = {
     "spoofing", "tampering", "repudiation", "information disclosure", "denial of service",
@@ -51,24 +52,23 @@ def test_the_page_is_that_of_the_tables() -> None:
 
 
 def test_systemd_finds_the_units_exposure_low() -> None:
-    unit = HARDENING / "tonewall.service"
     analyze = [
         require_program("systemd-analyze"),
         "security",
         "--offline=yes",
         f"--threshold={MAX_EXPOSURE}",
-        str(unit),
+        str(UNIT),
     ]
     found = subprocess.run(analyze, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout[-400:] + found.stderr
-    exposure = re.search(r"level for tonewall\.service: ([0-9.]+)", found.stdout)
+    exposure = re.search(r"level for tonewall@\w*\.service: ([0-9.]+)", found.stdout)
     assert exposure is not None
     assert f"exposure of {exposure[1]}" in PAGE.read_text()
 
 
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
-    text = (HARDENING / "tonewall.service").read_text()
-    unit = tmp_path / "tonewall.service"
+    text = UNIT.read_text()
+    unit = tmp_path / "tonewall@main.service"
     unit.write_text(text.replace("/usr/local/bin/tonewall", "/bin/true"))
     found = subprocess.run(
         [require_program("systemd-analyze"), "verify", str(unit)], capture_output=True, text=True, check=False

@@ -1,4 +1,4 @@
-"""A card is paid by a Tonewall under what docs/hardening/tonewall.service takes from it: no
+"""A card is paid by a Tonewall under what deploy/systemd/tonewall@.service takes from it: no
 capability, no new privileges, no memory that is written and run."""
 
 from __future__ import annotations
