@@ -17,11 +17,11 @@ BUILD_PACKAGES := build-essential ca-certificates cmake libsrtp2-dev pkg-config 
 RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav \
                   asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav baresip-core chromium clang dnsmasq-base \
-                  fonts-dejavu-core iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
+                  fonts-dejavu-core groff-base iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
                   linphone-cli minisign multimon-ng nftables postgresql procps prometheus rsyslog rsyslog-gnutls rtpengine-daemon \
                   sip-tester softhsm2 sox systemd tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood docs prompts explore fuzz model fuzz-core lost-keys audit-chains sanitize analyze pictures lock sbom licences audit-packages release reproduce image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood docs man prompts explore fuzz model fuzz-core lost-keys audit-chains sanitize analyze pictures lock sbom licences audit-packages release reproduce image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -87,6 +87,9 @@ docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/
 	$(BIN)/python -m tests.architecture.clauses
 	$(BIN)/python -m tests.architecture.personal
 	$(BIN)/python -m tests.architecture.security
+
+man: build/.setup  ## The manual page of the tonewall command: build/man/tonewall.1
+	$(BIN)/python -m release.man
 
 prompts: build/.setup  ## Make the shipped prompts anew, with flite and espeak-ng
 	@dpkg -s flite espeak-ng >/dev/null 2>&1 || $(APT) flite espeak-ng

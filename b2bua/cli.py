@@ -60,7 +60,6 @@ app = typer.Typer(
     cls=_Commands,
     help="Tonewall: card payments by phone, without the agent ever receiving a digit.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # it would read the [sections] of sip.conf in help texts as markup
     context_settings={"help_option_names": ["-h", "--help"]},
