@@ -1,4 +1,4 @@
-"""Tells systemd how Tonewall is (sd_notify(3)): ready, alive, and in a line of its status.
+"""Tells systemd how Tonewall is (systemd.service(5), notify): ready, alive, and its line of status.
 
 Rule 1: the watchdog is fed by the pulse of b2bua alone: where b2bua hangs, systemd starts Tonewall
         anew.
@@ -78,7 +78,7 @@ class ServiceManager:
         if pulse.takes_calls and not self._is_ready:
             self._is_ready = True
             words.append("READY=1")
-        status = f"{pulse.calls} calls" if pulse.takes_calls else "No calls are taken"
+        status = f"{pulse.calls} calls" if pulse.takes_calls else "No calls are accepted"
         if pulse.faults:
             status += f"; faults: {', '.join(pulse.faults)}"
         if status != self._status:

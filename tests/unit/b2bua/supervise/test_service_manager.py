@@ -41,13 +41,13 @@ def test_it_is_ready_once_calls_are_taken_and_alive_with_each_pulse(
 ) -> None:
     manager, read = notified
     manager.on_pulse(NO_MEDIA)
-    assert read() == ["WATCHDOG=1", "STATUS=No calls are taken; faults: media, records"]
+    assert read() == ["WATCHDOG=1", "STATUS=No calls are accepted; faults: media, records"]
     manager.on_pulse(WELL)
     assert read() == ["WATCHDOG=1", "READY=1", "STATUS=3 calls"]
     manager.on_pulse(WELL)
     assert read() == ["WATCHDOG=1"]
     manager.on_pulse(NO_MEDIA)
-    assert read() == ["WATCHDOG=1", "STATUS=No calls are taken; faults: media, records"]
+    assert read() == ["WATCHDOG=1", "STATUS=No calls are accepted; faults: media, records"]
     manager.stop()
     assert read()[0] == "STOPPING=1"
     manager.on_pulse(WELL)
