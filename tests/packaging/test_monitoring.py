@@ -32,7 +32,7 @@ RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
 DASHBOARD = ROOT / "deploy" / "grafana" / "tonewall.json"
 _METRIC = re.compile(r"tonewall_\w+")
 _RUNBOOK = re.compile(r"docs/alerts\.md#(\w+)")
-WELL = {"media": True, "reconciler": True, "payers": 4, "calls": 2, "listed_files": 900}
+WELL = {"media": True, "reconciler": True, "payers": 4, "calls": 2, "listed_files": 900, "filtered": True}
 
 
 def scrape() -> bytes:
