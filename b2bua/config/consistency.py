@@ -261,12 +261,12 @@ def _faults_of_routes(trunks: Mapping[str, TrunkSettings], routes: Mapping[str, 
 
 
 def _faults_of_agent_groups(own: SignallingSettings) -> list[str]:
-    """Agents without a token, and agents in two groups."""
+    """Agents whom nobody knows, and agents in two groups."""
     groups: dict[str, str] = {}
     faults = []
     for header, settings in own.agent_groups.items():
         for agent in split_list(settings.agents):
-            if agent not in own.api.agents:
+            if not _may_be_somebody(agent, own):
                 faults.append(
                     f"[{header}] agents: {agent} has no token; expected names of [api] tokens "
                     f"({', '.join(own.api.agents)})"
@@ -280,13 +280,18 @@ def _faults_of_agent_groups(own: SignallingSettings) -> list[str]:
 
 
 def _faults_of_extensions(own: SignallingSettings) -> list[str]:
-    """Extensions of agents without a token."""
+    """Extensions of agents whom nobody knows."""
     return [
         f"[api] extensions: {agent} has no token; expected names of [api] tokens "
         f"({', '.join(own.api.agents)})"
         for agent in dict.fromkeys(own.api.agent_of.values())
-        if agent not in own.api.agents
+        if not _may_be_somebody(agent, own)
     ]
+
+
+def _may_be_somebody(name: str, own: SignallingSettings) -> bool:
+    """Whether there is a token of that name, or people sign in, whose names stand elsewhere."""
+    return name in own.api.agents or own.access.directory is not None
 
 
 def _faults_of_forms(own: SignallingSettings) -> list[str]:
