@@ -35,7 +35,7 @@ def check_certificates(settings: Settings) -> list[Finding]:
         if key and not chain
     ]
     authorities = [(f"[{header}] tls_ca", trunk.tls_ca) for header, trunk in own.trunks.items()]
-    authorities.append(("[api] client_ca", own.api.client_ca))
+    authorities += [("[api] client_ca", own.api.client_ca), ("[oidc] ca_file", own.oidc.ca_file)]
     authorities += [
         (f"[{header}] ca_file", str(each.ca_file or "")) for header, each in settings.providers.items()
     ]
@@ -75,11 +75,10 @@ def find_unusable(settings: Settings) -> Iterator[str]:
             and (found := _check_authorities(f"[{header}] tls_ca", trunk.tls_ca)).level is Level.FAULT
         ):
             yield found.text
-    for header, each in settings.providers.items():
-        if each.ca_file:
-            found = _check_authorities(f"[{header}] ca_file", str(each.ca_file))
-            if found.level is Level.FAULT:
-                yield found.text
+    files = {header: str(each.ca_file or "") for header, each in settings.providers.items()}
+    for header, path in {**files, own.oidc.section: own.oidc.ca_file}.items():
+        if path and (found := _check_authorities(f"[{header}] ca_file", path)).level is Level.FAULT:
+            yield found.text
 
 
 def _pairs_of_webhooks(settings: Settings) -> list[tuple[str, str, str]]:

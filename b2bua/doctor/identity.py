@@ -9,6 +9,7 @@ from b2bua.access.oidc.provider import Provider
 from b2bua.access.oidc.refused import SignInRefused
 from b2bua.config.settings import Settings
 from b2bua.doctor.finding import Finding, fault, good, warn
+from tonewall.ini import ConfigError
 
 _WHAT = "identity provider"
 
@@ -18,7 +19,10 @@ async def check_identity(settings: Settings) -> list[Finding]:
     oidc = settings.signalling.oidc
     if not oidc.issuer:
         return []
-    provider = oidc.provider()
+    try:
+        provider = oidc.provider()
+    except ConfigError as error:
+        return [fault(_WHAT, str(error))]
     try:
         return await _examine(provider, oidc.clock_skew)
     finally:

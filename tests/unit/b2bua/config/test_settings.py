@@ -817,6 +817,11 @@ def test_several_trunks_and_routes_keep_their_names_and_order_on_their_way_to_th
         ("[form x]\nlanguage = Polish!", "[form x] language"),
         ("[form x]\nend_key = star", "[form x] clear_key: expected another key than end_key"),
         ("[agent_group x]\nstatement = X", "[agent_group x] agents: expected names of [api] tokens"),
+        ("[oidc]\nissuer = https://id.example", "[oidc] issuer: expected [access] directory as well"),
+        (
+            "[access]\ndirectory = /a\n[oidc]\nissuer = https://id.example\nclient_id = t\nroles = a:agent",
+            "[oidc] redirect_uri: expected, since issuer is given",
+        ),
     ],
 )
 def test_what_is_wrong_between_trunks_and_routes_is_told(more: str, fault: str, tmp_path: Path):
@@ -824,6 +829,12 @@ def test_what_is_wrong_between_trunks_and_routes_is_told(more: str, fault: str, 
         read_signalling(several(SEVERAL.format(secret=SECRET) + more + "\n", tmp_path))
     (line,) = str(caught.value).splitlines()
     assert line.startswith(fault)
+
+
+def test_people_who_sign_in_have_extensions_and_groups_without_a_token(tmp_path: Path):
+    more = "[access]\ndirectory = /a\n[agent_group x]\nagents = ann\nstatement = X\n"
+    own = read_signalling(several(SEVERAL.format(secret=SECRET) + more, tmp_path))
+    assert own.agent_groups["agent_group x"].agents == "ann"
 
 
 # --- the example ----------------------------------------------------------------------------------

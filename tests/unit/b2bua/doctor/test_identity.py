@@ -11,10 +11,10 @@ from tests.unit.b2bua.access.odd_provider import OddProvider
 from tests.unit.b2bua.doctor.written import settings
 
 
-async def found(folder: Path, issuer: str) -> list[tuple[Level, str]]:
+async def found(folder: Path, issuer: str, **more: str) -> list[tuple[Level, str]]:
     oidc = {
         "issuer": issuer, "client_id": "tonewall", "roles": "agents:agent",
-        "redirect_uri": "https://pay.example/sign-in/oidc/callback",
+        "redirect_uri": "https://pay.example/sign-in/oidc/callback", **more,
     }  # fmt: skip
     own = settings(folder, access={"directory": str(folder / "access")}, oidc=oidc)
     return [(each.level, each.text) for each in await check_identity(own)]
@@ -42,3 +42,6 @@ async def test_what_is_wrong_with_it_is_said(tmp_path: Path) -> None:
     [(level, text)] = await found(tmp_path, url)
     assert (level, "ConnectError" in text) == (Level.FAULT, True)
     assert await found(tmp_path, "") == []
+    (tmp_path / "ca.pem").write_text("no certificate")
+    [(level, text)] = await found(tmp_path, url, ca_file=str(tmp_path / "ca.pem"))
+    assert (level, text) == (Level.FAULT, "[oidc] ca_file: expected certificates, as a PEM file")
