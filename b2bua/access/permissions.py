@@ -47,6 +47,7 @@ class Permission:
 _OWN, _TEAM, _ALL = Reach.OWN, Reach.TEAM, Reach.ALL
 _EVERYBODY = Permission(everybody=True)
 _ADMINISTRATOR = frozenset({Role.ADMINISTRATOR})
+_AUDITOR = Permission(others=frozenset({Role.AUDITOR}))
 _SEE_CALLS = Permission(_OWN, _TEAM, Scope.CALLS_READ)
 _SEE_PAYMENTS = Permission(_OWN, _TEAM, Scope.PAYMENTS_READ)
 _TAKE = Permission(_OWN, _TEAM, Scope.PAYMENTS_TAKE)
@@ -119,6 +120,9 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     # what is kept on a person, whichever agent's call it was
     "export_personal_data": Permission(others=_ADMINISTRATOR),
     "erase_personal_data": Permission(others=_ADMINISTRATOR),
+    # who did what
+    "read_audit": _AUDITOR,
+    "get_audit_checkpoint": _AUDITOR,
 }
 
 # Operations whose body says which of several they are. The route asks again, for that one.

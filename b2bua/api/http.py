@@ -17,6 +17,7 @@ from b2bua.access.authority import Authority
 from b2bua.access.principal import Authenticator
 from b2bua.access.sessions import Sessions
 from b2bua.access.sign_in import SignIn
+from b2bua.api.audit_routes import audit_routes
 from b2bua.api.audited import Audit
 from b2bua.api.auth import Authenticate
 from b2bua.api.call_routes import call_routes, loggable
@@ -134,6 +135,7 @@ def create_app(
     app.include_router(link_routes(desk))
     app.include_router(ladder_routes(ladders or Ladders()))
     app.include_router(personal_data_routes(personal_data))
+    app.include_router(audit_routes(audit))
     app.include_router(demo_routes(demo))
     add_pages(app)
     document = describe_api(app)

@@ -64,6 +64,7 @@ class Recorder:
         self._writing = asyncio.Lock()
         self._ended = asyncio.Event()
         self.copies = Copies()
+        self.directory: Path | None = None  # where the log is, for those who read it
         self.lost = 0  # entries since the last that was written
         self._why: str | None = None  # the last was not
 

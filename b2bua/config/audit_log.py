@@ -40,6 +40,7 @@ def build_recorder(settings: SignallingSettings, now: Callable[[], float]) -> Re
         required=settings.audit.required,
     )
     recorder.copies = build_copies(settings.audit, recorder, now)
+    recorder.directory = settings.audit.directory
     return recorder
 
 

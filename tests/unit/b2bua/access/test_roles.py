@@ -55,7 +55,7 @@ PERMITTED: dict[Role, list[str]] = {
     Role.ADMINISTRATOR: [*EVERYBODY, *LADDERS, "list_trunks", "get_metrics", "follow_calls",
         "export_personal_data", "erase_personal_data"],
     Role.METRICS: [*EVERYBODY, "get_metrics"],
-    Role.AUDITOR: [*EVERYBODY],
+    Role.AUDITOR: [*EVERYBODY, "read_audit", "get_audit_checkpoint"],
 }  # fmt: skip
 REACHED: dict[Role, tuple[str, ...]] = {
     Role.AGENT: ("own",),
@@ -195,8 +195,11 @@ def test_a_scope_permits_its_own_operations_and_those_of_everybody(scope: Scope)
     authority = Authority()
     found = {name for name in PERMISSIONS if authority.reach(program, name)}
     assert found == {name for name, row in PERMISSIONS.items() if row.everybody or row.scope is scope}
-    nobody = Principal(name="crm", roles=frozenset({Role.AUDITOR}), scopes=ALL_SCOPES)
-    assert not any(authority.reach(nobody, name) for name, row in PERMISSIONS.items() if not row.everybody)
+    metrics = Principal(name="crm", roles=frozenset({Role.METRICS}), scopes=ALL_SCOPES)
+    reached = {
+        name for name, row in PERMISSIONS.items() if authority.reach(metrics, name) and not row.everybody
+    }
+    assert reached == {"get_metrics"}
 
 
 async def test_an_agent_prepares_for_their_own_calls_only() -> None:

@@ -637,6 +637,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("export_personal_data", "POST /v1/personal-data/export"),
         ("follow_calls", "GET /v1/feed"),
         ("get_agent", "GET /v1/me"),
+        ("get_audit_checkpoint", "GET /v1/audit/checkpoint"),
         ("get_call", "GET /v1/calls/{call_id}"),
         ("get_claim", "GET /v1/claims/{claim_id}"),
         ("get_form", "GET /v1/form"),
@@ -658,6 +659,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("open_claim", "POST /v1/claims"),
         ("open_link", "POST /v1/links"),
         ("open_link_in_call", "POST /v1/calls/{call_id}/links"),
+        ("read_audit", "GET /v1/audit"),
         ("reconcile_payments", "POST /v1/payments/reconcile"),
         ("refund_payment", "POST /v1/payments/{payment_id}/refunds"),
         ("release_mask", "POST /v1/calls/{call_id}/mask/release"),
@@ -698,6 +700,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/payments/{payment_id}/link/close", "/v1/payments/{payment_id}/link/qr.svg",
         "/v1/payments/{payment_id}/settlement", "/v1/payments/{payment_id}/start",
         "/v1/claims", "/v1/claims/{claim_id}", "/v1/personal-data/export", "/v1/personal-data/erase",
+        "/v1/audit", "/v1/audit/checkpoint",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert {
