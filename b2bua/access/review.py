@@ -108,7 +108,12 @@ def of_client(client: Client) -> Grant:
 
 
 def of_provider(
-    theirs: str, method: str, issuer: str, roles: frozenset[Role], scopes: Iterable[str] = ()
+    theirs: str,
+    method: str,
+    issuer: str,
+    roles: frozenset[Role],
+    scopes: Iterable[str] = (),
+    teams: Iterable[str] = (),
 ) -> Grant:
     """Whoever an identity provider says has a role, or is in a group, of its own (`theirs`)."""
     return Grant(
@@ -117,6 +122,7 @@ def of_provider(
         credential=issuer,
         roles=_sorted(roles),
         scopes=_sorted(scopes),
+        teams=_sorted(teams),
         expires=_BY_PROVIDER,
     )
 

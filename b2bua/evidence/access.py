@@ -49,15 +49,17 @@ def _grants(settings: SignallingSettings, teams: Teams, now: float) -> Iterator[
         for theirs, _, ours in (each.rpartition(":") for each in split_list(oauth.roles)):
             yield review.of_provider(theirs, "oauth", oauth.issuer, frozenset({Role(ours)}))
     if settings.oidc.issuer:
-        for group, roles in settings.oidc.people().roles.items():
-            yield review.of_provider(group, "oidc", settings.oidc.issuer, roles)
+        people = settings.oidc.people()
+        for group, roles in people.roles.items():
+            of_group = people.teams.get(group, ())
+            yield review.of_provider(group, "oidc", settings.oidc.issuer, roles, teams=of_group)
     directory = access.directory
     if directory is None or not _is_there(directory):
         return
     with contextlib.closing(KeyStore(directory)) as keys:
         yield from filter(None, (review.of_key(each, teams, now) for each in keys.all()))
-    with contextlib.closing(UserFile(directory)) as people:
-        yield from (review.of_user(each, teams, access.needs_app) for each in people.all())
+    with contextlib.closing(UserFile(directory)) as users:
+        yield from (review.of_user(each, teams, access.needs_app) for each in users.all())
 
 
 def _is_there(directory: Path) -> bool:

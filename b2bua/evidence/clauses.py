@@ -91,7 +91,8 @@ CLAUSES: Final = (
     Clause(
         "6.3.1",
         "Weaknesses are looked for, and ranked.",
-        "The changelog names fixes.",
+        "The changelog names fixes, SECURITY.md how to report a weakness. A release is checked for "
+        "known vulnerabilities of its packages.",
         "Watches the versions in the pack for published weaknesses, and ranks them.",
         ("components.json", "sbom.json"),
         judge=judges.operator,
@@ -102,8 +103,7 @@ CLAUSES: Final = (
         "The pack lists every part with version and hash; a release has a bill of materials.",
         "Keeps the list, own programs included.",
         ("components.json", "sbom.json", "files.sha256"),
-        (),
-        judges.inventory,
+        judge=judges.inventory,
     ),
     Clause(
         "6.3.3",
@@ -117,7 +117,7 @@ CLAUSES: Final = (
         "6.4.3",
         "Scripts of pages on which customers key cards are authorised and unchanged.",
         "Customers key cards into a telephone; payment links lead to the provider's own page. The "
-        "agents' page takes no card, and loads scripts of its own server alone.",
+        "agents' page takes no card, and runs scripts of its own server with the hashes it names.",
         "Asks the provider about its page of payment links, where these are used.",
         ("files.sha256",),
     ),
@@ -127,24 +127,23 @@ CLAUSES: Final = (
         "Roles and what each may do are one table in the code; each request asks it.",
         "Gives each person and program the role that its work needs.",
         ("roles.json", "configuration.json"),
-        (),
-        judges.roles,
+        judge=judges.roles,
     ),
     Clause(
         "7.2.4",
         "Accounts are reviewed every six months.",
-        "Has a place in the audit log for the review.",
-        "Reviews, and signs off.",
-        ("access-reviews.jsonl",),
-        (),
-        judges.reviews,
+        "`tonewall access review` lists who may do what and what to look at, and notes who signs off.",
+        "Reviews, and signs off; reviews groups at the identity provider.",
+        ("access.json", "access-reviews.jsonl"),
+        judge=judges.reviews,
     ),
     Clause(
         "7.2.5",
         "Accounts of programs have the least that they need.",
-        "Each process gets its own settings alone; a payer has the provider's key for one charge.",
-        "Gives each program a token of its own.",
-        ("roles.json",),
+        "Each process gets its own settings alone; a payer has the provider's key for one charge. A "
+        "program's key has scopes, and ends after a year at most.",
+        "Gives each program a key of its own, with the scopes that it needs.",
+        ("roles.json", "access.json"),
     ),
     Clause(
         "8.2.1",
@@ -157,14 +156,20 @@ CLAUSES: Final = (
     Clause(
         "8.2.5",
         "Access of people who left ends at once.",
-        "A token that is removed from the configuration is refused from the next start on.",
-        "Removes it, or ends the account at the identity provider.",
-        judge=judges.operator,
+        "`tonewall user disable` and `remove`, `user sign-out` and `token revoke` hold at once, also in "
+        "a running Tonewall; an open feed ends within 15 s. A token that is removed from sip.conf is "
+        "refused from the next start on.",
+        "Does so, or ends the account at the identity provider: a session that was begun there lasts "
+        "12 hours at most, unless `user sign-out` ends it.",
+        ("access.json",),
+        ("api tokens", "access directory"),
+        judges.leavers,
     ),
     Clause(
         "8.2.8",
         "An idle session ends after 15 minutes.",
-        "The agents' page signs out by itself; no more than 900 s can be configured.",
+        "A session ends by itself, and the agents' page signs out; no more than 900 s can be "
+        "configured, nor a session of more than 12 hours. A token has no session.",
         "Locks the workstation as well.",
         ("configuration.json",),
         ("api idle_time",),
@@ -173,7 +178,8 @@ CLAUSES: Final = (
     Clause(
         "8.3.2",
         "Secrets of sign-in are unreadable in transit and storage.",
-        "Tokens can be kept as hashes. Secrets are in no log and no error.",
+        "Passwords are kept as argon2id, keys and sessions as hashes; tokens of sip.conf can be. Secrets "
+        "are in no log and no error.",
         "Uses HTTPS for the API, keeps hashes of tokens, and keeps sip.conf to its owner.",
         ("configuration.json", "tls.json", "doctor.json"),
         ("api tls_certificate", "api address"),
@@ -182,17 +188,23 @@ CLAUSES: Final = (
     Clause(
         "8.3.4",
         "Guessing is slowed down or locked out.",
-        "Tokens have 16 characters or more.",
+        "After the third wrong try for a name the next one waits, longer each time; the tenth locks "
+        "the name for 30 minutes. Addresses wait likewise, and many wrong tries are an alarm. A restart "
+        "forgets the counts. Tokens have 16 characters or more, keys 256 random bits.",
         "Sets lock-out at the identity provider, where there is one.",
         ("configuration.json",),
-        judge=judges.operator,
+        ("access directory",),
+        judges.lock_out,
     ),
     Clause(
         "8.4.2",
         "Access to the cardholder data environment needs several factors.",
-        "None for agents: they reach no card data.",
+        "People with a password here need an authenticator app (TOTP) besides, unless the operator "
+        "lets roles do without. Tokens and keys are one factor.",
         "Several factors for whoever reaches the machine, and at the identity provider.",
-        judge=judges.operator,
+        ("configuration.json", "access.json"),
+        ("access totp_required",),
+        judges.factors,
     ),
     Clause(
         "8.6.2",
@@ -206,7 +218,7 @@ CLAUSES: Final = (
         "10.2.1",
         "Actions are logged.",
         "Each request that changes something is in the audit log before it is carried out, and then "
-        "with its result; so are masks.",
+        "with its result; so are masks, sign-ins, refused tries, commands, and reading the log.",
         "Keeps an audit log.",
         ("audit-log.json", "audit/audit-excerpt.jsonl", "masks.txt"),
         ("audit directory", "audit required"),
@@ -232,10 +244,11 @@ CLAUSES: Final = (
     Clause(
         "10.3.3",
         "Logs are copied at once to a place that is hard to change.",
-        "Lines can be verified wherever they are copied to.",
-        "Has them copied to another machine.",
-        ("configuration.json",),
-        (),
+        "Each line is copied once it is on disk, to a syslog server over TLS or by HTTPS, and tried "
+        "until it is accepted; a copy verifies by itself. A copy that fails is a fault.",
+        "Names that server, which Tonewall's administrators cannot change.",
+        ("configuration.json", "running.json"),
+        ("audit syslog", "audit copy_to"),
         judges.audit_copied,
     ),
     Clause(
@@ -264,26 +277,27 @@ CLAUSES: Final = (
     Clause(
         "10.7.2",
         "Failures of security controls are noticed.",
-        "A media process that is gone and an audit log that cannot be written are faults of /healthz; "
-        "alarms of the canary are a metric.",
+        "A media process that is gone, an audit log that cannot be written or copied, changed files and "
+        "many wrong tries to sign in are faults of /healthz; alarms of the canary are a metric.",
         "Has somebody called for them, and responds (10.7.3).",
         ("records.json", "running.json", "doctor.json"),
-        (),
-        judges.alarms,
+        judge=judges.alarms,
     ),
     Clause(
         "11.5.2",
         "Changes to critical files are noticed.",
-        "The pack has the hash of each file.",
-        "Compares them at least weekly.",
-        ("files.sha256", "components.json"),
-        (),
+        "A running Tonewall compares its files with the manifest of its release at the start and daily; "
+        "a difference is a fault and an entry of the audit log. The pack has the hash of each file.",
+        "Gives the key of whoever built the release; watches Python, the system and sip.conf.",
+        ("audit-log.json", "files.sha256", "components.json"),
+        ("general manifest_key",),
         judges.changed_packages,
     ),
     Clause(
         "11.6.1",
         "Changes to pages on which customers key cards are noticed.",
-        "There is no such page of Tonewall's; the agents' page is among the files with hashes.",
+        "There is no such page of Tonewall's. The agents' page names the hash of each script, and its "
+        "files are among those that are compared.",
         "Asks the provider about its page of payment links, where these are used.",
         ("files.sha256",),
     ),
@@ -306,8 +320,9 @@ CLAUSES: Final = (
     Clause(
         "12.10.1",
         "There is a plan for incidents.",
-        "Faults name what to do.",
-        "Has a plan, and tries it every year (12.10.2).",
+        "Faults name what to do. docs/security.md has steps for a leak alarm, an unknown charge, a gap in "
+        "the audit log, a stolen credential, a changed file and a copied database.",
+        "Has a plan that takes them up, with whom to call, and tries it every year (12.10.2).",
         judge=judges.operator,
     ),
     Clause(

@@ -152,6 +152,37 @@ def reviews(facts: Facts) -> Judgement:
     return _weak("no review is noted in the audit log of this period")
 
 
+_PEOPLE: Final = frozenset({"agent", "supervisor", "administrator", "auditor"})
+
+
+def leavers(facts: Facts) -> Judgement:
+    """Nobody has a token that ends with a restart alone."""
+    grants = facts.files.get("access")
+    if grants is None:
+        return _open("who has access was not listed")
+    tokens = [each["name"] for each in grants if each["method"] == "token" and _PEOPLE & set(each["roles"])]
+    if tokens:
+        return _weak(f"tokens of sip.conf with roles of people end with a restart alone: {', '.join(tokens)}")
+    return _well("people have accounts here or at the identity provider, none a token of sip.conf")
+
+
+def lock_out(facts: Facts) -> Judgement:
+    """Passwords are asked for here, or elsewhere."""
+    if facts.value("access", "directory"):
+        return _well("people sign in here: the tenth wrong try locks a name for 30 minutes")
+    return _open("nobody has a password here; an identity provider's lock-out cannot be seen")
+
+
+def factors(facts: Facts) -> Judgement:
+    """Whoever signs in by a password needs an app as well."""
+    if not facts.value("access", "directory"):
+        return _open("nobody has a password here; an identity provider's factors cannot be seen")
+    roles = facts.value("access", "totp_required")
+    if str(roles).strip() == "all":
+        return _well("everybody with a password here needs an authenticator app")
+    return _weak(f"an authenticator app is needed by: {roles} ([access] totp_required)")
+
+
 def idle_time(facts: Facts) -> Judgement:
     """The page signs out."""
     return _well(f"after {facts.value('api', 'idle_time'):g} s")
@@ -195,6 +226,9 @@ def audit_sound(facts: Facts) -> Judgement:
 
 def audit_copied(facts: Facts) -> Judgement:
     """The audit log is copied elsewhere."""
+    faults = [each["what"] for each in facts.files.get("running", {}).get("faults", [])]
+    if "audit_copy" in faults:
+        return _weak("lines are not copied now: the running Tonewall says so")
     for key in ("syslog", "copy_to"):
         if facts.value("audit", key):
             return _well(f"lines are copied ([audit] {key})")
@@ -226,11 +260,21 @@ def alarms(facts: Facts) -> Judgement:
 
 
 def changed_packages(facts: Facts) -> Judgement:
-    """Installed packages are as they were installed."""
+    """Installed packages are as they were installed, and a running Tonewall found its files so."""
     changed = [each["name"] for each in facts.files["components"]["packages"] if each["changed"]]
     if changed:
         return _weak(f"packages with changed files: {', '.join(changed)}")
-    return _well("no file of a Python package was changed since its installation")
+    counts = facts.files.get("audit-log", {}).get("entries_of_the_period", {})
+    compared, found = counts.get("files_compared noted", 0), counts.get("files_changed noted", 0)
+    if found:
+        return _weak(f"{found} of {found + compared} comparisons found changed files: see the audit log")
+    if not compared:
+        return _weak(
+            "no comparison is noted in this period (an installation from the sources is not compared); "
+            "no file of a Python package was changed since its installation"
+        )
+    by = " with the signed manifest" if facts.value("general", "manifest_key") else ", by no key"
+    return _well(f"{compared} comparisons{by}; no file was changed")
 
 
 def self_tested(facts: Facts) -> Judgement:

@@ -138,6 +138,12 @@ totp_required = administrator
 [client wallboard]
 certificate = dns:wallboard.example
 scopes = calls:read
+[oidc]
+issuer = https://people.example
+client_id = tonewall
+redirect_uri = https://tonewall.example/sign-in/oidc/callback
+roles = pay-agents:agent, pay-leads:supervisor+auditor
+teams = pay-leads:north
 [oauth]
 issuer = https://idp.example
 audience = tonewall
@@ -152,7 +158,8 @@ def test_keys_people_and_certificates_are_listed_with_what_to_look_at(everybody:
     assert status == 0, said
     grants = {each["name"]: each for each in map(json.loads, said.splitlines())}
     assert set(grants) == {
-        "(any client)", "ann", "ben", "crm", "dialler", "dora", "eve", "fay", "revision", "wallboard",
+        "(any client)", "ann", "ben", "crm", "dialler", "dora", "eve", "fay", "pay-agents", "pay-leads",
+        "revision", "wallboard",
     }  # fmt: skip
     assert {name: each["notes"] for name, each in grants.items() if each["notes"]} == {
         "dialler": [NOT_USED], "eve": [NO_APP, NOT_USED], "fay": [DISABLED],
@@ -162,6 +169,8 @@ def test_keys_people_and_certificates_are_listed_with_what_to_look_at(everybody:
         "dns:wallboard.example", ["calls:read"],
     )  # fmt: skip
     assert grants["revision"]["roles"] == ["auditor"]
+    leads = grants["pay-leads"]
+    assert (leads["method"], leads["roles"], leads["teams"]) == ("oidc", ["auditor", "supervisor"], ["north"])
     keys = [each for each in map(json.loads, said.splitlines()) if each["name"] == "crm"]
     assert [(each["method"], each["notes"]) for each in keys] == [("key", [EXPIRED]), ("token", [])]
     assert "hash" not in said

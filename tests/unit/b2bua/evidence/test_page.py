@@ -20,16 +20,21 @@ from tests.unit.b2bua.doctor.written import settings
 NUMBERS = {clause.number: clause for clause in CLAUSES}
 SOUND = {"whole_log": {"lines": 9, "entries": 8, "first": 1, "sound": True, "findings": []}}
 
+COMPARED = {"audit-log": SOUND | {"entries_of_the_period": {"files_compared noted": 30}}}
+
 
 def facts(folder: Path, missing: Mapping[str, str] | None = None, **more: Any) -> Facts:
     """Those of a sip.conf. `more`: sections of it as dictionaries, or files of the pack."""
-    sections = {name: more.pop(name) for name in ("cdr", "audit", "api", "carrier") if name in more}
+    sections = {name: more.pop(name) for name in ("cdr", "api", "carrier") if name in more}
+    by_hand = {name: more.pop(f"section_{name}") for name in ("access", "audit") if f"section_{name}" in more}
     files = {
         "configuration": json.loads(json.dumps(describe_settings(settings(folder, **sections)))),
         "tls": {"grades": [], "certificates": []},
         "records": {"calls": 3, "payments": 2, "canary_alarms": 0},
         "components": {"packages": []},
     }
+    for name, values in by_hand.items():  # as read from a sip.conf whose files are there
+        files["configuration"]["sections"][name] |= values
     present = {name if "." in name else f"{name}.json" for name in files | more} | {"audit"}
     return Facts(files | more, frozenset(present), missing or {})
 
@@ -43,7 +48,28 @@ def verdict(number: str, found: Facts) -> Verdict:
     [
         ("3.2.1", {}, {"cdr": {"retention": "0"}}),
         ("10.7.2", {}, {"records": {"calls": 3, "payments": 2, "canary_alarms": 1}}),
-        ("11.5.2", {}, {"components": {"packages": [{"name": "httpx", "changed": ["a.py"]}]}}),
+        ("11.5.2", COMPARED, {}),
+        (
+            "11.5.2",
+            COMPARED,
+            COMPARED | {"components": {"packages": [{"name": "httpx", "changed": ["a.py"]}]}},
+        ),
+        ("11.5.2", COMPARED, {"audit-log": SOUND | {"entries_of_the_period": {"files_changed noted": 1}}}),
+        (
+            "8.2.5",
+            {"access": [{"name": "crm", "method": "token", "roles": ["integration"]}]},
+            {"access": [{"name": "ann", "method": "token", "roles": ["agent"]}]},
+        ),
+        (
+            "8.4.2",
+            {"section_access": {"directory": "/access"}},
+            {"section_access": {"directory": "/access", "totp_required": "administrator"}},
+        ),
+        (
+            "10.3.3",
+            {"section_audit": {"syslog": "tls:logs.example:6514"}},
+            {"running": {"faults": [{"what": "audit_copy"}]}},
+        ),
         (
             "10.3.2",
             {"audit-log": SOUND},
