@@ -59,3 +59,8 @@ async def test_what_was_lost_and_how_it_sounded_stand_in_the_record_and_the_metr
     assert metrics["tonewall_mos_count", "caller"] == 1
     assert metrics["tonewall_heard_mos_count", "agent"] == 1
     assert metrics["tonewall_calls_ended_total", "inbound", "yes"] == 1
+    for trunk, invite in (("carrier", "received"), ("pbx", "sent")):  # each is its own kind
+        assert metrics["tonewall_sip_responses_total", "200", trunk, invite] == 1
+        assert metrics["tonewall_answer_seconds_count", trunk, invite] == 1
+        assert metrics["tonewall_trunk_legs", trunk, trunk] == 0
+    assert metrics[("tonewall_takes_calls",)] == 1
