@@ -31,6 +31,7 @@ class ServiceManager:
         # A name that begins with @ is abstract (unix(7)).
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
         self._is_ready = self._is_stopping = False
+        self._is_deaf = False  # the last was not received
         self._status = ""
 
     @classmethod
@@ -85,6 +86,8 @@ class ServiceManager:
             self._status = status
             words.append(f"STATUS={status}")
         self._send(*words)
+        if self._is_deaf:  # all of it again with the next one
+            self._is_ready, self._status = False, ""
 
     def _send(self, *words: str) -> None:
         if not self._address:
@@ -93,4 +96,8 @@ class ServiceManager:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
                 sender.sendto("\n".join(words).encode(), self._address)
         except OSError as error:
-            log.warning("service_manager_not_notified", why=error.strerror or type(error).__name__)
+            if not self._is_deaf:
+                log.warning("service_manager_not_notified", why=error.strerror or type(error).__name__)
+            self._is_deaf = True
+        else:
+            self._is_deaf = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from b2bua.call.service_view import Fault, Stops
 from b2bua.supervise.service_manager import ServiceManager
 from b2bua.switchboard.pulse import Pulse, send_pulses, take_pulse
 from tests.browser.fake_desk import FakeDesk
+from tests.configured_log import configured
 from tests.stack import until
 
 WELL = Pulse(takes_calls=True, calls=3)
@@ -89,4 +91,13 @@ async def test_nobody_is_notified_where_nobody_asked_and_a_socket_that_is_gone_e
     with ServiceManager.of({}).following() as nothing:
         assert nothing is None
     ServiceManager.of({}).on_pulse(WELL)
-    ServiceManager(str(tmp_path / "gone")).on_pulse(WELL)
+    log = io.StringIO()
+    with configured("supervisor", "info", log):
+        manager = ServiceManager(str(tmp_path / "gone"))
+        for _ in range(3):
+            manager.on_pulse(WELL)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.bind(str(tmp_path / "gone"))
+            manager.on_pulse(WELL)
+            assert systemd.recv(4096) == b"WATCHDOG=1\nREADY=1\nSTATUS=3 calls"
+    assert log.getvalue().count("service_manager_not_notified") == 1
