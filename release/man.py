@@ -32,7 +32,7 @@ def make_page() -> str:
         r"[\-\-version] [\-\-help] COMMAND [ARGUMENTS]",
         ".SH COMMANDS",
     ]
-    lines += _of_commands(command, "tonewall")
+    lines += _of_commands(command)
     lines += [
         ".SH FILES",
         ".TP",
@@ -44,12 +44,18 @@ def make_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _of_commands(command: Any, path: str) -> Iterator[str]:
-    for name, each in sorted(getattr(command, "commands", {}).items()):
-        here = f"{path} {name}"
-        if hasattr(each, "commands"):
-            yield from _of_commands(each, here)
-            continue
+def every_command(group: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Each command of a group, those of the groups in it too, by what one types."""
+    for name in sorted(group.list_commands(None)):
+        each, here = group.get_command(None, name), f"{path} {name}"
+        if hasattr(each, "list_commands"):
+            yield from every_command(each, here)
+        else:
+            yield here, each
+
+
+def _of_commands(group: Any) -> Iterator[str]:
+    for here, each in every_command(group, "tonewall"):
         words = [_usage(parameter) for parameter in each.params]
         yield f".SS {_escape(' '.join([here, *(word for word in words if word)]))}"
         yield from _paragraphs(each.help or "")
