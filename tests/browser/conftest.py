@@ -11,6 +11,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, 
 
 from b2bua.api.http import create_app
 from b2bua.api.server import Serving, serve
+from b2bua.api.stream import KEEP_ALIVE, Streams
 from media.form_description import CARD
 from tests.browser.fake_desk import FakeCustomer, FakeDesk
 from tests.everybody import everybody
@@ -42,6 +43,7 @@ class Site:
         self._port = 0
         self.idle_time = 900.0
         self.forms = [CARD]
+        self.keep_alive = KEEP_ALIVE
         self.more: dict[str, Any] = {}  # for `create_app`
 
     @property
@@ -55,6 +57,7 @@ class Site:
             demo=self._customer,
             idle_time=self.idle_time,
             forms=self.forms,
+            streams=Streams(keep_alive=self.keep_alive),
             **self.more,
         )
         self._serving = await serve(app, "127.0.0.1", self._port)
