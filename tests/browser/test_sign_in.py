@@ -110,6 +110,7 @@ async def test_a_session_that_a_command_ends_takes_the_call_from_the_page_and_no
 
 
 async def test_wrong_passwords_let_the_next_try_wait(page: Page, wire: Line) -> None:
+    await command(wire, "add", "zed", "--role", "agent")
     await page.goto(wire.stack.api_url)
     for _ in range(9):  # where a check takes long, the wait after the third may be over
         async with page.expect_response("**/sign-in", timeout=SLOW) as answer:
