@@ -12,7 +12,6 @@ import contextlib
 import gc
 import os
 import signal
-import sqlite3
 import time
 from collections.abc import Callable
 
@@ -30,7 +29,6 @@ from b2bua.api.tls import ServerTls, open_tls
 from b2bua.api.ways_in import WaysIn, open_ways_in
 from b2bua.audit.recorder import Recorder
 from b2bua.call.cdr import CallRecord
-from b2bua.call.pseudonyms import Pseudonyms
 from b2bua.config.access import build_authority
 from b2bua.config.assembly import (
     agent_charging,
@@ -42,12 +40,12 @@ from b2bua.config.assembly import (
     trunk_policies,
 )
 from b2bua.config.audit_log import build_recorder, end_log, start_log
-from b2bua.config.cdr_settings import CdrSettings
+from b2bua.config.payment_table import open_payments
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import SignallingSettings
+from b2bua.config.webhooks import build_endpoints, event_source
 from b2bua.ladder.ladders import Ladders
 from b2bua.personal_data.desk import PersonalData
-from b2bua.records.payments import PaymentTable
 from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.transport.tls import TlsContexts
@@ -58,6 +56,7 @@ from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.payment_notices import NoticePolicy
 from b2bua.switchboard.pulse import send_pulses
 from b2bua.switchboard.switchboard import Switchboard
+from b2bua.switchboard.webhooks import Webhooks
 from media.client import MediaClient
 from media.form_description import describe
 from provider_adapters.reconciler.client import ReconcilerClient
@@ -114,18 +113,20 @@ async def run(
     audit, tls = build_recorder(settings, time.time), open_tls(settings.api, general.directory)
     ways = open_ways_in(settings, clock, metrics.count_sign_in)
     service, listener = settings.links.sender(), settings.notify.sender()
-    policy = LinkPolicy(settings.links.expires, service.send if service is not None else None)
-    notices = NoticePolicy(listener.send if listener is not None else None, settings.notify.chosen)
-    plan = _build_plan(settings, audit, tls, ways)
+    payments = open_payments(settings.cdr, pseudonyms)
+    webhooks = Webhooks(
+        settings.cdr.payments_file, build_endpoints(settings.webhooks), event_source(settings), clock
+    ).observing(payments)
+    plan = _build_plan(settings, audit, tls, ways, webhooks)
     board = Switchboard(
         plan,
         keep_record,
         clock,
         ladders,
         records.fault,
-        _open_payments(settings.cdr, pseudonyms),
-        policy,
-        notices,
+        payments,
+        LinkPolicy(settings.links.expires, service.send if service is not None else None),
+        NoticePolicy(listener.send if listener is not None else None, settings.notify.chosen),
     )
     engine = _build_engine(settings, metrics.sip.watch(board.on_leg_event), ladders)
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
@@ -147,6 +148,7 @@ async def run(
         personal_data=PersonalData(records.engine, records, board, ladders, pseudonyms),
         sign_in=ways.passwords,
         oidc_start=ways.oidc_start,
+        webhooks=webhooks,
     )
     ways.add_pages(app, audit)
     await board.resume_payments()
@@ -159,7 +161,7 @@ async def run(
         asyncio.create_task(reconciler.run(), name="reconciler"),
         asyncio.create_task(count_sessions(board), name="count"),
     ]
-    housekeeping = _start_housekeeping(settings, board, plan, ways, pulse)
+    housekeeping = _start_housekeeping(settings, board, plan, ways, webhooks, pulse)
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     write_whole(general.directory / "ready.json", msgspec.json.encode(ready))
     log.info("ready", port=engine.address[1], url=api.url, version=VERSION)
@@ -180,7 +182,7 @@ async def run(
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task
-    for each in (service, listener, ways):
+    for each in (service, listener, ways, webhooks):
         if each is not None:
             await each.close()
     records.close()
@@ -215,25 +217,20 @@ def _collect_garbage_seldom() -> None:
     gc.set_threshold(*_GARBAGE)
 
 
-def _open_payments(settings: CdrSettings, pseudonyms: Pseudonyms) -> PaymentTable:
-    """The table of payments. Raises ConfigError where its file cannot be used."""
-    try:
-        return PaymentTable(settings.payments_file, pseudonyms)
-    except (OSError, sqlite3.Error) as error:
-        why = error.strerror if isinstance(error, OSError) else type(error).__name__
-        raise ConfigError(
-            f"[cdr] payments: the file {settings.payments_file} cannot be used ({why})"
-        ) from None
-
-
 def _start_housekeeping(
-    settings: SignallingSettings, board: Switchboard, plan: Plan, ways: WaysIn, pulse: int | None
+    settings: SignallingSettings,
+    board: Switchboard,
+    plan: Plan,
+    ways: WaysIn,
+    webhooks: Webhooks,
+    pulse: int | None,
 ) -> BackgroundTasks:
     """Start what is done now and then, beside the calls."""
     housekeeping = BackgroundTasks()
     start_log(plan.recorder, settings.audit, housekeeping)
     ways.start(housekeeping)
     housekeeping.start(plan.installed.watch(plan.recorder), "comparison of files")
+    housekeeping.start(webhooks.run(), "webhooks")
     housekeeping.start(prune_payments(board, settings.cdr.retention), "retention")
     if pulse is not None:
         housekeeping.start(send_pulses(board, pulse), "pulse")
@@ -241,7 +238,11 @@ def _start_housekeeping(
 
 
 def _build_plan(
-    settings: SignallingSettings, audit: Recorder | None, tls: ServerTls | None, ways: WaysIn
+    settings: SignallingSettings,
+    audit: Recorder | None,
+    tls: ServerTls | None,
+    ways: WaysIn,
+    webhooks: Webhooks,
 ) -> Plan:
     return Plan(
         router=build_router(settings),
@@ -257,6 +258,8 @@ def _build_plan(
         certificate=tls.fault if tls is not None else lambda: None,
         sign_ins=ways.wrong_tries,
         identity=ways.identity,
+        webhooks=webhooks.fault,
+        webhook_health=webhooks.health,
         recorder=audit,
         installed=InstalledFiles(key=settings.general.signer),
         extensions=settings.api.agent_of,

@@ -37,6 +37,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "personal-data": ("personal_data", "app"),
     "token": ("token", "app"),
     "user": ("user", "app"),
+    "webhooks": ("webhooks", "app"),
 }
 
 

@@ -55,6 +55,7 @@ _LINK = Permission(_OWN, _TEAM, Scope.LINKS)
 _REFUND = Permission(supervisor=_TEAM, scope=Scope.PAYMENTS_REFUND)
 _SETTLE = Permission(supervisor=_TEAM, scope=Scope.PAYMENTS_SETTLE)
 _LADDERS = Permission(supervisor=_ALL, scope=Scope.LADDERS_READ, others=_ADMINISTRATOR)
+_WEBHOOKS = Permission(scope=Scope.WEBHOOKS, others=_ADMINISTRATOR)
 _SERVICE = Permission(_ALL, _ALL, Scope.CALLS_READ, _ADMINISTRATOR)
 
 PERMISSIONS: Final[dict[str, Permission]] = {
@@ -117,6 +118,10 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     "refund_payment": _REFUND,
     "settle_payment": _SETTLE,
     "reconcile_payments": _SETTLE,
+    # what the company's own services get
+    "list_webhooks": _WEBHOOKS,
+    "list_deliveries": _WEBHOOKS,
+    "redeliver_webhook": _WEBHOOKS,
     # what is kept on a person, whichever agent's call it was
     "export_personal_data": Permission(others=_ADMINISTRATOR),
     "erase_personal_data": Permission(others=_ADMINISTRATOR),

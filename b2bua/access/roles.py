@@ -28,6 +28,7 @@ class Scope(StrEnum):
     LINKS = "links"  # open and close payment links
     CARDS_CHARGE = "cards:charge"  # charge cards that a provider saved
     LADDERS_READ = "ladders:read"
+    WEBHOOKS = "webhooks"  # see what became of deliveries, and send them again
 
 
 ALL_SCOPES: Final = frozenset(Scope)

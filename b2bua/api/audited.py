@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from b2bua.api.call_routes import loggable
 from b2bua.api.problems import problem
+from b2bua.api.webhook_routes import loggable_delivery
 from b2bua.audit.entry import ALWAYS_DONE, Result
 from b2bua.audit.recorder import NotWritten, Recorder
 from b2bua.audit.request import carrying_out
@@ -49,6 +50,8 @@ class Audit:
         principal = scope.get("state", {}).get("principal")
         who = principal.name if principal is not None else ""
         by = {"credential": principal.credential} if principal is not None else {}
+        if "delivery_id" in parameters:
+            by["delivery"] = loggable_delivery(parameters["delivery_id"])
         number = 0
         try:
             number = await recorder.write(recorder.entry(who, what, Result.ASKED, details=by, **about))

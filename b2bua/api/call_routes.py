@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Final
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Header, Path, Query, Request
 from fastapi.responses import Response
 
 from b2bua.access.authority import Authority
@@ -24,6 +24,7 @@ CallId = Annotated[
         "`caller:` and the number of who called, where that is one call.",
     ),
 ]
+_LastId = Annotated[str, Header(max_length=64, description="The `id` that was read last.")]
 _Mine = Annotated[bool, Query(description="Those of your extension (`[api] extensions`).")]
 _CallId = Annotated[str, Query(max_length=256, description="Our id, or the SIP Call-ID of a leg.")]
 _Caller = Annotated[str, Query(max_length=64, description="The number of who called.")]
@@ -107,22 +108,23 @@ def call_routes(desk: Desk, streams: Streams, authority: Authority) -> APIRouter
         summary="Follow the calls as they change",
         responses={
             200: feed_answer("Server-Sent Events, until either side ends them."),
-            **problem_answers(401, 503),
+            **problem_answers(401, 422, 503),
         },
     )
-    async def feed(request: Request) -> Response:
+    async def feed(request: Request, last_event_id: _LastId = "") -> Response:
         """An event `calls` with the ids of all calls that there are; then an event `call`, whose
         data is a CallView, for each of them and for every change. An event `payment`, whose data is
         a PaymentView, reports each payment that is not final, and each step of one. An event
         `service`, whose data is a ServiceView, says what is wrong with Tonewall itself, where
         anything is, and each change of that. A comment every 15 s shows that the line is alive. Who
-        reads too slowly is cut off; whoever comes back begins with the current calls again. Only
-        calls and payments that one may see are sent; as a call becomes another's, `calls` comes
-        again with the ids that are left. The feed ends as a sign-in or a key does.
+        reads too slowly is cut off. Whoever comes back with the newest `id` as `Last-Event-ID` gets
+        `calls` and all that followed, as long as that is remembered; else the current calls again.
+        Only calls and payments that one may see are sent; as a call becomes another's, `calls`
+        comes again with the ids that are left. The feed ends as a sign-in or a key does.
         """
         if streams.is_full:
             return problem(503, "Too many feeds are open.", {"Retry-After": "5"})
-        views = desk.follow()  # before the list, so that no change falls between
+        views = desk.follow(last_event_id)  # before the list, so that no change falls between
         principal = request.state.principal
         seen = [each for each in desk.calls() if authority.sight(principal, each) is not None]
         ids = [view.id for view in seen]

@@ -42,12 +42,14 @@ from b2bua.api.settlement_routes import settlement_routes
 from b2bua.api.sign_in_routes import sign_in_routes
 from b2bua.api.sign_out_routes import sign_out_routes
 from b2bua.api.stream import Streams
+from b2bua.api.webhook_routes import webhook_routes
 from b2bua.audit.recorder import Recorder
 from b2bua.call.prepared_desk import Desk
 from b2bua.call.view import NoSuchCall, NotNow
 from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
 from b2bua.personal_data.desk import PersonalData
+from b2bua.switchboard.webhooks import Webhooks
 from media.form_description import CARD, FormDescription
 from provider_adapters.currency import MINOR_UNITS
 from provider_adapters.own_reasons import ALL_REASONS
@@ -85,6 +87,7 @@ def create_app(
     personal_data: PersonalData | None = None,
     sign_in: SignIn | None = None,
     oidc_start: str = "",
+    webhooks: Webhooks | None = None,
 ) -> FastAPI:
     """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed
     the agent's page.
@@ -96,7 +99,7 @@ def create_app(
     something; `trusted_proxies`: whose X-Forwarded-For is believed; `sessions`: of who has signed
     in, asked last; `personal_data`: exports and erases what is kept on a person; `sign_in`: of
     people who have a password here; `oidc_start`: where a sign-in at the identity provider begins;
-    empty: there is none."""
+    empty: there is none; `webhooks`: what sends events to the company's services."""
     authority = authority or Authority()
     doorkeeper = Doorkeeper(desk, authority, audit)
     app = FastAPI(
@@ -136,6 +139,7 @@ def create_app(
     app.include_router(ladder_routes(ladders or Ladders()))
     app.include_router(personal_data_routes(personal_data))
     app.include_router(audit_routes(audit))
+    app.include_router(webhook_routes(webhooks))
     app.include_router(demo_routes(demo))
     add_pages(app)
     document = describe_api(app)

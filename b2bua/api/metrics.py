@@ -56,6 +56,9 @@ _GAUGES = {
     "prepared_payments": "Payments that are prepared, and wait for a call or for an agent.",
     "payment_waiting_webhooks": "Messages to the service that hears of payments, which it has not taken.",
     "payment_oldest_waiting_webhook": "Seconds since the oldest of them was written.",
+    "event_waiting_webhooks": "Events that services of [webhook NAME] have not accepted.",
+    "event_oldest_waiting_webhook": "Seconds since the oldest of them was written.",
+    "event_failed_webhooks": "Events that were given up within a day.",
     "uncopied_audit_lines": "Lines of the audit log that its copies do not have yet.",
     "oldest_uncopied_audit_line": "Seconds since the oldest of them was written.",
     "open_circuits": "Providers that are passed by, because their circuit breaker is open.",
@@ -70,6 +73,7 @@ _TOTALS = {
     "given_up_webhooks": "Messages to that service that were given up, since the process started.",
     "payment_given_up_webhooks": "Messages to the service that hears of payments that were given up.",
     "dropped_payment_webhooks": "Those for which there was no room.",
+    "event_dropped_webhooks": "Events for which there was no room.",
     "strangers": "Requests of nobody's trunk that were refused.",
 }
 

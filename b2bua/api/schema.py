@@ -18,6 +18,7 @@ from b2bua.call.trunk_view import TrunkView
 from b2bua.call.view import CallView, PaymentView
 from b2bua.ladder.view import LadderSummary, LadderView
 from b2bua.personal_data.desk import Erasure
+from b2bua.switchboard.webhook_views import DeliveryView, WebhookView
 from media.form_description import CARD, FormDescription
 from tonewall.version import VERSION
 
@@ -211,13 +212,14 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
             {"name": "links", "description": "Payment links: a page of the provider's instead of a keypad."},
             {"name": "ladders", "description": "The messages of a call, for whoever looks for a fault."},
             {"name": "sign-in", "description": "Sessions of people, beside tokens."},
+            {"name": "webhooks", "description": "Events of payments to services of your own."},
             {"name": "personal data", "description": "What is kept on a person."},
             {"name": "service", "description": "Whether the service is well, and what it knows."},
         ],
     )
     components = document.setdefault("components", {})
     shapes = [CallView, PaymentView, ServiceView, TrunkView, LinkOffer, ClaimView]
-    shapes += [Erasure, LadderSummary, LadderView, FormDescription]
+    shapes += [Erasure, LadderSummary, LadderView, FormDescription, WebhookView, DeliveryView]
     _, own = msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")
     components["schemas"] = {
         **{

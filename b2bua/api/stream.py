@@ -2,6 +2,8 @@
 
 Rule 1: a reader who takes nothing for STALLED seconds is disconnected, so that it holds no memory.
 Rule 2: whatever ends the stream, its follower is closed.
+Rule 3: a view has an `id` by which a reader who comes back goes on behind it. None is sent before
+        the last of the views that a stream begins with: who was cut off among them begins anew.
 """
 
 from __future__ import annotations
@@ -83,6 +85,7 @@ class FeedResponse(Response):
         self._first = b"retry: %d\n" % _RETRY_MS + _sse_event(b"calls", {"ids": ids})
         self._views, self._sight, self._holds = views, sight, holds
         self._seen = set(ids)
+        self._sent_id = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._streams.open += 1
@@ -113,7 +116,7 @@ class FeedResponse(Response):
 
     async def _write_events(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await self._send_chunk(send, self._first)
+        await self._send_chunk(send, self._id() + self._first)
         following = asyncio.create_task(self._next_view())
         try:
             while True:
@@ -123,17 +126,25 @@ class FeedResponse(Response):
                 if not self._holds():
                     return
                 if not ready:
-                    await self._send_chunk(send, b": still here\n\n")
+                    await self._send_chunk(send, self._id() + b": still here\n\n")
                     continue
                 view = following.result()
                 if view is None:
                     return
                 if (chunk := self._chunk(view)) is not None:
-                    await self._send_chunk(send, chunk)
+                    await self._send_chunk(send, self._id() + chunk)
+                elif not self._sent_id and (line := self._id()):
+                    await self._send_chunk(send, line + b"\n")
                 following = asyncio.create_task(self._next_view())
         finally:
             following.cancel()
             await asyncio.wait({following})
+
+    def _id(self) -> bytes:
+        """The line by which a reader goes on behind the last view; empty among the first ones."""
+        position: str = getattr(self._views, "position", "")
+        self._sent_id = self._sent_id or bool(position)
+        return b"id: %s\n" % position.encode() if position else b""
 
     def _chunk(self, view: View) -> bytes | None:
         """What the reader is sent of it. Of a call that is seen no more: the ids of those that

@@ -132,9 +132,9 @@ class CallDesk(Tallied, ClaimDesk, Protocol):
         """Keep an answer for a day, where none is kept yet."""
         ...
 
-    def follow(self) -> AsyncIterator[CallView | PaymentView | ServiceView]:
-        """Every call that is up, then each change as it happens. Slow readers are dropped, not
-        waited for.
+    def follow(self, after: str = "") -> AsyncIterator[CallView | PaymentView | ServiceView]:
+        """Every call that is up, then each change as it happens; behind the position `after`, where
+        that is remembered. Slow readers are dropped, not waited for.
 
         What is wrong with the service comes first, where anything is, and again when it changes."""
         ...

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.charge_settings import ChargeSection
 from b2bua.config.client_settings import find_client_faults
+from b2bua.config.event_settings import find_webhook_faults
 from b2bua.config.field_settings import KNOWN_FIELDS, field_name
 from b2bua.config.form_settings import find_form_faults
 from b2bua.config.route_settings import RouteSettings
@@ -46,6 +47,7 @@ def find_signalling_faults(own: SignallingSettings) -> list[str]:
         *own.oidc.faults(own.access.directory is not None),
         *own.links.faults(),
         *own.notify.faults(),
+        *find_webhook_faults(own.webhooks),
         *own.audit.faults(),
     ]
 

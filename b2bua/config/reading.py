@@ -10,6 +10,7 @@ from b2bua.config.cdr_settings import CdrSettings
 from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.client_settings import ClientSettings
 from b2bua.config.consistency import find_faults, find_signalling_faults
+from b2bua.config.event_settings import EventWebhookSettings
 from b2bua.config.feature_settings import FeatureCodeSettings
 from b2bua.config.field_settings import FieldSettings
 from b2bua.config.form_settings import FormSettings
@@ -97,6 +98,10 @@ def read_signalling(sections: Sections) -> SignallingSettings:
             header: load(ClientSettings, sections, header=header)
             for header in _headers(ClientSettings, sections)
         },
+        webhooks={
+            header: load(EventWebhookSettings, sections, header=header)
+            for header in _headers(EventWebhookSettings, sections)
+        },
     )
     if faults := find_signalling_faults(own):
         raise ConfigError("\n".join(faults))
@@ -108,6 +113,6 @@ def _headers(model: type[Section], sections: Sections) -> list[str]:
     fault says so."""
     if model.section not in SEVERAL:
         return [model.section]
-    absent = (RouteSettings, AgentGroupSettings, FormSettings, FieldSettings, PromptSettings, ClientSettings)
-    may_be_absent = model in absent
+    absent = {RouteSettings, AgentGroupSettings, FormSettings, FieldSettings, PromptSettings, ClientSettings}
+    may_be_absent = model in absent | {EventWebhookSettings}
     return headers(model.section, sections) or ([] if may_be_absent else [model.section])

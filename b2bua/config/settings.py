@@ -21,6 +21,7 @@ from b2bua.config.audit_settings import AuditSettings
 from b2bua.config.cdr_settings import CdrSettings
 from b2bua.config.charge_settings import AgentGroupSettings
 from b2bua.config.client_settings import ClientSettings
+from b2bua.config.event_settings import EventWebhookSettings
 from b2bua.config.feature_settings import FeatureCodeSettings
 from b2bua.config.field_settings import FieldSettings
 from b2bua.config.form_settings import FormSettings
@@ -209,6 +210,7 @@ class SignallingSettings:
     oauth: OauthSettings = field(default_factory=lambda: load(OauthSettings, {}, {}))
     oidc: OidcSettings = field(default_factory=lambda: load(OidcSettings, {}, {}))
     clients: Mapping[str, ClientSettings] = field(default_factory=dict)
+    webhooks: Mapping[str, EventWebhookSettings] = field(default_factory=dict)
     agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
     forms: Mapping[str, FormSettings] = field(default_factory=dict)
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
@@ -218,7 +220,7 @@ class SignallingSettings:
         single: list[Section] = [self.general, self.api, self.cdr, self.links, self.feature_codes, self.audit]
         single += [self.notify, self.access, self.oauth, self.oidc]
         several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups}
-        several |= {**self.forms, **self.fields, **self.clients}
+        several |= {**self.forms, **self.fields, **self.clients, **self.webhooks}
         variables = {NAMED: ",".join(several)}
         for section in single:
             variables |= to_environment(section)
@@ -304,6 +306,7 @@ SECTIONS: Mapping[str, type[Section]] = {
         OauthSettings,
         OidcSettings,
         NotifySettings,
+        EventWebhookSettings,
         ProviderSettings,
         WebhookSettings,
     )
@@ -311,5 +314,10 @@ SECTIONS: Mapping[str, type[Section]] = {
 SEVERAL = frozenset(
     {CarrierSettings.section, PbxSettings.section, RouteSettings.section}
     | {AgentGroupSettings.section, FormSettings.section, FieldSettings.section, PromptSettings.section}
-    | {ProviderSettings.section, WebhookSettings.section, ClientSettings.section}
+    | {
+        ProviderSettings.section,
+        WebhookSettings.section,
+        ClientSettings.section,
+        EventWebhookSettings.section,
+    }
 )

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 
 from b2bua.notify.address import check_url
 from b2bua.notify.message import Message
-from b2bua.notify.signature import decode_secret, sign
+from b2bua.notify.signer import Signer
 from b2bua.notify.tls import client_context, is_untrusted
 from tonewall.version import VERSION
 
@@ -31,9 +32,17 @@ class Sender:
     """One service. Raises ValueError where URL or secret are none, and OSError or ssl.SSLError
     where `ca_file` holds no certificates."""
 
-    def __init__(self, url: str, secret: str, ca_file: str = "", patience: float = _PATIENCE) -> None:
-        """`patience`: seconds for one attempt."""
-        self._url, self._key, self._patience = check_url(url), decode_secret(secret), patience
+    def __init__(
+        self,
+        url: str,
+        secret: str,
+        ca_file: str = "",
+        patience: float = _PATIENCE,
+        content_type: str = "application/json",
+    ) -> None:
+        """`secret`: see Signer; `patience`: seconds for one attempt."""
+        self._url, self._signer, self._patience = check_url(url), Signer(secret), patience
+        self._content_type = content_type
         self._client = httpx.AsyncClient(
             verify=client_context(ca_file),
             trust_env=False,
@@ -44,11 +53,21 @@ class Sender:
             headers={"User-Agent": f"Tonewall/{VERSION}", "Accept-Encoding": "identity"},
         )
 
+    @property
+    def host(self) -> str:
+        """Where the service is: its name or address, with the port where the URL has one."""
+        return urlsplit(self._url).netloc
+
+    @property
+    def public_key(self) -> str:
+        """See Signer."""
+        return self._signer.public_key
+
     async def send(self, message: Message, now: float) -> str:
         """Send it once. Empty where it was taken, else a word that says why not. `now`: seconds
         since the epoch."""
-        headers = sign(self._key, message.id, int(now), message.body)
-        headers["Content-Type"] = "application/json"
+        headers = self._signer.sign(message.id, int(now), message.body)
+        headers["Content-Type"] = self._content_type
         post = self._client.stream("POST", self._url, content=message.body, headers=headers)
         try:
             async with asyncio.timeout(self._patience), post as answer:

@@ -71,8 +71,15 @@ PERSONAL: Final = (
         "`[cdr] payments`; call records; payers' journal",
         "`[cdr] retention`; the journal as long as you keep it", "none: it says who did what",
         (*_of("payment", "started_by", "agent", "taken_over_by", "take_overs", "settled_by", "follow_ups"),
-         *_of("payments", "requests.agent", "follow_ups.view", "notices.body"), *_of("journal", "who"),
+         *_of("payments", "requests.agent", "follow_ups.view", "notices.body"),
+         *_of("journal", "who"),
          *_of("find_by", "agent", "extension")),
+    ),
+    Row(
+        "what your programs write of an order, and who drives a payment, in events for webhooks",
+        "customer, as your programs write them; agent", "`[cdr] payments`; your own services",
+        "until they are accepted, three days at most, and a week", "`erase`, once they are over",
+        _of("payments", "webhook_events.body"),
     ),
     Row(
         "who did what, and from which address", "agent", "the audit log: `[audit] directory`",
@@ -82,8 +89,9 @@ PERSONAL: Final = (
     ),
     Row(
         "messages of a call: times, addresses of peers, numbers of both sides", "customer",
-        "memory of b2bua", "until newer calls take its place, or a restart",
-        "`erase`, or a pseudonym, once the call is over",
+        "memory of b2bua",
+        "until newer calls, or 1000 newer events of the feed, take its place, or a restart",
+        "`erase`, or a pseudonym, once the call is over; none for the feed",
         _of("ladder", "caller", "callee", "messages", "notes"),
     ),
     Row(
@@ -107,6 +115,10 @@ _LEG: Final = (
     "arrival_jitter_ms", "mos", "heard_mos",
 )  # fmt: skip
 _WAITING: Final = ("id", "subject", "kind", "created_at", "until", "attempts", "next_at")
+_DELIVERY: Final = (
+    "number", "id", "event", "webhook", "subject", "state", "attempts", "next_at", "until", "in_order",
+    "tried_at", "reason",
+)  # fmt: skip
 # Fields that say nothing of a person, by store.
 IMPERSONAL: Final[dict[str, frozenset[str]]] = {
     "calls": frozenset(
@@ -119,6 +131,8 @@ IMPERSONAL: Final[dict[str, frozenset[str]]] = {
         | {"requests.key", "requests.digest", "requests.at", "links.payment", "links.ended_at"}
         | {"follow_ups.key", "follow_ups.payment", "follow_ups.at", "follow_ups.is_open"}
         | {f"{table}.{what}" for table, what in product(("outbox", "notices"), _WAITING)}
+        | {f"webhook_events.{what}" for what in ("number", "id", "subject", "kind", "created_at")}
+        | {f"webhook_deliveries.{what}" for what in _DELIVERY}
     ),
     "payment": frozenset(
         {"id", "call", "stage", "saved_from", "link", "started_at", "submitted_at", "settled_at", "outcome"}

@@ -44,6 +44,8 @@ class FollowUpTable:
     def __init__(self, database: sqlite3.Connection, transaction: Transaction) -> None:
         self._database, self._transaction = database, transaction
         self._database.executescript(TABLES)
+        # Gets each that has an outcome, and the id of its payment, inside the transaction.
+        self.observe: Callable[[str, FollowUpView], None] = lambda payment_id, view: None
 
     def begin(
         self,
@@ -86,6 +88,7 @@ class FollowUpTable:
                 "UPDATE follow_ups SET is_open = ?, view = ? WHERE key = ?",
                 (is_open(outcome), msgspec.json.encode(view), key),
             )
+            self.observe(str(row[0]), view)
         return str(row[0])
 
     def open(self, since: float) -> list[tuple[str, FollowUpView]]:

@@ -11,6 +11,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final, NamedTuple
 
+_IS_SENT: Final = """
+    number NOT IN (SELECT event FROM webhook_deliveries WHERE state = 'waiting')
+"""
 # What is kept, its table, the column with the document, and which rows may change.
 _SOURCES: Final = (
     ("payments", "payments", "view", "stage IN ('finished', 'cancelled', 'aborted')"),
@@ -19,6 +22,7 @@ _SOURCES: Final = (
     ("recipients of links", "links", "recipient", "ended_at IS NOT NULL"),
     ("messages about links", "outbox", "body", "FALSE"),
     ("messages about payments", "notices", "body", "FALSE"),
+    ("events for webhooks", "webhook_events", "body", _IS_SENT),
 )
 _TRIES: Final = 20  # to empty SQLite's log while somebody reads
 Transaction = Callable[[], AbstractContextManager[None]]

@@ -31,7 +31,8 @@ class Faults:
     breaker is open; `links`: why the service that takes payment links does not; `audit`: what is
     wrong with the audit log; `notices`: why the service that hears of payments takes nothing;
     `certificate`: what is wrong with that of the API; `files`: which files are not those of the
-    release; `sign_ins`: that many wrong ones come; `identity`: that the identity provider is down.
+    release; `sign_ins`: that many wrong ones come; `identity`: that the identity provider is down;
+    `webhooks`: why the services of `[webhook NAME]` do not get theirs.
 
     `clock` gives seconds and never runs backwards."""
 
@@ -49,11 +50,12 @@ class Faults:
         files: Callable[[], Fault | None] = lambda: None,
         sign_ins: Callable[[], Fault | None] = lambda: None,
         identity: Callable[[], Fault | None] = lambda: None,
+        webhooks: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._connected, self._records, self._clock, self._payments = connected, records, clock, payments
         self._passed_by, self._links, self._audit, self._notices = passed_by, links, audit, notices
         self._certificate, self._files, self._sign_ins = certificate, files, sign_ins
-        self._identity = identity
+        self._identity, self._webhooks = identity, webhooks
         self._counted: Counted | None = None
         self._payer_seen = float("-inf")  # when one waited last
 
@@ -82,6 +84,7 @@ class Faults:
             self._providers(),
             self._service(),
             self._notified(),
+            self._webhooks(),
             self._call_records(),
         )
         return tuple(fault for fault in found if fault is not None)

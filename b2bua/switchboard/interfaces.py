@@ -160,7 +160,8 @@ class Plan:
     agents' telephones; `audit`: what is wrong with the audit log; `certificate`: with that of the
     API; `sign_ins`: that many wrong ones come; `identity`: with the identity provider; `recorder`:
     that log; `pseudonyms`: what stands for customers' numbers; `installed`: the files of this
-    installation."""
+    installation; `webhooks`: what is wrong with the services of `[webhook NAME]`, and
+    `webhook_health` what waits for them."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -178,8 +179,15 @@ class Plan:
     installed: InstalledFiles = field(default_factory=InstalledFiles)
     sign_ins: Callable[[], Fault | None] = lambda: None
     identity: Callable[[], Fault | None] = lambda: None
+    webhooks: Callable[[], Fault | None] = lambda: None
+    webhook_health: Callable[[], dict[str, int | bool]] = dict
     recorder: Recorder | None = None
     pseudonyms: Pseudonyms = field(default_factory=Pseudonyms)
+
+    def health(self) -> dict[str, int | bool]:
+        """The numbers of what has no call, for the health check."""
+        copies = self.recorder.copies.health() if self.recorder is not None else {}
+        return self.installed.health() | self.webhook_health() | copies
 
     def route(self, near: Side, source: str, decision: Decision) -> Route:
         """The route of a call from the trunk `source`, which is on the side `near`."""

@@ -95,6 +95,7 @@ class Switchboard(PaymentRequests, Handover):
             lambda: self._context.has_media, records, clock, all_payments.fault,
             lambda: all_payments.reconciliation.passed_by, all_payments.link_service.fault, plan.audit,
             all_payments.notices.fault, plan.certificate, plan.installed.fault, plan.sign_ins, plan.identity,
+            plan.webhooks,
         )  # fmt: skip
         self._executor = Executor(self._context)
         self._features = FeatureKeys(self, self._context, self._executor, plan)
@@ -319,9 +320,9 @@ class Switchboard(PaymentRequests, Handover):
         """See CallDesk."""
         return self._context.feed.calls()
 
-    def follow(self) -> AsyncIterator[CallView | PaymentView | ServiceView]:
+    def follow(self, after: str = "") -> AsyncIterator[CallView | PaymentView | ServiceView]:
         """See CallDesk."""
-        return self._context.feed.follow()
+        return self._context.feed.follow(after)
 
     def trunks(self) -> list[TrunkView]:
         """See CallDesk."""
@@ -330,10 +331,9 @@ class Switchboard(PaymentRequests, Handover):
     def health(self) -> dict[str, int | bool]:
         """See CallDesk."""
         found = health(len(self._context.registry), self._context.engine, self._context.media, self._counted)
-        payments, found = self._context.payments, found | self._plan.installed.health()
+        payments, found = self._context.payments, found | self._plan.health()
         found |= payments.reconciliation.health(self._context.reconciler) | payments.notices.health()
-        found |= payments.follow_ups.health() | payments.links.health() | payments.prepared.health()
-        return found | (self._plan.recorder.copies.health() if self._plan.recorder is not None else {})
+        return found | payments.follow_ups.health() | payments.links.health() | payments.prepared.health()
 
     def faults(self) -> tuple[Fault, ...]:
         """See CallDesk."""

@@ -339,6 +339,7 @@ def test_only_commands_for_people_print(module: Module):
         "b2bua.commands.prompts",
         "b2bua.commands.provider",
         "b2bua.commands.route",
+        "b2bua.commands.webhooks",
         "media.prompts.process",
         "provider_adapters.local.provider",
     ) or module.name.startswith("b2bua.demo."):

@@ -163,8 +163,8 @@ class FakeDesk:
     def calls(self) -> list[CallView]:
         return self.feed.calls()
 
-    def follow(self) -> Follower:
-        return self.feed.follow()
+    def follow(self, after: str = "") -> Follower:
+        return self.feed.follow(after)
 
     def trunks(self) -> list[TrunkView]:
         return [TrunkView(name="carrier", kind="carrier", calls=len(self.calls()), refused=0)]

@@ -44,15 +44,16 @@ TAKEN_BY_AGENTS = {
 }  # fmt: skip
 OF_SUPERVISORS = ["capture_payment", "void_payment", "refund_payment", "settle_payment", "reconcile_payments"]
 LADDERS = ["list_ladders", "get_ladder", "draw_ladder"]
+WEBHOOKS = ["list_webhooks", "list_deliveries", "redeliver_webhook"]
 PERMITTED: dict[Role, list[str]] = {
     Role.AGENT: [*EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS],
     Role.SUPERVISOR: [
         *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, "list_trunks"
     ],
     Role.INTEGRATION: [
-        *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, "list_trunks"
+        *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, *WEBHOOKS, "list_trunks"
     ],
-    Role.ADMINISTRATOR: [*EVERYBODY, *LADDERS, "list_trunks", "get_metrics", "follow_calls",
+    Role.ADMINISTRATOR: [*EVERYBODY, *LADDERS, *WEBHOOKS, "list_trunks", "get_metrics", "follow_calls",
         "export_personal_data", "erase_personal_data"],
     Role.METRICS: [*EVERYBODY, "get_metrics"],
     Role.AUDITOR: [*EVERYBODY, "read_audit", "get_audit_checkpoint"],

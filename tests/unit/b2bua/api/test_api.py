@@ -25,7 +25,7 @@ from b2bua.api.stream import Streams
 from b2bua.call.order import Order
 from b2bua.call.service_view import Fault, Stops
 from b2bua.call.view import CallState, CallView, CaptureStage, MaskStage, NoSuchCall, NotOffered
-from b2bua.switchboard.view_feed import Feed
+from b2bua.switchboard.view_feed import REMEMBERED, Feed
 from media.events import Field
 from provider_adapters.currency import MINOR_UNITS
 from provider_adapters.payment import Approved
@@ -651,16 +651,19 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("get_readiness", "GET /readyz"),
         ("list_calls", "GET /v1/calls"),
         ("list_currencies", "GET /v1/currencies"),
+        ("list_deliveries", "GET /v1/webhooks/deliveries"),
         ("list_forms", "GET /v1/forms"),
         ("list_ladders", "GET /v1/ladders"),
         ("list_payments", "GET /v1/payments"),
         ("list_reasons", "GET /v1/reasons"),
         ("list_trunks", "GET /v1/trunks"),
+        ("list_webhooks", "GET /v1/webhooks"),
         ("open_claim", "POST /v1/claims"),
         ("open_link", "POST /v1/links"),
         ("open_link_in_call", "POST /v1/calls/{call_id}/links"),
         ("read_audit", "GET /v1/audit"),
         ("reconcile_payments", "POST /v1/payments/reconcile"),
+        ("redeliver_webhook", "POST /v1/webhooks/deliveries/{delivery_id}/redeliver"),
         ("refund_payment", "POST /v1/payments/{payment_id}/refunds"),
         ("release_mask", "POST /v1/calls/{call_id}/mask/release"),
         ("reset_fields", "POST /v1/calls/{call_id}/capture/reset"),
@@ -686,6 +689,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
     assert set(document["paths"]) == {
         "/sign-in", "/sign-out", "/sign-out-everywhere", "/v1/me/active", "/v1/me/password",
         "/healthz", "/livez", "/readyz", "/metrics", "/v1/currencies", "/v1/form", "/v1/trunks", "/v1/calls",
+        "/v1/webhooks", "/v1/webhooks/deliveries", "/v1/webhooks/deliveries/{delivery_id}/redeliver",
         "/v1/calls/{call_id}",
         "/v1/feed",
         "/v1/calls/{call_id}/capture", "/v1/calls/{call_id}/capture/reset",
@@ -776,6 +780,29 @@ async def test_a_follower_gets_the_calls_and_then_each_change(desk: FakeDesk) ->
     assert len(desk.feed) == 0
 
 
+async def test_a_follower_that_comes_back_goes_on_behind_what_it_read(desk: FakeDesk) -> None:
+    desk.up("c-1")
+    desk.up("c-2")
+    follower = desk.follow()
+    await anext(follower)
+    assert follower.position == "", "among the first ones"
+    await anext(follower)
+    position = follower.position
+    assert desk.follow(position).position == position, "nothing is missed"
+    missed = [desk.ring("c-3"), desk.up("c-3"), desk.end("c-1")]
+    again = desk.follow(position)
+    assert [await anext(again) for _ in missed] == missed
+    newest = again.position
+    for stranger in ("", "x", "x-1", f"{newest}0", f"{newest.partition('-')[0]}--1", newest + "9" * 40, "-"):
+        assert (await anext(desk.follow(stranger))).id == "c-2", "the current calls"
+    for _ in range(REMEMBERED):
+        desk.up("c-2")
+    assert desk.follow(newest)._waiting, "the newest that are remembered"
+    desk.up("c-2")
+    anew = desk.follow(newest)
+    assert [(await anext(anew)).id for _ in range(2)] == ["c-2", "c-3"]
+
+
 async def test_a_slow_follower_is_dropped_and_holds_nobody_up() -> None:
     desk = FakeDesk(backlog=3)
     desk.up("c-1")
@@ -848,6 +875,30 @@ async def until(condition: Any, seconds: float = 10.0) -> None:
 
 async def served(desk: FakeDesk, **options: Any) -> Serving:
     return await serve(create_app(desk, authenticators=everybody(f"ann:{TOKEN}"), **options))
+
+
+async def test_a_feed_that_was_cut_off_goes_on_without_a_gap(desk: FakeDesk) -> None:
+    desk.up("c-1")
+    serving = await served(desk)
+    async with following(serving) as (_, answer):
+        async for line in answer.aiter_lines():
+            if line.startswith("id: "):
+                position = line.removeprefix("id: ")
+                break
+    desk.ring("c-2")
+    desk.end("c-1")
+    headers = AUTH | {"Last-Event-ID": position}
+    async with (
+        httpx.AsyncClient(base_url=serving.url, headers=headers, trust_env=False) as agent,
+        agent.stream("GET", "/v1/feed") as answer,
+    ):
+        events = Events(answer)
+        assert await events.next() == ("calls", {"ids": ["c-2"]})
+        seen = [
+            (name, view["id"], view["state"]) for name, view in [await events.next(), await events.next()]
+        ]
+        assert seen == [("call", "c-2", "ringing"), ("call", "c-1", "ended")]
+    await serving.close()
 
 
 async def test_the_feed_begins_with_the_calls_and_goes_on_with_each_change(desk: FakeDesk) -> None:

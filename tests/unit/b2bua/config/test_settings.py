@@ -50,6 +50,10 @@ OTHER = {
     ("cdr", "pseudonym_key_file"): str(PSEUDONYM_KEY),
     ("notify", "ca_file"): str(EXAMPLE),
     ("notify", "events"): "*",
+    ("webhook", "url"): "https://crm.example/hook",
+    ("webhook", "events"): "payment.charged, tonewall.payment.refund*",
+    ("webhook", "secret_file"): str(WEBHOOK_SECRET),
+    ("webhook", "ca_file"): str(EXAMPLE),
     ("links", "expires"): "3600",
     ("links", "webhook_url"): "https://links.example/hook",
     ("links", "webhook_secret"): WEBHOOK_SECRET.read_text().strip(),
@@ -454,6 +458,10 @@ WRONG = {
     ("cdr", "pseudonym_key_file"): "/nowhere/key",
     ("notify", "ca_file"): "/nowhere/ca.pem",
     ("notify", "events"): "outcome, digits",
+    ("webhook", "url"): "http://crm.example/hook",
+    ("webhook", "events"): "payment.charged, digits",
+    ("webhook", "secret_file"): "/nowhere/secret",
+    ("webhook", "ca_file"): "/nowhere/ca.pem",
     ("links", "expires"): "299",
     ("links", "webhook_url"): "http://links.example/hook",
     ("links", "webhook_secret"): "whsec_c2hvcnQ=",
@@ -480,7 +488,7 @@ def example() -> dict[str, dict[str, str]]:
     """The example, with a route that lets all calls through, and a group of its agent."""
     more = {"route": {"to": "pbx, carrier"}, "agent_group": {"agents": "desk-1"}, "form": {"tries": "0"}}
     more["field"] = {"min_length": "4", "max_length": "8"}
-    return {**read_file(EXAMPLE), **more, "prompts": {}, "client": {}}
+    return {**read_file(EXAMPLE), **more, "prompts": {}, "client": {}, "webhook": {}}
 
 
 def plain(value: object) -> object:

@@ -8,11 +8,14 @@ import hashlib
 import hmac
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from b2bua.notify.address import check_url
 from b2bua.notify.deliveries import Deliveries, Result
 from b2bua.notify.message import Message
 from b2bua.notify.signature import decode_secret, sign
+from b2bua.notify.signer import Signer
 from tests.stack import until
 from tonewall.tasks import BackgroundTasks
 
@@ -297,3 +300,31 @@ async def test_progress_leaves_room_for_ends() -> None:
     line.held.set()
     await line.idle()
     assert (line.most, len(set(line.sent))) == (7, 21)
+
+
+# --- keys of events -------------------------------------------------------------------------------
+
+
+def test_a_signature_by_a_private_key_is_verified_by_the_public_one() -> None:
+    signer = Signer("whsk_" + base64.b64encode(bytes(range(32))).decode())
+    headers = signer.sign("evt_1", 7, b"{}")
+    public = Ed25519PublicKey.from_public_bytes(base64.b64decode(signer.public_key.removeprefix("whpk_")))
+    version, _, signature = headers["webhook-signature"].partition(",")
+    assert version == "v1a"
+    public.verify(base64.b64decode(signature), b"evt_1.7.{}")
+    with pytest.raises(InvalidSignature):
+        public.verify(base64.b64decode(signature), b"evt_1.8.{}")
+
+
+def test_a_secret_signs_as_before_and_has_no_public_key() -> None:
+    signer = Signer(SECRET)
+    assert signer.sign("a", 1, b"x") == sign(bytes(range(32)), "a", 1, b"x")
+    assert signer.public_key == ""
+
+
+@pytest.mark.parametrize("key", [b"", b"short", bytes(33), bytes(64)])
+def test_a_private_key_that_is_none_is_refused_without_being_quoted(key: bytes) -> None:
+    text = base64.b64encode(key).decode()
+    with pytest.raises(ValueError, match="expected whsk_") as refused:
+        Signer("whsk_" + text)
+    assert not text or text not in str(refused.value)

@@ -1,0 +1,45 @@
+"""Names the events of payments that `[webhook NAME]` sends, and which of them a pattern means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+PREFIX: Final = "tonewall."
+KINDS: Final = (
+    "payment.prepared",
+    "payment.started",
+    "payment.linked",  # a payment link is opened for it
+    "payment.charged",
+    "payment.authorised",
+    "payment.verified",
+    "payment.delivered",  # your own service has the fields of a form
+    "payment.declined",
+    "payment.failed",  # certainly not charged
+    "payment.unknown",  # perhaps charged: an event of how it is decided follows
+    "payment.cancelled",
+    "payment.aborted",
+    "payment.captured",
+    "payment.voided",
+    "payment.refunded",
+    "payment.capture_failed",
+    "payment.void_failed",
+    "payment.refund_failed",
+    "payment.capture_unknown",
+    "payment.void_unknown",
+    "payment.refund_unknown",
+)
+
+
+def choose(patterns: Iterable[str]) -> frozenset[str]:
+    """The kinds that are meant, each by its name or by what it begins with and an asterisk:
+    `payment.refund*`. Raises ValueError where a pattern means none."""
+    chosen: set[str] = set()
+    for pattern in patterns:
+        plain = pattern.removeprefix(PREFIX)
+        start, star, rest = plain.partition("*")
+        found = {each for each in KINDS if each == plain or (star and not rest and each.startswith(start))}
+        if not found:
+            raise ValueError(f"expected some of {', '.join(KINDS)}, or payment.* and the like")
+        chosen |= found
+    return frozenset(chosen)
