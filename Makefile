@@ -21,7 +21,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   linphone-cli minisign multimon-ng nftables postgresql procps prometheus rsyslog rsyslog-gnutls rtpengine-daemon \
                   sip-tester softhsm2 sox systemd tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood docs man prompts explore fuzz model fuzz-core lost-keys audit-chains sanitize analyze pictures lock sbom licences audit-packages release reproduce image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood sign-in-flood docs man prompts explore fuzz model fuzz-core lost-keys audit-chains sanitize analyze pictures lock sbom licences audit-packages release reproduce image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,6 +112,9 @@ leak-report: build/.setup build/.apt-test  ## Key PRESSES a condition into the m
 
 flood: build/.setup build/.apt-test  ## 1,000 INVITEs a second of a stranger for half a minute, while calls are up
 	TONEWALL_FLOOD_SECONDS=30 $(BIN)/python -m pytest -q -rP tests/wire/signalling/test_flood.py
+
+sign-in-flood: build/.setup build/.apt-test  ## 1,000 wrong sign-ins a second from one address, then from 200, while calls change: what the agents' feed feels
+	TONEWALL_SIGN_IN_SECONDS=10 $(BIN)/python -m pytest -q -rP tests/wire/running/test_sign_in_flood.py
 
 fuzz: build/.setup build/.apt-test  ## Fuzz what reads SIP, SDP, bodies and answers (targets: tests/fuzz/targets.py; or all): make fuzz TARGET=message SECONDS=600
 	$(BIN)/python -m tests.fuzz $(or $(TARGET),message) -max_total_time=$(or $(SECONDS),60)

@@ -58,6 +58,8 @@ class WaysIn:
             await self.provider.close()
         if self.sessions is not None:
             self.sessions.close()
+        if self.passwords is not None:
+            self.passwords.close()  # tries that wait would keep the process for seconds
 
 
 def open_ways_in(

@@ -194,6 +194,11 @@ THREATS: Final = (
          "test_connections_beyond_the_limit_are_told_so_and_closed_and_the_others_go_on",),
     ),
     Threat(
+        "agents and programs (API)", "denial of service", "wrong sign-ins, 1,000 a second",
+        "few passwords are checked at once, by threads that give way; the feed goes on",
+        ("wire/running/test_sign_in_flood.py::test_the_feed_lives_through_a_flood_of_wrong_sign_ins",),
+    ),
+    Threat(
         "agents and programs (API)", "tampering", "a request is smuggled behind another",
         "a request with two ends is refused",
         ("unit/b2bua/api/test_api_abuse.py::"
