@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 import msgspec
 import uvloop
+from fastapi import FastAPI
 
 from b2bua.access.tokens import Tokens
 from b2bua.api.authenticators import build_authenticators
@@ -171,8 +172,7 @@ async def run(
     # None of them ends while all is well: better to be started again than half dead.
     for task in ended - {stopping}:
         log.error("task_ended", what=task.get_name(), exc_info=task.exception())
-    log.info("stopping", calls=board.health()["calls"])
-    board.shut_down()
+    _begin_to_stop(app, board)
     await engine.stop()
     await board.settle(_SETTLE)
     await api.close()
@@ -207,6 +207,13 @@ def _build_engine(settings: SignallingSettings, on_event: OnEvent, ladders: Ladd
         bindings=general.directory / "bindings.json",
         ladders=ladders,
     )
+
+
+def _begin_to_stop(app: FastAPI, board: Switchboard) -> None:
+    """End every call in good order; load balancers see it by /readyz."""
+    log.info("stopping", calls=board.health()["calls"])
+    app.state.stopping = True
+    board.shut_down()
 
 
 def _collect_garbage_seldom() -> None:

@@ -1,19 +1,20 @@
 """Answers the probes of load balancers and of Kubernetes: whether this process lives, and whether
 it takes calls.
 
-Rule 1: neither needs a token, so an answer has words of `FAULT_KINDS` alone; /healthz has the
-        sentences.
+Rule 1: neither needs a token, so an answer has words of `FAULT_KINDS` alone, and `STOPPING`;
+        /healthz has the sentences.
 """
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from b2bua.call.desk import CallDesk
 from b2bua.call.service_view import Stops
 
 LIVEZ, READYZ = "/livez", "/readyz"
+STOPPING = "stopping"  # set of an app's state
 _NOT_KEPT = {"Cache-Control": "no-store"}
 
 
@@ -33,9 +34,11 @@ def probe_routes(desk: CallDesk) -> APIRouter:
         summary="Whether calls are taken",
         responses={503: {"description": "No calls are taken; `reasons` has the faults of /healthz by name."}},
     )
-    async def readyz() -> Response:
+    async def readyz(request: Request) -> Response:
         """200 where calls are taken, else 503. Send calls elsewhere meanwhile. Needs no token."""
         reasons = [fault.what for fault in desk.faults() if fault.stops is Stops.CALLS]
+        if getattr(request.app.state, STOPPING, False):
+            reasons.append(STOPPING)
         return JSONResponse(
             {"ready": not reasons, "reasons": reasons}, 503 if reasons else 200, headers=_NOT_KEPT
         )

@@ -524,6 +524,12 @@ async def test_probes_need_no_token_and_name_what_stops_calls(desk: FakeDesk) ->
         assert answer.headers["cache-control"] == "no-store"
         assert (await stranger.get("/livez")).status_code == 200, "no reason to start it anew"
         assert (await stranger.post("/readyz")).status_code == 405
+    desk.fail()
+    app = create_app(desk, authenticators=[])
+    app.state.stopping = True
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as stranger:
+        answer = await stranger.get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"ready": False, "reasons": ["stopping"]})
 
 
 async def test_a_payment_that_could_not_be_charged_is_not_begun(
