@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from b2bua.access.tokens import Tokens
 from b2bua.access.tries import OF_NAMES, Tries
 from b2bua.access.users import UserFile
 from b2bua.api.http import create_app
+from b2bua.api.metrics import Metrics
 from b2bua.api.sign_in_routes import NEEDS_CHANGE
 from tests.browser.fake_desk import FakeDesk
 
@@ -42,11 +43,17 @@ class Clock:
 class House:
     """A Tonewall with one person, `ann`."""
 
-    def __init__(self, directory: Path, clock: Clock, needs_app: frozenset[Role] = frozenset()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        clock: Clock,
+        needs_app: frozenset[Role] = frozenset(),
+        count: Callable[[SignInResult], None] | None = None,
+    ) -> None:
         self.directory, self.clock = directory, clock
         self.results: list[SignInResult] = []
         self.sessions = Sessions(directory, clock)
-        self.sign_in = SignIn(directory, clock, needs_app, self.results.append)
+        self.sign_in = SignIn(directory, clock, needs_app, count or self.results.append)
         self.app = create_app(
             FakeDesk(), authenticators=[Tokens.parse("desk-1:a-token-of-the-tests")],
             sessions=self.sessions, sign_in=self.sign_in,
@@ -227,3 +234,14 @@ def test_wrong_tries_wait_longer_and_longer() -> None:
         waits.append(tries.wait("ann", 0.0))
     assert waits == [0, 0, 1, 2, 4, 8, 16, 32, 60, 1800]
     assert tries.wait("ann", 1800.0) == 0
+
+
+async def test_tries_are_counted_for_whoever_scrapes(tmp_path: Path, clock: Clock) -> None:
+    metrics = Metrics()
+    house = House(tmp_path / "counted", clock, count=metrics.count_sign_in)
+    await house.post(WRONG)
+    await house.post({"name": "ann", "password": PASSWORD})
+    house.close()
+    lines = metrics.render({}).decode().splitlines()
+    for result in ("wrong", "opened"):
+        assert f'tonewall_sign_ins_total{{result="{result}"}} 1.0' in lines

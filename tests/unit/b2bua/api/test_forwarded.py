@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from b2bua.access.cookies import set_cookie
 from b2bua.api.forwarded import Forwarded
 
 PROXIES = [ipaddress.ip_network("10.0.0.1"), ipaddress.ip_network("2001:db8::/64")]
@@ -46,3 +47,33 @@ async def test_the_source_is_the_address_next_to_our_proxies(
     peer: str, headers: list[str], expected: str
 ) -> None:
     assert await source(peer, *headers) == expected
+
+
+@pytest.mark.parametrize(
+    ("peer", "proto", "expected"),
+    [
+        ("10.0.0.1", b"https", "__Host-tonewall_session=x; Path=/; HttpOnly; SameSite=Strict; Secure"),
+        ("10.0.0.1", b"http", "tonewall_session=x; Path=/; HttpOnly; SameSite=Strict"),
+        (
+            "192.0.2.9",
+            b"https",
+            "tonewall_session=x; Path=/; HttpOnly; SameSite=Strict",
+        ),  # a stranger says so
+    ],
+)
+async def test_a_cookie_is_secure_where_our_proxy_says_that_it_came_by_https(
+    peer: str, proto: bytes, expected: str
+) -> None:
+    cookies: list[str] = []
+
+    async def app(scope: Any, _receive: Any, _send: Any) -> None:
+        cookies.append(set_cookie(scope, "x"))
+
+    scope = {
+        "type": "http",
+        "scheme": "http",
+        "client": (peer, 1),
+        "headers": [(b"x-forwarded-proto", proto)],
+    }
+    await Forwarded(app, PROXIES)(scope, None, None)  # type: ignore[arg-type]
+    assert cookies == [expected]
