@@ -21,7 +21,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   linphone-cli minisign multimon-ng nftables postgresql procps prometheus rsyslog rsyslog-gnutls rtpengine-daemon \
                   sip-tester softhsm2 sox systemd tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood sign-in-flood docs man prompts explore fuzz model fuzz-core lost-keys audit-chains sanitize analyze pictures lock sbom licences audit-packages release reproduce image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood sign-in-flood docs man prompts explore fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release reproduce image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ man: build/.setup  ## The manual page of the tonewall command: build/man/tonewal
 prompts: build/.setup  ## Make the shipped prompts anew, with flite and espeak-ng
 	@dpkg -s flite espeak-ng >/dev/null 2>&1 || $(APT) flite espeak-ng
 	$(BIN)/python -m media.prompts.speak
+
+patterns: build/.setup build/.npm  ## Ask recheck of every regular expression anew, and keep which ones take linear time; ten minutes
+	$(BIN)/python -m tests.architecture.linear
 
 pictures: build/.setup build/.apt-test  ## Take the pictures of the agent's page and of a call's ladder again
 	TONEWALL_PICTURES=1 $(BIN)/python -m pytest tests/browser

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.architecture.patterns import Expression, expressions, of_module
-
-CHECKER = Path(__file__).parent / "recheck"
+from tests.architecture.linear import CHECKER, judge, read_known
+from tests.architecture.patterns import expressions, of_module
 
 needs_checker = pytest.mark.skipif(
     shutil.which("node") is None or not (CHECKER / "node_modules/recheck").is_dir(),
@@ -19,28 +15,12 @@ needs_checker = pytest.mark.skipif(
 )
 
 
-def judged(all_of: list[Expression]) -> dict[str, str]:
-    """What is not safe, by place and pattern."""
-    asked = [(each, source) for each in all_of for source in each.anchored()]
-    given = json.dumps([{"source": source, "flags": each.flags} for each, source in asked])
-    answer = subprocess.run(
-        ["node", CHECKER / "check.js"], input=given, capture_output=True, text=True, check=True, timeout=1500
-    )
-    said = json.loads(answer.stdout)
-    assert len(said) == len(asked) > 0
-    return {
-        f"{each.place}: {source}": why
-        for (each, source), why in zip(asked, said, strict=True)
-        if why != "safe"
-    }
-
-
 @needs_checker
 @pytest.mark.timeout(1600)
 def test_every_pattern_is_linear() -> None:
     found = list(expressions())
     assert len(found) > 50
-    assert judged(found) == {}
+    assert judge(found, read_known()) == {}, "where it is linear after all: make patterns"
 
 
 @needs_checker
@@ -54,7 +34,7 @@ def test_every_pattern_is_linear() -> None:
     ],
 )
 def test_a_pattern_that_takes_more_is_found(source: str) -> None:
-    assert judged(list(of_module(f"import re\n{source}\ndef f(text): return A.fullmatch(text)\n", "a.py")))
+    assert judge(list(of_module(f"import re\n{source}\ndef f(text): return A.fullmatch(text)\n", "a.py")))
 
 
 @pytest.mark.parametrize(
