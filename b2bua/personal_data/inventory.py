@@ -76,8 +76,8 @@ PERSONAL: Final = (
          *_of("find_by", "agent", "extension")),
     ),
     Row(
-        "what your programs write of an order, and who drives a payment, in events for webhooks",
-        "customer, as your programs write them; agent", "`[cdr] payments`; your own services",
+        "order and agent of a payment, in events for webhooks",
+        "customer; agent", "`[cdr] payments`; your own services",
         "until they are accepted, three days at most, and a week", "`erase`, once they are over",
         _of("payments", "webhook_events.body"),
     ),
@@ -88,10 +88,10 @@ PERSONAL: Final = (
         _of("audit", "who", "source", "details", "sealed", "sealed_call"),
     ),
     Row(
-        "messages of a call: times, addresses of peers, numbers of both sides", "customer",
+        "messages of a call, events of the feed: times, peers, numbers of both sides", "customer",
         "memory of b2bua",
-        "until newer calls, or 1000 newer events of the feed, take its place, or a restart",
-        "`erase`, or a pseudonym, once the call is over; none for the feed",
+        "until newer ones take their place, or a restart",
+        "`erase`, or a pseudonym, after the call; none for the feed",
         _of("ladder", "caller", "callee", "messages", "notes"),
     ),
     Row(
