@@ -25,8 +25,8 @@ from b2bua.access import passwords
 from b2bua.access.roles import Role
 from b2bua.access.users import UserFile
 from tests.stack import TOKEN, Stack, running, until
+from tests.wire.flooding import memory_kb
 from tests.wire.handmade import Customer, Desk, trunk
-from tests.wire.signalling.test_flood import memory_kb
 
 MEASURED = "TONEWALL_SIGN_IN_SECONDS" in os.environ
 SECONDS = float(os.environ.get("TONEWALL_SIGN_IN_SECONDS", "1"))

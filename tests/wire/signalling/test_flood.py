@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import secrets
 import socket
 import threading
@@ -21,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack import Stack, running, until
+from tests.wire.flooding import memory_kb
 from tests.wire.handmade import Customer, Desk, trunk
 from tests.wire.paying import nothing_left, without_complaint
 from tests.wire.sip_peer import SDP
@@ -82,12 +82,6 @@ class Stranger:
 
 async def health(stack: Stack) -> dict[str, int]:
     return (await stack.api.get("/healthz")).json()
-
-
-def memory_kb(pid: int) -> int:
-    found = re.search(r"^RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
-    assert found is not None
-    return int(found[1])
 
 
 async def test_a_flood_of_strangers_makes_no_call_and_costs_the_running_ones_nothing(tmp_path: Path) -> None:
