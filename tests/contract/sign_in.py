@@ -71,7 +71,7 @@ async def identity_provider(
     file = directory / "provider.json"
     jwks = {"keys": [each.as_dict(private=True) for each in keys]}
     file.write_text(json.dumps({"clients": [client], "people": PEOPLE, "jwks": jwks, "more": more}))
-    with (directory / "provider.log").open("ab") as output:
+    with (directory / "identity-provider.log").open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             node, str(_DIRECTORY / "people.js"), str(port), str(file), stdout=output, stderr=output
         )
@@ -84,7 +84,7 @@ async def identity_provider(
                     return (await http.get(url)).status_code == 200
                 return False
 
-            await until(answers, f"the identity provider; see {directory / 'provider.log'}")
+            await until(answers, f"the identity provider; see {directory / 'identity-provider.log'}")
         yield process
     finally:
         with contextlib.suppress(ProcessLookupError):
