@@ -19,12 +19,14 @@ from tonewall.seccomp import ALL_BITS, CallFilter, Condition, Rule, install
 log = get_logger(__name__)
 _NEVER = (Condition(0, 0, ()),)
 _CLONE_THREAD = 0x00010000
-# CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET: clone(2).
+# Any new namespace: clone(2).
 _CLONE_NAMESPACES = 0x7E020000
 # The kernel has no filters, or none of these; a sandbox round us keeps us from them.
 _NOT_TO_BE_HAD: Final = (errno.ENOSYS, errno.EINVAL, errno.EPERM)
-_IOCTLS = (0x5401, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX
-_PRCTLS = (15, 29)  # PR_SET_NAME; PR_SET_TIMERSLACK, by a media thread that begins
+# Whether it is a terminal; what waits to be read; no blocking; whether a child inherits it: ioctl(2).
+_IOCTLS = (0x5401, 0x541B, 0x5421, 0x5450, 0x5451)
+# The name of a thread, and how late its timers may be, of a media thread that begins: prctl(2).
+_PRCTLS = (15, 29)
 
 
 def _allowed(calls: str) -> tuple[Rule, ...]:
@@ -37,18 +39,16 @@ def _refused(calls: str) -> tuple[Rule, ...]:
 
 # glibc then asks clone, whose flags a filter can read.
 _CLONE3 = Rule("clone3", _NEVER, errno.ENOSYS)
+# Of other processes; of other views of the machine; of the kernel itself, and its parts that have
+# often been a way into it; of the machine's time and names.
 _NEEDED_BY_NOBODY = (
-    # other processes
     *_refused("ptrace process_vm_readv process_vm_writev process_madvise kcmp pidfd_getfd"),
-    # other views of the machine
     *_refused("mount umount2 pivot_root chroot move_mount open_tree mount_setattr"),
     *_refused("fsopen fsconfig fsmount fspick unshare setns open_by_handle_at"),
-    # the kernel itself, and its parts that have often been a way into it
     *_refused("kexec_load kexec_file_load init_module finit_module delete_module reboot"),
     *_refused("bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register"),
     *_refused("keyctl add_key request_key fanotify_init iopl ioperm modify_ldt"),
     *_refused("swapon swapoff acct quotactl quotactl_fd syslog vhangup uselib ustat sysfs lookup_dcookie"),
-    # the machine's time and names
     *_refused("settimeofday clock_settime adjtimex clock_adjtime sethostname setdomainname"),
 )
 # Any process of Tonewall.

@@ -23,7 +23,7 @@ _SET_MODE_FILTER, _ALL_THREADS = 1, 1
 # Instructions of the kernel's filter machine, and what a filter answers.
 _LOAD, _AND, _IF_EQUAL, _IF_ABOVE, _IF_AT_LEAST, _RETURN = 0x20, 0x54, 0x15, 0x25, 0x35, 0x06
 _KILL_PROCESS, _ERROR, _ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
-_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in what the kernel shows a filter
 _X32: Final = 0x40000000  # numbers from here on are of another convention of x86-64
 _ARCHITECTURES: Final = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALL_BITS: Final = 0xFFFFFFFF

@@ -79,7 +79,7 @@ def try_command(
     ] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Send each service an event `tonewall.webhook.test` from here, once, as sip.conf says. Status
+    """Send each service a test event from here, once, as sip.conf says. Status
     1 if one does not accept it. It needs no running Tonewall, and nothing is kept."""
     settings = load_settings(config).signalling
     found = {webhook_name(header): (header, each) for header, each in settings.webhooks.items() if each.url}

@@ -96,7 +96,7 @@ def main() -> None:
         raise SystemExit(78)
     if not harden():
         log.warning("memory_not_locked", hint="raise the memory lock limit; the vault itself is locked")
-    confine(PLAIN)  # before the loop: a ring of io_uring would pass by any later filter
+    confine(PLAIN)  # before the loop: a ring of the kernel's would pass by any later filter
     try:
         settings, times = load(MediaSettings, {}), load(MaskTimes, {})
         if faults := settings.faults():

@@ -332,6 +332,8 @@ def test_only_commands_for_people_print(module: Module):
     if module.name in (
         "b2bua.cli",
         "b2bua.commands.cdr",
+        "b2bua.commands.doctor",
+        "b2bua.commands.health",
         "b2bua.commands.configuration",
         "b2bua.commands.ladder",
         "b2bua.commands.payments",
