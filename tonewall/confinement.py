@@ -23,7 +23,7 @@ _CLONE_THREAD = 0x00010000
 _CLONE_NAMESPACES = 0x7E020000
 # The kernel has no filters, or none of these; a sandbox round us keeps us from them.
 _NOT_TO_BE_HAD: Final = (errno.ENOSYS, errno.EINVAL, errno.EPERM)
-# Whether it is a terminal; what waits to be read; no blocking; whether a child inherits it: ioctl(2).
+# A terminal? What waits to be read? No blocking. Inherited by children? ioctl(2).
 _IOCTLS = (0x5401, 0x541B, 0x5421, 0x5450, 0x5451)
 # The name of a thread, and how late its timers may be, of a media thread that begins: prctl(2).
 _PRCTLS = (15, 29)
@@ -71,16 +71,15 @@ ALONE: Final = CallFilter(
     ),
     others=True,
 )
+# What a process does that has begun: with descriptors that are open; with memory, of which none
+# becomes code; with threads that are there, of which one may just have begun; time and chance;
+# signals that come, and the end.
 _OWN_WORK = (
-    # descriptors that are open
     *_allowed("read write readv writev recvfrom sendto close poll ppoll shutdown"),
-    # memory, of which none becomes code
     *_allowed("brk munmap mremap madvise mlock munlock"),
     *(Rule(call, (Condition(2, mmap.PROT_EXEC, (0,)),)) for call in ("mmap", "mprotect")),
-    # threads that are there, of which one may just have begun; time and chance
     *_allowed("futex sched_yield rseq set_robust_list clock_gettime clock_nanosleep nanosleep"),
     *_allowed("gettimeofday getrandom restart_syscall getpid gettid"),
-    # signals that come, and the end
     *_allowed("rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack exit exit_group"),
 )
 # It opens, starts, signals and connects nothing.

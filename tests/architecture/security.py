@@ -159,7 +159,7 @@ THREATS: Final = (
     ),
     Threat(
         "processes of one machine", "elevation of privilege",
-        "media or a payer is captured, and starts a program or looks into others",
+        "a captured process starts programs",
         "a filter of system calls for each kind of process (seccomp)",
         ("unit/tonewall/test_confinement.py::test_what_is_refused_and_what_goes_on",
          "wire/running/test_sandbox.py::test_a_card_is_paid_without_capabilities_and_without_memory_that_runs"),
