@@ -11,7 +11,7 @@ import msgspec
 FAULT_KINDS: Final = (
     "media", "rtpengine", "payers", "payments", "audit", "audit_copy", "certificate", "files", "sign_ins",
     "identity_provider",
-    "provider", "links", "notify", "records",
+    "provider", "links", "notify", "webhooks", "records",
 )  # fmt: skip
 
 
