@@ -18,7 +18,7 @@ from tests.benchmark.machine import ROOT, SUBJECT_CORE, BenchmarkError, MissingP
 from tests.benchmark.relays import free_port_range, free_udp_port
 from tests.benchmark.sip_load import HOST, Ports
 
-_STARTING = 20.0
+_STARTING = 60.0
 
 
 class B2bua(Protocol):
