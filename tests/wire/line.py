@@ -32,8 +32,8 @@ class Feed:
     def all_views(self, event: str = "call") -> list[dict[str, Any]]:
         """The data of every event of that name so far, in order."""
         whole = bytes(self.raw).rpartition(b"\n\n")[0]
-        named = [each for each in whole.split(b"\n\n") if each.startswith(f"event: {event}\n".encode())]
-        return [json.loads(each.partition(b"data: ")[2]) for each in named]
+        events = [_fields(each) for each in whole.split(b"\n\n")]
+        return [json.loads(each[b"data"]) for each in events if each.get(b"event") == event.encode()]
 
     def captures(self, call_id: str) -> list[dict[str, Any]]:
         """The capture in each of those views that has one."""
@@ -48,6 +48,11 @@ class Feed:
             ):
                 async for chunk in answer.aiter_raw():
                     self.raw += chunk
+
+
+def _fields(event: bytes) -> dict[bytes, bytes]:
+    """The fields of one event, in whichever order they are sent."""
+    return {name: value for name, _, value in (line.partition(b": ") for line in event.split(b"\n"))}
 
 
 @dataclass

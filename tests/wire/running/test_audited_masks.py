@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from tests.canary import CANARY, find_in_text
-from tests.stack import until
+from tests.everybody import ROLES as EVERY_ROLE
+from tests.stack import TOKEN, until
 from tests.wire.audited import AuditLog
 from tests.wire.conftest import Peers
 from tests.wire.line import line
 from tests.wire.two_cards import CARDS
+
+SUE = "supervisor-under-test-0001"
 
 
 def time(text: str) -> datetime:
@@ -133,3 +136,34 @@ async def test_a_mask_before_a_payment_says_who_announced_it_and_who_released_it
     assert (mask["on_because"], mask["who"], mask["payment"]) == ("announced", "test", "")
     assert mask["off_because"] == ("released" if release else "call_ended")
     assert end["who"] == ("test" if release else "media")
+
+
+async def test_a_supervisor_who_takes_over_is_named_and_the_mask_stays_on(peers: Peers) -> None:
+    log = AuditLog(peers.directory)
+    api = {
+        "tokens": f"test:{TOKEN}, sue:{SUE}", "roles": f"sue:supervisor+integration, {EVERY_ROLE}",
+    }  # fmt: skip
+    async with line(peers, extra={"audit": log.settings, "api": api}) as wire:
+        call = await wire.dial()
+        await wire.stack.start_capture(call)
+        await wire.key(CANARY.keys[:6])
+        taken = await wire.stack.api.post(
+            f"/v1/calls/{call}/capture/take-over", headers={"Authorization": f"Bearer {SUE}"}
+        )
+        assert taken.status_code == 200, taken.text
+        await wire.key(CANARY.keys[6:])
+        await wire.stack.stage(call, "ready")
+        submitted = await wire.stack.api.post(
+            f"/v1/calls/{call}/capture/submit", headers={"Authorization": f"Bearer {SUE}"}
+        )
+        assert submitted.status_code == 200, submitted.text
+        await wire.unmasked(call)
+        [mask] = await log.ended(call, 1)  # one mask from before the take-over until after it
+        entries = await log.entries(call)
+    assert (mask["who"], mask["off_because"], mask["keys"]) == ("test", "approved", len(CANARY.keys))
+    assert (mask["passed"], mask["alarms"]) == (0, 0)
+    took = [each for each in entries if each["what"] == "take_over_payment"]
+    assert [(each["who"], each["result"]) for each in took] == [("sue", "asked"), ("sue", "done")]
+    assert mask["since"] < took[0]["at"] < mask["until"]
+    assert [each["what"] for each in entries].count("mask_on") == 1
+    assert find_in_text(log.directory, CANARY) == []
