@@ -22,6 +22,7 @@ Rule 4: each view has a number. Who names the number that was read last goes on 
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from itertools import islice
@@ -29,7 +30,6 @@ from typing import Final
 
 from b2bua.call.service_view import ServiceView
 from b2bua.call.view import CallState, CallView, CaptureStage, PaymentView
-from tonewall.tokens import token
 
 REMEMBERED: Final = 1000
 _MAX_DIGITS: Final = 18
@@ -90,7 +90,7 @@ class Feed:
         self._payments: dict[str, PaymentView] = {}
         self._service = ServiceView()
         self._followers: set[Follower] = set()
-        self._epoch = token(4)  # of this process: its numbers are no other's
+        self._epoch = secrets.token_hex(4)  # of this process: its numbers are no other's
         self._number = 0  # of the newest view
         self._remembered: deque[View] = deque(maxlen=REMEMBERED)
 
