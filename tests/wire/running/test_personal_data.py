@@ -76,6 +76,7 @@ async def test_a_customer_is_exported_and_erased_by_number(tmp_path: Path, pseud
                 "/v1/payments", json=ORDER | {"transaction_id": "order-2", "find_by": {"caller": CALLER}}
             )
             assert waiting.status_code == 201, waiting.text
+            await until(lambda: len(stack.records()) == 2, "the records of the calls before")
             # While the call is up, it is left.
             status, printed = await tonewall(at, "erase", "--yes", "--number", CALLER)
             assert (status, "left: 1 calls under way." in printed) == (3, True), printed
