@@ -8,10 +8,13 @@ Rule 1: nothing but that certificate will do, not even another of the same autho
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+from urllib.error import URLError
 
 OWN_CERTIFICATE: Final = "api-certificate.pem"  # in [general] directory: the one in force
+T = TypeVar("T")
 _NO_CHECK_TIME: Final = 0x200000  # OpenSSL's flag
 _END = "-----END CERTIFICATE-----"
 
@@ -35,3 +38,15 @@ def running_api(directory: Path) -> ssl.SSLContext | None:
     certificate. Raises OSError."""
     path = directory / OWN_CERTIFICATE
     return pinned(path) if path.exists() else None
+
+
+def ask_verified(trust: Callable[[], ssl.SSLContext | None], ask: Callable[[ssl.SSLContext | None], T]) -> T:
+    """What `ask` returns with that trust; asked again, once, where the certificate is another than
+    the file has: a handshake is what makes a renewed one be read and copied there. Nothing was sent
+    before that. Raises what both raise."""
+    try:
+        return ask(trust())
+    except URLError as error:
+        if not isinstance(error.reason, ssl.SSLCertVerificationError):
+            raise
+        return ask(trust())

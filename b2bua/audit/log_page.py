@@ -100,7 +100,7 @@ def _seek(file: BinaryIO, after: int) -> int:
         middle = (low + high) // 2
         file.seek(middle)
         if middle:
-            file.readline()  # the rest of a line
+            file.readline(MAX_LINE + 1)  # the rest of a line
         line = _read(file.readline(MAX_LINE + 1))
         if line is None or line.number > after:
             high = middle

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import ssl
+from collections.abc import Callable
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +17,7 @@ import msgspec
 
 from b2bua.access.roles import Role
 from b2bua.access.tokens import first_clear_token
-from b2bua.api.own_certificate import OWN_CERTIFICATE, running_api
+from b2bua.api.own_certificate import OWN_CERTIFICATE, ask_verified, running_api
 from b2bua.commands.configuration import TOKEN, give_up
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.settings import ApiSettings
@@ -30,11 +32,13 @@ T = TypeVar("T")
 class ApiClient:
     """The API of a running Tonewall. A failure ends the command, with what to do."""
 
-    def __init__(self, url: str, token: str, tls: ssl.SSLContext | None = None) -> None:
-        """`tls`: by which its certificate is verified; None: by the public authorities."""
+    def __init__(
+        self, url: str, token: str, trust: Callable[[], ssl.SSLContext | None] = lambda: None
+    ) -> None:
+        """`trust`: gives what its certificate is verified by now; None: the public authorities."""
         self._url = url.rstrip("/")
         self._token = token
-        self._opener = build_opener(ProxyHandler({}), HTTPSHandler(context=tls))
+        self._trust = trust
 
     @classmethod
     def for_config(cls, config: Path | None, url: str, roles: frozenset[Role] = OPERATORS) -> ApiClient:
@@ -58,9 +62,10 @@ class ApiClient:
         except (OSError, ValueError, KeyError, TypeError):
             url = base_url(settings.address, settings.port, settings.scheme)
         try:
-            return cls(url, token, running_api(directory))
+            running_api(directory)
         except OSError as error:
             give_up(f"{directory / OWN_CERTIFICATE} cannot be used: {error.strerror or error}")
+        return cls(url, token, partial(running_api, directory))
 
     def fetch(self, path: str, kind: type[T]) -> T:
         """The answer to a GET, decoded as `kind`."""
@@ -82,8 +87,13 @@ class ApiClient:
         try:
             headers = {"Authorization": f"Bearer {self._token}", **headers}
             request = Request(self._url + path, body, headers)  # noqa: S310
-            with self._opener.open(request, timeout=patience) as answer:
-                return msgspec.json.decode(answer.read(), type=kind)
+
+            def ask(tls: ssl.SSLContext | None) -> bytes:
+                opener = build_opener(ProxyHandler({}), HTTPSHandler(context=tls))
+                with opener.open(request, timeout=patience) as answer:
+                    return bytes(answer.read())
+
+            return msgspec.json.decode(ask_verified(self._trust, ask), type=kind)
         except HTTPError as error:
             give_up(self._explain(error))
         except (OSError, ValueError, HTTPException, msgspec.MsgspecError) as error:

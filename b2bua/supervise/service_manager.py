@@ -64,6 +64,8 @@ class ServiceManager:
     def _receive(self, ours: socket.socket) -> None:
         try:
             packet = ours.recv(_MAX_PULSE)
+        except BlockingIOError:
+            return
         except OSError:
             packet = b""
         if not packet:  # b2bua has ended; the next one has a socket of its own
