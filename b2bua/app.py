@@ -1,7 +1,7 @@
 """Runs the b2bua process: its wiring, and nothing else.
 
-`tonewall run` starts it as `python -m b2bua.app --media SOCKET [--demo SOCKET] [--pulse FD]`, with
-its settings in the environment.
+`tonewall run` starts it as `python -m tonewall.start b2bua.app --media SOCKET [--demo SOCKET]
+[--pulse FD]`, with its settings in the environment.
 """
 
 from __future__ import annotations

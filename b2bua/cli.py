@@ -7,13 +7,13 @@ Rule 1: the module of a command is imported when that command is asked for: a he
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
+from tonewall.start import import_uncollected
 from tonewall.version import VERSION
 
 # Module below b2bua.commands, and what of it: a function is a command, `app` a group of them.
@@ -51,7 +51,7 @@ class _Commands(TyperGroup):
         if cmd_name not in _COMMANDS:
             return super().get_command(ctx, cmd_name)
         module, name = _COMMANDS[cmd_name]
-        found = getattr(import_module(f"b2bua.commands.{module}"), name)
+        found = getattr(import_uncollected(f"b2bua.commands.{module}"), name)
         command = get_group(found) if isinstance(found, typer.Typer) else _as_command(found)
         command.name = cmd_name
         return command

@@ -7,12 +7,27 @@ import os
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from tonewall.log import get_logger
 from tonewall.process import SUPERVISOR
 
 log = get_logger(__name__)
-GRACE = 5.0  # seconds that a process may take to stop
+# Seconds that a process may take to stop. The longest is b2bua: calls and charges under way have
+# two, answers of its API three, and then its records are written.
+GRACE = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A process of ours, and the module that it runs."""
+
+    what: str
+    process: asyncio.subprocess.Process
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
 
 
 async def start_child(
@@ -21,8 +36,8 @@ async def start_child(
     *,
     handed: socket.socket | None = None,
     logs: int | None = None,
-) -> asyncio.subprocess.Process:
-    """Start `python -m` with this module and its arguments, in a session of its own.
+) -> Child:
+    """Start the process of this module with its arguments, in a session of its own.
 
     `handed`: a socket that becomes the child's and is closed here; `logs`: the file descriptor for
     its log, where it is not our standard error. Raises OSError.
@@ -31,6 +46,7 @@ async def start_child(
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
+            "tonewall.start",
             *module,
             env={**environment, SUPERVISOR: str(os.getpid())},
             # Ctrl-C is for the supervisor, which ends the others in good order.
@@ -43,23 +59,22 @@ async def start_child(
         if handed is not None:
             handed.close()
     log.debug("started", what=module[0], pid=process.pid)
-    return process
+    return Child(module[0], process)
 
 
-async def terminate_after(process: asyncio.subprocess.Process, stop: asyncio.Event) -> int:
+async def terminate_after(child: Child, stop: asyncio.Event) -> int:
     """The status of a process, which is terminated once `stop` is set."""
-    return await _wait(process, stop, GRACE, terminate=True)
+    return await _wait(child, stop, GRACE, terminate=True)
 
 
-async def await_end(process: asyncio.subprocess.Process, stop: asyncio.Event, patience: float) -> int:
+async def await_end(child: Child, stop: asyncio.Event, patience: float) -> int:
     """The status of a process that ends by itself: at the latest `patience` seconds after `stop`,
     then it is killed."""
-    return await _wait(process, stop, patience, terminate=False)
+    return await _wait(child, stop, patience, terminate=False)
 
 
-async def _wait(
-    process: asyncio.subprocess.Process, stop: asyncio.Event, seconds: float, *, terminate: bool
-) -> int:
+async def _wait(child: Child, stop: asyncio.Event, seconds: float, *, terminate: bool) -> int:
+    process = child.process
     stopping = asyncio.create_task(stop.wait())
     ended = asyncio.create_task(process.wait())
     await asyncio.wait({stopping, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -70,6 +85,6 @@ async def _wait(
         try:
             await asyncio.wait_for(asyncio.shield(ended), seconds)
         except TimeoutError:
-            log.error("process_killed", why="it did not stop", pid=process.pid)
+            log.error("process_killed", what=child.what, why="it did not stop", pid=process.pid)
             process.kill()
     return await ended

@@ -23,7 +23,7 @@ from pathlib import Path
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.config.settings import Settings
 from b2bua.config.trunk_settings import CarrierSettings
-from b2bua.supervise.child import await_end, start_child, terminate_after
+from b2bua.supervise.child import Child, await_end, start_child, terminate_after
 from b2bua.supervise.media_channel import MediaChannel
 from b2bua.supervise.service_manager import ServiceManager
 from media.events import PayerFault
@@ -204,7 +204,7 @@ class Supervisor:
         environment = card_environment(to_environment(settings.webhooks[header]))
         return await terminate_after(await start_child(module, environment, logs=self.logs), self._b2bua_down)
 
-    async def _await_charge(self, process: asyncio.subprocess.Process) -> int:
+    async def _await_charge(self, process: Child) -> int:
         """The status of a payer that ends as it waits; 0 as soon as it has a charge, so that the
         next payer is started meanwhile."""
         providers = self.settings.providers.values()
@@ -247,9 +247,7 @@ class Supervisor:
             finally:
                 self.channel.name_b2bua(0)  # its number may be another's soon
 
-    async def _start(
-        self, module: list[str], environment: dict[str, str], handed: socket.socket
-    ) -> asyncio.subprocess.Process:
+    async def _start(self, module: list[str], environment: dict[str, str], handed: socket.socket) -> Child:
         level = self.settings.signalling.general.log_level
         return await start_child([*module, "--log-level", level], environment, handed=handed, logs=self.logs)
 

@@ -50,7 +50,7 @@ from media.service.capture_driver import CaptureDriver
 from media.service.capture_limits import limits
 from media.service.line_watch import LOOK, Watch
 from media.service.mask_reports import MaskReports
-from media.service.orphans import Orphans
+from media.service.orphans import LOOKS, Orphans
 from media.service.passed_keys import pass_key, take_code
 from media.service.payers import Payers
 from media.service.playback import Playback
@@ -166,7 +166,7 @@ class MediaService:
     async def end_quiet_orphans(self) -> None:
         """Close, for ever, what has lost its b2bua and has fallen silent."""
         while True:
-            await asyncio.sleep(self._quiet_time)
+            await asyncio.sleep(self._quiet_time / LOOKS)
             for session_id in self._orphans.silent(self._sessions.get):
                 log.info("orphan_closed", session=session_id)
                 try:

@@ -73,8 +73,8 @@ class Relay(Protocol):
 
 
 class TonewallRelay:
-    """The media process as `tonewall run` starts it (`python -m media.process`), driven
-    over its unix socket."""
+    """The media process as `tonewall run` starts it (`python -m tonewall.start
+    media.process`), driven over its unix socket."""
 
     name = "tonewall"
     _process: subprocess.Popen[bytes] | None = None
@@ -86,7 +86,7 @@ class TonewallRelay:
     def start(self, calls: int = 1000) -> None:
         low, high = free_port_range(_PORTS_A_CALL * calls + _SPARE_PORTS)
         own = {"TONEWALL_MEDIA_ADDRESS": "127.0.0.1", "TONEWALL_MEDIA_PORTS": f"{low}-{high}"}
-        command = [sys.executable, "-m", "media.process", "--socket", str(self._path)]
+        command = [sys.executable, "-m", "tonewall.start", "media.process", "--socket", str(self._path)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 pinned(SUBJECT_CORE, command), cwd=ROOT, env=card_environment(own), stdout=log, stderr=log

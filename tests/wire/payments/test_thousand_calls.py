@@ -54,12 +54,16 @@ async def test_a_thousand_short_calls_leave_no_session_no_descriptor_and_no_call
                 for kind in ("b2bua", "media", "supervisor")
             }
 
+        def none_more() -> bool:
+            # Fewer may be open than before: the API closes a connection of ours that is idle.
+            return all(now <= before[kind] for kind, now in descriptors().items())
+
         await place(WARM_UP, 1)  # whatever is opened once, is open now
         await until(idle, "the warm-up's calls and sessions to end")
         before = descriptors()
         await place(CALLS, 2)
         await until(idle, "every call and session to end")
-        await until(lambda: descriptors() == before, "open descriptors to be back where they were")
+        await until(none_more, "open descriptors to be back where they were")
         assert await stack.calls() == []
         log = stack.log.read_text()
     records = stack.records()

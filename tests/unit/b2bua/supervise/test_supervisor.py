@@ -77,7 +77,9 @@ class Machine:
     def __init__(self) -> None:
         self.started: list[Process] = []
 
-    async def start(self, program: str, _m: str, module: str, *arguments: str, **options: object) -> Process:
+    async def start(
+        self, program: str, _m: str, _start: str, module: str, *arguments: str, **options: object
+    ) -> Process:
         assert program == sys.executable
         assert options["start_new_session"]
         process = Process(module, arguments, options["env"], list(options["pass_fds"]))  # type: ignore[arg-type,call-overload]
@@ -262,7 +264,7 @@ async def test_media_that_ends_while_another_process_is_started_does_not_end_the
 ):
     async def start_slowly(*arguments: str, **options: object) -> Process:
         process = await machine.start(*arguments, **options)
-        if arguments[2] == module and len(machine.of(module)) == 2:
+        if module in arguments and len(machine.of(module)) == 2:
             machine.of("media.process")[0].end(-9)
             await until(lambda: not supervisor.channel.is_open, "the end of media to be seen")
         return process
