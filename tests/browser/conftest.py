@@ -44,6 +44,7 @@ class Site:
         self.idle_time = 900.0
         self.forms = [CARD]
         self.keep_alive = KEEP_ALIVE
+        self.authenticators = everybody(f"ann:{TOKEN}, ben:{COLLEAGUE}")
         self.more: dict[str, Any] = {}  # for `create_app`
 
     @property
@@ -53,7 +54,7 @@ class Site:
     async def start(self) -> None:
         app = create_app(
             self.desk,
-            authenticators=everybody(f"ann:{TOKEN}, ben:{COLLEAGUE}"),
+            authenticators=self.authenticators,
             demo=self._customer,
             idle_time=self.idle_time,
             forms=self.forms,

@@ -3,7 +3,7 @@
 
 import { buildAccount, hideAccount, showAccount } from "./account.js";
 import { ask, onRefused, token } from "./api.js";
-import { mine, showCalls } from "./call_list.js";
+import { buildCalls, forgetList, mine, showCalls } from "./call_list.js";
 import { Calls } from "./calls.js";
 import { buildDemo, showDemo } from "./demo.js";
 import { follow } from "./feed.js";
@@ -24,7 +24,7 @@ import { announcedWords, announcement, banner, customer, extension, isFinal, new
 // What the elements that say something of a call are emptied of, once nobody is signed in.
 const OF_CALLS = [
   "number", "extension", "timer", "banner-title", "banner-text", "protection-text", "phone-said", "say-text", "say-hint", "owner", "take-over",
-  "prepared-title", "prepared-text", "prepared-refusal", "take-saved", "calls-list", "others-list",
+  "prepared-title", "prepared-text", "prepared-refusal", "take-saved", "calls-list", "others-list", "calls-found",
 ];
 
 const calls = new Calls();
@@ -56,6 +56,7 @@ function signOut(why = "", options) {
   showRepeat(null);
   shown = { panel: "", key: "" };
   calls.clear();
+  forgetList();
   forgetLater();
   forgetLinks();
   forgetPhone();
@@ -172,10 +173,10 @@ function line(kind, text) {
 
 function show() {
   if (!stop) return;
-  const own = mine(calls, me.agent);
+  const own = mine(calls, me);
   if (!calls.current && own.length === 1) { calls.choose(own[0].id); fill(blank); }
   const call = calls.current;
-  showCalls(calls, me.agent, open);
+  showCalls(calls, me);
   $("idle").hidden = calls.size > 0 || !calls.complete;
   $("desk").hidden = !call;
   if (!call) {
@@ -404,6 +405,7 @@ $("take-over").addEventListener("click", () => {
   show();
 });
 $("done").addEventListener("click", () => next(null));
+buildCalls(open, () => show());
 buildLater(() => show());
 buildLinks(() => show());
 buildPhone((text) => trouble(text));
