@@ -5,6 +5,9 @@ Every key `key` of section `[section]` is also the environment variable `TONEWAL
 which wins over the file. A model is one section. That is also how a parent hands a child its
 sections, and no others.
 
+Every secret may stand in a file instead, which a variable with `_FILE` behind that name names.
+Where the model has a key `key_file`, that is its variable.
+
 A section that may stand several times has a name of its own: `[section name]`,
 `TONEWALL_SECTION__NAME_KEY`. Which there are besides the file's is in `TONEWALL_SECTIONS`, as
 `section name` separated by commas, in order.
@@ -20,11 +23,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from tonewall.secret_file import read_secret
 
 PREFIX = "TONEWALL_"
 NAMED = f"{PREFIX}SECTIONS"
+FILE = "_FILE"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -132,11 +138,61 @@ def load(
         variable = variable_name(header, key)
         if variable in environment:
             values[key] = environment[variable]
+    for key in secret_keys(model):
+        _take_from_file(model, header, key, values, environment)
     try:
         return model(**values)
     except ValidationError as error:
         faults = error.errors(include_input=False)
         raise ConfigError("\n".join(_explain(model, header, fault) for fault in faults)) from None
+
+
+def secret_keys(model: type[Section]) -> list[str]:
+    """The keys whose values are secrets."""
+    return [key for key, field in model.model_fields.items() if field.annotation is SecretStr]
+
+
+def doubled_secrets(
+    models: Mapping[str, type[Section]], environment: Mapping[str, str] | None = None
+) -> list[str]:
+    """A line for each secret that stands in a variable and in the file of another. `models`: by
+    their headers.
+
+    It is for what people write: a parent hands a child both.
+    """
+    environment = os.environ if environment is None else environment
+    names = [
+        (header, key, variable_name(header, key)) for header in models for key in secret_keys(models[header])
+    ]
+    return [
+        _doubled(header, key, name)
+        for header, key, name in names
+        if name in environment and name + FILE in environment
+    ]
+
+
+def _doubled(header: str, key: str, variable: str) -> str:
+    return f"[{header}] {key}: {variable} and {variable}{FILE} are both given; keep one"
+
+
+def _take_from_file(
+    model: type[Section], header: str, key: str, values: dict[str, Any], environment: Mapping[str, str]
+) -> None:
+    """Complete `values` with the secret that stands in a file which the environment names."""
+    variable = variable_name(header, key)
+    has_key_of_its_own = f"{key}_file" in model.model_fields
+    if variable + FILE not in environment:
+        if has_key_of_its_own and variable in environment:
+            values.pop(f"{key}_file", None)  # sip.conf's, over which the environment wins
+        return
+    if has_key_of_its_own:
+        return
+    if variable in environment:
+        raise ConfigError(_doubled(header, key, variable))
+    try:
+        values[key] = read_secret(Path(environment[variable + FILE]), variable + FILE)
+    except ValueError as error:
+        raise ConfigError(f"[{header}] {key}: {error}") from None
 
 
 def variable_name(header: str, key: str) -> str:

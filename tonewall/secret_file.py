@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
+
+_MAX_SIZE: Final = 65536  # characters; more is no secret, as /dev/zero is none
 
 
 def read_secret(path: Path, key: str) -> str:
@@ -10,9 +13,11 @@ def read_secret(path: Path, key: str) -> str:
 
     Raises ValueError, which quotes nothing of it."""
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        with path.open(encoding="ascii") as file:
+            text = file.read(_MAX_SIZE + 1)
     except (OSError, UnicodeDecodeError):
-        raise ValueError(f"{key}: expected a file that can be read, with the key alone in it") from None
-    if len(lines) != 1:
-        raise ValueError(f"{key}: expected one line, with the key alone in it")
+        raise ValueError(f"{key}: expected a file that can be read, with the secret alone in it") from None
+    lines = text.splitlines()
+    if len(lines) != 1 or len(text) > _MAX_SIZE:
+        raise ValueError(f"{key}: expected one line, with the secret alone in it")
     return lines[0].strip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +17,7 @@ import msgspec
 from b2bua.access.roles import Role
 from b2bua.access.tokens import first_clear_token
 from b2bua.api.own_certificate import OWN_CERTIFICATE, ask_verified, running_api
-from b2bua.commands.configuration import TOKEN, give_up
+from b2bua.commands.configuration import TOKEN, give_up, given_token
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.config.settings import ApiSettings
 from tonewall.address import base_url
@@ -50,9 +49,7 @@ class ApiClient:
             directory = load(GeneralSettings, sections).directory
         except ConfigError as error:
             give_up(f"the configuration is wrong:\n{error}")
-        token = os.environ.get(TOKEN, "") or first_clear_token(
-            settings.tokens.get_secret_value(), settings.roles, roles
-        )
+        token = given_token() or first_clear_token(settings.tokens.get_secret_value(), settings.roles, roles)
         if not token:
             give_up(f"[api] tokens has hashes only: put a token into the environment as {TOKEN}")
         if url:

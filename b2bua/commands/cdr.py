@@ -22,7 +22,7 @@ from b2bua.config.cdr_settings import CdrSettings
 from b2bua.records import export as out
 from b2bua.records.payments import PaymentTable
 from b2bua.records.store import StoreError, connect, prepare, prune
-from tonewall.ini import ConfigError, load, read_file, variable_name
+from tonewall.ini import FILE, ConfigError, load, read_file, variable_name
 
 app = typer.Typer(help="Call detail records: export, prune.", no_args_is_help=True, rich_markup_mode=None)
 ConfigFile = Annotated[
@@ -106,7 +106,8 @@ def _prune_payments(path: Path, before: float) -> int:
 
 
 def _load_cdr_settings(config: Path | None) -> CdrSettings:
-    if config is None and variable_name("cdr", "url") not in os.environ:
+    variable = variable_name("cdr", "url")
+    if config is None and not {variable, variable + FILE} & os.environ.keys():
         give_up("which database? Give sip.conf with -c FILE, or its URL as TONEWALL_CDR_URL")
     try:
         return load(CdrSettings, read_file(config) if config else {})

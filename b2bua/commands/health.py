@@ -10,10 +10,20 @@ from typing import Annotated
 import typer
 
 from b2bua.access.tokens import first_clear_token
-from b2bua.commands.configuration import TOKEN, ConfigFile, give_up
+from b2bua.commands.configuration import TOKEN, ConfigFile, give_up, given_token
 from b2bua.config.general_settings import GeneralSettings
 from b2bua.doctor.health import ask_health
-from tonewall.ini import ConfigError, load, read_file
+from tonewall.ini import FILE, ConfigError, Sections, load, read_file, variable_name
+from tonewall.secret_file import read_secret
+
+
+def _read_tokens(sections: Sections) -> str:
+    """`[api] tokens`, wherever they stand. The section's model takes long to load, and is not
+    needed here."""
+    variable = variable_name("api", "tokens")
+    if file := os.environ.get(variable + FILE, ""):
+        return read_secret(Path(file), variable + FILE)
+    return os.environ.get(variable, "") or sections.get("api", {}).get("tokens", "")
 
 
 def health(
@@ -28,11 +38,11 @@ def health(
     try:
         sections = read_file(config) if config else {}
         where = directory or load(GeneralSettings, sections).directory
-        given = sections.get("api", {}).get("tokens", "") or os.environ.get("TONEWALL_API_TOKENS", "")
-    except ConfigError as error:
+        given = _read_tokens(sections)
+    except (ConfigError, ValueError) as error:
         give_up(f"the configuration is wrong:\n{error}")
     # Needed where [api] healthz = no.
-    token = os.environ.get(TOKEN, "") or first_clear_token(given)
+    token = given_token() or first_clear_token(given)
     try:
         answer = ask_health(where, 2.0, token)
     except (OSError, ValueError, KeyError) as error:

@@ -25,7 +25,16 @@ from b2bua.config.trunk_settings import CarrierSettings, PbxSettings
 from media.settings import MediaSettings, PromptSettings
 from provider_adapters.settings import ProviderSettings
 from provider_adapters.webhook.settings import WebhookSettings
-from tonewall.ini import ConfigError, Section, Sections, check_names, headers, load, read_file
+from tonewall.ini import (
+    ConfigError,
+    Section,
+    Sections,
+    check_names,
+    doubled_secrets,
+    headers,
+    load,
+    read_file,
+)
 
 
 def read_settings(path: Path | None) -> Settings:
@@ -33,7 +42,9 @@ def read_settings(path: Path | None) -> Settings:
     every fault, not only the first."""
     sections = read_file(path) if path else {}
     check_names(sections, SECTIONS, SEVERAL)
-    faults: list[str] = []
+    faults = doubled_secrets(
+        {header: model for model in SECTIONS.values() for header in _headers(model, sections)}
+    )
     for model in SECTIONS.values():
         for header in _headers(model, sections):
             try:
@@ -41,7 +52,7 @@ def read_settings(path: Path | None) -> Settings:
             except ConfigError as error:
                 faults.append(str(error))
     if faults:
-        raise ConfigError("\n".join(faults))
+        raise ConfigError("\n".join(dict.fromkeys(faults)))
     providers = {
         header: load(ProviderSettings, sections, header=header)
         for header in _headers(ProviderSettings, sections)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from b2bua.config.settings import SECTIONS, SEVERAL, Settings
 from b2bua.doctor.finding import Finding, fault, good, warn
-from tonewall.ini import NAMED, PREFIX, variable_name
+from tonewall.ini import FILE, NAMED, PREFIX, secret_keys, variable_name
 from tonewall.process import SUPERVISOR
 
 _EXAMPLES = ("change-me", "changeme", "example", "secret", "password", "0123456789", "abcdefgh")
 _MIN_DIFFERENT = 8  # characters of a token
-_NOT_SETTINGS = {NAMED, SUPERVISOR}
+_NOT_SETTINGS = {NAMED, SUPERVISOR, "TONEWALL_TOKEN", "TONEWALL_TOKEN_FILE"}
 
 
 def check_secrets(settings: Settings) -> list[Finding]:
@@ -101,11 +101,11 @@ def unread_variables(settings: Settings, environment: Mapping[str, str] | None =
     environment = os.environ if environment is None else environment
     own = settings.signalling
     headers = [each for each in SECTIONS if each not in SEVERAL] + [*own.trunks, *own.routes]
-    known = {
-        variable_name(header, key)
-        for header in headers
-        for key in SECTIONS[header.partition(" ")[0]].model_fields
-    }
+    headers += [*own.agent_groups, *own.forms, *own.fields, *own.clients, *own.webhooks]
+    headers += [*settings.providers, *settings.webhooks, *settings.prompts]
+    models = {header: SECTIONS[header.partition(" ")[0]] for header in headers}
+    known = {variable_name(header, key) for header in headers for key in models[header].model_fields}
+    known |= {variable_name(header, key) + FILE for header in headers for key in secret_keys(models[header])}
     for name in sorted(environment):
         if name.startswith(PREFIX) and name not in known | _NOT_SETTINGS:
             near = difflib.get_close_matches(name, known, 1)

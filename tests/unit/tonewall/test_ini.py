@@ -9,7 +9,17 @@ from typing import ClassVar, Literal
 import pytest
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from tonewall.ini import ConfigError, Section, check_names, load, read_file, to_environment, variable_name
+from tonewall.ini import (
+    ConfigError,
+    Section,
+    check_names,
+    doubled_secrets,
+    load,
+    read_file,
+    secret_keys,
+    to_environment,
+    variable_name,
+)
 
 SECRET = "sk-live-7c4fe1"
 
@@ -174,6 +184,43 @@ def test_a_section_shows_no_secret_and_cannot_be_changed():
     assert SECRET not in f"{sample!r} {sample}"
     with pytest.raises(Exception, match="frozen"):
         sample.host = "x"  # type: ignore[misc]
+
+
+# --- secrets in files -----------------------------------------------------------------------------
+
+PASSWORD = "TONEWALL_TWO_WORDS_PASSWORD"
+
+
+def test_a_secret_may_stand_in_a_file_that_a_variable_names(tmp_path: Path):
+    (tmp_path / "password").write_text(f" {SECRET}\n")
+    values = {"two-words": {"host": "h", "password": "of the file of settings"}}
+    sample = load(Sample, values, {f"{PASSWORD}_FILE": str(tmp_path / "password")})
+    assert sample.password.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize("content", [None, b"", f"{SECRET}\n{SECRET}\n".encode(), b"\xff", b"k" * 70_000])
+def test_a_file_without_one_secret_is_refused_without_its_text(tmp_path: Path, content: bytes | None):
+    path = tmp_path / "password"
+    if content is not None:
+        path.write_bytes(content)
+    fault = fault_of({"host": "h"}, {f"{PASSWORD}_FILE": str(path)})
+    assert fault.startswith(f"[two-words] password: {PASSWORD}_FILE: expected ")
+    assert SECRET not in fault
+
+
+def test_a_secret_and_its_file_are_not_both_given(tmp_path: Path):
+    (tmp_path / "password").write_text(SECRET)
+    both = {PASSWORD: SECRET, f"{PASSWORD}_FILE": str(tmp_path / "password")}
+    says = f"[two-words] password: {PASSWORD} and {PASSWORD}_FILE are both given; keep one"
+    assert fault_of({"host": "h"}, both) == says
+    assert doubled_secrets({"two-words": Sample}, both) == [says]
+
+
+def test_only_a_secret_stands_in_a_file():
+    assert secret_keys(Sample) == ["password"]
+    assert (
+        load(Sample, {}, {"TONEWALL_TWO_WORDS_HOST": "h", "TONEWALL_TWO_WORDS_PATH_FILE": "x"}).path is None
+    )
 
 
 # --- handing a section on -------------------------------------------------------------------------

@@ -16,9 +16,18 @@ from b2bua.config.link_settings import LinkSettings
 from b2bua.config.reading import read_settings, read_signalling
 from b2bua.config.settings import SECTIONS
 from media.events import CaptureForm, card_fields
-from tonewall.ini import ConfigError, Section, load, read_file, to_environment, variable_name
+from tonewall.ini import (
+    ConfigError,
+    Section,
+    load,
+    read_file,
+    secret_keys,
+    to_environment,
+    variable_name,
+)
 
 EXAMPLE = Path(__file__).parents[4] / "sip.conf.example"
+OPERATIONS = EXAMPLE.with_name("docs") / "operations.md"
 WEBHOOK_SECRET = Path(__file__).parents[3] / "fixtures" / "webhook-secret"
 PSEUDONYM_KEY = Path(__file__).parents[3] / "fixtures" / "pseudonym-key"
 AUDIT_KEY = Path(__file__).parents[3] / "fixtures" / "audit-key.pem"
@@ -507,6 +516,34 @@ def test_every_key_is_also_an_environment_variable_which_wins(section: str, key:
     assert given == load(model, {**example(), section: {**example()[section], key: OTHER[section, key]}}, {})
     if OTHER[section, key] != plain(getattr(from_file, key)):
         assert plain(getattr(given, key)) != plain(getattr(from_file, key))
+
+
+SECRETS = [(section, key) for section, model in SECTIONS.items() for key in secret_keys(model)]
+
+
+@pytest.mark.parametrize(("section", "key"), SECRETS)
+def test_every_secret_is_also_read_from_a_file_as_the_docs_list_it(section: str, key: str, tmp_path: Path):
+    name = f"{variable_name(section, key)}_FILE"
+    (tmp_path / "secret").write_text(OTHER[section, key] + "\n")
+    given = load(SECTIONS[section], example(), {name: str(tmp_path / "secret")})
+    assert getattr(given, key).get_secret_value() == OTHER[section, key]
+    assert f"| `{name}` |" in OPERATIONS.read_text()
+
+
+def test_a_secret_in_a_variable_wins_over_the_file_that_sip_conf_names():
+    values = {"provider": {**example()["provider"], "api_key_file": str(KEY_FILE)}}
+    given = load(SECTIONS["provider"], values, {"TONEWALL_PROVIDER_API_KEY": SECRET})
+    assert plain(given.api_key) == SECRET
+
+
+def test_a_secret_in_a_variable_and_in_the_file_of_another_is_refused(monkeypatch: pytest.MonkeyPatch):
+    for key, value in (("PROVIDER_API_KEY", SECRET), ("CDR_URL", SECRET), ("PBX_PASSWORD", SECRET)):
+        monkeypatch.setenv(f"TONEWALL_{key}", value)
+        monkeypatch.setenv(f"TONEWALL_{key}_FILE", str(KEY_FILE))
+    with pytest.raises(ConfigError) as caught:
+        read_settings(EXAMPLE)
+    assert str(caught.value).count("are both given; keep one") == 3
+    assert SECRET not in str(caught.value)
 
 
 @every_key

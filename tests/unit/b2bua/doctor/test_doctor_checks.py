@@ -343,7 +343,7 @@ def test_a_misspelt_variable_is_reported_with_the_nearest_name(tmp_path: Path) -
     environment = {
         "TONEWALL_GENERAL_PORT": "1", "TONEWALL_GENERAL_PROT": "1", "TONEWALL_PBX_HOST": "x",
         "TONEWALL_SECTIONS": "",
-        "TONEWALL_PBX__NORTH_HOST": "y", "HOME": "/",
+        "TONEWALL_PBX__NORTH_HOST": "y", "HOME": "/", "TONEWALL_CDR_URL_FILE": "z",
     }  # fmt: skip
     says = list(exposure.unread_variables(settings(tmp_path), environment))
     assert says == [
