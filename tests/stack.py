@@ -175,7 +175,9 @@ class Stack:
     async def await_ready(self) -> None:
         """Until calls can come: b2bua has its ports, media is connected, the payers wait."""
         ready = self.directory / "run" / "ready.json"
-        said = json.loads(await until(lambda: ready.exists() and ready.read_text(), f"ready; see {self.log}", 90))
+        said = json.loads(
+            await until(lambda: ready.exists() and ready.read_text(), f"ready; see {self.log}", 90)
+        )
         self.sip_port, self.api_url = said["sip_port"], said["api_url"]
         await self.api.aclose()
         self.api = httpx.AsyncClient(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.error import URLError
 
 OWN_CERTIFICATE: Final = "api-certificate.pem"  # in [general] directory: the one in force
@@ -31,6 +31,23 @@ def pinned(certificate: Path) -> ssl.SSLContext:
     except ValueError:
         raise OSError(f"{certificate}: no certificate in PEM") from None
     return context
+
+
+class FollowedCertificate(ssl.SSLContext):
+    """As `pinned`, by the file as it is at each handshake: whoever runs for months outlives a
+    renewal. The first handshake after it fails where the server reads its certificate at that very
+    one (`ask_verified`): have the transport try again. Raises OSError."""
+
+    _file: Path
+
+    def __new__(cls, certificate: Path) -> Self:
+        pinned(certificate)  # a wrong file is noticed at once
+        context = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        context._file = certificate
+        return context
+
+    def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
+        return pinned(self._file).wrap_bio(*arguments, **options)
 
 
 def running_api(directory: Path) -> ssl.SSLContext | None:

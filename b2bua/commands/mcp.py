@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from b2bua.api.own_certificate import pinned
+from b2bua.api.own_certificate import FollowedCertificate
 from b2bua.commands.configuration import give_up
 from tonewall.address import base_url
 
@@ -91,6 +91,6 @@ def _trust(certificate: Path | None) -> ssl.SSLContext | bool:
     if certificate is None:
         return True
     try:
-        return pinned(certificate)
+        return FollowedCertificate(certificate)
     except OSError as error:
         give_up(f"--api-certificate cannot be used: {error.strerror or error}")

@@ -87,7 +87,9 @@ class Tools:
     answered; `verify`: as httpx has it."""
 
     def __init__(self, url: str, token: Callable[[], str], verify: ssl.SSLContext | bool = True) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=10.0, trust_env=False, verify=verify)
+        self._client = httpx.AsyncClient(
+            base_url=url, timeout=10.0, transport=httpx.AsyncHTTPTransport(verify=verify, retries=1)
+        )
         self._token = token
         self._end_keys: dict[str, str] = {}  # of each form, by its name
 

@@ -18,7 +18,7 @@ import structlog
 import uvloop
 
 from b2bua.api.http import create_app
-from b2bua.api.own_certificate import OWN_CERTIFICATE, pinned, running_api
+from b2bua.api.own_certificate import OWN_CERTIFICATE, FollowedCertificate, pinned, running_api
 from b2bua.api.server import Serving, serve
 from b2bua.api.tls import ServerTls, TlsFiles
 from tests.browser.fake_desk import FakeDesk
@@ -252,6 +252,20 @@ async def test_our_own_commands_accept_the_certificate_that_is_in_force_and_no_o
     site.renew(timedelta(hours=-1))
     async with served(site.tls()) as serving, client(serving, pinned(site.certificate)) as agent:
         assert (await agent.get("/v1/me")).status_code == 200  # expired, and still the one we mean
+
+
+async def test_who_follows_the_file_outlives_a_renewal(site: Site) -> None:
+    transport = httpx.AsyncHTTPTransport(verify=FollowedCertificate(site.certificate), retries=1)
+    async with served(site.tls()) as serving, httpx.AsyncClient(transport=transport, headers=AUTH) as bot:
+        url = f"https://127.0.0.1:{serving.port}/v1/me"
+        assert (await bot.get(url, headers={"Connection": "close"})).status_code == 200
+        site.renew()
+        assert (await bot.get(url, headers={"Connection": "close"})).status_code == 200
+        shutil.copyfile(site.authority.issue("127.0.0.1")[0], site.certificate)  # of another key
+        with pytest.raises(httpx.ConnectError):
+            await bot.get(url)
+    with pytest.raises(OSError, match="no certificate in PEM"):
+        FollowedCertificate(site.key)
 
 
 def test_files_that_hold_no_certificate_are_named(tmp_path: Path) -> None:
