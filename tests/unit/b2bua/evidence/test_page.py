@@ -109,6 +109,37 @@ def test_a_verdict_follows_what_is_there(
     assert verdict(number, facts(tmp_path, **bad)) is Verdict.WEAK
 
 
+@pytest.mark.parametrize(
+    ("number", "section", "good", "other", "verdict_of_other"),
+    [
+        ("8.3.4", "access", {"directory": "/access"}, {"directory": None}, Verdict.OPEN),
+        ("Telephone supplement: spoken cards", "carrier", {"mask": "mute"}, {"mask": "notch"}, Verdict.OPEN),
+        ("3.4.1", "field", {"last_shown": 4}, {"last_shown": 5}, Verdict.WEAK),
+        ("8.2.8", "api", {"idle_time": 900.0}, None, None),
+        ("6.3.2", "sbom", {}, None, None),
+    ],
+)
+def test_a_verdict_follows_one_setting(
+    tmp_path: Path,
+    number: str,
+    section: str,
+    good: dict[str, Any],
+    other: dict[str, Any] | None,
+    verdict_of_other: Verdict | None,
+) -> None:
+    found = facts(tmp_path, **({section: good} if section == "sbom" else {}))
+    sections = found.files["configuration"]["sections"]
+    sections.setdefault(section, {}).update(good)
+    assert verdict(number, found) is Verdict.WELL
+    if other is not None:
+        sections[section].update(other)
+        assert verdict(number, found) is verdict_of_other
+
+
+def test_without_a_bill_of_materials_it_is_no_release(tmp_path: Path) -> None:
+    assert verdict("6.3.2", facts(tmp_path)) is Verdict.WEAK
+
+
 def test_a_trunk_needs_both_tls_and_srtp(tmp_path: Path) -> None:
     found = facts(tmp_path)
     carrier = found.files["configuration"]["sections"]["carrier"]
