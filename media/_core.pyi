@@ -20,6 +20,7 @@ DONE: Final = 1  # all of it was sent
 KEY: Final = 2  # the customer pressed a key
 STOPPED: Final = 3
 CODE: Final = 5  # a feature code of the agent's waits for `take_code`
+PASSED: Final = 6  # a key of the customer's reached the agent; at most once a second
 GUARD: Final = 24  # the default guard of a mask: blocks of 5 ms
 
 # Presses that came as events, as tones, and as both; whether each key of the capture comes twice;

@@ -42,6 +42,7 @@ _CALL: Final = {
     "masked": True,
     "mask": "on",
     "still_keying": False,
+    "keys_passed_at": None,
     "capture": {
         "id": "p-1",
         "stage": "collecting",

@@ -188,8 +188,9 @@ class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews):
         """Relay INFO or MESSAGE; a key of the customer's may go to media instead."""
         masked, customer_key = self.payment.masked, side is Side.CALLER and is_key(event)
         up = self._are_both_up
-        if customer_key and up and not masked and not event.info_package:
-            stream = self.bridge.event_stream()
+        if customer_key and up and not masked:
+            self.report.keys_passed_at = now
+            stream = None if event.info_package else self.bridge.event_stream()
             if stream is not None:
                 return self.mid_call_requests.send_key(event, self.bridge.session, stream, now)
         if side is Side.AGENT and is_key(event) and self.bridge.trunks.policy(side).feature_codes:

@@ -18,6 +18,7 @@ from media.events import (
     CaptureWished,
     CodeKeyed,
     KeyingChanged,
+    KeysPassed,
     LineChanged,
     MaskWentOff,
     MaskWentOn,
@@ -51,6 +52,9 @@ class MediaNews(ABC):
             return self._finish(self.unattended.wished(news.capture, news.wish, now), now)
         if isinstance(news, KeyingChanged):
             self.payment.keying_changed(news)
+            return self._finish([], now)
+        if isinstance(news, KeysPassed):
+            self.report.keys_passed_at = now
             return self._finish([], now)
         if isinstance(news, MaskWentOn | MaskWentOff):
             return self._finish([self._mask_note(news)], now)

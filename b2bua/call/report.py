@@ -33,13 +33,17 @@ def _timestamp(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat()
 
 
+def _moment(seconds: float | None) -> str | None:
+    return None if seconds is None else _timestamp(int(seconds))
+
+
 @dataclass(slots=True)
 class CallReport:
     """What is reported of one call. `started_at`, `ended_at`: seconds since the epoch.
 
     `counters`, `types`: media's counters and the packets received by payload type, of each side.
     `deaf`: why media receives nothing of the customer; `masked_at`: when it confirmed the mask that
-    is on."""
+    is on; `keys_passed_at`: when a key was last passed to the agent since there was none."""
 
     id: str
     caller: str
@@ -54,6 +58,7 @@ class CallReport:
     types: dict[Side, dict[int, int]] = field(default_factory=dict)
     deaf: Deaf | None = None
     masked_at: float | None = None
+    keys_passed_at: float | None = None
     phone_shown: tuple[tuple[str, str], CodeView | None] = (("", ""), None)
     # What changes in a view, as it was shown last.
     shown: (
@@ -62,6 +67,7 @@ class CallReport:
             tuple[CaptureView | None, LineFault | None, float | None, UnattendedView | None],
             tuple[str, str, str],
             tuple[str, ...],
+            float | None,
         ]
         | None
     ) = None
@@ -110,9 +116,10 @@ class CallReport:
             started_at=_timestamp(int(self.started_at)),
             masked=payment.masked,
             mask=payment.mask_stage,
-            masked_since=None if self.masked_at is None else _timestamp(int(self.masked_at)),
+            masked_since=_moment(self.masked_at),
             still_keying=payment.keying,
             keys_dropped=payment.dropped,
+            keys_passed_at=_moment(self.keys_passed_at),
             announced_by=payment.announced_by,
             capture=payment.view,
             line_fault=self._line_fault(bridge),
@@ -138,13 +145,14 @@ class CallReport:
         if unconfirmed or self.ended_at is not None:
             self.masked_at = None
         elif self.masked_at is None:
-            self.masked_at = now
+            self.masked_at, self.keys_passed_at = now, None
         mask = payment.mask_stage, (payment.keying, payment.dropped, payment.announced_by)
         shown = (
             (_STATES.get(bridge.state), *mask),
             (payment.view, self._line_fault(bridge), self.masked_at, unattended),
             self._linked(bridge),
             prompts,
+            self.keys_passed_at,
         )
         phone = self.phone.linked, self.phone.newest
         if shown == self.shown and phone == self.phone_shown:

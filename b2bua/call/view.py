@@ -140,6 +140,8 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     """A call. `masked_since`: when media confirmed the mask that is on, RFC 3339, UTC.
 
     `keys_dropped`: keys that were thrown away before the newest payment, or since it.
+    `keys_passed_at`: when a key of the customer's last reached the agent, RFC 3339, UTC; None: none
+    has since the call was masked last.
     `announced_by`: the agent who has announced a payment that has not begun; "": the call is masked
     since it was answered; None: none is announced.
 
@@ -159,6 +161,7 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     # The customer keys though no payment is under way; nothing of it reaches the agent.
     still_keying: bool = False
     keys_dropped: int = 0
+    keys_passed_at: str | None = None
     announced_by: str | None = None
     capture: CaptureView | None = None  # the newest capture of this call
     # Why nothing of the customer is heard, while a card is to be keyed.

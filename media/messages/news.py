@@ -68,6 +68,13 @@ class KeyingChanged(Message, frozen=True, kw_only=True, tag="keying"):
     keys: int = 0
 
 
+class KeysPassed(Message, frozen=True, kw_only=True, tag="keys_passed"):
+    """A key of the customer's reached the agent, since there is no mask: said once a second while
+    there are more."""
+
+    session: SessionId
+
+
 class MaskEnd(StrEnum):
     """Why a mask went off."""
 
@@ -199,6 +206,7 @@ AnyNews = (
     CaptureChanged
     | CaptureWished
     | KeyingChanged
+    | KeysPassed
     | MaskWentOn
     | MaskWentOff
     | LineChanged

@@ -1,8 +1,10 @@
-"""Passes keys that come as SIP INFO to the core, and takes feature codes from it."""
+"""Passes keys that come as SIP INFO to the core, and reports what it says of keys that no capture
+has."""
 
 from __future__ import annotations
 
-from media.events import AgentKeyed, CodeKeyed, SendKey
+from media._core import CODE, PASSED
+from media.events import AgentKeyed, CodeKeyed, KeysPassed, SendKey
 from media.service.relayed_session import RelayedSession
 from media.service.session_protocol import SessionProtocol
 
@@ -25,8 +27,14 @@ def pass_key(session: SessionProtocol, command: SendKey | AgentKeyed) -> str | N
     return _take_agent_key(session, command)
 
 
-def take_code(session: SessionProtocol, stream: int) -> CodeKeyed | None:
-    """The feature code that waits, where one does."""
+def news_of_keys(session: SessionProtocol, stream: int, kind: int) -> CodeKeyed | KeysPassed | None:
+    """What a notice of the core says: keys of the customer's pass, or a feature code waits."""
+    if kind == PASSED:
+        return KeysPassed(session=session.id)
+    return _take_code(session, stream) if kind == CODE else None
+
+
+def _take_code(session: SessionProtocol, stream: int) -> CodeKeyed | None:
     code = session.relay.take_code(stream) if isinstance(session, RelayedSession) else ""
     return CodeKeyed(session=session.id, code=code) if code else None
 

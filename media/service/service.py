@@ -15,7 +15,7 @@ import itertools
 import os
 from typing import cast
 
-from media._core import CODE, KEYED, LEAKED, OVERFLOW, PLAYED, Relay
+from media._core import KEYED, LEAKED, OVERFLOW, PLAYED, Relay
 from media.events import (
     AgentKeyed,
     AnyAnswer,
@@ -51,7 +51,7 @@ from media.service.capture_limits import limits
 from media.service.line_watch import LOOK, Watch
 from media.service.mask_reports import MaskReports
 from media.service.orphans import LOOKS, Orphans
-from media.service.passed_keys import pass_key, take_code
+from media.service.passed_keys import news_of_keys, pass_key
 from media.service.payers import Payers
 from media.service.playback import Playback
 from media.service.ports import NoPorts, OwnInterfaces
@@ -333,8 +333,8 @@ class MediaService:
             self._captures.key_lost(session.id)
         elif kind == PLAYED:
             self._playback.ended(session)
-        elif kind == CODE and (code := take_code(session, stream)) is not None:
-            self._tell(code)
+        elif (news := news_of_keys(session, stream, kind)) is not None:
+            self._tell(news)
         elif kind == LEAKED:
             self._leaks += 1
             log.error(

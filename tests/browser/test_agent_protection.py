@@ -3,6 +3,8 @@ keys on."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -140,6 +142,23 @@ async def test_the_agent_protects_the_line_before_a_payment_and_opens_it_or_star
     assert await page.evaluate(CONTRAST) == []
     await release.click()
     await expect(page.locator("#protection-text")).to_contain_text("opens in a moment")
+
+
+async def test_keys_that_reach_the_agent_before_a_payment_ask_for_protection(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    await open_call(page, site, desk)
+    title, now = page.locator("#banner-title"), datetime.now(UTC)
+    await expect(title).to_have_text("Normal call")
+    desk.up(keys_passed_at=now.isoformat(timespec="seconds"))
+    await expect(title).to_have_text("The customer is keying, and the keys reach you")
+    await expect(page.locator("#announce")).to_contain_text("Press “Protect now”")
+    assert await page.evaluate(CONTRAST) == []
+    desk.up(keys_passed_at=(now - timedelta(seconds=9)).isoformat(timespec="seconds"))
+    await expect(title).to_have_text("Normal call")
+    desk.up(keys_passed_at=datetime.now(UTC).isoformat(timespec="seconds"))
+    await page.get_by_role("button", name="Protect now").click()
+    await expect(title).to_have_text("Securing the line")
 
 
 async def test_a_line_that_another_agent_protects_is_taken_over_first(

@@ -11,6 +11,7 @@ import { formNames, takeForms } from "./form.js";
 import { buildLater, chargesSaved, forgetLater, noteLater, showLater } from "./later.js";
 import { buildLinks, forgetLinks, linksOffered, showLink, showLinkForm, takeOffer, wantLink, wantsLink, withRecipient } from "./links.js";
 import { buildForms, buildOrder, clearErrors, echo, fill, firstInput, money, readOrder, refill, showErrors } from "./order.js";
+import { keysPass, newsOfPassing } from "./notes.js";
 import { $, announce, icon, make, wipe, write } from "./page.js";
 import { announcePhone, buildPhone, forgetPhone, offerPhone, showPhoneCode, takePhone } from "./phone.js";
 import { forgetPrepared, isPrepared, notePrepared, preparedOf, showPrepared } from "./prepared.js";
@@ -120,7 +121,7 @@ async function signIn(fresh = false) {
     },
     call(view) {
       const before = calls.take(view);
-      if (view.id === calls.current?.id) { announce(news(before, view)); announcePhone(before, view); }
+      if (view.id === calls.current?.id) { announce(newsOfPassing(before, view) || news(before, view)); announcePhone(before, view); }
       if (takePhone(view)) open(view.id);
       show();
     },
@@ -259,8 +260,11 @@ function showCall(call, capture, amount, approved) {
   write($("direction"), call.direction === "outbound" ? "Call to" : "Call from");
   write($("number"), customer(call));
   write($("extension"), extension(call));
-  const words = banner(call, capture);
+  const paying = capture && !isFinal(capture) && !capture.link;
+  const words = (!paying && keysPass(call, Date.now() + offset)) || banner(call, capture);
   $("banner").dataset.tone = words.tone;
+  $("banner").lang = words.lang ?? "en";
+  $("protect").className = words.passes ? "main" : "second";
   icon("banner-icon", words.icon);
   write($("banner-title"), words.title);
   write($("banner-text"), words.text);
@@ -414,7 +418,7 @@ buildPresence((why) => signOut(why));
 buildAccount(signOut);
 buildSignIn(() => signIn(true), (text) => { token.set(text); signIn(true); });
 onRefused(() => { if (stop) signOut(token.get() ? "token_over" : wasIdle() ? "away" : "over"); });
-setInterval(tick, 1000);
+setInterval(() => { tick(); if (calls.current?.keys_passed_at) show(); }, 1000);
 
 if (token.get()) signIn();
 else findWays().then((sessions) => (sessions ? signIn() : signOut()));

@@ -25,6 +25,28 @@ const SLOW = {
   told: { en: "Slow keying: two equal keys within 0.4 s count as one.", pl: "Wolne wpisywanie: dwa równe klawisze w ciągu 0,4 s liczą się jako jeden." },
 };
 
+const PASSING = 8_000; // ms after the newest key
+const PASS = {
+  title: { en: "The customer is keying, and the keys reach you", pl: "Klient wpisuje, a klawisze do Ciebie docierają" },
+  text: {
+    en: "Ask them to stop. Press “Protect now” before they key a card.",
+    pl: "Poproś, aby przestał. Zanim wpisze kartę, naciśnij „Protect now”.",
+  },
+};
+
+/** The banner of a call in which keys reach the agent; null where none does. `now`: by the server's clock, in ms. */
+export function keysPass(call, now) {
+  if (call.state !== "up" || call.masked || !call.keys_passed_at || now - Date.parse(call.keys_passed_at) > PASSING) return null;
+  return { tone: "bad", icon: "warn", title: PASS.title[language], text: PASS.text[language], lang: language, passes: true };
+}
+
+/** What a screen reader says once keys begin to reach the agent; "" where that is no news. */
+export function newsOfPassing(before, view) {
+  const newest = Date.parse(view.keys_passed_at ?? ""), known = Date.parse(before?.keys_passed_at ?? "");
+  const begins = !view.masked && newest > 0 && !(newest - known <= PASSING);
+  return begins ? `${PASS.title[language]}. ${PASS.text[language]}` : "";
+}
+
 /** The notes of a payment as lines, the ones that ask for something first; a code without a sentence as the API has it. */
 export function keyNotes(capture) {
   if (capture.stage !== "collecting" && capture.stage !== "ready") return [];

@@ -67,7 +67,7 @@ static int add_constants(PyObject *core) {
                      {"LEAKED", NOTICE_LEAKED}, {"PLAYED", NOTICE_PLAYED},
                      {"DONE", PLAY_DONE},       {"KEY", PLAY_KEY},
                      {"STOPPED", PLAY_STOPPED}, {"CODE", NOTICE_CODE},
-                     {"GUARD", GUARD}};
+                     {"GUARD", GUARD},          {"PASSED", NOTICE_PASSED}};
     int failed = 0;
     for (size_t i = 0; i < sizeof constants / sizeof *constants && failed == 0; i++)
         failed = PyModule_AddIntConstant(core, constants[i].name, constants[i].value);

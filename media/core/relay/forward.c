@@ -44,6 +44,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define PASSED_EVERY_MS 1000
+
 /* A packet on its way. It holds no digit; the octets are in secret memory. */
 struct packet {
     struct stream *stream;
@@ -208,6 +210,19 @@ static void consult_decoder(struct relay *relay, struct packet *packet) {
         decision->verdict = VERDICT_WITHHOLD;
 }
 
+/* An event of the customer's has left for the agent. A press has many packets, and a number many
+ * presses: one notice a second. */
+static void note_passed_key(struct relay *relay, const struct packet *packet) {
+    struct stream *stream = packet->stream;
+    if (stream->mask.on || !is_caller_rtp(packet) || !packet->is_parsed ||
+        stream->mask.types.kinds[packet->rtp.type] != TYPE_EVENT)
+        return;
+    if (stream->passed_ms != 0 && packet->now_ms - stream->passed_ms < PASSED_EVERY_MS)
+        return;
+    stream->passed_ms = packet->now_ms;
+    relay_notify(relay, stream, NOTICE_PASSED);
+}
+
 static void carry_out(struct relay *relay, struct packet *packet) {
     struct stream *stream = packet->stream;
     const struct decision *decision = relay->decision;
@@ -224,8 +239,10 @@ static void carry_out(struct relay *relay, struct packet *packet) {
     case VERDICT_FORWARD:
         if (is_caller_rtp(packet) && !relay_may_leave(relay, stream, decision->bytes, decision->length))
             break;
-        if (relay_send(stream, socket_of(other, packet->is_rtp), decision->bytes, decision->length))
+        if (relay_send(stream, socket_of(other, packet->is_rtp), decision->bytes, decision->length)) {
             stream->counters[other].sent++;
+            note_passed_key(relay, packet);
+        }
         break;
     case VERDICT_HOLD:
     case VERDICT_ASK:

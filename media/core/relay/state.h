@@ -64,6 +64,7 @@ struct stream {
     int64_t decoder_shut_ms; /* until then that process's answers do not open: the window of an event */
     struct queue *queue; /* while masked, of codecs that the core does not decode; NULL: nothing came */
     bool capture, announced; /* keys are kept; KEYED was notified */
+    int64_t passed_ms; /* when PASSED was notified last */
     struct departed departed[LEGS]; /* RTP for each */
     struct player *players[LEGS]; /* owned; NULL: nothing was ever played into that leg */
     bool plays; /* listed with `next_playing` */

@@ -58,12 +58,18 @@ async def passes(at: Scene) -> None:
     await at.customer.key("5")
     await until(lambda: events(at.old) > before, "a key at the agent's phone")
 
+    async def is_seen() -> bool:
+        return (await view(at))["keys_passed_at"] is not None
+
+    await until(is_seen, "a view that says so")
+
 
 async def test_keys_before_the_payment_reach_nobody_and_the_card_is_keyed_and_charged(tmp_path: Path) -> None:
     async with scene(tmp_path, general=GENERAL) as at:
         await passes(at)
         before = events(at.old)
         await announced(at)
+        assert (await view(at))["keys_passed_at"] is None
         await at.customer.key(CANARY.number[:7])
         await dropped(at, 7)
         assert (await view(at))["still_keying"]

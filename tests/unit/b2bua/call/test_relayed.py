@@ -10,7 +10,16 @@ from b2bua.call.command import ToLeg, ToMedia
 from b2bua.call.mid_call_requests import MAX_PENDING, TIMEOUT
 from b2bua.call.trunk_policy import KeyPolicy, TrunkPolicy
 from b2bua.call.view import NotNow
-from media.events import CaptureId, CaptureState, InfoKeyed, KeyWithheld, SendKey, Side, StartCapture
+from media.events import (
+    CaptureId,
+    CaptureState,
+    InfoKeyed,
+    KeysPassed,
+    KeyWithheld,
+    SendKey,
+    Side,
+    StartCapture,
+)
 from tests.call_script import DONE, MASK, REFUSED, RELEASE, SESSION, THEIRS, UNMASK, Script, sdp
 
 KEY = b"Signal=5\r\nDuration=160\r\n"
@@ -339,3 +348,17 @@ def test_keys_that_media_does_not_answer_for_are_bounded_in_number_and_time() ->
     assert late == [
         ToLeg(Side.CALLER, leg_command.RespondLeg(f"k{number}", 504)) for number in range(MAX_PENDING)
     ]
+
+
+def test_a_key_that_reaches_the_agent_is_in_the_view_until_the_call_is_masked() -> None:
+    script = Script().answer()
+    script.leg(Side.CALLER, leg.LegRequested("r1", "INFO", DTMF, KEY))
+    by_info = script.view.keys_passed_at
+    assert by_info is not None
+    script.now += 2.0
+    script._keep(script.call.media_news(KeysPassed(session=SESSION), script.now))
+    assert str(script.view.keys_passed_at) > by_info
+    script.collecting()
+    assert script.view.keys_passed_at is None
+    script.leg(Side.CALLER, leg.LegRequested("r2", "INFO", DTMF, KEY))
+    assert script.view.keys_passed_at is None

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from media._core import AGENT, CALLER, KEYED, OVERFLOW, Relay, SecretMemory
+from media._core import AGENT, CALLER, KEYED, OVERFLOW, PASSED, Relay, SecretMemory
 from media.formats.rtp import parse
 from tests.unit.media.core.relay_rig import (
     AUDIO,
@@ -367,6 +367,22 @@ def test_keys_are_announced_and_taken_into_secret_memory(call):
     assert bytes(memoryview(memory)[:6]) == b"41#0*\0"
     assert call.relay.take_digits(7, memory, 0) == 0
     assert everything(call.agent.rtp) == []
+
+
+def test_keys_that_reach_the_agent_are_announced_once_and_those_of_a_mask_are_not(call):
+    for index in range(5):
+        call.caller.send(key(index, 4, 8000, 160 * index))
+        received(call.agent.rtp)
+    select.select([call.relay.fileno()], [], [], 10)
+    assert call.relay.take_events() == [(7, PASSED)]
+    call.caller.send(rtp(9))
+    received(call.agent.rtp)
+    call.agent.send(key(1, 4, 8000, 160))
+    received(call.caller.rtp)
+    call.relay.set_mask(7, True)
+    call.caller.send(key(10, 4, 16000, 160))
+    call.counted("agent_masked", 1)
+    assert call.relay.take_events() == []
 
 
 def test_without_capture_no_key_is_kept_and_switching_wipes(call):

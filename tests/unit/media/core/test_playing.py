@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import struct
 import time
 from collections.abc import Iterator
@@ -33,8 +32,7 @@ def play(rig: Rig, octets: bytes = PROMPT, leg: int = CALLER, number: int = 1, *
 
 def ends(rig: Rig, leg: int = CALLER) -> tuple[int, int]:
     """How the play ended, once that is announced."""
-    until(lambda: select.select([rig.relay], [], [], 0)[0])
-    assert (7, PLAYED) in rig.relay.take_events()
+    until(lambda: (7, PLAYED) in rig.relay.take_events())
     ended = rig.relay.played(7, leg)
     assert ended is not None
     return ended
