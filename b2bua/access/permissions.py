@@ -131,4 +131,4 @@ PERMISSIONS: Final[dict[str, Permission]] = {
 }
 
 # Operations whose body says which of several they are. The route asks again, for that one.
-BY_BODY: Final[dict[str, tuple[str, ...]]] = {"charge_saved_card": ("charge_saved_card", "prepare_payment")}
+BY_BODY: Final[dict[str, tuple[str, ...]]] = {"create_payment": ("charge_saved_card", "prepare_payment")}

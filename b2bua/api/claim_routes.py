@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
+from pydantic import ConfigDict
 from pydantic import Field as Described
 
 from b2bua.api.bodies import Body
@@ -26,6 +27,12 @@ ClaimId = Annotated[str, Path(max_length=128, description="The claim's id.")]
 
 class ClaimBody(Body):
     """What is prepared for the call."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"order": {"transaction_id": "INV-2041", "amount": 4990, "currency": "EUR"}}]
+        }
+    )
 
     order: Annotated[
         CaptureBody | None, Described(description="Started by the telephone's own code, in that call.")

@@ -30,6 +30,7 @@ from b2bua.api.hardening import Harden, security_headers
 from b2bua.api.ladder import ladder_routes
 from b2bua.api.link_routes import link_routes
 from b2bua.api.metrics import Metrics, metrics_routes
+from b2bua.api.openapi import describe_api
 from b2bua.api.pages import add_pages
 from b2bua.api.payments import payment_routes
 from b2bua.api.permitted import Doorkeeper
@@ -37,7 +38,7 @@ from b2bua.api.personal_data import personal_data_routes
 from b2bua.api.prepared_routes import prepared_routes
 from b2bua.api.probes import probe_routes
 from b2bua.api.problems import add_problem_handlers
-from b2bua.api.schema import describe_api, form_answer, problem_answers, trunks_answer
+from b2bua.api.schema import form_answer, problem_answers, trunks_answer
 from b2bua.api.settlement_routes import settlement_routes
 from b2bua.api.sign_in_routes import sign_in_routes
 from b2bua.api.sign_out_routes import sign_out_routes

@@ -20,7 +20,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from b2bua.access.sign_in import SignInResult
-from b2bua.api.schema import problem_answers
+from b2bua.api.schema import problem_answers, text_answer
 from b2bua.api.sip_metrics import SipMetrics
 from b2bua.call.cdr import CallRecord, LegRecord
 from b2bua.call.desk import CallDesk
@@ -277,7 +277,7 @@ def metrics_routes(metrics: Metrics, desk: CallDesk) -> APIRouter:
         "/metrics",
         operation_id="get_metrics",
         summary="Counts for Prometheus",
-        responses=problem_answers(401),
+        responses={200: text_answer("The counts."), **problem_answers(401)},
     )
     async def scrape() -> Response:
         """In Prometheus' text format. No label holds anything of a call."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ConfigDict
 from pydantic import Field as Described
 
 from b2bua.api.bodies import Body
@@ -35,6 +35,8 @@ def _whole(number: str) -> str:
 class PersonBody(Body):
     """A person, by telephone number."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"numbers": ["+4930123456"]}]})
+
     numbers: Annotated[
         list[Annotated[str, Described(min_length=3, max_length=64), AfterValidator(_whole)]],
         Described(
@@ -46,6 +48,8 @@ class PersonBody(Body):
 
 class ErasureBody(PersonBody):
     """Whose number is to be erased."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"numbers": ["+4930123456"], "dry_run": True}]})
 
     dry_run: Annotated[bool, Described(description="Only count what would be erased.")] = False
 

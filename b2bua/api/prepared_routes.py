@@ -30,7 +30,7 @@ def prepared_routes(desk: Desk, doorkeeper: Doorkeeper) -> APIRouter:
 
     @router.post(
         "/v1/payments",
-        operation_id="charge_saved_card",
+        operation_id="create_payment",
         summary="Prepare a payment, or charge a saved card",
         status_code=202,
         responses={

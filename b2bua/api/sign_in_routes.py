@@ -34,7 +34,11 @@ _ELSEWHERE: Final = "Sign-in is for the page of this address; programs have toke
 class SignInBody(BaseModel):
     """What somebody types."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"name": "ann", "password": "correct horse battery staple"}]},
+    )
 
     name: str = Field(min_length=1, max_length=64)
     password: str = Field(min_length=1, max_length=256, description="Their password.")
@@ -47,7 +51,15 @@ class SignInBody(BaseModel):
 class PasswordBody(BaseModel):
     """A change of one's password."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {"password": "correct horse battery staple", "new_password": "another long sentence"}
+            ]
+        },
+    )
 
     password: str = Field(min_length=1, max_length=256, description="The one that is so far.")
     new_password: str = Field(min_length=1, max_length=256)

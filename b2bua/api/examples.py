@@ -1,0 +1,161 @@
+"""Examples of answers in the description of the API: made of the views themselves, so that none
+lacks a field."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+
+from b2bua.api.answer_views import (
+    AgentView,
+    HealthView,
+    LivenessView,
+    ReadinessView,
+    SignedInView,
+    SignInView,
+)
+from b2bua.call.feature_codes import ClaimView
+from b2bua.call.link import LinkOffer
+from b2bua.call.order import Order
+from b2bua.call.service_view import Fault, Stops
+from b2bua.call.trunk_view import HopView, TrunkView
+from b2bua.call.view import CallState, CallView, CaptureStage, CaptureView, MaskStage, PaymentView
+from b2bua.ladder.view import LadderSummary, LadderView, LegView, MessageView
+from b2bua.personal_data.desk import Erasure
+from b2bua.switchboard.webhook_views import DeliveryView, WebhookView
+from media.events import Field, FieldProgress
+from media.form_description import CARD
+from provider_adapters.payment import Approved
+
+_ORDER: Final = Order(transaction_id="INV-2041", amount=4990, currency="EUR")
+_CAPTURE: Final = CaptureView(
+    id="8d1f5c0b7e3a4f62",
+    stage=CaptureStage.COLLECTING,
+    order=_ORDER,
+    started_by="ann",
+    agent="ann",
+    field=Field.EXPIRY,
+    fields=(
+        FieldProgress(field=Field.CARD_NUMBER, count=16, complete=True),
+        FieldProgress(field=Field.EXPIRY),
+        FieldProgress(field=Field.SECURITY_CODE),
+    ),
+    brand="visa",
+    last_four="1111",
+)
+_CALL: Final = CallView(
+    id="5f0c3a9e1b77d204",
+    state=CallState.UP,
+    direction="inbound",
+    caller="+49301234567",
+    callee="+4989765432",
+    started_at="2026-12-01T10:00:00+00:00",
+    masked=True,
+    mask=MaskStage.ON,
+    masked_since="2026-12-01T10:01:07+00:00",
+    capture=_CAPTURE,
+    extension="201",
+    agent="ann",
+    reference="INV-2041",
+)
+_PAYMENT: Final = PaymentView(
+    id=_CAPTURE.id,
+    call=_CALL.id,
+    stage=CaptureStage.FINISHED,
+    order=_ORDER,
+    started_by="ann",
+    agent="ann",
+    started_at="2026-12-01T10:01:07+00:00",
+    submitted_at="2026-12-01T10:01:52+00:00",
+    settled_at="2026-12-01T10:01:54+00:00",
+    brand="visa",
+    last_four="1111",
+    outcome=Approved(reference="ch_7f3a", provider="provider"),
+)
+_EVENT: Final = "evt_4c9a0d7be85f4a55b1c7b5f0f1d20a63"
+_SUMMARY: Final = LadderSummary(
+    id=_CALL.id,
+    live=True,
+    direction=_CALL.direction,
+    caller=_CALL.caller,
+    callee=_CALL.callee,
+    started_at=_CALL.started_at,
+    messages=12,
+)
+_MESSAGE: Final = MessageView(
+    at=_CALL.started_at, after=0.0, leg=0, direction="received", method="INVITE", code=None, phrase="",
+    cseq=1, transport="udp", peer="192.0.2.10:5060", sdp=(), repeats=0, masked=False,
+)  # fmt: skip
+_LADDER: Final = LadderView(
+    id=_CALL.id,
+    live=True,
+    direction=_CALL.direction,
+    caller=_CALL.caller,
+    callee=_CALL.callee,
+    started_at=_CALL.started_at,
+    legs=(LegView(number=0, side="caller", trunk="carrier"),),
+    entries=(_MESSAGE,),
+)
+_DELIVERY: Final = DeliveryView(
+    id=f"{_EVENT}.crm", event=_EVENT, webhook="crm", type="tonewall.payment.charged", subject=_PAYMENT.id,
+    state="delivered", attempts=1, created_at="2026-12-01T10:01:54+00:00",
+    tried_at="2026-12-01T10:01:54+00:00", next_at=None, reason="",
+)  # fmt: skip
+_FAULT: Final = Fault(what="provider", says="The payment provider does not answer.", stops=Stops.PAYMENTS)
+
+EXAMPLES: Final[dict[str, Any]] = {
+    type(each).__name__: msgspec.to_builtins(each)
+    for each in (
+        _CALL,
+        _PAYMENT,
+        CARD,
+        TrunkView(
+            name="carrier", kind="carrier", calls=3, refused=0,
+            hops=(HopView(address="192.0.2.10", port=5060, transport="udp", usable=True),),
+        ),
+        LinkOffer(offered=True, hand_over=True, expires=86_400.0),
+        ClaimView(id="3b9c51f0", code="4821", expires_in=120.0),
+        _SUMMARY,
+        _LADDER,
+        Erasure(dry_run=True, erased={"calls": 2, "payments": 1}, left=[]),
+        WebhookView(name="crm", host="crm.example", events=("payment.*",)),
+        _DELIVERY,
+        HealthView(status="degraded", faults=(_FAULT,)),
+        LivenessView(alive=True),
+        ReadinessView(ready=True, reasons=()),
+        AgentView(
+            agent="ann", roles=("agent",), scopes=(), method="token", idle_time=900.0, short_codes=False
+        ),
+        SignInView(token=True, password=True, oidc=None),
+        SignedInView(agent="ann", roles=("agent",)),
+    )
+}  # fmt: skip
+# Bodies that are no JSON.
+TEXTS: Final = {
+    "follow_calls": 'retry: 2000\nevent: calls\ndata: {"ids":["5f0c3a9e1b77d204"]}\n\n',
+    "get_metrics": "# TYPE tonewall_calls gauge\ntonewall_calls 3.0\n",
+    "read_audit": '{"n":1204,"at":"2026-12-01T10:01:07Z","who":"ann","what":"start_payment"}\n',
+    "draw_ladder": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "get_ladder": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "get_link_qr": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+}
+# Answers that have no view: objects of whatever names.
+OBJECTS: Final[dict[str, Any]] = {
+    "list_currencies": {"EUR": 2, "JPY": 0},
+    "list_reasons": {"card_expired": {"en": "The card has expired.", "pl": "Karta jest nieważna."}},
+    "export_personal_data": {"made_at": "2026-12-01T10:00:00+00:00", "calls": [], "payments": []},
+    "get_audit_checkpoint": {"n": 1204, "hash": "b1946ac92492d2347c6235b4d2611184"},
+}
+
+
+def problem_example(status: int, detail: str) -> dict[str, Any]:
+    """A problem with this code."""
+    title = {413: "Content Too Large", 422: "Unprocessable Content"}.get(status)
+    return {
+        "type": "about:blank",
+        "title": title or HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
