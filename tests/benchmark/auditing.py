@@ -40,7 +40,7 @@ from tests.browser.fake_desk import FakeDesk
 from tests.everybody import everybody
 
 FIGURES = (
-    "audit_cpu_us_per_request", "audit_cpu_us_per_payment",
+    "audit_cpu_us_per_request", "audit_cpu_us_per_payment", "audit_sealed_cpu_us_per_payment",
     "audit_entry_p50_ms", "audit_entry_p99_ms", "audit_entry_beside_p50_ms", "audit_entry_beside_p99_ms",
     "audit_burst_p50_ms", "audit_burst_p99_ms",
 )  # fmt: skip
@@ -84,13 +84,15 @@ def measure(plan: AuditPlan, *, say: Callable[[str], None] = lambda _: None) -> 
 
 
 async def _measured(plan: AuditPlan, directory: Path) -> Result:
-    without, audited, paid = [], [], []
+    without, audited, paid, sealed = [], [], [], []
     for number in range(plan.rounds):
         without.append(await _cpu_of_requests(plan.requests, None))
         async with _log(directory / f"requests-{number}") as recorder:
             audited.append(await _cpu_of_requests(plan.requests, recorder))
         async with _log(directory / f"payments-{number}") as recorder:
             paid.append(await _cpu_of_payments(plan.requests // 4, recorder))
+        async with _log(directory / f"sealed-{number}", erasable=True) as recorder:
+            sealed.append(await _cpu_of_payments(plan.requests // 4, recorder))
     async with _log(directory / "alone") as recorder:
         alone = await _paced(plan, recorder)
     with _neighbour(directory / "neighbour"):
@@ -100,9 +102,10 @@ async def _measured(plan: AuditPlan, directory: Path) -> Result:
         burst = await _burst(plan.burst, recorder)
     values = (
         round(1e6 * (min(audited) - min(without)), 1), round(1e6 * min(paid), 1),
+        round(1e6 * min(sealed), 1),
         *_percentiles(alone), *_percentiles(beside), *_percentiles(burst),
     )  # fmt: skip
-    units = ("us", "us", *["ms"] * 6)
+    units = (*["us"] * 3, *["ms"] * 6)
     rows = [Row(*figure) for figure in zip(FIGURES, values, units, strict=True)]
     runs = [
         {"benchmark": "audit", "without_us": [1e6 * each for each in without]},
@@ -114,10 +117,14 @@ async def _measured(plan: AuditPlan, directory: Path) -> Result:
 
 
 @contextlib.asynccontextmanager
-async def _log(directory: Path) -> AsyncIterator[Recorder]:
-    """A log, and afterwards whether it verifies."""
+async def _log(directory: Path, *, erasable: bool = False) -> AsyncIterator[Recorder]:
+    """A log, and afterwards whether it verifies. `erasable`: its entries are sealed."""
     key = Ed25519PrivateKey.generate()
-    recorder = Recorder(lambda: LogFile(directory, key, time.time), time.time, "c0ffee", required=True)
+
+    def open_log() -> LogFile:
+        return LogFile(directory, key, time.time, erasable=erasable)
+
+    recorder = Recorder(open_log, time.time, "c0ffee", required=True)
     writing = asyncio.create_task(recorder.run())
     try:
         yield recorder
