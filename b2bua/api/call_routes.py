@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from b2bua.access.authority import Authority
 from b2bua.api.problems import problem
 from b2bua.api.schema import call_answer, calls_answer, feed_answer, problem_answers
-from b2bua.api.stream import FeedResponse, Streams
+from b2bua.api.stream import KEEP_ALIVE, FeedResponse, Streams
 from b2bua.call.prepared_desk import CallQuery, Desk
 from b2bua.call.view import CallView, NoSuchCall
 
@@ -23,6 +23,9 @@ CallId = Annotated[
         description="The call's id, from the list or the feed; or the SIP Call-ID of one of its legs; or "
         "`caller:` and the number of who called, where that is one call.",
     ),
+]
+_KeepAlive = Annotated[
+    int, Query(ge=1, le=int(KEEP_ALIVE), description="Seconds without an event before a comment.")
 ]
 _LastId = Annotated[str, Header(max_length=64, description="The `id` that was read last.")]
 _Mine = Annotated[bool, Query(description="Those of your extension (`[api] extensions`).")]
@@ -111,14 +114,17 @@ def call_routes(desk: Desk, streams: Streams, authority: Authority) -> APIRouter
             **problem_answers(401, 422, 503),
         },
     )
-    async def feed(request: Request, last_event_id: _LastId = "") -> Response:
+    async def feed(
+        request: Request, last_event_id: _LastId = "", keep_alive: _KeepAlive = int(KEEP_ALIVE)
+    ) -> Response:
         """An event `calls` with the ids of all calls that there are; then an event `call`, whose
         data is a CallView, for each of them and for every change. An event `payment`, whose data is
         a PaymentView, reports each payment that is not final, and each step of one. An event
         `service`, whose data is a ServiceView, says what is wrong with Tonewall itself, where
-        anything is, and each change of that. A comment every 15 s shows that the line is alive. Who
-        reads too slowly is cut off. Whoever comes back with the newest `id` as `Last-Event-ID` gets
-        `calls` and all that followed, as long as that is remembered; else the current calls again.
+        anything is, and each change of that. A comment after `keep_alive` seconds without an event
+        shows that the line is alive. Who reads too slowly is cut off. Whoever comes back with the
+        newest `id` as `Last-Event-ID` gets `calls`, with `resumed`, and all that followed, as long
+        as that is remembered; else the current calls again.
         Only calls and payments that one may see are sent; as a call becomes another's, `calls`
         comes again with the ids that are left. The feed ends as a sign-in or a key does.
         """
@@ -129,7 +135,12 @@ def call_routes(desk: Desk, streams: Streams, authority: Authority) -> APIRouter
         seen = [each for each in desk.calls() if authority.sight(principal, each) is not None]
         ids = [view.id for view in seen]
         return FeedResponse(
-            streams, ids, views, lambda view: authority.sight(principal, view), request.state.holds
+            streams,
+            ids,
+            views,
+            lambda view: authority.sight(principal, view),
+            request.state.holds,
+            keep_alive,
         )
 
     return router

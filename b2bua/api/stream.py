@@ -76,14 +76,18 @@ class FeedResponse(Response):
         views: AsyncIterator[View],
         sight: Callable[[View], View | None] = lambda view: view,
         holds: Callable[[], bool] = lambda: True,
+        keep_alive: float = KEEP_ALIVE,
     ) -> None:
         """`ids`: of the calls that are seen now; `sight`: what is seen of a view; `holds`: whether
-        the reader may read on. The stream ends where not."""
+        the reader may read on. The stream ends where not. `keep_alive`: seconds without an event
+        after which a comment is sent, where `streams` has no fewer."""
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._streams = streams
-        self._first = b"retry: %d\n" % _RETRY_MS + _sse_event(b"calls", {"ids": ids})
+        resumed = {"resumed": True} if getattr(views, "resumed", False) else {}
+        self._first = b"retry: %d\n" % _RETRY_MS + _sse_event(b"calls", {"ids": ids, **resumed})
         self._views, self._sight, self._holds = views, sight, holds
+        self._keep_alive = min(keep_alive, streams.keep_alive)
         self._seen = set(ids)
         self._sent_id = False
 
@@ -122,7 +126,7 @@ class FeedResponse(Response):
             while True:
                 # Not wait_for: its time-out would cancel the iterator, and an async generator does
                 # not survive that.
-                ready, _ = await asyncio.wait({following}, timeout=self._streams.keep_alive)
+                ready, _ = await asyncio.wait({following}, timeout=self._keep_alive)
                 if not self._holds():
                     return
                 if not ready:

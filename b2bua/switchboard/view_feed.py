@@ -39,10 +39,13 @@ View = CallView | PaymentView | ServiceView
 class Follower(AsyncIterator[View]):
     """One reader of a Feed. For one task at a time; ends when it was dropped, closed, or the feed
     is closed. `position`: the id of the view that was read last; empty before the last of those
-    that it begins with."""
+    that it begins with. `resumed`: it goes on behind an earlier one, with nothing left out."""
 
-    def __init__(self, feed: Feed, now: Iterable[tuple[str, View]], position: str, backlog: int) -> None:
+    def __init__(
+        self, feed: Feed, now: Iterable[tuple[str, View]], position: str, backlog: int, *, resumed: bool
+    ) -> None:
         self._feed = feed
+        self.resumed = resumed
         self._waiting = deque(now)
         self.position = "" if self._waiting else position
         self._limit = len(self._waiting) + backlog
@@ -138,7 +141,13 @@ class Feed:
         if missed:
             ids[-len(missed) :] = map(self._position, range(newest - len(missed) + 1, newest + 1))
         ids[-1:] = [self._position(newest)] if views else []
-        follower = Follower(self, zip(ids, views, strict=True), self._position(newest), self._backlog)
+        follower = Follower(
+            self,
+            zip(ids, views, strict=True),
+            self._position(newest),
+            self._backlog,
+            resumed=missed is not None,
+        )
         self._followers.add(follower)
         return follower
 

@@ -28,10 +28,12 @@ let refused = () => {};
 /** `hear()`: a request was answered that nobody is signed in (any more). */
 export function onRefused(hear) { refused = hear; }
 
+const PATIENCE = 15_000; // ms; the service answers at once, and reports later what takes time
+
 /** Call `path`; returns the answer's Response. Throws Problem. */
-export async function open(path, { method = "GET", body, signal } = {}) {
+export async function open(path, { method = "GET", body, signal = AbortSignal.timeout(PATIENCE), headers: more } = {}) {
   const given = token.get();
-  const headers = given ? { Authorization: `Bearer ${given}` } : {};
+  const headers = { ...more, ...(given ? { Authorization: `Bearer ${given}` } : {}) };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer;
   try {

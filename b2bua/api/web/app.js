@@ -113,9 +113,9 @@ async function signIn(fresh = false) {
   $("next-call").hidden = false;
   line("off", "Connecting");
   stop = follow({
-    calls(ids) {
+    calls(ids, anew) {
+      if (anew) { calls.lost(); forgetPrepared(); }
       calls.only(ids);
-      forgetPrepared(); // what is bound comes again
       for (const id of calls.unseen) ask(`/v1/payments/${encodeURIComponent(id)}`).then(paid).catch(() => {});
       setTimeout(() => { calls.settle(); show(); }, 2000);
     },
@@ -152,7 +152,6 @@ function paid(payment) {
 
 function lost(yes) {
   live = !yes;
-  if (yes) calls.lost();
   $("lost").hidden = live;
   line(live ? "live" : "lost", live ? "Live" : "Reconnecting");
 }

@@ -85,7 +85,7 @@ export class Calls {
     return [...this.all.map(({ capture }) => capture).filter((capture) => capture?.lost), ...charged].map(({ id }) => id);
   }
 
-  /** The connection is lost: what happens from now on is not seen. */
+  /** The connection was lost: what has happened since was not seen. */
   lost() {
     for (const { capture } of this.all) {
       if (capture && !isFinal(capture)) capture.seen = capture.stage === "charging" || capture.stage === "ready" ? "charging" : null;
@@ -94,7 +94,7 @@ export class Calls {
 
   /** After a reconnection: these calls there are; any other has ended. */
   only(ids) {
-    this.#awaited = new Set(ids);
+    this.#awaited = new Set(ids.filter((id) => !this.#views.has(id)));
     for (const view of this.all) {
       if (ids.includes(view.id)) continue;
       const capture = view.capture;

@@ -899,7 +899,7 @@ async def test_a_feed_that_was_cut_off_goes_on_without_a_gap(desk: FakeDesk) -> 
         agent.stream("GET", "/v1/feed") as answer,
     ):
         events = Events(answer)
-        assert await events.next() == ("calls", {"ids": ["c-2"]})
+        assert await events.next() == ("calls", {"ids": ["c-2"], "resumed": True})
         seen = [
             (name, view["id"], view["state"]) for name, view in [await events.next(), await events.next()]
         ]
@@ -951,7 +951,7 @@ async def test_the_feed_says_what_is_wrong_first_and_whenever_that_changes(desk:
 
 async def test_a_quiet_feed_shows_that_it_is_alive(desk: FakeDesk) -> None:
     serving = await served(desk, streams=Streams(keep_alive=0.05))
-    async with following(serving) as (_, answer):
+    async with following(serving) as (agent, answer):
         events = Events(answer)
         assert await events.next() == ("calls", {"ids": []})
         assert (await events.next())[0] == "comment"
@@ -959,6 +959,8 @@ async def test_a_quiet_feed_shows_that_it_is_alive(desk: FakeDesk) -> None:
         while (event := await events.next())[0] == "comment":
             pass
         assert event[1]["id"] == "c-1"
+        refused = await agent.get("/v1/feed", params={"keep_alive": 0})
+        assert refused.status_code == 422
     await serving.close()
 
 
