@@ -306,7 +306,7 @@ def main() -> None:
     ignore_hangup()
     end_with_parent()
     allow_many_files()
-    configure_log("b2bua", settings.general.log_level)
+    configure_log("b2bua", settings.general.log_level, form=settings.general.log_format)
     confine(PLAIN)
     if any(policy.keys.by_info for policy in trunk_policies(settings).values()):
         _harden()

@@ -25,6 +25,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "route": ("route", "route"),
     "prompts": ("prompts", "prompts"),
     "ladder": ("ladder", "ladder"),
+    "log-level": ("log_level", "log_level"),
     "mcp": ("mcp", "mcp"),
     "verify-files": ("files", "verify_files"),
     "self-test": ("self_test", "self_test"),

@@ -1,4 +1,4 @@
-"""Writes JSON lines to standard error, with an allow-list of fields.
+"""Writes entries to standard error, as lines of JSON or of text, with an allow-list of fields.
 
 Rule 1: an event is a fixed name in snake_case, never built from data: `call_failed`. What varies
         goes into fields; a sentence for the reader goes into `why` or `hint`.
@@ -20,6 +20,7 @@ import logging
 import re
 import sys
 import threading
+import time
 import traceback
 from collections.abc import MutableMapping
 from types import TracebackType
@@ -27,6 +28,8 @@ from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
+
+from tonewall.log_settings import LEVELS, LogFormat, LogLevel, LogPage, LogSettings, inherited_page
 
 FIELDS = frozenset(
     {
@@ -41,6 +44,7 @@ FIELDS = frozenset(
         "idempotency_key", "reference",
     }
 )  # fmt: skip
+_HEAD = frozenset({"timestamp", "level", "process", "event", "module"})  # of a line of text
 _MAX_TEXT = 200
 _MAX_NUMBER = 10**11  # the least number of 12 digits; card numbers have 12 to 19 (ISO/IEC 7812-1)
 # Fields whose values are names, in which digits in a row are no telephone number.
@@ -99,7 +103,49 @@ def _place(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> Muta
 
 
 def _line(_logger: object, _name: str, entry: MutableMapping[str, Any]) -> str:
+    if _how.read().format == "text":
+        return _text(entry)
     return _encoder.encode(entry).decode()
+
+
+def _text(entry: MutableMapping[str, Any]) -> str:
+    """The entry for a person: time, level, process, event, its fields, and the module at the
+    end."""
+    fields = {name: value for name, value in entry.items() if name not in _HEAD and value is not None}
+    words = [f"{name}={_value(value)}" for name, value in fields.items()]
+    moment, level = str(entry.get("timestamp", ""))[11:23], str(entry.get("level", ""))
+    head = f"{moment:12} {level.upper():7} {entry.get('process', ''):10} {entry.get('event', '')}"
+    return " ".join([head, *words, f"({entry.get('module', '')})"])
+
+
+def _value(value: object) -> str:
+    text = _encoder.encode(value).decode()
+    bare = text[1:-1]
+    return bare if isinstance(value, str) and bare == value and bare and " " not in bare else text
+
+
+class _How:
+    """How this process logs: of the supervisor's page where there is one, else as it was
+    configured."""
+
+    def __init__(self) -> None:
+        self.page: LogPage | None = None
+        self.own = LogSettings()
+        self.process = ""
+
+    def read(self) -> LogSettings:
+        return self.page.read() if self.page is not None else self.own
+
+
+_how = _How()
+
+
+def _wanted(_logger: object, name: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """The entry, where its module logs its level now."""
+    if LEVELS.get(name, logging.ERROR) < _how.read().least(str(entry.get("module", "")), time.monotonic()):
+        raise structlog.DropEvent
+    entry.setdefault("process", _how.process)  # a thread has no context of its process
+    return entry
 
 
 class _Foreign(logging.Handler):
@@ -126,20 +172,23 @@ class _Lossy:
             self._file.flush()
 
 
-def configure_log(process: str, level: str = "info", file: TextIO | None = None) -> None:
-    """Set up the log of this process. `level`: debug, info, warning or error; `file`: where it goes
-    instead of standard error."""
-    number = logging.getLevelNamesMapping()[level.upper()]
+def configure_log(
+    process: str, level: LogLevel = "info", file: TextIO | None = None, form: LogFormat = "json"
+) -> None:
+    """Set up the log of this process. `file`: where it goes instead of standard error. Where the
+    supervisor handed on how it is logged, that counts instead of `level` and `form`."""
+    _how.own, _how.page, _how.process = LogSettings(form, level), inherited_page(), process
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _wanted,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _place,
             _allow,
             _line,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG),
         logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Lossy(file or sys.stderr))),
         cache_logger_on_first_use=True,
     )
@@ -148,11 +197,21 @@ def configure_log(process: str, level: str = "info", file: TextIO | None = None)
     structlog.contextvars.bind_contextvars(process=process)
     root = logging.getLogger()
     root.handlers[:] = [_Foreign()]
-    root.setLevel(max(number, logging.INFO))
+    root.setLevel(max(LEVELS[level], logging.INFO))
     logging.captureWarnings(True)
     sys.excepthook = _last_words
     threading.excepthook = _last_words_of_thread
     sys.unraisablehook = _unraisable
+
+
+def log_page() -> LogPage | None:
+    """The page by which all processes log; None where no supervisor handed it on."""
+    return _how.page
+
+
+def use_page(page: LogPage | None) -> None:
+    """Log by this page from now on, as its owner."""
+    _how.page = page
 
 
 def _last_words(_kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:

@@ -16,6 +16,7 @@ from b2bua.api.answer_views import (
     SignedInView,
     SignInView,
 )
+from b2bua.api.log_view import LogLevelView
 from b2bua.call.feature_codes import ClaimView
 from b2bua.call.link import LinkOffer
 from b2bua.call.order import Order
@@ -122,6 +123,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         Erasure(dry_run=True, erased={"calls": 2, "payments": 1}, left=[]),
         WebhookView(name="crm", host="crm.example", events=("payment.*",)),
         _DELIVERY,
+        LogLevelView(configured="info", level="debug", module="b2bua.sip", seconds=600),
         HealthView(status="degraded", faults=(_FAULT,)),
         LivenessView(alive=True),
         ReadinessView(ready=True, reasons=()),

@@ -29,6 +29,7 @@ from b2bua.api.forwarded import Forwarded, Network
 from b2bua.api.hardening import Harden, security_headers
 from b2bua.api.ladder import ladder_routes
 from b2bua.api.link_routes import link_routes
+from b2bua.api.log_routes import log_routes
 from b2bua.api.metrics import Metrics, metrics_routes
 from b2bua.api.openapi import describe_api
 from b2bua.api.pages import add_pages
@@ -141,6 +142,7 @@ def create_app(
     app.include_router(personal_data_routes(personal_data))
     app.include_router(audit_routes(audit))
     app.include_router(webhook_routes(webhooks))
+    app.include_router(log_routes())
     app.include_router(demo_routes(demo))
     add_pages(app)
     document = describe_api(app)

@@ -25,6 +25,7 @@ from b2bua.api.answer_views import (
     SignInView,
 )
 from b2bua.api.examples import EXAMPLES, OBJECTS, TEXTS, problem_example
+from b2bua.api.log_view import LogLevelView
 from b2bua.api.schema import problem_answers
 from b2bua.call.feature_codes import ClaimView
 from b2bua.call.link import LinkOffer
@@ -61,7 +62,7 @@ _TAGS: Final = {
 _SHAPES: Final = (
     CallView, PaymentView, ServiceView, TrunkView, LinkOffer, ClaimView, Erasure, LadderSummary, LadderView,
     FormDescription, WebhookView, DeliveryView, AgentView, HealthView, LivenessView, ReadinessView,
-    SignedInView, SignInView,
+    SignedInView, SignInView, LogLevelView,
 )  # fmt: skip
 # Answers that the routes themselves describe as any object.
 _ANSWERS: Final = {

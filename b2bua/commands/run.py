@@ -14,7 +14,8 @@ from tonewall.log import configure_log
 def run(config: ConfigFile = None) -> None:
     """Carry calls: start and supervise signalling, media and payers."""
     settings = load_settings(config)
-    configure_log("supervisor", settings.signalling.general.log_level)
+    general = settings.signalling.general
+    configure_log("supervisor", general.log_level, form=general.log_format)
     if refusals := startup.find_refusals(settings):
         give_up("cannot start:\n" + "\n".join(refusals))
     startup.log_warnings(settings, config)

@@ -41,6 +41,9 @@ class GeneralSettings(MaskTimes):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error"
     )
+    log_format: Literal["json", "text"] = Field(
+        "json", description="json or text: lines for programs, or for people at a terminal"
+    )
     directory: Path = Field(
         Path("/run/tonewall"),
         description="a directory for sockets and bindings, private to Tonewall; it is made where it is "

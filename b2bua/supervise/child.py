@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tonewall.log import get_logger
+from tonewall.log_settings import VARIABLE, LogPageOwner
 from tonewall.process import SUPERVISOR
 
 log = get_logger(__name__)
@@ -36,24 +37,31 @@ async def start_child(
     *,
     handed: socket.socket | None = None,
     logs: int | None = None,
+    page: LogPageOwner | None = None,
 ) -> Child:
     """Start the process of this module with its arguments, in a session of its own.
 
     `handed`: a socket that becomes the child's and is closed here; `logs`: the file descriptor for
-    its log, where it is not our standard error. Raises OSError.
+    its log, where it is not our standard error; `page`: by which it logs, and which b2bua alone may
+    write. Raises OSError.
     """
+    passed = [] if handed is None else [handed.fileno()]
+    own = {**environment, SUPERVISOR: str(os.getpid())}
+    if page is not None:
+        passed.append(page.descriptor(may_write=module[0] == "b2bua.app"))
+        own[VARIABLE] = str(passed[-1])
     try:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "tonewall.start",
             *module,
-            env={**environment, SUPERVISOR: str(os.getpid())},
+            env=own,
             # Ctrl-C is for the supervisor, which ends the others in good order.
             start_new_session=True,
             stdin=asyncio.subprocess.DEVNULL,
             stderr=logs,
-            pass_fds=(handed.fileno(),) if handed else (),
+            pass_fds=passed,
         )
     finally:
         if handed is not None:

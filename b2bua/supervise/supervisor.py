@@ -33,7 +33,8 @@ from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
 from provider_adapters.settings import provider_name
 from tonewall.confinement import PLAIN, confine
 from tonewall.ini import to_environment
-from tonewall.log import get_logger
+from tonewall.log import get_logger, use_page
+from tonewall.log_settings import LogPageOwner, LogSettings
 from tonewall.process import card_environment, lock_limit, plain_environment
 
 log = get_logger(__name__)
@@ -61,6 +62,7 @@ class Supervisor:
     _b2bua_down: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _charging: set[asyncio.Task[int]] = field(default_factory=set)
+    _page: LogPageOwner | None = None
 
     @property
     def media_socket(self) -> Path:
@@ -81,6 +83,16 @@ class Supervisor:
         """Run all processes until `stop`. Raises OSError where the directory cannot be made."""
         directory = self.settings.signalling.general.directory
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        general = self.settings.signalling.general
+        self._page = LogPageOwner(LogSettings(general.log_format, general.log_level))
+        use_page(self._page.page)
+        try:
+            await self._run_all(directory)
+        finally:
+            use_page(None)
+            self._page.close()
+
+    async def _run_all(self, directory: Path) -> None:
         (directory / "ready.json").unlink(missing_ok=True)
         async with asyncio.TaskGroup() as group:
             if self.settings.plays_prompts:
@@ -141,7 +153,7 @@ class Supervisor:
         module += ["--log-level", self.settings.signalling.general.log_level]
         environment = plain_environment(self.settings.prompt_environment())
         try:
-            status = await terminate_after(await start_child(module, environment, logs=self.logs), self._stop)
+            status = await terminate_after(await self._begin(module, environment), self._stop)
         except Exception as error:  # calls go on without prompts
             log.error("prompts_not_prepared", exc_info=error)
         else:
@@ -193,7 +205,7 @@ class Supervisor:
         module += ["--log-level", general.log_level]
         # It never has a card, but a provider's answer may quote one.
         environment = card_environment(self.settings.provider_environment())
-        return await terminate_after(await start_child(module, environment, logs=self.logs), self._b2bua_down)
+        return await terminate_after(await self._begin(module, environment), self._b2bua_down)
 
     async def _run_webhooks(self, header: str) -> int:
         settings, general = self.settings, self.settings.signalling.general
@@ -202,7 +214,7 @@ class Supervisor:
         module += ["--adapter", settings.providers[provider].adapter, "--provider", provider_name(provider)]
         module += ["--log-level", general.log_level]
         environment = card_environment(to_environment(settings.webhooks[header]))
-        return await terminate_after(await start_child(module, environment, logs=self.logs), self._b2bua_down)
+        return await terminate_after(await self._begin(module, environment), self._b2bua_down)
 
     async def _await_charge(self, process: Child) -> int:
         """The status of a payer that ends as it waits; 0 as soon as it has a charge, so that the
@@ -240,7 +252,7 @@ class Supervisor:
         with self.manager.following() as pulse:
             if pulse is not None:
                 module += ["--pulse", str(pulse.fileno())]
-            process = await start_child(module, environment, handed=pulse, logs=self.logs)
+            process = await self._begin(module, environment, pulse)
             self.channel.name_b2bua(process.pid)
             try:
                 return await terminate_after(process, self._stop)
@@ -249,7 +261,12 @@ class Supervisor:
 
     async def _start(self, module: list[str], environment: dict[str, str], handed: socket.socket) -> Child:
         level = self.settings.signalling.general.log_level
-        return await start_child([*module, "--log-level", level], environment, handed=handed, logs=self.logs)
+        return await self._begin([*module, "--log-level", level], environment, handed)
+
+    async def _begin(
+        self, module: list[str], environment: dict[str, str], handed: socket.socket | None = None
+    ) -> Child:
+        return await start_child(module, environment, handed=handed, logs=self.logs, page=self._page)
 
 
 async def supervise(settings: Settings) -> None:

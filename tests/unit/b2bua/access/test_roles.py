@@ -54,6 +54,7 @@ PERMITTED: dict[Role, list[str]] = {
         *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, *WEBHOOKS, "list_trunks"
     ],
     Role.ADMINISTRATOR: [*EVERYBODY, *LADDERS, *WEBHOOKS, "list_trunks", "get_metrics", "follow_calls",
+        "get_log_level", "set_log_level",
         "export_personal_data", "erase_personal_data"],
     Role.METRICS: [*EVERYBODY, "get_metrics"],
     Role.AUDITOR: [*EVERYBODY, "read_audit", "get_audit_checkpoint"],

@@ -652,6 +652,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("get_link_offer", "GET /v1/links"),
         ("get_link_qr", "GET /v1/payments/{payment_id}/link/qr.svg"),
         ("get_liveness", "GET /livez"),
+        ("get_log_level", "GET /v1/log-level"),
         ("get_metrics", "GET /metrics"),
         ("get_payment", "GET /v1/payments/{payment_id}"),
         ("get_readiness", "GET /readyz"),
@@ -673,6 +674,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("refund_payment", "POST /v1/payments/{payment_id}/refunds"),
         ("release_mask", "POST /v1/calls/{call_id}/mask/release"),
         ("reset_fields", "POST /v1/calls/{call_id}/capture/reset"),
+        ("set_log_level", "POST /v1/log-level"),
         ("settle_payment", "POST /v1/payments/{payment_id}/settlement"),
         ("sign_in", "POST /sign-in"),
         ("sign_out", "POST /sign-out"),
@@ -695,6 +697,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
     assert set(document["paths"]) == {
         "/sign-in", "/sign-out", "/sign-out-everywhere", "/v1/me/active", "/v1/me/password",
         "/healthz", "/livez", "/readyz", "/metrics", "/v1/currencies", "/v1/form", "/v1/trunks", "/v1/calls",
+        "/v1/log-level",
         "/v1/webhooks", "/v1/webhooks/deliveries", "/v1/webhooks/deliveries/{delivery_id}/redeliver",
         "/v1/calls/{call_id}",
         "/v1/feed",

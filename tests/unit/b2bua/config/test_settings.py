@@ -48,6 +48,7 @@ OTHER = {
     ("general", "tls_key"): str(EXAMPLE),
     ("general", "realm"): "login.example",
     ("general", "log_level"): "debug",
+    ("general", "log_format"): "text",
     ("general", "directory"): "/tmp/tonewall-test",
     ("cdr", "url"): f"postgresql+psycopg://cdr:{SECRET}@db.example/cdr",
     ("cdr", "spool"): "/tmp/other.spool",
