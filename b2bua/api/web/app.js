@@ -8,7 +8,9 @@ import { Calls } from "./calls.js";
 import { buildDemo, showDemo } from "./demo.js";
 import { follow } from "./feed.js";
 import { formNames, takeForms } from "./form.js";
-import { buildLater, chargesSaved, forgetLater, noteLater, showLater } from "./later.js";
+import { explainCharge, explainTake } from "./grey.js";
+import { buildKept, forgetKept, keepResult, showKept } from "./kept_result.js";
+import { buildLater, chargesSaved, forgetLater, noteLater, settledAt, showLater } from "./later.js";
 import { buildLinks, forgetLinks, linksOffered, showLink, showLinkForm, takeOffer, wantLink, wantsLink, withRecipient } from "./links.js";
 import { buildForms, buildOrder, clearErrors, echo, fill, firstInput, money, readOrder, refill, showErrors } from "./order.js";
 import { keysPass, newsOfPassing } from "./notes.js";
@@ -18,6 +20,7 @@ import { forgetPrepared, isPrepared, notePrepared, preparedOf, showPrepared } fr
 import { buildFields, forgetPanels, showCapture, showResult } from "./panels.js";
 import { buildPresence, isAway, unwatch, wasIdle, watch } from "./presence.js";
 import { takeReasons } from "./reasons.js";
+import { buildReceipt, showReceipt } from "./receipt.js";
 import { buildSignIn, findWays, hideSignIn, refuseToken, showSignIn } from "./sign_in.js";
 import { translate } from "./sign_in_words.js";
 import { announcedWords, announcement, banner, customer, extension, isFinal, news, owner, protectable, protection, repeated, savedCard, say, unfit } from "./words.js";
@@ -25,7 +28,7 @@ import { announcedWords, announcement, banner, customer, extension, isFinal, new
 // What the elements that say something of a call are emptied of, once nobody is signed in.
 const OF_CALLS = [
   "number", "extension", "timer", "banner-title", "banner-text", "protection-text", "phone-said", "say-text", "say-hint", "owner", "take-over",
-  "prepared-title", "prepared-text", "prepared-refusal", "take-saved", "calls-list", "others-list", "calls-found",
+  "prepared-title", "prepared-text", "prepared-refusal", "take-saved", "calls-list", "others-list", "calls-found", "kept-title", "take-why", "charge-why", "receipt-said",
 ];
 
 const calls = new Calls();
@@ -58,6 +61,7 @@ function signOut(why = "", options) {
   shown = { panel: "", key: "" };
   calls.clear();
   forgetList();
+  forgetKept();
   forgetLater();
   forgetLinks();
   forgetPhone();
@@ -214,19 +218,23 @@ function showPanel(call, capture, amount, approved, theirs) {
   const focused = document.activeElement;
   for (const id of ["order", "capture", "result", "link"]) $(id).hidden = id !== panel;
   $("take").disabled = !able || !fit;
+  const now = { live, busy, fit, theirs: theirs ? (capture ?? call.capture)?.agent || call.announced_by || "" : "" };
+  explainTake(now);
+  showKept(call, calls.newestId(call));
   showLinkForm(able);
   showPrepared(panel === "order" ? call : null, able);
   const card = panel === "order" && !wantsLink() && chargesSaved(call.capture) ? savedCard(call) : "";
   $("take-saved").hidden = !card;
   $("take-saved").disabled = !able;
   if (card) write($("take-saved"), savedArmed ? `Yes, charge ${card} now` : `Charge ${card} again`);
-  if (panel === "capture") showCapture(capture, amount, able);
+  if (panel === "capture") { showCapture(capture, amount, able); explainCharge(capture, now); }
   $("link-instead").hidden = !linksOffered() || $("cancel").hidden;
   $("link-instead").disabled = !able;
   if (panel === "link") showLink(capture, amount, live && !busy);
   if (panel === "result") {
     const words = showResult(capture, amount, approved);
     $("again").hidden ||= call.state !== "up" || theirs;
+    showReceipt(capture, settledAt(capture.id));
     showLater(capture, live && !busy);
     if (shown.key !== key) announce(`${words.title}. ${words.text}`);
   }
@@ -407,8 +415,14 @@ $("take-over").addEventListener("click", () => {
   takingOver = driven.id;
   show();
 });
-$("done").addEventListener("click", () => next(null));
+$("done").addEventListener("click", () => {
+  const call = calls.current, capture = calls.capture(call);
+  keepResult(call, capture, { title: $("result-title").textContent, tone: $("result").dataset.tone });
+  next(capture.order);
+});
 buildCalls(open, () => show());
+buildKept(() => { calls.recall(); moveFocus = true; show(); });
+buildReceipt();
 buildLater(() => show());
 buildLinks(() => show());
 buildPhone((text) => trouble(text));

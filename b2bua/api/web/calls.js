@@ -125,6 +125,15 @@ export class Calls {
     if (view) this.#forget(view);
   }
 
+  /** The id of the newest payment of a call, whether or not its end was seen. */
+  newestId(view) { return this.#newest(view)?.id; }
+
+  /** The agent wants to see the end of the current call's payment again. */
+  recall() {
+    const view = this.current;
+    if (view) this.#dismissed.delete(this.#newest(view)?.id);
+  }
+
   clear() {
     this.#views.clear();
     this.#saved.clear();

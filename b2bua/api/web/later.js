@@ -31,6 +31,9 @@ export function noteLater(payment) {
   payments.set(payment.id, payment);
 }
 
+/** When a payment was settled, RFC 3339; undefined where that is not known. */
+export const settledAt = (id) => payments.get(id)?.settled_at;
+
 export function forgetLater() {
   payments.clear();
   asked.clear();

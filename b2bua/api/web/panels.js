@@ -133,7 +133,7 @@ export function showResult(capture, amount, approved) {
   write($("result-text"), words.text);
   $("result-text").lang = words.lang ?? "en";
   const facts = words.facts.filter(([, value]) => value);
-  $("result-facts").replaceChildren(...facts.flatMap(([name, value, lang = "en"]) => [make("dt", { text: name }), make("dd", { text: value, lang })]));
+  $("result-facts").replaceChildren(...facts.flatMap(([name, value, lang = "en"]) => [make("dt", { text: name, className: name === "Token" ? "private" : "" }), make("dd", { text: value, lang })]));
   $("done").hidden = capture.stage === "charging";
   $("again").hidden = !words.again;
   write($("again"), words.again ?? "");

@@ -1,0 +1,113 @@
+"""The form and the result after "Done", the receipt, and why a button is grey, in a real
+browser."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, expect
+
+from provider_adapters.payment import Approved
+from tests.browser.conftest import COLLEAGUE, Site
+from tests.browser.fake_desk import FakeDesk, capture_of, payment_of
+from tests.browser.page import CONTRAST, begin_keying, choose, open_call, sign_in, take
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
+APPROVED = Approved(reference="ch_3Pq9XkA1", token="tok_9f2c71", authorisation_code="A4471Z")
+
+
+async def paid(page: Page, site: Site, desk: FakeDesk) -> None:
+    await begin_keying(page, site, desk)
+    desk.key_all()
+    view = desk.finish(APPROVED)
+    settled = msgspec.structs.replace(
+        payment_of(view, capture_of(view)), settled_at="2026-03-01T09:31:00+00:00"
+    )
+    desk.tell(settled)
+    await expect(page.get_by_role("heading", name="€49.90 paid")).to_be_visible()
+
+
+async def test_the_form_stays_filled_with_its_result_until_another_payment_begins(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    await paid(page, site, desk)
+    await page.get_by_role("button", name="Done").click()
+    await expect(page.get_by_label("Amount")).to_have_value("49.90")
+    await expect(page.get_by_label("Payment reference")).to_have_value("INV-2041")
+    await expect(page.locator("#kept-title")).to_have_text("Last payment: €49.90 paid, INV-2041")
+    assert await page.evaluate(CONTRAST) == []
+    await page.get_by_role("button", name="Show it again").click()
+    await expect(page.locator("#result-facts")).to_contain_text("A4471Z")
+    await expect(page.locator("#result-title")).to_be_focused()
+    await page.get_by_role("button", name="Done").click()
+    # The same order is not charged once more by the same press.
+    await page.get_by_role("button", name="Take card payment").click()
+    await expect(page.get_by_role("heading", name="Charged already")).to_be_visible()
+    await take(page, reference="INV-2042")
+    desk.masked()
+    await page.get_by_role("button", name="Cancel payment").click()
+    await page.get_by_role("button", name="Done").click()
+    await expect(page.locator("#kept-title")).to_have_text("Last payment: Cancelled, INV-2042")
+    desk.up("c-2", caller="+49 30 222")
+    await page.locator("#calls-list button", has_text="+49 30 222").click()
+    await expect(page.locator("#kept")).to_be_hidden()
+    await expect(page.get_by_label("Amount")).to_have_value("")
+
+
+async def test_a_receipt_is_copied_and_printed_without_the_cards_token(
+    page: Page, context: BrowserContext, site: Site, desk: FakeDesk
+) -> None:
+    await context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site.url)
+    await paid(page, site, desk)
+    await expect(page.locator("#result-facts .when")).to_have_count(1)
+    await page.get_by_role("button", name="Copy receipt").click()
+    await expect(page.locator("#receipt-said")).to_have_text("The receipt was copied.")
+    copied = await page.evaluate("navigator.clipboard.readText()")
+    assert copied.splitlines()[:3] == ["€49.90 paid", "Your reference: INV-2041", "Card: Visa •••• 1111"]
+    assert "Authorisation: A4471Z" in copied
+    assert "tok_9f2c71" not in copied
+    assert "When: 01/03/2026" in copied
+    await page.emulate_media(media="print")
+    await expect(page.locator("#result-title")).to_be_visible()
+    await expect(page.get_by_text("ch_3Pq9XkA1")).to_be_visible()
+    for hidden in (".top", ".call", "#receipt-print", "#done", "#result-facts dt.private"):
+        await expect(page.locator(hidden)).to_be_hidden()
+    await expect(page.get_by_text("tok_9f2c71")).to_be_hidden()
+    assert await page.evaluate(CONTRAST) == []
+
+
+async def test_a_grey_button_says_why(page: Page, site: Site, desk: FakeDesk) -> None:
+    await begin_keying(page, site, desk)
+    why = page.locator("#charge-why")
+    await expect(why).to_have_text("Still to be keyed: card number, expiry date, security code.")
+    await expect(page.locator("#charge")).to_have_attribute("aria-describedby", "charge-why")
+    assert await page.evaluate(CONTRAST) == []
+    desk.key_all()
+    await expect(why).to_be_empty()
+    await site.stop()
+    await expect(why).to_have_text("The connection is lost: wait until it is back.")
+    await site.start()
+    await expect(why).to_be_empty()
+    other = await page.context.new_page()
+    await sign_in(other, site, COLLEAGUE)
+    await choose(other)
+    await expect(other.locator("#charge-why")).to_have_text("ann drives this payment: take it over first.")
+
+
+async def test_reasons_and_receipts_are_polish_where_the_browser_is(
+    browser: Browser, site: Site, desk: FakeDesk
+) -> None:
+    context = await browser.new_context(locale="pl-PL", viewport={"width": 320, "height": 720})
+    page = await context.new_page()
+    try:
+        await open_call(page, site, desk)
+        await expect(page.locator("#take-why")).to_be_empty()
+        await take(page)
+        await expect(page.locator("#charge-why")).to_have_text("Linia jest zabezpieczana.")
+        desk.masked()
+        desk.key_all()
+        desk.finish(APPROVED)
+        await expect(page.get_by_role("button", name="Kopiuj potwierdzenie")).to_be_visible()
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    finally:
+        await context.close()
