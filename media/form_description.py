@@ -36,8 +36,9 @@ class FieldDescription(msgspec.Struct, frozen=True, kw_only=True):
 
     `label`: its name for people; empty: the page has one. `usual_length`: that most values have; 0:
     none in particular; `usual_length_by_brand` those of a brand, where it has another;
-    `usual_length_by_country` those of a country, in the same way. `group`: how
-    many digits people write together; 0: all. `last_shown`: how many of its last digits an agent
+    `usual_length_by_country` those of a country, in the same way. `group`: how many digits people
+    write together; 0: all; `groups_by_brand`: of each group of a value of the usual length, where a
+    brand has others. `last_shown`: how many of its last digits an agent
     may see once it is valid; 0: none, ever. `optional`: the agent may skip it. `confirms`: it is
     the second entry of that field. `countries`: the agent chooses one of them, the first being the
     usual one. `date_format`: of a date; otherwise
@@ -53,6 +54,7 @@ class FieldDescription(msgspec.Struct, frozen=True, kw_only=True):
     usual_length_by_brand: dict[str, int] = {}
     usual_length_by_country: dict[str, int] = {}
     group: int = 0
+    groups_by_brand: dict[str, tuple[int, ...]] = {}
     last_shown: int = 0
     optional: bool = False
     confirms: FieldName = ""
@@ -83,7 +85,9 @@ CARD_NUMBER: Final = FieldDescription(
     min_length=12,
     max_length=19,  # ISO/IEC 7812-1
     usual_length=16,
+    usual_length_by_brand={"amex": 15, "diners": 14},
     group=4,
+    groups_by_brand={"amex": (4, 6, 5), "diners": (4, 6, 4)},
     last_shown=4,  # PCI DSS 3.4.1
 )
 EXPIRY: Final = FieldDescription(

@@ -163,6 +163,13 @@ async def test_an_american_express_has_fifteen_dots_and_a_code_of_four(
     page: Page, site: Site, desk: FakeDesk
 ) -> None:
     await begin_keying(page, site, desk)
+    number = page.locator('li[data-field="card_number"]')
+    desk.keyed(CARD, 2, brand="amex")
+    await expect(number.locator(".cardbrand")).to_have_text("American Express")
+    await expect(number.locator(".dot")).to_have_count(15)
+    gaps = "dots => dots.map((dot, place) => dot.matches('.gap') ? place + 1 : 0).filter(Boolean)"
+    assert await number.locator(".dot").evaluate_all(gaps) == [4, 10]
+    await expect(number.locator(".dots")).to_have_attribute("aria-label", "American Express, 2 digits keyed")
     desk.keyed(CARD, 15, complete=True, brand="amex", last_four="0005", field=EXPIRY)
     await expect(page.locator('li[data-field="card_number"] .dot')).to_have_count(11)
     await expect(page.locator('li[data-field="security_code"] .dot')).to_have_count(4)

@@ -38,3 +38,11 @@ export function usualLength(name, brand, country) {
   const field = fieldOf(name);
   return field?.usual_length_by_brand[brand?.toLowerCase()] ?? field?.usual_length_by_country[country] ?? field?.usual_length ?? 0;
 }
+
+/** After which of so many digits a gap stands: as people write this brand, or each so many digits. */
+export function groupsOf({ group, groups_by_brand: byBrand = {} }, brand, length) {
+  const own = byBrand[brand?.toLowerCase()] ?? [];
+  const fits = own.reduce((sum, each) => sum + each, 0) === length;
+  const groups = fits ? own : group ? Array(Math.ceil(length / group)).fill(group) : [];
+  return groups.map((_, place) => groups.slice(0, place + 1).reduce((sum, each) => sum + each, 0));
+}

@@ -2,7 +2,7 @@
 
 import { $, icon, make, wipe, write } from "./page.js";
 import { labelOf } from "./field_words.js";
-import { formFields, useForm, usualLength } from "./form.js";
+import { formFields, groupsOf, useForm, usualLength } from "./form.js";
 import { keyNotes, slowButton } from "./notes.js";
 import { language } from "./reasons.js";
 import { submitWords, titleOf } from "./purpose.js";
@@ -99,7 +99,7 @@ function showNotes(capture, able) {
 }
 
 function drawDots(shown, described, progress, capture) {
-  const { group, last_shown } = described;
+  const { last_shown } = described;
   const usual = usualLength(described.field, capture.brand, capture.order.country);
   const isCard = described.kind === "card_number";
   const last = isCard ? capture.last_four : Object.hasOwn(capture.shown ?? {}, described.field) && capture.shown[described.field];
@@ -109,19 +109,20 @@ function drawDots(shown, described, progress, capture) {
   if (shown.drawn === drawn) return;
   shown.drawn = drawn;
   const expected = progress.complete ? progress.count : Math.max(usual, progress.count);
+  const ends = groupsOf(described, capture.brand, expected);
   const count = whole ? Math.max(0, progress.count - last_shown) : expected;
   // Keep the dots that stand, so that only a new key press moves.
   const old = shown.dots.querySelectorAll(".dot");
   const dots = Array.from({ length: count }, (_, place) => {
     const dot = old[place] ?? make("span", {});
-    const gap = group && (place + 1 === count ? whole : (place + 1) % group === 0);
+    const gap = place + 1 < expected && ends.includes(place + 1);
     dot.className = `dot${place < progress.count ? " keyed" : ""}${gap ? " gap" : ""}`;
     return dot;
   });
   if (whole) dots.push(make("span", { className: "last", text: last }));
-  if (progress.complete && brand) dots.push(make("span", { className: "cardbrand", text: brand }));
+  if (progress.count && brand) dots.push(make("span", { className: "cardbrand", text: brand }));
   shown.dots.replaceChildren(...dots);
-  const words = whole ? `${brand || labelOf(described.field)} ending in ${last}` : `${progress.count} digits keyed`;
+  const words = whole ? `${brand || labelOf(described.field)} ending in ${last}` : [progress.count ? brand : "", `${progress.count} digits keyed`].filter(Boolean).join(", ");
   shown.dots.setAttribute("aria-label", words);
 }
 
