@@ -26,6 +26,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "prompts": ("prompts", "prompts"),
     "ladder": ("ladder", "ladder"),
     "log-level": ("log_level", "log_level"),
+    "top": ("top", "top"),
     "mcp": ("mcp", "mcp"),
     "verify-files": ("files", "verify_files"),
     "self-test": ("self_test", "self_test"),

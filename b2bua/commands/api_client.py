@@ -28,6 +28,15 @@ _TIMEOUT = 10.0  # seconds for an answer
 T = TypeVar("T")
 
 
+class ApiFailure(Exception):
+    """The API did not do it; the text says what to do. `status` and `body`: of its answer, where
+    there was one."""
+
+    def __init__(self, text: str, status: int = 0, body: bytes = b"") -> None:
+        super().__init__(text)
+        self.status, self.body = status, body
+
+
 class ApiClient:
     """The API of a running Tonewall. A failure ends the command, with what to do."""
 
@@ -66,20 +75,27 @@ class ApiClient:
 
     def fetch(self, path: str, kind: type[T]) -> T:
         """The answer to a GET, decoded as `kind`."""
-        return self._ask(path, kind, None, {})
+        return self._or_give_up(path, kind, None, {}, _TIMEOUT)
+
+    def ask(self, path: str, kind: type[T], patience: float = _TIMEOUT) -> T:
+        """The same for a command that goes on after a failure. Raises ApiFailure."""
+        return self._ask(path, kind, None, {}, patience)
 
     def send(self, path: str, body: object, kind: type[T], patience: float = _TIMEOUT) -> T:
         """The answer to a POST, decoded as `kind`. `patience`: seconds that it may take."""
         headers = {"Content-Type": "application/json"}
-        return self._ask(path, kind, msgspec.json.encode(body), headers, patience)
+        return self._or_give_up(path, kind, msgspec.json.encode(body), headers, patience)
+
+    def _or_give_up(
+        self, path: str, kind: type[T], body: bytes | None, headers: dict[str, str], patience: float
+    ) -> T:
+        try:
+            return self._ask(path, kind, body, headers, patience)
+        except ApiFailure as error:
+            give_up(str(error))
 
     def _ask(
-        self,
-        path: str,
-        kind: type[T],
-        body: bytes | None,
-        headers: dict[str, str],
-        patience: float = _TIMEOUT,
+        self, path: str, kind: type[T], body: bytes | None, headers: dict[str, str], patience: float
     ) -> T:
         try:
             headers = {"Authorization": f"Bearer {self._token}", **headers}
@@ -92,31 +108,38 @@ class ApiClient:
 
             return msgspec.json.decode(ask_verified(self._trust, ask), type=kind)
         except HTTPError as error:
-            give_up(self._explain(error))
+            answer = _body_of(error)
+            raise ApiFailure(self._explain(error, answer), error.code, answer) from None
         except (OSError, ValueError, HTTPException, msgspec.MsgspecError) as error:
             why = getattr(error, "reason", error)
             why = getattr(why, "strerror", None) or type(why).__name__
-            give_up(
+            raise ApiFailure(
                 f"the API at {self._url} does not answer as it should ({why}); is `tonewall run` up? Its "
-                "log and "
-                "`tonewall doctor` say more; --url names another address"
-            )
+                "log and `tonewall doctor` say more; --url names another address"
+            ) from None
 
-    def _explain(self, error: HTTPError) -> str:
+    def _explain(self, error: HTTPError, answer: bytes) -> str:
         if error.code == 401:
             return (
                 f"the API at {self._url} does not know the token; put one of its own into the environment "
                 f"as {TOKEN}"
             )
         try:
-            detail = problem_detail(error.read())
-        except (OSError, ValueError):
+            detail = problem_detail(answer)
+        except ValueError:
             detail = ""
         if error.code == 404 and detail and "ladder" in error.url:
             return f"{detail} `tonewall ladder` without an id lists the calls that are remembered."
         if detail:
             return detail
         return f"the API at {self._url} answers {error.code}; is it a Tonewall of this version?"
+
+
+def _body_of(error: HTTPError) -> bytes:
+    try:
+        return error.read()
+    except (OSError, HTTPException):
+        return b""
 
 
 def problem_detail(body: bytes) -> str:

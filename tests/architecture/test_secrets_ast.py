@@ -342,6 +342,7 @@ def test_only_commands_for_people_print(module: Module):
         "b2bua.commands.provider",
         "b2bua.commands.route",
         "b2bua.commands.log_level",
+        "b2bua.commands.top",
         "b2bua.commands.webhooks",
         "media.prompts.process",
         "provider_adapters.local.provider",
