@@ -41,6 +41,7 @@ from b2bua.config.assembly import (
     trunk_policies,
 )
 from b2bua.config.audit_log import build_recorder, end_log, start_log
+from b2bua.config.origins import parse_origins
 from b2bua.config.payment_table import open_payments
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import SignallingSettings
@@ -150,6 +151,8 @@ async def run(
         sign_in=ways.passwords,
         oidc_start=ways.oidc_start,
         webhooks=webhooks,
+        frame_ancestors=parse_origins(settings.api.frame_ancestors),
+        origins=parse_origins(settings.api.origins),
     )
     ways.add_pages(app, audit)
     await board.resume_payments()

@@ -3,6 +3,8 @@
 Rule 1: what is not permitted by the table is refused.
 Rule 2: a call is somebody's by their extension, their claim or code, or because they drive its
         payment; a payment is that of whoever drives it or has started it.
+Rule 3: who shows the token of an embedded form does what such a form does, and reaches the one call
+        that the token is for, where it is for one.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from b2bua.access.permissions import PERMISSIONS, Reach
-from b2bua.access.principal import Principal
+from b2bua.access.permissions import EMBEDDED, PERMISSIONS, Reach
+from b2bua.access.principal import EMBED, Principal
 from b2bua.access.roles import Role, Scope
 from b2bua.access.teams import Teams
 from b2bua.call.service_view import ServiceView
@@ -39,7 +41,7 @@ class Authority:
     def reach(self, principal: Principal, operation: str) -> Reach:
         """How far somebody reaches with an operation."""
         permission = PERMISSIONS.get(operation)
-        if permission is None:
+        if permission is None or (principal.method == EMBED and operation not in EMBEDDED):
             return Reach.NOTHING
         return permission.reach(principal.roles, principal.scopes)
 
@@ -75,10 +77,14 @@ class Authority:
 
     def reaches_call(self, principal: Principal, reach: Reach, call: CallView) -> bool:
         """Whether a reach takes somebody to this call."""
+        if principal.only_call:
+            return reach is not Reach.NOTHING and call.id == principal.only_call
         return self._reaches(principal, reach, _owners_of_call(call))
 
     def reaches_payment(self, principal: Principal, reach: Reach, payment: PaymentView) -> bool:
         """Whether a reach takes somebody to this payment."""
+        if principal.only_call and payment.call != principal.only_call:
+            return False
         found = {payment.agent, payment.started_by}
         if payment.prepared is not None:
             found.add(payment.prepared.find_by.agent)

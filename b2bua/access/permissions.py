@@ -56,6 +56,7 @@ _REFUND = Permission(supervisor=_TEAM, scope=Scope.PAYMENTS_REFUND)
 _SETTLE = Permission(supervisor=_TEAM, scope=Scope.PAYMENTS_SETTLE)
 _LADDERS = Permission(supervisor=_ALL, scope=Scope.LADDERS_READ, others=_ADMINISTRATOR)
 _WEBHOOKS = Permission(scope=Scope.WEBHOOKS, others=_ADMINISTRATOR)
+_EMBED = Permission(scope=Scope.EMBED)
 _SERVICE = Permission(_ALL, _ALL, Scope.CALLS_READ, _ADMINISTRATOR)
 
 PERMISSIONS: Final[dict[str, Permission]] = {
@@ -114,6 +115,8 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     "open_link_in_call": _LINK,
     "close_link": _LINK,
     "get_link_qr": _LINK,
+    # forms in pages of the company
+    "create_embed_token": _EMBED,
     # money back, and outcomes that nobody knows
     "capture_payment": _REFUND,
     "void_payment": _REFUND,
@@ -131,6 +134,34 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     "read_audit": _AUDITOR,
     "get_audit_checkpoint": _AUDITOR,
 }
+
+# All that the token of an embedded form may be used for.
+EMBEDDED: Final = frozenset(
+    {
+        "get_health",
+        "get_liveness",
+        "get_readiness",
+        "get_agent",
+        "list_currencies",
+        "get_form",
+        "list_forms",
+        "list_reasons",
+        "list_calls",
+        "get_call",
+        "follow_calls",
+        "announce_payment",
+        "withdraw_payment",
+        "release_mask",
+        "start_payment",
+        "ask_field",
+        "skip_field",
+        "reset_fields",
+        "slow_keys",
+        "submit_card",
+        "cancel_payment",
+        "get_payment",
+    }
+)
 
 # Operations whose body says which of several they are. The route asks again, for that one.
 BY_BODY: Final[dict[str, tuple[str, ...]]] = {"create_payment": ("charge_saved_card", "prepare_payment")}

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 from b2bua.access.roles import Role, Scope
 
 NO_NAME: Final = ""
+EMBED: Final = "embed"  # the `method` of who shows the token of an embedded form
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +17,11 @@ class Principal:
     """A person or a program that was authenticated.
 
     `name`: as it stands in records and in the audit log; `method`: how it is known, such as
-    "token", "key", "certificate", "password" or "oidc"; `credential`: which of them, without a
-    secret, so that it can be revoked; `teams`: those that a supervisor leads or an agent is in, by
-    their credential; `expires_at`: seconds since the epoch, None: never; `provider_session`: what
-    the identity provider calls the session in which they signed in there.
+    "token", "key", "certificate", "password", "oidc" or "embed"; `credential`: which of them,
+    without a secret, so that it can be revoked; `teams`: those that a supervisor leads or an agent
+    is in, by their credential; `expires_at`: seconds since the epoch, None: never;
+    `provider_session`: what the identity provider calls the session in which they signed in there;
+    `only_call`: the id of the only call that they reach; empty: no such limit.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Principal:
     teams: frozenset[str] = field(default_factory=frozenset)
     expires_at: float | None = None
     provider_session: str = ""
+    only_call: str = ""
 
 
 class Authenticator(Protocol):

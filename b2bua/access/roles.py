@@ -29,6 +29,7 @@ class Scope(StrEnum):
     CARDS_CHARGE = "cards:charge"  # charge cards that a provider saved
     LADDERS_READ = "ladders:read"
     WEBHOOKS = "webhooks"  # see what became of deliveries, and send them again
+    EMBED = "embed"  # get tokens with which any agent takes payments in a page of the company
 
 
 ALL_SCOPES: Final = frozenset(Scope)

@@ -53,3 +53,14 @@ class SignedInView(msgspec.Struct, frozen=True, kw_only=True):
 
     agent: str
     roles: tuple[str, ...]
+
+
+class EmbedTokenView(msgspec.Struct, frozen=True, kw_only=True):
+    """A token for an embedded form. `id`: as the audit log names it; `call`: the id of the only
+    call that it is for, empty: the agent's own; `expires_at`: RFC 3339."""
+
+    token: str
+    id: str
+    agent: str
+    call: str
+    expires_at: str

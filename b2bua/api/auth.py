@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from b2bua.access.bearer import credentials
 from b2bua.access.cookies import SAFE, is_from_own_page
-from b2bua.access.principal import Authenticator, Principal
+from b2bua.access.principal import EMBED, Authenticator, Principal
 from b2bua.access.sessions import session_of
 from b2bua.access.teams import Teams
 from b2bua.api.problems import problem
@@ -58,7 +58,8 @@ class Authenticate:
             if session_of(principal) and scope["method"] not in SAFE and not is_from_own_page(scope):
                 await problem(403, _ELSEWHERE)(scope, receive, send)
                 return
-            self._teams.learn(principal)
+            if principal.method != EMBED:  # which says nothing of the agent's teams
+                self._teams.learn(principal)
             state = scope.setdefault("state", {})
             state["agent"], state["principal"] = principal.name, principal
             state["holds"] = lambda: all(each.holds(principal) for each in self._authenticators)

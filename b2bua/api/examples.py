@@ -10,6 +10,7 @@ import msgspec
 
 from b2bua.api.answer_views import (
     AgentView,
+    EmbedTokenView,
     HealthView,
     LivenessView,
     ReadinessView,
@@ -75,6 +76,7 @@ _PAYMENT: Final = PaymentView(
     last_four="1111",
     outcome=Approved(reference="ch_7f3a", provider="provider"),
 )
+_EXAMPLE: Final = "tonewall_embed_EXAMPLE"
 _EVENT: Final = "evt_4c9a0d7be85f4a55b1c7b5f0f1d20a63"
 _SUMMARY: Final = LadderSummary(
     id=_CALL.id,
@@ -132,6 +134,10 @@ EXAMPLES: Final[dict[str, Any]] = {
         ),
         SignInView(token=True, password=True, oidc=None),
         SignedInView(agent="ann", roles=("agent",)),
+        EmbedTokenView(
+            token=_EXAMPLE, id="embed:9f3c0a7be85f4a55", agent="ann", call=_CALL.id,
+            expires_at="2026-12-01T10:15:00+00:00",
+        ),
     )
 }  # fmt: skip
 # Bodies that are no JSON.

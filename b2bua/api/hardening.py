@@ -1,7 +1,7 @@
 """Adds the browser's protections to every answer, and limits the body of every request.
 
 Rule 1: the page runs our own files only: no inline script or style, nothing from elsewhere; framed
-        by our own pages only, or by those that `frame_ancestors` names.
+        by our own pages only, and the embedded form by those alone that the settings name.
 Rule 2: no answer of the API is kept by any cache.
 Rule 3: a body is cut off at MAX_BODY bytes, announced or not.
 Rule 4: a request whose end is not certain (Content-Length beside Transfer-Encoding, RFC 9112
@@ -58,10 +58,17 @@ def security_headers(frame_ancestors: str = "'self'") -> dict[str, str]:
 class Harden:
     """ASGI middleware that adds the security headers and limits bodies."""
 
-    def __init__(self, app: ASGIApp, headers: Mapping[str, str], body_time: float = BODY_TIME) -> None:
-        """`headers`: from `security_headers`. `body_time`: seconds."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        headers: Mapping[str, str],
+        body_time: float = BODY_TIME,
+        framed: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
+        """`headers`: from `security_headers`; `framed`: those of paths that have others.
+        `body_time`: seconds."""
         self._app, self._body_time = app, body_time
-        self._headers = headers
+        self._headers, self._framed = headers, dict(framed or {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -74,7 +81,7 @@ class Harden:
             if message["type"] == "http.response.start":
                 started = True
                 headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
+                for name, value in self._framed.get(scope["path"], self._headers).items():
                     headers[name] = value
                 if scope.get("scheme") == "https":
                     headers["Strict-Transport-Security"] = _HSTS

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
 from b2bua.access.authority import Authority
+from b2bua.access.embed_tokens import EmbedTokens
 from b2bua.access.principal import Authenticator
 from b2bua.access.sessions import Sessions
 from b2bua.access.sign_in import SignIn
@@ -24,6 +25,8 @@ from b2bua.api.call_routes import call_routes, loggable
 from b2bua.api.capture_routes import capture_routes, mask_routes
 from b2bua.api.claim_routes import claim_routes
 from b2bua.api.demo import Demo, demo_routes
+from b2bua.api.embed_routes import embed_routes
+from b2bua.api.embedded_pages import add_cors, add_embedded, framed_headers
 from b2bua.api.follow_up_routes import follow_up_routes
 from b2bua.api.forwarded import Forwarded, Network
 from b2bua.api.hardening import Harden, security_headers
@@ -78,7 +81,8 @@ def create_app(
     demo: Demo | None = None,
     ladders: LadderDesk | None = None,
     metrics: Metrics | None = None,
-    frame_ancestors: str = "'self'",
+    frame_ancestors: Sequence[str] = (),
+    origins: Sequence[str] = (),
     streams: Streams | None = None,
     guarded: frozenset[str] = frozenset(),
     idle_time: float = 900.0,
@@ -91,8 +95,9 @@ def create_app(
     oidc_start: str = "",
     webhooks: Webhooks | None = None,
 ) -> FastAPI:
-    """The API and the page over `desk`. `frame_ancestors`: CSP sources of the pages that may embed
-    the agent's page.
+    """The API and the page over `desk`. `frame_ancestors`: origins of the pages that may hold
+    the form for payments in a frame; `origins`: of those that may use the API (CORS), without
+    cookies.
 
     `authenticators`: how it is known who asks; `authority`: what they may do;
     `guarded`: paths that need a token although they would not, /healthz and /openapi.json;
@@ -114,13 +119,15 @@ def create_app(
         telemetry=_NO_TELEMETRY,
     )
     app.state.streams = streams or Streams()
+    embedded = EmbedTokens([*authenticators, *([sessions] if sessions is not None else [])])
     if audit is not None:
         app.add_middleware(Audit, recorder=audit, own_id=lambda name: _own_id(desk, name))
     if sessions is not None:
         sessions.watch(app.state.streams.look_again)
-    asked = [*authenticators, *([sessions] if sessions is not None else [])]
+    asked = [*authenticators, embedded, *([sessions] if sessions is not None else [])]
     app.add_middleware(Authenticate, authenticators=asked, guarded=guarded, teams=authority.teams)
-    app.add_middleware(Harden, headers=security_headers(frame_ancestors))
+    add_cors(app, origins)
+    app.add_middleware(Harden, headers=security_headers(), framed=framed_headers(frame_ancestors))
     if trusted_proxies:
         app.add_middleware(Forwarded, trusted=trusted_proxies)  # added last: outermost
     add_problem_handlers(app)
@@ -143,8 +150,10 @@ def create_app(
     app.include_router(audit_routes(audit))
     app.include_router(webhook_routes(webhooks))
     app.include_router(log_routes())
+    app.include_router(embed_routes(desk, embedded, bool(frame_ancestors or origins), audit))
     app.include_router(demo_routes(demo))
     add_pages(app)
+    add_embedded(app, frame_ancestors, origins)
     document = describe_api(app)
     app.openapi = lambda: document  # type: ignore[method-assign]
     return app

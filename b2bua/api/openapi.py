@@ -18,6 +18,7 @@ from fastapi.openapi.utils import get_openapi
 from b2bua.access.cookies import COOKIE
 from b2bua.api.answer_views import (
     AgentView,
+    EmbedTokenView,
     HealthView,
     LivenessView,
     ReadinessView,
@@ -54,6 +55,7 @@ _TAGS: Final = {
     "links": "Payment links: a page of the provider's instead of a keypad.",
     "ladders": "The messages of a call, for whoever looks for a fault.",
     "sign-in": "Sessions of people, beside tokens.",
+    "embedding": "The form for payments in pages of the company.",
     "webhooks": "Events of payments to services of your own.",
     "personal data": "What is kept on a person.",
     "audit": "Who did what.",
@@ -62,7 +64,7 @@ _TAGS: Final = {
 _SHAPES: Final = (
     CallView, PaymentView, ServiceView, TrunkView, LinkOffer, ClaimView, Erasure, LadderSummary, LadderView,
     FormDescription, WebhookView, DeliveryView, AgentView, HealthView, LivenessView, ReadinessView,
-    SignedInView, SignInView, LogLevelView,
+    SignedInView, SignInView, LogLevelView, EmbedTokenView,
 )  # fmt: skip
 # Answers that the routes themselves describe as any object.
 _ANSWERS: Final = {
@@ -72,6 +74,7 @@ _ANSWERS: Final = {
     "get_readiness": ReadinessView,
     "describe_sign_in": SignInView,
     "sign_in": SignedInView,
+    "create_embed_token": EmbedTokenView,
 }
 # Without a token, unless sip.conf wants one (`[api] healthz`).
 _OPEN: Final = frozenset({"/healthz", "/livez", "/readyz", "/sign-in"})

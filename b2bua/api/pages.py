@@ -19,7 +19,7 @@ from typing import Final
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 
-_TYPES: Final = {
+MEDIA_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -74,10 +74,12 @@ def with_integrity(page: str, bodies: Mapping[str, bytes]) -> str:
 def load_pages() -> dict[str, Page]:
     """Path to page, for every file of the package's `web` folder; `/` is the page itself."""
     entries = (files("b2bua.api") / "web").iterdir()
-    bodies = {each.name: each.read_bytes() for each in entries if PurePath(each.name).suffix in _TYPES}
+    bodies = {each.name: each.read_bytes() for each in entries if PurePath(each.name).suffix in MEDIA_TYPES}
     bodies["index.html"] = with_integrity(bodies["index.html"].decode(), bodies).encode()
     pages = {
-        f"/{name}": Page(body, _TYPES[PurePath(name).suffix], f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        f"/{name}": Page(
+            body, MEDIA_TYPES[PurePath(name).suffix], f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        )
         for name, body in bodies.items()
     }
     pages["/"] = pages.pop("/index.html")

@@ -58,6 +58,7 @@ _OURS: Final = frozenset(
         "token",
     }
     | {"provider", "payments", "outcome", "since", "reference", "follow_up"}
+    | {"agent", "call", "expires_in"}
     | {"phone", "email", "expires_in", "start", "find_by"}
     | {"caller", "callee", "extension", "agent", "code", "numbers", "dry_run"}
     | {"name", "password", "new_password"}

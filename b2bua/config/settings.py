@@ -31,6 +31,7 @@ from b2bua.config.link_settings import LinkSettings
 from b2bua.config.notify_settings import NotifySettings
 from b2bua.config.oauth_settings import OauthSettings
 from b2bua.config.oidc_settings import OidcSettings
+from b2bua.config.origins import parse_origins
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from b2bua.config.values import IpNetwork, check_numeric, check_readable, parse_networks, split_list
@@ -94,6 +95,12 @@ class ApiSettings(Section):
         description="seconds without an action of the agent's after which the page signs out, and a session "
         "ends",
     )
+    frame_ancestors: str = Field(
+        "", description="origins of the pages that may hold /embed in a frame, separated by commas"
+    )
+    origins: str = Field(
+        "", description="origins of the pages that may use `<tonewall-payment>` and the API, by CORS"
+    )
     connections: int = Field(1024, ge=8, le=65536, description="connections at once; more get 503")
     healthz: bool = Field(True, description="yes or no: /healthz answers without a token")
     openapi: bool = Field(True, description="yes or no: /openapi.json answers without a token")
@@ -112,6 +119,12 @@ class ApiSettings(Section):
     @classmethod
     def _are_networks(cls, value: str) -> str:
         parse_networks(value)
+        return value
+
+    @field_validator("frame_ancestors", "origins")
+    @classmethod
+    def _are_origins(cls, value: str) -> str:
+        parse_origins(value)
         return value
 
     @model_validator(mode="after")

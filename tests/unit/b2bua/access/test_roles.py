@@ -45,13 +45,15 @@ TAKEN_BY_AGENTS = {
 OF_SUPERVISORS = ["capture_payment", "void_payment", "refund_payment", "settle_payment", "reconcile_payments"]
 LADDERS = ["list_ladders", "get_ladder", "draw_ladder"]
 WEBHOOKS = ["list_webhooks", "list_deliveries", "redeliver_webhook"]
+EMBED = "create_embed_token"
 PERMITTED: dict[Role, list[str]] = {
     Role.AGENT: [*EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS],
     Role.SUPERVISOR: [
         *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, "list_trunks"
     ],
     Role.INTEGRATION: [
-        *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, *WEBHOOKS, "list_trunks"
+        *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, *WEBHOOKS, EMBED,
+        "list_trunks"
     ],
     Role.ADMINISTRATOR: [*EVERYBODY, *LADDERS, *WEBHOOKS, "list_trunks", "get_metrics", "follow_calls",
         "get_log_level", "set_log_level",

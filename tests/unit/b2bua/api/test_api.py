@@ -562,15 +562,6 @@ async def test_every_answer_is_hardened(desk: FakeDesk, agent: httpx.AsyncClient
     assert "access-control-allow-origin" not in preflight.headers
 
 
-async def test_a_crm_may_embed_the_page_where_it_is_allowed_to(desk: FakeDesk) -> None:
-    async with client(desk, frame_ancestors="'self' https://crm.example") as stranger:
-        answer = await stranger.get("/")
-    assert answer.headers["content-security-policy"].endswith("frame-ancestors 'self' https://crm.example")
-    assert "x-frame-options" not in answer.headers
-    with pytest.raises(ValueError, match="frame_ancestors"):
-        client(desk, frame_ancestors="*; script-src *")
-
-
 async def test_the_page_has_an_entity_tag_and_nothing_inline(desk: FakeDesk) -> None:
     async with client(desk) as stranger:
         page = await stranger.get("/")
@@ -636,6 +627,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("change_password", "POST /v1/me/password"),
         ("close_claim", "DELETE /v1/claims/{claim_id}"),
         ("close_link", "POST /v1/payments/{payment_id}/link/close"),
+        ("create_embed_token", "POST /v1/embed-tokens"),
         ("create_payment", "POST /v1/payments"),
         ("describe_sign_in", "GET /sign-in"),
         ("draw_ladder", "GET /v1/calls/{call_id}/ladder.svg"),
@@ -713,7 +705,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/payments/{payment_id}/link/close", "/v1/payments/{payment_id}/link/qr.svg",
         "/v1/payments/{payment_id}/settlement", "/v1/payments/{payment_id}/start",
         "/v1/claims", "/v1/claims/{claim_id}", "/v1/personal-data/export", "/v1/personal-data/erase",
-        "/v1/audit", "/v1/audit/checkpoint",
+        "/v1/audit", "/v1/audit/checkpoint", "/v1/embed-tokens",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert {

@@ -247,6 +247,8 @@ OTHER = {
     ("oidc", "contact"): "the service desk, 4711",
     ("access", "totp_required"): "supervisor administrator",
     ("api", "trusted_proxies"): "192.0.2.1, 2001:db8::/64",
+    ("api", "frame_ancestors"): "https://crm.example, https://crm.example:8443",
+    ("api", "origins"): "https://crm.example, http://localhost:3000",
     ("api", "connections"): "64",
     ("api", "healthz"): "no",
     ("api", "openapi"): "no",
