@@ -154,6 +154,7 @@ def _trunk(name: str, settings: TrunkSettings) -> Trunk:
         username=settings.username,
         password=settings.password.get_secret_value(),
         domain=settings.domain,
+        contact_host=settings.contact_host,
         realm=settings.realm,
         challenge=settings.challenge or settings.host == "dynamic",
         register=settings.registration,

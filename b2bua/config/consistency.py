@@ -184,6 +184,7 @@ def _unsupported_by_pjsua2(own: SignallingSettings) -> list[str]:
             ("challenge", "no", trunk.challenge),
             ("username", "none", trunk.username),
             ("probe", "0", trunk.probe),
+            ("contact_host", "none", trunk.contact_host),
             ("redirect", "relay", trunk.redirect != "relay"),
         ):
             if given:

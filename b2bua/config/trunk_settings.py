@@ -90,6 +90,9 @@ class TrunkSettings(ChargeSection):
     domain: str = Field(
         "", description="the host part of our From and To towards this peer, where it is not `host`"
     )
+    contact_host: str = Field(
+        "", description="our own name in Contact towards this peer, where it wants one (Microsoft Teams)"
+    )
     realm: str = Field(
         "",
         description="the realm whose challenges are answered; empty: that of the first to a REGISTER or a "
@@ -172,6 +175,11 @@ class TrunkSettings(ChargeSection):
     @classmethod
     def _is_host(cls, value: str) -> str:
         return check_host(value)
+
+    @field_validator("domain", "contact_host")
+    @classmethod
+    def _is_host_or_empty(cls, value: str) -> str:
+        return check_host(value) if value else value
 
     @field_validator("media_address", "media_advertised")
     @classmethod

@@ -28,7 +28,8 @@ class Trunk:
     `tls_verify_client`: it shows one also when it connects to us. `refer`: it may transfer calls.
     `prack`: whether our provisional answers to it are sent reliably (RFC 3262): "never", where it
     requires ("required"), or already where it knows how ("supported"). `nat`: it is reached where
-    it last sent from, whatever its Contact says.
+    it last sent from, whatever its Contact says. `contact_host`: our name in Contact towards it, ""
+    for our address.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Trunk:
     username: str = ""
     password: str = field(default="", repr=False)
     domain: str = ""
+    contact_host: str = ""
     realm: str = ""
     challenge: bool = False
     register: bool = False

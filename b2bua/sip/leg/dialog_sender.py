@@ -85,8 +85,9 @@ class DialogSender:
 
     def own_lines(self) -> tuple[str, ...]:
         """Return our headers of messages that establish or refresh the dialog."""
-        contact = f"Contact: <{self.context.transports.contact(self.source)}>"
-        supported = SUPPORTED_WITHOUT_100REL_LINE if self.peer.trunk.prack == "never" else SUPPORTED_LINE
+        trunk = self.peer.trunk
+        contact = f"Contact: <{self.context.transports.contact(self.source, trunk.contact_host)}>"
+        supported = SUPPORTED_WITHOUT_100REL_LINE if trunk.prack == "never" else SUPPORTED_LINE
         return contact, ALLOW_LINE, supported, f"User-Agent: {self.context.user_agent}"
 
     def send_request(

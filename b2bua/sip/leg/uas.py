@@ -133,7 +133,7 @@ class UasLeg(Leg):
         """Send a final error. False: too late."""
         code = command.code if 300 <= command.code <= 699 else 500
         # The users of a 3xx at our own address: who is called next comes back to us.
-        here = self.context.transports.contact(self.source)
+        here = self.context.transports.contact(self.source, self.peer.trunk.contact_host)
         lines = tuple(f"Contact: <{add_user(here, user)}>" for user in command.contacts) if code < 400 else ()
         if command.retry_after:
             lines = (*lines, f"Retry-After: {command.retry_after}")

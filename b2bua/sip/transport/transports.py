@@ -172,9 +172,10 @@ class Transports:
         """Return `host:port` for the Via of a request to that hop (RFC 3261 section 18.1.1)."""
         return hostport(*self._advertised(hop))
 
-    def contact(self, hop: Hop) -> str:
-        """Return the URI by which that hop reaches us."""
-        return f"sip:{self.sent_by(hop)}{hop.transport.uri_parameter}"
+    def contact(self, hop: Hop, name: str = "") -> str:
+        """Return the URI by which that hop reaches us; by our `name`, where it is to use that."""
+        host, port = self._advertised(hop)
+        return f"sip:{hostport(name or host, port)}{hop.transport.uri_parameter}"
 
     def bind_of(self, flow: int) -> Bind | None:
         """Find the address that a listening socket is bound to; None for a connection."""

@@ -94,7 +94,7 @@ class OptionsPing:
             call_id=self._call_id,
             cseq=self._cseq,
             lines=(
-                f"Contact: <{self._context.transports.contact(self._hop)}>",
+                f"Contact: <{self._context.transports.contact(self._hop, trunk.contact_host)}>",
                 ACCEPT_LINE,
                 f"User-Agent: {self._context.user_agent}",
             ),

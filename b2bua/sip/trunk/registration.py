@@ -152,7 +152,7 @@ class Registration:
         self._cseq += 1
         domain = hostport(trunk.domain or trunk.host, None)
         user = add_user(f"sip:{domain}", trunk.user)
-        contact = add_user(self._context.transports.contact(hop), trunk.user)
+        contact = add_user(self._context.transports.contact(hop, trunk.contact_host), trunk.user)
         expires = 0 if self.state is RegistrationState.LEAVING else self._expires
         request = Outgoing(
             method="REGISTER",

@@ -138,6 +138,7 @@ OTHER = {
             "expires": "600",
             "realm": "realm.example",
             "domain": "domain.example",
+            "contact_host": "pay.example",
             "media_address": "2001:db8::9",
             "media_advertised": "198.51.100.9",
             "nat": "yes",
