@@ -90,10 +90,11 @@ class Kamailio:
         address: str = "127.0.0.1",
         tls: Secured | None = None,
         phones: Mapping[str, int] | None = None,
+        text: str = "",
     ) -> Self:
         """What comes from port `other` goes to port `one`, all else to `other`; both at `address`.
         With `tls`, `one` is called over it. `phones`: whose calls of `one` go to ports of their
-        own."""
+        own. `text`: a configuration instead of ours."""
         port = port or free_ports()
         config = directory / "kamailio.cfg"
         lines = "\n".join(
@@ -101,7 +102,8 @@ class Kamailio:
             for user, at in (phones or {}).items()
         )
         config.write_text(
-            _CONFIG.format(
+            text
+            or _CONFIG.format(
                 address=address,
                 port=port,
                 modules=_MODULES,

@@ -11,7 +11,7 @@ NAMED = re.compile(r"<sip:pay\.example:\d+>")
 
 async def test_our_contact_has_our_name_and_what_is_sent_to_it_is_ours():
     async with staged(contact_host="pay.example") as stage:
-        near, far = await stage.up()
+        _, far = await stage.up()
         invite = next(each for each in stage.pbx.heard if each.what == "INVITE")
         assert NAMED.fullmatch(invite.one("Contact"))
         answer = next(each for each in stage.carrier.heard if each.what == "200")
