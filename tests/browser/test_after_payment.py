@@ -3,14 +3,16 @@ browser."""
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import msgspec
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
-from provider_adapters.payment import Approved
+from provider_adapters.payment import Approved, Declined, Unknown
 from tests.browser.conftest import COLLEAGUE, Site
 from tests.browser.fake_desk import FakeDesk, capture_of, payment_of
-from tests.browser.page import CONTRAST, begin_keying, choose, open_call, sign_in, take
+from tests.browser.page import CONTRAST, begin_keying, choose, from_menu, open_call, sign_in, take
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 APPROVED = Approved(reference="ch_3Pq9XkA1", token="tok_9f2c71", authorisation_code="A4471Z")
@@ -111,3 +113,30 @@ async def test_reasons_and_receipts_are_polish_where_the_browser_is(
         assert await page.evaluate("document.documentElement.scrollWidth") <= 320
     finally:
         await context.close()
+
+
+async def test_the_payments_of_today_are_listed_with_their_state(
+    page: Page, site: Site, desk: FakeDesk
+) -> None:
+    now = datetime.now(UTC)
+    await begin_keying(page, site, desk)
+    desk.key_all()
+    desk.finish(Declined(reason="51"))
+    begun = payment_of(desk.find("c-1"), capture_of(desk.find("c-1")))
+    old = (now - timedelta(days=2)).isoformat()
+    desk.tell(msgspec.structs.replace(begun, id="p-0", started_at=old, settled_at=old, outcome=APPROVED))
+    rows = page.locator("#today-list li")
+    await expect(rows).to_have_count(0)
+    await page.get_by_text("Payments of today").click()
+    await expect(rows).to_have_count(1)
+    await expect(rows).to_contain_text("€49.90INV-2041 · Visa •••• 1111 · annDeclined")
+    other = msgspec.structs.replace(begun, id="p-2", outcome=Unknown(reason="x"), started_at=now.isoformat())
+    desk.tell(other)
+    await expect(rows).to_have_count(2)
+    await expect(rows.filter(has_text="Not known")).to_have_count(1)
+    assert await page.evaluate(CONTRAST) == []
+    await page.set_viewport_size({"width": 320, "height": 720})
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 320
+    await from_menu(page, "Sign out")
+    await expect(page.locator("#today")).to_be_hidden()
+    assert await page.locator("#today-list").inner_text() == ""

@@ -28,7 +28,7 @@ let refused = () => {};
 /** `hear()`: a request was answered that nobody is signed in (any more). */
 export function onRefused(hear) { refused = hear; }
 
-const PATIENCE = 15_000; // ms; the service answers at once, and reports later what takes time
+const PATIENCE = 60_000; // ms; a password takes its time on a busy machine, and a lost service is seen by the feed
 
 /** Call `path`; returns the answer's Response. Throws Problem. */
 export async function open(path, { method = "GET", body, signal = AbortSignal.timeout(PATIENCE), headers: more } = {}) {

@@ -23,6 +23,7 @@ import { takeReasons } from "./reasons.js";
 import { buildReceipt, showReceipt } from "./receipt.js";
 import { buildSignIn, findWays, hideSignIn, refuseToken, showSignIn } from "./sign_in.js";
 import { translate } from "./sign_in_words.js";
+import { buildToday, noteToday, offerToday } from "./today.js";
 import { announcedWords, announcement, banner, customer, extension, isFinal, news, owner, protectable, protection, repeated, savedCard, say, unfit } from "./words.js";
 
 // What the elements that say something of a call are emptied of, once nobody is signed in.
@@ -62,6 +63,7 @@ function signOut(why = "", options) {
   calls.clear();
   forgetList();
   forgetKept();
+  offerToday(false);
   forgetLater();
   forgetLinks();
   forgetPhone();
@@ -116,6 +118,7 @@ async function signIn(fresh = false) {
   $("no-calls").hidden = true;
   $("next-call").hidden = false;
   line("off", "Connecting");
+  offerToday(true);
   stop = follow({
     calls(ids, anew) {
       if (anew) { calls.lost(); forgetPrepared(); }
@@ -139,6 +142,7 @@ async function signIn(fresh = false) {
       show();
     },
     forbidden() {
+      offerToday(false);
       line("off", "No calls");
       $("no-calls").hidden = $("idle").hidden = false;
       $("next-call").hidden = true;
@@ -149,6 +153,7 @@ async function signIn(fresh = false) {
 
 function paid(payment) {
   noteLater(payment);
+  noteToday(payment);
   notePrepared(payment);
   calls.pay(payment);
   show();
@@ -423,6 +428,7 @@ $("done").addEventListener("click", () => {
 buildCalls(open, () => show());
 buildKept(() => { calls.recall(); moveFocus = true; show(); });
 buildReceipt();
+buildToday();
 buildLater(() => show());
 buildLinks(() => show());
 buildPhone((text) => trouble(text));
