@@ -77,6 +77,7 @@ check: build/.setup  ## Formatting, lint, types, import rules, generated docs
 	$(BIN)/python -m tests.architecture.policy --check
 	$(BIN)/python -m tests.architecture.roles --check
 	$(BIN)/python -m tests.architecture.openapi --check
+	$(BIN)/python -m tests.architecture.client --check
 	$(BIN)/python -m tests.architecture.clauses --check
 	$(BIN)/python -m tests.architecture.personal --check
 	$(BIN)/python -m tests.architecture.security --check
@@ -86,6 +87,7 @@ docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/
 	$(BIN)/python -m tests.architecture.policy
 	$(BIN)/python -m tests.architecture.roles
 	$(BIN)/python -m tests.architecture.openapi
+	$(BIN)/python -m tests.architecture.client
 	$(BIN)/python -m tests.architecture.clauses
 	$(BIN)/python -m tests.architecture.personal
 	$(BIN)/python -m tests.architecture.security

@@ -27,6 +27,7 @@ from b2bua.api.answer_views import (
 )
 from b2bua.api.examples import EXAMPLES, OBJECTS, TEXTS, problem_example
 from b2bua.api.log_view import LogLevelView
+from b2bua.api.problems import NOT_YOURS, REPEATED, UNDER_WAY
 from b2bua.api.schema import problem_answers
 from b2bua.call.feature_codes import ClaimView
 from b2bua.call.link import LinkOffer
@@ -89,7 +90,7 @@ _PROBLEM: Final = {
     "properties": {
         "type": {
             "type": "string",
-            "examples": ["about:blank", "urn:tonewall:order-charged", "urn:tonewall:not-yours"],
+            "examples": ["about:blank", REPEATED, NOT_YOURS, UNDER_WAY],
         },
         "title": {"type": "string", "examples": ["Conflict"]},
         "status": {"type": "integer", "examples": [409]},

@@ -16,7 +16,7 @@ from fastapi.responses import Response
 from b2bua.access.authority import Authority, NotPermitted
 from b2bua.access.permissions import Reach
 from b2bua.api.bodies import ReconcileBody
-from b2bua.api.problems import problem
+from b2bua.api.problems import UNDER_WAY, problem
 from b2bua.api.schema import payment_answer, payments_answer, problem_answers
 from b2bua.call.desk import CallDesk
 from b2bua.call.order import RequestName
@@ -150,7 +150,8 @@ class IdempotentRequests:
             )
         name = RequestName(agent=agent, key=key, digest=hashlib.sha256(request).digest())
         if (agent, key) in self._under_way:
-            return problem(409, "A request with this Idempotency-Key is under way. Wait for its answer.")
+            detail = "A request with this Idempotency-Key is under way. Wait for its answer."
+            return problem(409, detail, {"Retry-After": "1"}, more={"type": UNDER_WAY})
         self._under_way.add((agent, key))
         try:
             known = await self._desk.recall(name)

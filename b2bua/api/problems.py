@@ -45,6 +45,7 @@ _DETAILS: Final = {
 }
 REPEATED: Final = "urn:tonewall:order-charged"
 NOT_YOURS: Final = "urn:tonewall:not-yours"
+UNDER_WAY: Final = "urn:tonewall:under-way"
 _OURS: Final = frozenset(
     {"transaction_id", "amount", "currency", "description", "field", "call_id", "card", "allow_repeat"}
     | {
