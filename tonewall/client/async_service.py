@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, Unpack
 
-from tonewall.client.bodies import ErasureBody, PasswordBody, PersonBody, SignInBody
+from tonewall.client.bodies import ErasureBody, LogLevelBody, PasswordBody, PersonBody, SignInBody
 from tonewall.client.requests import AsyncSender, make_request
 from tonewall.client.service_views import (
     AgentView,
@@ -17,6 +17,7 @@ from tonewall.client.service_views import (
     LadderSummary,
     LadderView,
     LivenessView,
+    LogLevelView,
     ReadinessView,
     SignedInView,
     SignInView,
@@ -198,4 +199,14 @@ class AsyncService(AsyncSender):
         answer: DeliveryView = await self._send(
             make_request("POST", "/v1/webhooks/deliveries/{delivery_id}/redeliver", delivery_id)
         )
+        return answer
+
+    async def get_log_level(self) -> LogLevelView:
+        """How it is logged."""
+        answer: LogLevelView = await self._send(make_request("GET", "/v1/log-level"))
+        return answer
+
+    async def set_log_level(self, **body: Unpack[LogLevelBody]) -> LogLevelView:
+        """Log more or less for a while."""
+        answer: LogLevelView = await self._send(make_request("POST", "/v1/log-level", body=body))
         return answer

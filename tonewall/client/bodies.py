@@ -81,6 +81,14 @@ class LinkBody(TypedDict):
     provider: NotRequired[str]
 
 
+class LogLevelBody(TypedDict):
+    """`level`: of the log from now on; null: that of sip.conf again."""
+
+    level: Literal["debug", "info", "warning", "error"] | None
+    module: NotRequired[str]
+    seconds: NotRequired[int]
+
+
 class PasswordBody(TypedDict):
     """A change of one's password."""
 

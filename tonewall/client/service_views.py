@@ -275,3 +275,12 @@ class SignInView(TypedDict):
     token: bool
     password: bool
     oidc: str | None
+
+
+class LogLevelView(TypedDict):
+    """How it is logged."""
+
+    configured: str
+    level: str | None
+    module: str
+    seconds: int
