@@ -37,6 +37,14 @@ class ClaimBody(TypedDict):
     order: NotRequired[CaptureBody | None]
 
 
+class EmbedTokenBody(TypedDict):
+    """For whom a token is, for which call and for how long."""
+
+    agent: str
+    call: NotRequired[str]
+    expires_in: NotRequired[int]
+
+
 class ErasureBody(TypedDict):
     """Whose number is to be erased."""
 

@@ -195,6 +195,7 @@ class FieldDescription(TypedDict):
     usual_length_by_brand: dict[str, int]
     usual_length_by_country: dict[str, int]
     group: int
+    groups_by_brand: dict[str, list[int]]
     last_shown: int
     optional: bool
     confirms: str
@@ -284,3 +285,13 @@ class LogLevelView(TypedDict):
     level: str | None
     module: str
     seconds: int
+
+
+class EmbedTokenView(TypedDict):
+    """A token for an embedded form."""
+
+    token: str
+    id: str
+    agent: str
+    call: str
+    expires_at: str
