@@ -101,7 +101,6 @@ async def test_a_session_that_a_command_ends_takes_the_call_from_the_page_and_no
     await wire.stack.stage(call, "ready")
     await type_password(page, "ben", OTHER)
     await expect(page.locator("#line")).to_have_text("Live", timeout=SLOW)
-    await choose(page)
     await page.get_by_role("button", name="Charge €49.90").click()
     await expect(page.get_by_role("heading", name="€49.90 paid")).to_be_visible(timeout=SLOW)
     await from_menu(page, "Sign out")
