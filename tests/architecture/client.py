@@ -24,14 +24,12 @@ _VIEWS: Final = {
     "call_views": ("Calls and their captures, as the API answers with them", ["CallView"]),
     "service_views": ("Other answers of the API", []),
 }
-_METHODS: Final = {
+_METHODS: Final[dict[str, tuple[str, set[str]]]] = {
     "calls": ("calls, and of the payment in one", {"calls", "capture"}),
     "payments": ("payments and payment links", {"payments", "links"}),
-    "service": (
-        "the service, its records and its webhooks",
-        {"ladders", "sign-in", "webhooks", "personal data", "audit", "service"},
-    ),
+    "service": ("the service, its records and its webhooks", set()),  # all other tags
 }
+_CLAIMED: Final = {tag for _, tags in _METHODS.values() for tag in tags}
 BY_HAND: Final = frozenset({"follow_calls"})
 _TYPES: Final = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
 _LONG_LINES: Final = 99
@@ -154,6 +152,7 @@ def _type(schema: dict[str, Any]) -> str:
 
 def _methods_module(document: dict[str, Any], homes: dict[str, str], group: str, flavour: str) -> str:
     about, tags = _METHODS[group]
+    tags = tags or {each["name"] for each in document["tags"]} - _CLAIMED
     chosen = [
         (method, path, each)
         for method, path, each in operations(document)

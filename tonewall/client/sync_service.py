@@ -6,11 +6,19 @@ from __future__ import annotations
 
 from typing import Any, Literal, Unpack
 
-from tonewall.client.bodies import ErasureBody, LogLevelBody, PasswordBody, PersonBody, SignInBody
+from tonewall.client.bodies import (
+    EmbedTokenBody,
+    ErasureBody,
+    LogLevelBody,
+    PasswordBody,
+    PersonBody,
+    SignInBody,
+)
 from tonewall.client.requests import SyncSender, make_request
 from tonewall.client.service_views import (
     AgentView,
     DeliveryView,
+    EmbedTokenView,
     Erasure,
     FormDescription,
     HealthView,
@@ -209,4 +217,9 @@ class SyncService(SyncSender):
     def set_log_level(self, **body: Unpack[LogLevelBody]) -> LogLevelView:
         """Log more or less for a while."""
         answer: LogLevelView = self._send(make_request("POST", "/v1/log-level", body=body))
+        return answer
+
+    def create_embed_token(self, **body: Unpack[EmbedTokenBody]) -> EmbedTokenView:
+        """Get a token for an embedded form."""
+        answer: EmbedTokenView = self._send(make_request("POST", "/v1/embed-tokens", body=body))
         return answer
