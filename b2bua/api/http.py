@@ -7,6 +7,7 @@ Rule 1: nothing is decided in a route; the desk decides, and a refusal of the de
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -154,8 +155,7 @@ def create_app(
     app.include_router(demo_routes(demo))
     add_pages(app)
     add_embedded(app, frame_ancestors, origins)
-    document = describe_api(app)
-    app.openapi = lambda: document  # type: ignore[method-assign]
+    app.openapi = cache(lambda: describe_api(app))  # type: ignore[method-assign]
     return app
 
 

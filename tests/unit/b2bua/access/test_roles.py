@@ -38,7 +38,7 @@ EVERYBODY = {
 SEEN_BY_AGENTS = ["list_calls", "get_call", "list_payments", "get_payment", "get_link_qr", "follow_calls"]
 TAKEN_BY_AGENTS = {
     "announce_payment", "withdraw_payment", "release_mask", "start_payment", "ask_field", "skip_field",
-    "reset_fields", "slow_keys", "submit_card", "cancel_payment", "take_over_payment", "charge_saved_card",
+    "reset_fields", "slow_keys", "submit_card", "cancel_payment", "take_over_payment", "create_payment",
     "start_prepared_payment", "cancel_prepared_payment", "open_claim", "get_claim", "close_claim",
     "open_link", "open_link_in_call", "close_link",
 }  # fmt: skip

@@ -161,7 +161,7 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
     async with running(machine, tmp_path):
         given = {
             process.module: {name for name in process.environment if name.startswith("TONEWALL_")}
-            - {"TONEWALL_SUPERVISOR"}
+            - {"TONEWALL_SUPERVISOR", "TONEWALL_LOG_SETTINGS"}
             for process in machine.started
         }
     sections = {module: {name.split("_")[1] for name in names} for module, names in given.items()}
