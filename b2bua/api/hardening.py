@@ -62,13 +62,13 @@ class Harden:
         self,
         app: ASGIApp,
         headers: Mapping[str, str],
+        framed: Mapping[str, Mapping[str, str]],
         body_time: float = BODY_TIME,
-        framed: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         """`headers`: from `security_headers`; `framed`: those of paths that have others.
         `body_time`: seconds."""
         self._app, self._body_time = app, body_time
-        self._headers, self._framed = headers, dict(framed or {})
+        self._headers, self._framed = headers, framed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
