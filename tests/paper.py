@@ -131,8 +131,8 @@ class Paper:
     def sent_by(self, hop: Hop) -> str:
         return hostport(OURS, 5060)
 
-    def contact(self, hop: Hop) -> str:
-        return f"sip:{OURS}:5060"
+    def contact(self, hop: Hop, name: str = "") -> str:
+        return f"sip:{name or OURS}:5060"
 
     def bind_of(self, flow: int) -> Bind | None:
         return self.bind if flow == self.flow else None
