@@ -89,7 +89,10 @@ def receive_exactly(sock: socket.socket, space: memoryview) -> bool:
     """Fill `space` from the socket without any other copy; False where it ends before. Blocks."""
     filled = 0
     while filled < len(space):
-        count = sock.recv_into(space[filled:])
+        try:
+            count = sock.recv_into(space[filled:])
+        except ConnectionResetError:  # the other end closed before it read what we had said
+            return False
         if count == 0:
             return False
         filled += count

@@ -115,7 +115,10 @@ class Payer:
                 outcome = self._journal.resolve(request.charge, request.submitted_at, self._patience)
             except OSError as error:
                 raise JournalFailed from error
-            self._sock.sendall(pack(Resolved(outcome=outcome)))
+            try:
+                self._sock.sendall(pack(Resolved(outcome=outcome)))
+            except (BrokenPipeError, ConnectionResetError):  # the next receive says so, too
+                return None
 
     def _look_at_journal(self) -> None:
         try:
