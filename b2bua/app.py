@@ -154,7 +154,6 @@ async def run(
         frame_ancestors=parse_origins(settings.api.frame_ancestors),
         origins=parse_origins(settings.api.origins),
     )
-    app.openapi()  # made now: a third of a second in which nothing else would go on
     ways.add_pages(app, audit)
     await board.resume_payments()
     await engine.start()

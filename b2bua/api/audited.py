@@ -10,12 +10,12 @@ Rule 2: bodies are not looked at. A call is named by its own id, and a payment t
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from starlette.routing import compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from b2bua.api.call_routes import loggable
+from b2bua.api.description import Operation, read_operations
 from b2bua.api.problems import problem
 from b2bua.api.webhook_routes import loggable_delivery
 from b2bua.audit.entry import ALWAYS_DONE, Result
@@ -33,7 +33,7 @@ class Audit:
     def __init__(self, app: ASGIApp, recorder: Recorder, own_id: Callable[[str], str]) -> None:
         """`own_id`: of the call that a path names."""
         self._app, self._recorder, self._own_id = app, recorder, own_id
-        self._operations: _Operations | None = None
+        self._operations = _Operations(read_operations())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._operation(scope) if scope["type"] == "http" else None
@@ -77,8 +77,6 @@ class Audit:
             await self._note(who, what, number, status, about)
 
     def _operation(self, scope: Scope) -> tuple[str, dict[str, str]] | None:
-        if self._operations is None:
-            self._operations = _Operations(scope["app"].openapi())
         return self._operations.find(scope["method"], scope["path"])
 
     async def _note(self, who: str, what: str, number: int, status: int, about: dict[str, str]) -> None:
@@ -94,12 +92,12 @@ class _Operations:
     """The operations of an API that change something: a pattern of the path, its method, its
     name."""
 
-    def __init__(self, document: Mapping[str, Any]) -> None:
+    def __init__(self, paths: Mapping[str, Mapping[str, Operation]]) -> None:
         self._all = [
-            (compile_path(path)[0], method.upper(), str(operation["operationId"]))
-            for path, item in document["paths"].items()
+            (compile_path(path)[0], method.upper(), operation.name)
+            for path, item in paths.items()
             for method, operation in item.items()
-            if method.upper() not in _READING and operation.get("operationId", "sign_in") not in _NOT_HERE
+            if method.upper() not in _READING and operation.name not in _NOT_HERE
         ]
 
     def find(self, method: str, path: str) -> tuple[str, dict[str, str]] | None:

@@ -7,7 +7,6 @@ Rule 1: nothing is decided in a route; the desk decides, and a refusal of the de
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -26,6 +25,7 @@ from b2bua.api.call_routes import call_routes, loggable
 from b2bua.api.capture_routes import capture_routes, mask_routes
 from b2bua.api.claim_routes import claim_routes
 from b2bua.api.demo import Demo, demo_routes
+from b2bua.api.description import add_description
 from b2bua.api.embed_routes import embed_routes
 from b2bua.api.embedded_pages import add_cors, add_embedded, framed_headers
 from b2bua.api.follow_up_routes import follow_up_routes
@@ -35,7 +35,6 @@ from b2bua.api.ladder import ladder_routes
 from b2bua.api.link_routes import link_routes
 from b2bua.api.log_routes import log_routes
 from b2bua.api.metrics import Metrics, metrics_routes
-from b2bua.api.openapi import describe_api
 from b2bua.api.pages import add_pages
 from b2bua.api.payments import payment_routes
 from b2bua.api.permitted import Doorkeeper
@@ -114,6 +113,7 @@ def create_app(
         dependencies=[Depends(doorkeeper.admit)],
         title="Tonewall",
         version=VERSION,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -155,7 +155,7 @@ def create_app(
     app.include_router(demo_routes(demo))
     add_pages(app)
     add_embedded(app, frame_ancestors, origins)
-    app.openapi = cache(lambda: describe_api(app))  # type: ignore[method-assign]
+    add_description(app)
     return app
 
 

@@ -1,5 +1,5 @@
-"""Writes the parts of `tonewall.client` that follow from docs/openapi.json, shapes and methods:
-python -m tests.architecture.client [--check]."""
+"""Writes the parts of `tonewall.client` that follow from b2bua/api/openapi.json, shapes and
+methods: python -m tests.architecture.client [--check]."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.architecture.openapi import PAGE
 from tests.architecture.source import ROOT
 
 HOME: Final = ROOT / "tonewall" / "client"
-_MADE: Final = "\n\nRule 1: made from docs/openapi.json by `make docs`, and not changed by hand."
+_MADE: Final = "\n\nRule 1: made from b2bua/api/openapi.json by `make docs`, and not changed by hand."
 # A module of shapes, what it is about, and the shapes from which all of it is reached.
 _VIEWS: Final = {
     "payment_views": ("Payments, as the API answers with them", ["PaymentView"]),

@@ -1,4 +1,4 @@
-"""Writes docs/openapi.json from the routes: python -m tests.architecture.openapi [--check]."""
+"""Writes b2bua/api/openapi.json from the routes: python -m tests.architecture.openapi [--check]."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import json
 from typing import Any, Final
 
 from b2bua.api.http import create_app
+from b2bua.api.openapi import describe_api
 from tests.architecture.generated import write_or_check
 from tests.architecture.source import ROOT
 from tests.browser.fake_desk import FakeDesk
 
-PAGE: Final = ROOT / "docs" / "openapi.json"
+PAGE: Final = ROOT / "b2bua" / "api" / "openapi.json"
 
 
 def document() -> dict[str, Any]:
     """The description of the API, as every Tonewall serves it."""
-    return create_app(FakeDesk(), authenticators=[]).openapi()
+    return describe_api(create_app(FakeDesk(), authenticators=[]))
 
 
 def page() -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 from openapi_schema_validator import OAS31Validator
 
+from b2bua.api.http import create_app
 from tests.architecture import openapi
+from tests.browser.fake_desk import FakeDesk
 
 DOCUMENT: dict[str, Any] = json.loads(openapi.PAGE.read_text())
 OPERATIONS = [
@@ -38,6 +43,19 @@ def examples_of(content: dict[str, Any]) -> list[Any]:
 def test_the_description_is_fresh():
     assert openapi.PAGE.read_text() == openapi.page(), "run `make docs`"
     assert DOCUMENT["openapi"].startswith("3.1.")
+
+
+async def test_what_is_checked_in_is_served():
+    app = create_app(FakeDesk(), authenticators=[])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tonewall.test") as any_:
+        answer = await any_.get("/openapi.json")
+    assert answer.content == openapi.PAGE.read_bytes()
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_the_process_that_serves_it_never_describes_the_routes():
+    code = "import sys, b2bua.app; print('b2bua.api.openapi' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
 
 
 @every_operation

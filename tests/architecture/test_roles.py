@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from b2bua.access.permissions import BY_BODY, PERMISSIONS
-from b2bua.api.http import create_app
-from tests.architecture import roles
-from tests.browser.fake_desk import FakeDesk
-from tests.everybody import everybody
+from tests.architecture import openapi, roles
 
 # Of the demo, which is in no trunk; and what the body of a request says.
 _NOT_DESCRIBED = {"describe_demo", "key_demo_card"}
@@ -17,9 +14,10 @@ def test_the_page_is_fresh():
 
 
 def test_every_operation_has_a_row_and_every_row_an_operation():
-    document = create_app(FakeDesk(), authenticators=everybody("ann:a-token-for-the-tests")).openapi()
     operations = {
-        str(operation["operationId"]) for item in document["paths"].values() for operation in item.values()
+        str(operation["operationId"])
+        for item in openapi.document()["paths"].values()
+        for operation in item.values()
     }
     by_body = {each for names in BY_BODY.values() for each in names}
     assert set(BY_BODY) <= operations

@@ -1,6 +1,6 @@
 """Calls and their captures, as the API answers with them.
 
-Rule 1: made from docs/openapi.json by `make docs`, and not changed by hand."""
+Rule 1: made from b2bua/api/openapi.json by `make docs`, and not changed by hand."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ SILENCE: Final = 45.0  # seconds without an octet, where a comment comes every 1
 
 class Client(SyncCalls, SyncPayments, SyncService):
     """The API of a Tonewall, as a program uses it. One of its methods is there for each operation
-    of docs/openapi.json, by its name."""
+    of b2bua/api/openapi.json, by its name."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Other answers of the API.
 
-Rule 1: made from docs/openapi.json by `make docs`, and not changed by hand."""
+Rule 1: made from b2bua/api/openapi.json by `make docs`, and not changed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// The API of a Tonewall: openapi-fetch with the types of docs/openapi.json, the token, and the feed.
+// The API of a Tonewall: openapi-fetch with the types of b2bua/api/openapi.json, the token, and the feed.
 //
 // Rule 1: a POST that has an Idempotency-Key gets one where its caller gives none.
 // Rule 2: nothing is sent twice by itself; the caller repeats, under the same key.

@@ -18,6 +18,7 @@ from b2bua.access.principal import Principal
 from b2bua.access.roles import ALL_SCOPES, Role, Scope, parse_roles, parse_scopes
 from b2bua.access.teams import Teams
 from b2bua.access.tokens import Tokens
+from b2bua.api.description import read_operations
 from b2bua.api.http import create_app
 from b2bua.call.order import Order
 from b2bua.call.service_view import Fault
@@ -67,8 +68,8 @@ REACHED: dict[Role, tuple[str, ...]] = {
     Role.INTEGRATION: CALLS,
 }
 PATHS = {
-    str(operation["operationId"]): (method, path)
-    for path, item in create_app(FakeDesk(), authenticators=[]).openapi()["paths"].items()
+    operation.name: (method, path)
+    for path, item in read_operations().items()
     for method, operation in item.items()
 }
 

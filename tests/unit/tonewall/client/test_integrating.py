@@ -109,7 +109,7 @@ async def test_the_program_in_typescript_is_typed_and_takes_a_payment(played: Pl
     (home / "node_modules").symlink_to(TYPESCRIPT / "node_modules")
     tools = home / "node_modules" / ".bin"
     await played.run(
-        str(tools / "openapi-typescript"), str(ROOT / "docs" / "openapi.json"),
+        str(tools / "openapi-typescript"), str(ROOT / "b2bua" / "api" / "openapi.json"),
         "--default-non-nullable", "false", "--output", str(home / "src" / "schema.ts"),
         cwd=home,
     )  # fmt: skip
