@@ -81,6 +81,7 @@ check: build/.setup  ## Formatting, lint, types, import rules, generated docs
 	$(BIN)/python -m tests.architecture.clauses --check
 	$(BIN)/python -m tests.architecture.personal --check
 	$(BIN)/python -m tests.architecture.security --check
+	$(BIN)/python -m tests.architecture.log_entries --check
 
 docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/headers.md, docs/roles.md, docs/pci-dss.md from theirs
 	$(BIN)/python -m tests.architecture.states
@@ -91,6 +92,7 @@ docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/
 	$(BIN)/python -m tests.architecture.clauses
 	$(BIN)/python -m tests.architecture.personal
 	$(BIN)/python -m tests.architecture.security
+	$(BIN)/python -m tests.architecture.log_entries
 
 man: build/.setup  ## The manual page of the tonewall command: build/man/tonewall.1
 	$(BIN)/python -m release.man

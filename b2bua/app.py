@@ -174,7 +174,7 @@ async def run(
     ended, _ = await asyncio.wait({stopping, api.task, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     # None of them ends while all is well: better to be started again than half dead.
     for task in ended - {stopping}:
-        log.error("task_ended", what=task.get_name(), exc_info=task.exception())
+        log.error("task_ended", task=task.get_name(), exc_info=task.exception())
     _begin_to_stop(app, board)
     await engine.stop()
     await board.settle(_SETTLE)

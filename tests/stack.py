@@ -327,14 +327,14 @@ class Stack:
         assert pids
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        expect_error("restarting", what=kind, signal="SIGKILL")
+        expect_error("restarting", child=kind, signal="SIGKILL")
         permit_error("gave_up", process="payer")  # one that had just been started, and found nobody
         if kind == "media":
             expect_error("media_lost")
             for event in ("payer_not_handed_over", "decoder_not_handed_over"):
                 permit_error(event)
             for what in ("payer", "decoder"):
-                permit_error("restarting", what=what, signal=None)
+                permit_error("restarting", child=what, signal=None)
         return pids
 
     def _conf(self) -> str:

@@ -3,8 +3,9 @@
 Rule 1: an event is a fixed name in snake_case, never built from data: `call_failed`. What varies
         goes into fields; a sentence for the reader goes into `why` or `hint`.
 Rule 2: a module's logger is `log = get_logger(__name__)`, and each of its lines has `module`.
-Rule 3: a field that is not in FIELDS is dropped, and `dropped` counts them; so is a value that is
-        no bool, short printable text or number with fewer digits than a card's.
+Rule 3: a field that is not in FIELDS (tonewall/log_fields.py) is dropped, and `dropped` counts
+        them; so is a value that is no bool, short printable text or number with fewer digits than
+        a card's.
 Rule 4: an exception is logged as its type and where it was raised, never its text: texts quote
         their input.
 Rule 5: a log that cannot be written (a terminal or pipe that closed, a full disk) stops nothing:
@@ -23,38 +24,20 @@ import threading
 import time
 import traceback
 from collections.abc import MutableMapping
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
 
+from tonewall.log_fields import FIELDS
 from tonewall.log_settings import LEVELS, LogFormat, LogLevel, LogPage, LogSettings, inherited_page
 
-FIELDS = frozenset(
-    {
-        "event", "level", "timestamp", "process", "module", "dropped",
-        "error", "at", "reason", "why", "what", "hint",
-        "call", "agent", "leg", "trunk", "route", "session", "capture", "stream", "side", "direction",
-        "dialog",
-        "method", "code", "state", "stage", "outcome", "kind", "brand",
-        "peer", "address", "port", "path", "url",
-        "count", "calls", "sessions", "payers", "pid", "signal", "seconds", "status", "version",
-        "section", "key",
-        "idempotency_key", "reference",
-    }
-)  # fmt: skip
 _HEAD = frozenset({"timestamp", "level", "process", "event", "module"})  # of a line of text
 _MAX_TEXT = 200
 _MAX_NUMBER = 10**11  # the least number of 12 digits; card numbers have 12 to 19 (ISO/IEC 7812-1)
-# Fields whose values are names, in which digits in a row are no telephone number.
-_NAMES = frozenset(
-    {
-        "event", "level", "timestamp", "process", "module", "error", "at",
-        "call", "leg", "trunk", "route", "session", "capture", "stream", "dialog",
-        "peer", "address", "path", "url", "version", "section", "key", "idempotency_key", "reference",
-    }
-)  # fmt: skip
+_NAMES = frozenset(name for name, field in FIELDS.items() if field.is_name)
 _NAMED_NUMBER = re.compile(
     r"(?:(?<=\bphone:)|(?<=\bcaller:)|(?<=\btel:)|(?<=\bsips:)|(?<=\bsip:)|(?=\+))\+?[0-9]{3,}"
 )
@@ -227,6 +210,12 @@ def _last_words_of_thread(died: threading.ExceptHookArgs) -> None:
 def _unraisable(met: sys.UnraisableHookArgs) -> None:
     """Instead of Python's report, which quotes the exception and the object."""
     log.error("exception_ignored", exc_info=met.exc_value)
+
+
+def log_ids(**ids: str | None) -> AbstractContextManager[object]:
+    """Have every entry of this task carry these ids while the context lasts: `payment`, `call`.
+    An entry's own fields win."""
+    return structlog.contextvars.bound_contextvars(**{name: it for name, it in ids.items() if it})
 
 
 def get_logger(module: str) -> structlog.typing.FilteringBoundLogger:

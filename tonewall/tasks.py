@@ -40,7 +40,7 @@ class BackgroundTasks:
             return
         error = task.exception()
         if error is not None:
-            log.error("background_task_failed", what=task.get_name(), exc_info=error)
+            log.error("background_task_failed", task=task.get_name(), exc_info=error)
             if on_failure is not None:
                 on_failure()
 

@@ -47,7 +47,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
         did it, unless `allow_repeat` is true. With an Idempotency-Key, the same request gets the
         same answer for a day.
         """
-        _log_request(request, "capture", call_id)
+        _log_request(request, "start_payment", call_id)
         agent = request.state.agent
         found = await once.answer_once(
             agent,
@@ -70,7 +70,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
     )
     async def reset_field(request: Request, call_id: CallId, body: ResetBody | None = None) -> Response:
         """Wipes the field and all that come after it, or everything where no field is named."""
-        _log_request(request, "reset", call_id)
+        _log_request(request, "reset_fields", call_id)
         return view_response(
             await desk.reset_capture(call_id, body.field if body else None, request.state.agent)
         )
@@ -86,7 +86,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
         complete field had counts until it is complete again. Where no field is named, what it had
         counts for good, and the form goes on in order.
         """
-        _log_request(request, "ask", call_id)
+        _log_request(request, "ask_field", call_id)
         return view_response(await desk.ask_field(call_id, body.field if body else None, request.state.agent))
 
     @router.post(
@@ -97,7 +97,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
     )
     async def skip_field(request: Request, call_id: CallId, body: SkipBody) -> Response:
         """The form goes on without this field, which it does not need; what it had is wiped."""
-        _log_request(request, "skip", call_id)
+        _log_request(request, "skip_field", call_id)
         return view_response(await desk.skip_field(call_id, body.field, request.state.agent))
 
     @router.post(
@@ -112,7 +112,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
         was keyed stays as it is: ask for it again. 409 where keys come as SIP INFO. Keys that an
         rtpengine server reports are not joined: `slow` stays false.
         """
-        _log_request(request, "slow keys", call_id)
+        _log_request(request, "slow_keys", call_id)
         return view_response(await desk.slow_keys(call_id, body is None or body.on, request.state.agent))
 
     @router.post(
@@ -129,7 +129,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
         for an order that another payment has charged since this one was started (409), unless
         `allow_repeat` is true.
         """
-        _log_request(request, "submit", call_id)
+        _log_request(request, "submit_card", call_id)
         repeat = body is not None and body.allow_repeat
         return view_response(await desk.submit_capture(call_id, request.state.agent, allow_repeat=repeat))
 
@@ -142,7 +142,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
     async def take_over_payment(request: Request, call_id: CallId) -> Response:
         """From now on this token's agent drives the payment, and the one before does not. It is
         logged and recorded."""
-        _log_request(request, "take over", call_id)
+        _log_request(request, "take_over_payment", call_id)
         return view_response(await desk.take_over_capture(call_id, request.state.agent))
 
     @router.delete(
@@ -156,7 +156,7 @@ def capture_routes(desk: CallDesk) -> APIRouter:
     )
     async def cancel_payment(request: Request, call_id: CallId) -> Response:
         """Until the card was submitted. What was keyed is wiped, and nothing is charged."""
-        _log_request(request, "cancel", call_id)
+        _log_request(request, "cancel_payment", call_id)
         return view_response(await desk.cancel_capture(call_id, request.state.agent))
 
     return router
@@ -182,7 +182,7 @@ def mask_routes(desk: CallDesk) -> APIRouter:
         `pre_mask_time` as after a payment that was not approved. 409 where the trunk has
         `pre_mask = never`.
         """
-        _log_request(request, "announce", call_id)
+        _log_request(request, "announce_payment", call_id)
         return view_response(await desk.announce_payment(call_id, request.state.agent))
 
     @router.delete(
@@ -196,7 +196,7 @@ def mask_routes(desk: CallDesk) -> APIRouter:
     )
     async def withdraw_payment(request: Request, call_id: CallId) -> Response:
         """As the release of a mask."""
-        _log_request(request, "withdraw", call_id)
+        _log_request(request, "withdraw_payment", call_id)
         return view_response(await desk.release_mask(call_id, request.state.agent))
 
     @router.post(
@@ -214,11 +214,11 @@ def mask_routes(desk: CallDesk) -> APIRouter:
         `guard_time`. While the customer still keys it answers 409, and a key that comes before the
         mask is off takes the release back: `mask` is `held` again.
         """
-        _log_request(request, "release", call_id)
+        _log_request(request, "release_mask", call_id)
         return view_response(await desk.release_mask(call_id, request.state.agent))
 
     return router
 
 
-def _log_request(request: Request, what: str, call_id: str) -> None:
-    log.info("agent_request", what=what, agent=request.state.agent, call=loggable(call_id))
+def _log_request(request: Request, operation: str, call_id: str) -> None:
+    log.info("agent_request", operation=operation, agent=request.state.agent, call=loggable(call_id))

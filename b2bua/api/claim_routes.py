@@ -54,7 +54,7 @@ def claim_routes(desk: CallDesk) -> APIRouter:
         """The agent keys `*`, the code, `#` on the telephone of their call, whose trunk has
         `feature_codes`; the customer does not hear it. The call's `claim` is this one's id then,
         and the telephone acts for this token. A code is of one use, and a new one replaces it."""
-        log.info("agent_request", what="claim", agent=request.state.agent)
+        log.info("agent_request", operation="open_claim", agent=request.state.agent)
         order = body.order if body is not None else None
         found = desk.open_claim(
             request.state.agent,

@@ -104,7 +104,7 @@ def embed_routes(desk: Desk, tokens: EmbedTokens | None, embeds: bool, audit: Re
             except NotWritten:
                 if audit.required:  # nobody has the token, so it opens nothing
                     return problem(503, "The audit log cannot be written, so there is no token.")
-        log.info("embed_token", agent=creator.name, key=principal.credential)
+        log.info("embed_token", agent=creator.name, credential=principal.credential)
         ends = datetime.fromtimestamp(principal.expires_at or 0.0, UTC).isoformat(timespec="seconds")
         given = EmbedTokenView(
             token=token, id=principal.credential, agent=body.agent, call=call, expires_at=ends

@@ -40,7 +40,7 @@ def follow_up_routes(desk: CallDesk, authority: Authority) -> APIRouter:
         request: Request, kind: Kind, payment_id: str, amount: int | None, key: str | None
     ) -> Response:
         agent = request.state.agent
-        log.info("agent_request", what=kind, agent=agent, idempotency_key=loggable(payment_id))
+        log.info("agent_request", operation=f"{kind}_payment", agent=agent, payment=loggable(payment_id))
 
         async def ask(name: RequestName | None) -> PaymentView:
             payment = await desk.payment(payment_id)

@@ -43,7 +43,8 @@ def link_routes(desk: CallDesk) -> APIRouter:
 
     async def open_link(request: Request, body: LinkBody, key: str | None, call_id: str) -> Response:
         agent = request.state.agent
-        log.info("agent_request", what="link", agent=agent, call=loggable(call_id))
+        operation = "open_link_in_call" if call_id else "open_link"
+        log.info("agent_request", operation=operation, agent=agent, call=loggable(call_id))
         found = await once.answer_once(
             agent,
             key,
@@ -109,7 +110,7 @@ def link_routes(desk: CallDesk) -> APIRouter:
         """The customer can pay by it no more. The payment is over when the provider says so: not
         charged (`link_closed`), or approved, where the customer was faster."""
         agent = request.state.agent
-        log.info("agent_request", what="close link", agent=agent, idempotency_key=loggable(payment_id))
+        log.info("agent_request", operation="close_link", agent=agent, payment=loggable(payment_id))
         found = await once.answer_once(
             agent,
             idempotency_key,

@@ -82,7 +82,7 @@ def log_routes() -> APIRouter:
         log.warning(  # before it is so: who reads the log later has to know why it has holes
             "log_level_changed",
             agent=request.state.agent,
-            what=wanted.module or "all",
+            modules=wanted.module or "all",
             state=wanted.level or settings.level,
             seconds=wanted.seconds,
         )

@@ -101,7 +101,7 @@ def payment_routes(desk: Desk, authority: Authority) -> APIRouter:
     async def reconcile_payments(request: Request, body: ReconcileBody) -> Response:
         """Has the provider asked at once about these payments, where their outcome is unknown, or
         about all such where none is named. What it says comes on the feed."""
-        log.info("agent_request", what="reconcile", agent=request.state.agent)
+        log.info("agent_request", operation="reconcile_payments", agent=request.state.agent)
         principal = request.state.principal
         if authority.reach(principal, "reconcile_payments") is not Reach.ALL:
             for each in body.payments:

@@ -104,7 +104,7 @@ class Doorkeeper:
             self._refusals.popitem(last=False)
         if count & (count - 1):  # 1, 2, 4, 8 …
             return
-        log.warning("not_permitted", agent=principal.name, what=operation, count=count)
+        log.warning("not_permitted", agent=principal.name, operation=operation, count=count)
         if self._audit is not None:
             source = request.client.host if request.client else ""
             entry = self._audit.entry(

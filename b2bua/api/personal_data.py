@@ -67,7 +67,7 @@ def personal_data_routes(data: PersonalData | None) -> APIRouter:
     async def export(request: Request, body: PersonBody) -> Response:
         """Call records, payments, ladders and what waits to be sent, as they are kept. Where
         numbers are kept as pseudonyms, these are looked up by every key."""
-        log.info("agent_request", what="export_personal_data", agent=request.state.agent)
+        log.info("agent_request", operation="export_personal_data", agent=request.state.agent)
         if data is None:
             return problem(404, _NONE)
         try:
@@ -86,7 +86,7 @@ def personal_data_routes(data: PersonalData | None) -> APIRouter:
         named in `left`: ask again when it is over. The databases are rewritten, so that no octet of
         the number is left in their files; payments wait meanwhile."""
         what = "count_personal_data" if body.dry_run else "erase_personal_data"
-        log.info("agent_request", what=what, agent=request.state.agent)
+        log.info("agent_request", operation=what, agent=request.state.agent)
         if data is None:
             return problem(404, _NONE)
         try:

@@ -48,7 +48,7 @@ def prepared_routes(desk: Desk, doorkeeper: Doorkeeper) -> APIRouter:
         for any other (409), unless `allow_repeat` is true; so is one that is prepared already."""
         agent = request.state.agent
         if isinstance(body, SavedChargeBody):
-            log.info("agent_request", what="saved card", agent=agent)
+            log.info("agent_request", operation="charge_saved_card", agent=agent)
             named = {} if body.saved_from is None else {"payment_id": body.saved_from}
             await doorkeeper.admit_to(request, "charge_saved_card", named)
             saved, status = body, 202
@@ -62,7 +62,7 @@ def prepared_routes(desk: Desk, doorkeeper: Doorkeeper) -> APIRouter:
                 PaymentView,
             )
         else:
-            log.info("agent_request", what="prepare", agent=agent)
+            log.info("agent_request", operation="prepare_payment", agent=agent)
             find_by = await doorkeeper.admit_to_find(request, body.find_by.to_find_by())
             prepared, status = body, 201
             found = await once.answer_once(
@@ -100,7 +100,9 @@ def prepared_routes(desk: Desk, doorkeeper: Doorkeeper) -> APIRouter:
         """As a start with an order, in the call that the payment is bound to. 409 while no call
         fits it. The token that sends this drives the payment."""
         agent, repeat = request.state.agent, body is not None and body.allow_repeat
-        log.info("agent_request", what="start", agent=agent, idempotency_key=loggable(payment_id))
+        log.info(
+            "agent_request", operation="start_prepared_payment", agent=agent, payment=loggable(payment_id)
+        )
         found = await once.answer_once(
             agent,
             idempotency_key,
@@ -126,7 +128,9 @@ def prepared_routes(desk: Desk, doorkeeper: Doorkeeper) -> APIRouter:
     async def cancel_prepared_payment(request: Request, payment_id: PaymentId) -> Response:
         """Until it is started; from then on it is cancelled in its call (409)."""
         agent = request.state.agent
-        log.info("agent_request", what="cancel prepared", agent=agent, idempotency_key=loggable(payment_id))
+        log.info(
+            "agent_request", operation="cancel_prepared_payment", agent=agent, payment=loggable(payment_id)
+        )
         found = await desk.cancel_prepared(payment_id, agent)
         return Response(msgspec.json.encode(found), media_type="application/json")
 

@@ -45,7 +45,7 @@ def settlement_routes(desk: CallDesk) -> APIRouter:
         provider about it any more. 409 where it is decided already, 403 while another agent's mask
         of that payment is on."""
         agent = request.state.agent
-        log.info("agent_request", what="settle", agent=agent, idempotency_key=loggable(payment_id))
+        log.info("agent_request", operation="settle_payment", agent=agent, payment=loggable(payment_id))
         found = await once.answer_once(
             agent,
             idempotency_key,

@@ -87,7 +87,10 @@ def webhook_routes(webhooks: Webhooks | None) -> APIRouter:
         """Now, under the same `webhook-id`, whether it was accepted, given up or waits; and for
         three days where it is not accepted. It holds up no other event."""
         log.info(
-            "agent_request", what="redeliver", agent=request.state.agent, key=loggable_delivery(delivery_id)
+            "agent_request",
+            operation="redeliver_webhook",
+            agent=request.state.agent,
+            delivery=loggable_delivery(delivery_id),
         )
         if webhooks is None:
             return problem(404, _NONE)

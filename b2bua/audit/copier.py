@@ -139,14 +139,14 @@ class Copier:
             await self._wait(pause)
             pause = min(pause * 2, _MAX_PAUSE)
         if self.reason:
-            log.warning("audit_copied_again", what=self._target.name, count=len(lines))
+            log.warning("audit_copied_again", target=self._target.name, count=len(lines))
         self.reason, self._copied = "", lines[-1].number
         await asyncio.to_thread(self._write_standing)
         return True
 
     def _failed(self, why: str) -> None:
         if not self.reason:
-            log.error("audit_not_copied", what=self._target.name, why=why)
+            log.error("audit_not_copied", target=self._target.name, why=why)
         self.reason = why
 
     async def _wait(self, seconds: float) -> None:

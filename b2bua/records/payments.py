@@ -306,7 +306,7 @@ class PaymentTable:
             try:
                 found.append(_VIEW.decode(view))
             except msgspec.DecodeError:
-                log.error("payment_unreadable", key=payment_id)
+                log.error("payment_unreadable", payment=payment_id)
         return found
 
     def unknown(self, since: float) -> list[PaymentView]:

@@ -66,7 +66,7 @@ async def start_child(
     finally:
         if handed is not None:
             handed.close()
-    log.debug("started", what=module[0], pid=process.pid)
+    log.debug("started", child=module[0], pid=process.pid)
     return Child(module[0], process)
 
 
@@ -93,6 +93,6 @@ async def _wait(child: Child, stop: asyncio.Event, seconds: float, *, terminate:
         try:
             await asyncio.wait_for(asyncio.shield(ended), seconds)
         except TimeoutError:
-            log.error("process_killed", what=child.what, why="it did not stop", pid=process.pid)
+            log.error("process_killed", child=child.what, why="it did not stop", pid=process.pid)
             process.kill()
     return await ended

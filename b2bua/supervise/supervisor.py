@@ -126,7 +126,7 @@ class Supervisor:
                 status = await run_once()
             # No process, memory or descriptor to be had: that must not end the other processes.
             except Exception as error:
-                log.error("process_not_started", what=name, exc_info=error)
+                log.error("process_not_started", child=name, exc_info=error)
                 status = _NOT_STARTED
             if self._stop.is_set():
                 return
@@ -136,7 +136,7 @@ class Supervisor:
                 continue
             killed = signal.Signals(-status).name if status < 0 else None
             pause = _MIN_PAUSE if lasted > _QUICK else min(pause * 2, _MAX_PAUSE)
-            log.error("restarting", what=name, status=status, signal=killed, seconds=round(pause, 1))
+            log.error("restarting", child=name, status=status, signal=killed, seconds=round(pause, 1))
             await self._sleep(pause)
 
     async def _sleep(self, seconds: float) -> None:

@@ -49,7 +49,9 @@ class DeferredRecords:
             await self._storage.run(self._storage.table.keep_record, payment_id, record)
         except sqlite3.Error as error:
             hint = "its payment is not final"
-            log.error("call_record_not_held_back", hint=hint, call=record.call, exc_info=error)
+            log.error(
+                "call_record_not_held_back", hint=hint, call=record.call, payment=payment_id, exc_info=error
+            )
             self._record(record)
 
     def record_call(self, record: CallRecord) -> None:

@@ -88,7 +88,11 @@ class FeatureKeys:
     async def _carry_out(self, entry: Entry, request: FeatureRequest) -> None:
         agent = phone_agent(entry)
         log.info(
-            "agent_request", what=request.feature.value, agent=agent, call=entry.call.id, why="by telephone"
+            "agent_request",
+            operation=request.feature.value,
+            agent=agent,
+            call=entry.call.id,
+            why="by telephone",
         )
         reason: str | None = None
         try:

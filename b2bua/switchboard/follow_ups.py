@@ -114,7 +114,7 @@ class FollowUps:
         begun = view.follow_ups[-1]
         each = self._open[begun.key] = _Open(request_of(view, begun), provider_of(view), now, asking=True)
         self._publish(view)
-        log.info("follow_up", kind=kind, agent=agent, idempotency_key=begun.key, reference=payment_id)
+        log.info("follow_up", kind=kind, agent=agent, follow_up=begun.key, payment=payment_id)
         self._storage.tasks.start(self._hand_over(reconciler, each), "follow-up")
         return view
 
@@ -164,7 +164,7 @@ class FollowUps:
     async def _hand_over(self, reconciler: Reconciler, each: _Open) -> None:
         outcome = await reconciler.follow_up(each.request, each.provider)
         if outcome == Unknown(reason=GONE):
-            log.warning("follow_up_not_answered", hint="it is asked for", idempotency_key=each.request.key)
+            log.warning("follow_up_not_answered", hint="it is asked for", follow_up=each.request.key)
             each.asking = False
             return
         await self._settle(each, outcome, "", "")
@@ -197,13 +197,11 @@ class FollowUps:
                 view = await self._storage.run(settle, key, outcome, at, by, who)
                 break
             except sqlite3.Error as error:
-                log.error(
-                    "payment_not_written", hint="it is tried again", idempotency_key=key, exc_info=error
-                )
+                log.error("payment_not_written", hint="it is tried again", follow_up=key, exc_info=error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MAX_PAUSE)
         kind = str(type(outcome).__struct_config__.tag)
-        log.info("follow_up_decided", kind=each.request.kind, outcome=kind, idempotency_key=key)
+        log.info("follow_up_decided", kind=each.request.kind, outcome=kind, follow_up=key)
         each.outcome, each.asking = outcome, False
         if not is_open(outcome):
             self._open.pop(key, None)

@@ -88,7 +88,7 @@ class LinkRequests:
         if wish.allow_repeat:
             view = await payments.repeating(view)
         view = await payments.links.begin(reconciler, view, wish.to, name)
-        log.info("link", state="opening", agent=agent, call=view.call, idempotency_key=view.id)
+        log.info("link", state="opening", agent=agent, call=view.call, payment=view.id)
         return view
 
     def offer(self) -> LinkOffer:

@@ -124,7 +124,7 @@ class Links:
         if changed is None:
             raise NoSuchPayment
         view, _ = changed
-        log.info("link_closing", agent=agent, idempotency_key=payment_id)
+        log.info("link_closing", agent=agent, payment=payment_id)
         each = self._open.get(payment_id)
         if each is not None:
             each.view, each.request_at, each.request_pause = view, 0.0, _MIN_PAUSE
@@ -196,7 +196,7 @@ class Links:
             return opened(finding.link, now, tells=tells)
         assert each.view.link is not None
         if now - seconds_of(each.view.link.expires_at) > _LIFE:
-            log.error("link_not_decided", idempotency_key=each.view.id)
+            log.error("link_not_decided", payment=each.view.id)
             return ended(Unknown(reason="outcome_not_found"), None, now, tells=tells)
         return None
 
@@ -230,7 +230,7 @@ class Links:
             # The request may have reached the provider. Nobody has its address, so nobody pays by
             # it: it is found by its key and sent again under that, or was never noted.
             each.known = each.known or answer.reason != GONE
-            log.warning("link_not_answered", reason=answer.reason, idempotency_key=view.id)
+            log.warning("link_not_answered", reason=answer.reason, payment=view.id)
             each.request_at = now + each.request_pause
         each.asking = False
         self.ask(reconciler)
@@ -246,7 +246,7 @@ class Links:
             await self._write(each, change)
         else:
             reason = getattr(answer, "reason", "")
-            log.warning("link_not_closed", reason=reason, idempotency_key=each.view.id)
+            log.warning("link_not_closed", reason=reason, payment=each.view.id)
         each.asking = False
 
     async def _write_found(self, each: _Open, change: Change) -> None:
@@ -261,7 +261,7 @@ class Links:
                 break
             except sqlite3.Error as error:
                 hint = "it is tried again"
-                log.error("payment_not_written", hint=hint, idempotency_key=key, exc_info=error)
+                log.error("payment_not_written", hint=hint, payment=key, exc_info=error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 30.0)
         if changed is None:
@@ -270,7 +270,7 @@ class Links:
         if view == each.view:
             return
         each.view = view
-        log.info("link", state=each.state.value, idempotency_key=key)
+        log.info("link", state=each.state.value, payment=key)
         if view.stage is not CaptureStage.LINKED:
             self._open.pop(key, None)
         self._publish(view)

@@ -63,7 +63,7 @@ class PaymentStorage:
         try:
             return await self.run(work, *arguments, **keywords)
         except sqlite3.Error as error:
-            log.error("payment_table_failed", key="[cdr] payments", exc_info=error)
+            log.error("payment_table_failed", setting="[cdr] payments", exc_info=error)
             raise NotWell(_NOT_WRITTEN) from None
 
     def fault(self) -> str | None:

@@ -88,7 +88,7 @@ class Payments(PaymentReading):
                     view, False, submitted_at=submitted_at, asked_since=self._clock()
                 )
                 self._publish(view)
-                log.warning("payment_left_open", hint="its outcome is asked for", idempotency_key=view.id)
+                log.warning("payment_left_open", hint="its outcome is asked for", payment=view.id)
             else:
                 self._open[view.id] = OpenPayment(view, in_call=False)
                 self._change(view.id, stage=CaptureStage.ABORTED, reason=_RESTARTED)
@@ -314,7 +314,7 @@ class Payments(PaymentReading):
                 await (first or self._storage.run(self._storage.table.put, view, is_recorded=recorded))
             except sqlite3.Error as error:
                 hint = "it is tried again"
-                log.error("payment_not_written", hint=hint, idempotency_key=view.id, exc_info=error)
+                log.error("payment_not_written", hint=hint, payment=view.id, exc_info=error)
                 await asyncio.sleep(pause)
                 first, view, pause = None, found.view, min(2 * pause, _RETRY[1])
                 continue

@@ -203,7 +203,7 @@ class PreparedPayments:
         except BaseException:
             self._keep(each)
             raise
-        log.info("payment_prepared", state="cancelled", agent=agent, idempotency_key=payment_id)
+        log.info("payment_prepared", state="cancelled", agent=agent, payment=payment_id)
         self.publish(view)
         return view
 
@@ -263,7 +263,7 @@ class PreparedPayments:
                 also = tuple(other for other in each.prepared.also_fits if other != facts.call)
                 at = timestamp(self.clock())
                 self._move(each, PreparedEvent.CALL_FITS, facts.call, bound_at=at, also_fits=also)
-                log.info("payment_prepared", state="bound", call=facts.call, idempotency_key=each.view.id)
+                log.info("payment_prepared", state="bound", call=facts.call, payment=each.view.id)
                 self.bound(each.view)
             return
         also = each.prepared.also_fits
@@ -302,4 +302,4 @@ class PreparedPayments:
             await written
         # The next process reads that its time is over.
         except sqlite3.Error as error:
-            log.error("payment_not_written", idempotency_key=view.id, exc_info=error)
+            log.error("payment_not_written", payment=view.id, exc_info=error)

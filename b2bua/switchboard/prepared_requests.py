@@ -88,7 +88,7 @@ class PreparedRequests(ABC):
         if allow_repeat:
             view = await payments.repeating(view)
         found = await payments.prepared.prepare(view, name)
-        log.info("payment_prepared", state="prepared", agent=agent, idempotency_key=view.id)
+        log.info("payment_prepared", state="prepared", agent=agent, payment=view.id)
         return found
 
     async def start_prepared(
@@ -143,5 +143,5 @@ class PreparedRequests(ABC):
             async with self._audit.noted(agent, Feature.START, view.call, "answer"):
                 await self.start_prepared(view.id, agent)
         except (NotNow, NotWell, NotOffered, NotYours, Repeated, NoSuchPayment) as error:
-            what = type(error).__name__
-            log.warning("payment_not_started", what=what, call=view.call, idempotency_key=view.id)
+            reason = type(error).__name__
+            log.warning("payment_not_started", reason=reason, call=view.call, payment=view.id)

@@ -131,7 +131,7 @@ class Reconciliation:
                 break
             except sqlite3.Error as error:
                 hint = "it is tried again"
-                log.error("payment_not_written", hint=hint, idempotency_key=view.id, exc_info=error)
+                log.error("payment_not_written", hint=hint, payment=view.id, exc_info=error)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _MAX_PAUSE)
         self._note_decided(view)
@@ -142,7 +142,7 @@ class Reconciliation:
         assert view.outcome is not None
         kind = outcome_type(view.outcome)
         self.decided[kind] = self.decided.get(kind, 0) + 1
-        log.info("payment_decided", outcome=kind, idempotency_key=view.id)
+        log.info("payment_decided", outcome=kind, payment=view.id)
         self._publish(view)
 
     def health(self, reconciler: Reconciler | None) -> dict[str, int | bool]:

@@ -80,7 +80,7 @@ class SavedCharges:
             offered = _offered_by(reconciler, card.provider)
         _check_offered(offered, view.order, card)
         view = await self._payments.begin_saved(view, name, allow_repeat=allow_repeat)
-        log.info("saved_card", agent=agent, idempotency_key=view.id)
+        log.info("saved_card", agent=agent, payment=view.id)
         self._payments.start(self._hand_over(reconciler, view, card))
         return view
 
@@ -89,7 +89,7 @@ class SavedCharges:
             view.order.charge(view.id), card.token, card.provider, card.saved_from
         )
         if outcome == Unknown(reason=GONE):
-            log.warning("charge_not_answered", hint="its outcome is asked for", idempotency_key=view.id)
+            log.warning("charge_not_answered", hint="its outcome is asked for", payment=view.id)
             self._payments.ask_for(view.id)
             return
         self._payments.settle_saved(view.id, outcome)

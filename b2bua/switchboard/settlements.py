@@ -58,7 +58,7 @@ class Settlements:
         # After a crash between journal and table the same word is said once more.
         if not settled.is_new and not _is_same(settled, outcome, agent):
             raise NotNow(DECIDED)
-        log.info("payment_settled", agent=agent, outcome=said.outcome, idempotency_key=payment_id)
+        log.info("payment_settled", agent=agent, outcome=said.outcome, payment=payment_id)
         return after
 
 

@@ -144,7 +144,7 @@ class Switchboard(PaymentRequests, Handover):
         entry = Entry(call, {near: leg})
         context.registry.add(entry)
         context.ladders.begin_call(leg, near, event.trunk, call.view())
-        log.info("call", call=call.id, trunk=event.trunk, route=decision.rule, state="invited")
+        log.info("call", call=call.id, leg=leg, trunk=event.trunk, route=decision.rule, state="invited")
         self._executor.execute(entry, commands)
 
     def _begin_replacement(self, leg: LegId, event: LegInvited, replaced: LegId) -> None:
@@ -157,7 +157,7 @@ class Switchboard(PaymentRequests, Handover):
             return
         context.registry.place_leg(entry, None, leg)
         context.ladders.join_leg(entry.call.id, leg, side, event.trunk)
-        log.info("leg", call=entry.call.id, side=side.value, state="wants this place")
+        log.info("leg", call=entry.call.id, side=side.value, leg=leg, state="replacement_offered")
         self._executor.step(entry, lambda now: entry.call.receive_replaces(side, event, now))
 
     def _leg_event(self, leg: LegId, event: LegEvent) -> None:
@@ -168,7 +168,7 @@ class Switchboard(PaymentRequests, Handover):
             return
         entry, side = found
         name = side.value if side is not None else "joining"
-        log.debug("leg", call=entry.call.id, side=name, what=type(event).__name__)
+        log.debug("leg", call=entry.call.id, leg=leg, side=name, kind=type(event).__name__)
         if side is not None and isinstance(event, LegReferred) and event.replaces is not None:
             self._join_calls(entry, side, event, event.replaces)
         elif isinstance(event, LegReferred) and (ends := form_of_referral(self._plan, entry, side, event)):
@@ -188,7 +188,7 @@ class Switchboard(PaymentRequests, Handover):
             return
         plan = found
         host, lender = registry.lend(entry, replaced, lender_asked=plan.lender_asked)
-        log.info("call", call=lender.call.id, state="joins another call")
+        log.info("call", call=lender.call.id, leg=replaced, state="joined")
         loaned, commands = lender.call.lend_leg(plan.lends, self._context.clock())
         self._executor.execute(lender, commands)
         host.call.report.identity.joining = lender.call.report.identity.of(plan.lends)
@@ -251,7 +251,7 @@ class Switchboard(PaymentRequests, Handover):
             for question in payments.questions():
                 media.send(question)
         for late in payments.given_up():
-            log.error("payment_outcome_not_found", idempotency_key=late.capture)
+            log.error("payment_outcome_not_found", payment=late.capture)
             self._publish_outcome(late)
 
     # --- from the reconciler ----------------------------------------------------------------------
@@ -280,7 +280,7 @@ class Switchboard(PaymentRequests, Handover):
 
     def _publish_outcome(self, news: CaptureChanged | None) -> None:
         if news is not None:
-            log.info("payment_outcome_found", idempotency_key=news.capture)
+            log.info("payment_outcome_found", payment=news.capture)
             self.on_media_news(news)
 
     def _publish_faults(self) -> None:

@@ -93,10 +93,10 @@ def prepare(into: Path) -> int:
         try:
             count = prepare_set(name, settings, into)
         except (NoFolder, OSError) as error:
-            log.error("prompts_not_prepared", what=name, exc_info=error)
+            log.error("prompts_not_prepared", prompts=name, exc_info=error)
             status = 1
         else:
-            log.info("prompts_prepared", what=name, count=count)
+            log.info("prompts_prepared", prompts=name, count=count)
     return status
 
 

@@ -140,7 +140,7 @@ class Servers:
         """It did not answer: nothing new goes there."""
         if server.up:
             server.up = False
-            log.warning("rtpengine_does_not_answer", address=server.address.host, port=server.address.port)
+            log.warning("rtpengine_does_not_answer", peer=server.address.host, port=server.address.port)
 
     async def _watch(self, server: Server) -> None:
         while True:
@@ -150,7 +150,7 @@ class Servers:
                 if server.up:
                     await self.look(server)
             except Exception as error:  # nobody else watches this server
-                log.error("rtpengine_watch_failed", address=server.address.host, exc_info=error)
+                log.error("rtpengine_watch_failed", peer=server.address.host, exc_info=error)
 
     async def _ping(self, server: Server) -> None:
         try:
@@ -159,10 +159,10 @@ class Servers:
             self.doubt(server)
             server.missed += 1
             if server.missed == _MISSED and server.sessions:
-                log.error("rtpengine_lost", address=server.address.host, sessions=server.sessions)
+                log.error("rtpengine_lost", peer=server.address.host, sessions=server.sessions)
                 self.lost(server)
             return
         server.missed = 0
         if not server.up:
             server.up = True
-            log.info("rtpengine_answers", address=server.address.host, port=server.address.port)
+            log.info("rtpengine_answers", peer=server.address.host, port=server.address.port)

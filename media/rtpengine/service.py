@@ -127,12 +127,12 @@ class DistributedMedia(MediaService):
         except (NoServer, NotMasked, NotProven) as error:
             reason = str(error)
         except (NgError, NotDescribed, OSError, ValueError) as error:
-            log.error("command_failed", kind=type(command).__name__, session=command.session, exc_info=error)
+            log.error("command_failed", kind=type(command).__name__, call=command.session, exc_info=error)
             reason = f"{type(error).__name__} at the rtpengine server"
         if session is not None and not session.mask_confirmed:
             self._captures.unmasked(session.id)
             self._masks.doubt(session)
-        log.warning("command_refused", kind=type(command).__name__, session=command.session, reason=reason)
+        log.warning("command_refused", kind=type(command).__name__, call=command.session, reason=reason)
         return Refused(serial=command.serial, reason=reason)
 
     async def _over_ng(self, command: AnyCommand) -> AnyAnswer:
@@ -182,7 +182,7 @@ class DistributedMedia(MediaService):
             except (NgError, NotDescribed) as error:
                 log.error(
                     "rtpengine_took_no_session",
-                    address=server.address.host,
+                    peer=server.address.host,
                     port=server.address.port,
                     exc_info=error,
                 )
@@ -234,7 +234,7 @@ class DistributedMedia(MediaService):
 
     def _lose(self, session: RtpengineSession) -> None:
         if self._there.get(session.id) is session:
-            log.error("session_lost", session=session.id, address=session.server.address.host)
+            log.error("session_lost", call=session.id, peer=session.server.address.host)
             session.mark_lost()
             self._close(session.id, MaskEnd.SERVER_LOST)
             self._tell(SessionLost(session=session.id))

@@ -194,7 +194,7 @@ class RtpengineSession:
             try:
                 self._last_words = await self._ask_server("delete", {"delete-delay": 0})
             except NgError as error:
-                log.warning("session_not_deleted", session=self.id, exc_info=error)
+                log.warning("session_not_deleted", call=self.id, exc_info=error)
 
     def close(self) -> FinalCounters:
         """Wipe and forget; the final counters, where `end` came before."""

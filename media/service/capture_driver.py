@@ -101,14 +101,14 @@ class CaptureDriver:
         try:
             fields = make_form(form)
         except BadForm as error:
-            log.error("form_refused", session=session.id, exc_info=error)
+            log.error("form_refused", call=session.id, exc_info=error)
             return f"the form cannot be keyed: {error}"
         try:
             memory = SecretMemory(SIZE)
             session.capture(not by_info)
             keys = KeyWatch.begin(session, by_info=by_info, slow=slow)
         except OSError as error:
-            log.error("capture_not_started", session=session.id, exc_info=error)
+            log.error("capture_not_started", call=session.id, exc_info=error)
             return "no locked memory could be had for the digits; run `tonewall doctor`"
         capture = Capture(
             capture_id,
@@ -176,7 +176,7 @@ class CaptureDriver:
             try:
                 changed = running.keys.look_at_keys(running.capture.state)
             except Exception as error:  # the others are still to be looked at
-                log.error("keys_not_watched", session=running.session.id, exc_info=error)
+                log.error("keys_not_watched", call=running.session.id, exc_info=error)
                 continue
             self._after(running, [running.capture.changed()] if changed else [])
 
@@ -221,7 +221,7 @@ class CaptureDriver:
                 lambda memory, at: running.session.take_digits(stream, memory, at), _now()
             )
         except Exception as error:
-            log.error("keys_not_taken", session=session, exc_info=error)
+            log.error("keys_not_taken", call=session, exc_info=error)
             changes = [capture.changed()]
         self._after(running, changes)
 
@@ -236,7 +236,7 @@ class CaptureDriver:
         try:
             changes = capture.keys_waiting(lambda memory, at: info_key(body, memory, at), _now())
         except ValueError:
-            log.warning("sip_info_not_understood", session=session)
+            log.warning("sip_info_not_understood", call=session)
             changes = [capture.changed()]
         self._after(running, changes)
         return None
@@ -298,12 +298,12 @@ class CaptureDriver:
         try:
             pipe = await self.payers.take_payer(_PAYER_PATIENCE)
             if pipe is not None:
-                log.info("charging", session=running.session.id, idempotency_key=charge.idempotency_key)
+                log.info("charging", call=running.session.id, payment=charge.idempotency_key)
                 outcome = _FAILED
                 outcome = await capture.spend(pipe, charge)
         except Exception as error:
-            log.error("charge_failed", idempotency_key=charge.idempotency_key, exc_info=error)
-        log.info("charged", idempotency_key=charge.idempotency_key, outcome=outcome_type(outcome))
+            log.error("charge_failed", payment=charge.idempotency_key, exc_info=error)
+        log.info("charged", payment=charge.idempotency_key, outcome=outcome_type(outcome))
         self._settle(running, outcome)
 
     def _settle(self, running: _Running, outcome: Outcome) -> None:
@@ -315,7 +315,7 @@ class CaptureDriver:
         try:
             changes = running.capture.expire(_now())
         except Exception as error:
-            log.error("capture_timeout_failed", session=running.session.id, exc_info=error)
+            log.error("capture_timeout_failed", call=running.session.id, exc_info=error)
             changes = running.capture.lose_key(_now())
         self._after(running, changes)
 
@@ -341,9 +341,7 @@ class CaptureDriver:
         try:
             session.capture(False)
         except (OSError, ValueError) as error:
-            log.error(
-                "keys_not_wiped", why="the core may still keep them", session=session.id, exc_info=error
-            )
+            log.error("keys_not_wiped", why="the core may still keep them", call=session.id, exc_info=error)
 
 
 def _now() -> float:

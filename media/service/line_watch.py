@@ -145,5 +145,5 @@ def _looked_at(sessions: Iterable[Receives], read: Callable[[Receives], T]) -> l
         try:
             found.append((session.id, read(session)))
         except Exception as error:
-            log.error("line_watch_failed", session=session.id, exc_info=error)
+            log.error("line_watch_failed", call=session.id, exc_info=error)
     return found

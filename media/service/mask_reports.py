@@ -50,7 +50,7 @@ class MaskReports:
         try:
             span = session.mask_span()
         except (KeyError, RuntimeError) as error:  # else it could not be closed
-            log.error("mask_not_counted", session=session.id, exc_info=error)
+            log.error("mask_not_counted", call=session.id, exc_info=error)
             return
         self._say(
             MaskWentOff(

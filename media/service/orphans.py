@@ -75,5 +75,5 @@ def _packets_by_leg(session: SessionProtocol) -> dict[Side, int] | None:
             else {Side.CALLER: session.count_packets()}
         )
     except Exception as error:
-        log.error("orphan_check_failed", session=session.id, exc_info=error)
+        log.error("orphan_check_failed", call=session.id, exc_info=error)
         return None

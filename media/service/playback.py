@@ -56,7 +56,7 @@ class Playback:
         """Begin to play; where that cannot be, its end is told at once."""
         reason = self._begin(session, command)
         if reason is not None:
-            log.warning("prompt_refused", session=session.id, why=reason)
+            log.warning("prompt_refused", call=session.id, why=reason)
             self._tell(session.id, command.play, PromptEnd.REFUSED, reason)
 
     def _begin(self, session: SessionProtocol, command: PlayPrompt) -> str | None:
@@ -76,7 +76,7 @@ class Playback:
         except NoPrompt as error:
             return str(error)
         except (OSError, ValueError) as error:
-            log.error("prompt_not_played", session=session.id, exc_info=error)
+            log.error("prompt_not_played", call=session.id, exc_info=error)
             return f"{type(error).__name__} in the media process"
         playing = self._playing.setdefault(session.id, {})
         before = playing.pop(command.side, None)

@@ -176,7 +176,7 @@ class RelayedSession:
             if (":" in remote.address) is not (":" in ours):
                 log.warning(
                     "address_family_mismatch",
-                    session=self.id,
+                    call=self.id,
                     hint="give its trunk a media_address of its own family, IPv4 or IPv6",
                 )
             types = self._types[index]

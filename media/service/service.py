@@ -168,11 +168,11 @@ class MediaService:
         while True:
             await asyncio.sleep(self._quiet_time / LOOKS)
             for session_id in self._orphans.silent(self._sessions.get):
-                log.info("orphan_closed", session=session_id)
+                log.info("orphan_closed", call=session_id)
                 try:
                     self._close(session_id, MaskEnd.B2BUA_LOST)
                 except Exception as error:  # the others are still to be closed
-                    log.error("orphan_not_closed", session=session_id, exc_info=error)
+                    log.error("orphan_not_closed", call=session_id, exc_info=error)
 
     async def watch_lines(self) -> None:
         """Say, for ever, who is not heard."""
@@ -211,7 +211,7 @@ class MediaService:
         except NoPorts as error:
             reason = str(error)
         except (OSError, ValueError, KeyError, OverflowError) as error:
-            log.error("command_failed", kind=type(command).__name__, session=command.session, exc_info=error)
+            log.error("command_failed", kind=type(command).__name__, call=command.session, exc_info=error)
             reason = f"{type(error).__name__} in the media process"
         return Refused(serial=command.serial, reason=reason)
 
@@ -339,7 +339,7 @@ class MediaService:
             self._leaks += 1
             log.error(
                 "key_got_through_the_mask",
-                session=session.id,
+                call=session.id,
                 why="the canary cut the audio off; report this as a bug",
             )
             self._captures.key_leaked(session.id)

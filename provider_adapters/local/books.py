@@ -213,7 +213,7 @@ class Books:
         self._working.add(work)
         work.add_done_callback(self._working.discard)
         await asyncio.shield(work)
-        log.info("charge", outcome=behaviour.name, idempotency_key=order.key)
+        log.info("charge", outcome=behaviour.name, payment=order.key)
         return record, behaviour
 
     def transmit(self, key: str, behaviour: Behaviour, answer: Answer, error: Answer) -> Answer | None:
@@ -258,7 +258,7 @@ class Books:
         else:
             record.refunded += amount
         made = record.moves[key] = Move(kind, amount, _reference("mv", key))
-        log.info("move", outcome=kind, idempotency_key=key)
+        log.info("move", outcome=kind, payment=key)
         return made
 
     async def _decide(self, record: Record, order: Order, behaviour: Behaviour) -> None:

@@ -37,7 +37,7 @@ from provider_adapters.payment import (
     Unknown,
     name_provider,
 )
-from tonewall.log import get_logger
+from tonewall.log import get_logger, log_ids
 
 _KEY = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 _WITHHELD = "withheld"
@@ -82,7 +82,8 @@ class Charging:
     async def charge(self, charge: Charge, card: Keyed) -> Outcome:
         """Charge the card, or deliver the fields, once. Wipes them. Never raises for a fault."""
         try:
-            return await self._charge(charge, card)
+            with log_ids(payment=charge.idempotency_key):
+                return await self._charge(charge, card)
         finally:
             card.wipe()
 
@@ -97,19 +98,19 @@ class Charging:
                 return _NOT_OFFERED if chosen else Failed(reason="no_such_provider")
             known = self._journal.begin(charge, able[0].account.name if able else "")
         except OSError as error:
-            log.error("journal_failed", exc_info=error)
+            log.error("journal_failed", payment=charge.idempotency_key, exc_info=error)
             return Failed(reason="journal_failed")
         if known is not None:
             return known
         try:
             outcome, provider = await self._charge_in_turn(charge, card, able)
         except Exception as error:
-            log.error("payer_failed", exc_info=error)
+            log.error("payer_failed", payment=charge.idempotency_key, exc_info=error)
             outcome, provider = Unknown(reason="payer_failed"), ""
         try:
             return self._journal.finish(charge, outcome, provider)
         except OSError as error:
-            log.error("journal_failed", exc_info=error)
+            log.error("journal_failed", payment=charge.idempotency_key, exc_info=error)
             return outcome
 
     def _choose(self, charge: Charge) -> list[Provider]:
@@ -131,9 +132,9 @@ class Charging:
                 try:
                     self._journal.note_step(charge, name, "fallback", {})
                 except OSError as error:
-                    log.error("journal_failed", exc_info=error)
+                    log.error("journal_failed", payment=charge.idempotency_key, exc_info=error)
                     return Failed(reason="journal_failed"), name
-                log.warning("charge_falls_back", key=name, idempotency_key=charge.idempotency_key)
+                log.warning("charge_falls_back", provider=name, payment=charge.idempotency_key)
             outcome = await self._charge_at(provider, charge, card)
             self._circuits.record(name, outcome, time.time(), account.breaker_failures)
             if not isinstance(outcome, Failed):
@@ -151,7 +152,7 @@ class Charging:
             log.error(
                 "approval_of_something_else",
                 reason=outcome.reason,
-                idempotency_key=charge.idempotency_key,
+                payment=charge.idempotency_key,
                 hint="look the charge up at the provider, and settle it there by hand",
             )
         return outcome

@@ -102,9 +102,11 @@ class Circuits:
             if after != before:
                 _write(file, circuits | {provider: after})
             if after.opened_at is not None and before.opened_at is None:
-                log.error("circuit_opened", key=provider, count=after.failures, hint="see its last outcomes")
+                log.error(
+                    "circuit_opened", provider=provider, count=after.failures, hint="see its last outcomes"
+                )
             elif after.opened_at is None and before.opened_at is not None:
-                log.info("circuit_closed", key=provider)
+                log.info("circuit_closed", provider=provider)
 
     def states(self, now: float, pauses: dict[str, float]) -> dict[str, CircuitState]:
         """Of each of these providers, by name with its pause."""

@@ -106,7 +106,7 @@ class Journal:
             gives_way = isinstance(outcome, APPROVALS) and not isinstance(stands, APPROVALS)
             differs = isinstance(outcome, APPROVALS) != isinstance(stands, APPROVALS)
             if stands is not None and differs and not isinstance(outcome, Unknown):
-                log.error("outcome_contradicted", kind="charge", idempotency_key=charge.idempotency_key)
+                log.error("outcome_contradicted", kind="charge", payment=charge.idempotency_key)
             if stands is not None and not isinstance(stands, Accepted) and not gives_way:
                 return stands
             self._append(make_entry(_now(), charge, "finished", outcome, provider=provider))

@@ -92,9 +92,7 @@ class Payer:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             outcome = self._take(request, loop)
             if outcome is not None:
-                log.info(
-                    "charged", outcome=outcome_type(outcome), idempotency_key=request.charge.idempotency_key
-                )
+                log.info("charged", outcome=outcome_type(outcome), payment=request.charge.idempotency_key)
                 # Media may be gone; the journal has the outcome.
                 with contextlib.suppress(OSError):
                     self._sock.sendall(pack(Result(outcome=outcome)))
@@ -185,7 +183,7 @@ def _run() -> int:
         except JournalFailed as failed:
             cause = failed.__cause__
             why = cause.strerror if isinstance(cause, OSError) else None
-            log.error("journal_failed", key="[provider] journal", why=why, exc_info=cause)
+            log.error("journal_failed", setting="[provider] journal", why=why, exc_info=cause)
             return JOURNAL_FAILED
         except (OSError, BadFrame) as error:
             log.error("gave_up", exc_info=error)

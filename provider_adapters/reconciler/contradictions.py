@@ -45,7 +45,7 @@ class Contradictions:
         found = await self._inquire(Item(entry, at, at)) if asks else None
         claimed, stands = outcome_type(notice.claim), outcome_type(outcome) if outcome else entry.state
         if outcome is not None and found is not None and is_approval(found) == is_approval(outcome):
-            log.warning("claim_disproved", outcome=stands, what=claimed, idempotency_key=entry.key)
+            log.warning("claim_disproved", outcome=stands, claimed=claimed, payment=entry.key)
             return
         self.report(entry.key, stands, claimed, notice.about, notice.provider)
 
@@ -53,6 +53,6 @@ class Contradictions:
         """Report that something else is claimed than stands."""
         self.count += 1
         log.error(
-            "outcome_contradicted", outcome=stands, what=claimed, kind=kind, key=provider,
-            idempotency_key=key, hint="look it up at the provider, and settle it there by hand",
+            "outcome_contradicted", outcome=stands, claimed=claimed, kind=kind, provider=provider,
+            payment=key, hint="look it up at the provider, and settle it there by hand",
         )  # fmt: skip

@@ -72,7 +72,7 @@ class LaterRequests:
                 provider = inquiry.provider or self._taken_by(inquiry.follow_up.charge.idempotency_key)
                 outcome, by, who = self._find(inquiry.follow_up, provider, inquiry.handed_at)
             except OSError as error:
-                log.error("journal_failed", key="[provider] journal", exc_info=error)
+                log.error("journal_failed", setting="[provider] journal", exc_info=error)
         return LaterResult(number=inquiry.number, outcome=outcome, by=by, who=who)
 
     def _find(

@@ -160,11 +160,11 @@ class Links:
             if isinstance(found, Link):
                 if not self._journal.note_link(key, found):
                     return Unknown(reason="already_sent")
-                log.info("link_opened", idempotency_key=key)
+                log.info("link_opened", payment=key)
             elif not isinstance(found, Unknown):
                 self._journal.decide(key, found, "")
         except OSError as error:
-            log.error("journal_failed", key="[provider] journal", exc_info=error)
+            log.error("journal_failed", setting="[provider] journal", exc_info=error)
             return Unknown(reason="journal_failed")
         return found
 
@@ -207,12 +207,12 @@ class Links:
             found = Failed(reason=LINK_EXPIRED) if now >= link.expires_at + grace else None
         if (found is None or isinstance(found, Link)) and now > link.expires_at + self._limit:
             found = Unknown(reason=NOT_DECIDED)
-            log.error("charge_not_decided", idempotency_key=entry.key, hint=_LOOK_UP)
+            log.error("charge_not_decided", payment=entry.key, hint=_LOOK_UP)
         try:
             if found is not None and not isinstance(found, Link):
                 self._decide(entry, found, "reconciler")
         except OSError as error:
-            log.error("journal_failed", key="[provider] journal", exc_info=error)
+            log.error("journal_failed", setting="[provider] journal", exc_info=error)
         item.asking, item.next_at = False, now + _pause(item, now)
 
     def _grace(self, entry: Entry) -> float:
@@ -223,14 +223,12 @@ class Links:
         """Note the end of a link; what stands. Raises OSError."""
         outcome = name_provider(outcome, entry.provider)
         if isinstance(outcome, Unknown) and outcome.reason in DIFFERENCES:
-            log.error(
-                "approval_of_something_else", reason=outcome.reason, idempotency_key=entry.key, hint=_LOOK_UP
-            )
+            log.error("approval_of_something_else", reason=outcome.reason, payment=entry.key, hint=_LOOK_UP)
         if not self._journal.decide(entry.key, outcome, by):
             known = self._journal.lookup(entry.key)
             return (_outcome(known) if known is not None else None) or outcome
         self._items.pop(entry.key, None)
-        log.info("link_ended", outcome=outcome_type(outcome), idempotency_key=entry.key)
+        log.info("link_ended", outcome=outcome_type(outcome), payment=entry.key)
         return outcome
 
     async def _drive(
@@ -239,7 +237,7 @@ class Links:
         """What a flow returns; None where it could not be brought to its end."""
         flow, account = self._flows.get(entry.provider), self._accounts.get(entry.provider)
         if flow is None or account is None or entry.link is None:
-            log.warning("inquiry_failed", reason="no_such_provider", idempotency_key=entry.key)
+            log.warning("inquiry_failed", reason="no_such_provider", payment=entry.key)
             return None
         runner = Runner(account)
         try:
@@ -247,10 +245,10 @@ class Links:
                 found = await runner.drive(flow_of(flow, entry.link))
         except (ProviderError, TimeoutError) as error:
             reason = error.reason if isinstance(error, ProviderError) else "timeout"
-            log.warning("inquiry_failed", reason=reason, idempotency_key=entry.key)
+            log.warning("inquiry_failed", reason=reason, payment=entry.key)
             return None
         except Exception as error:
-            log.error("adapter_failed", exc_info=error)
+            log.error("adapter_failed", payment=entry.key, exc_info=error)
             return None
         finally:
             await runner.close()

@@ -192,7 +192,7 @@ class Notices:
             try:
                 self._apply(notice, now)
             except OSError as error:
-                log.error("journal_failed", key="[provider] journal", exc_info=error)
+                log.error("journal_failed", setting="[provider] journal", exc_info=error)
                 self._wait(notice.key, notice, now + _RETRY)
 
     def _wait(self, key: str, notice: Notice, until: float) -> None:
@@ -224,7 +224,7 @@ class Notices:
                 # Somebody was faster: what is known now is judged at once.
                 self._wait(entry.key, notice, now)
                 return
-            log.info("reconciled", outcome=outcome_type(verdict.outcome), idempotency_key=entry.key)
+            log.info("reconciled", outcome=outcome_type(verdict.outcome), payment=entry.key)
         elif entry is not None and isinstance(verdict, Ask):
             self._ask(entry.key)
             if verdict.again_at is not None:

@@ -59,7 +59,7 @@ from provider_adapters.reconciler.repetition import Repetition
 from provider_adapters.reconciler.settlements import Settlements
 from provider_adapters.reconciler.verdict import is_approval, is_charge
 from provider_adapters.reconciler.withholding import WITHHELD, withhold_card_numbers, withhold_from_notes
-from tonewall.log import get_logger
+from tonewall.log import get_logger, log_ids
 from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
@@ -142,7 +142,7 @@ class Reconciler:
             if self._reader.rotations > rotations:
                 self.links.keep()
         except OSError as error:
-            log.error("journal_failed", key="[provider] journal", exc_info=error)
+            log.error("journal_failed", setting="[provider] journal", exc_info=error)
 
     def _ask_now(self, keys: tuple[str, ...]) -> None:
         self._agenda.ask_now(keys, time.time())
@@ -154,7 +154,7 @@ class Reconciler:
         try:
             self.notices.take(notices, time.time())
         except OSError as error:
-            log.error("notices_not_written", key="[provider] journal", exc_info=error)
+            log.error("notices_not_written", setting="[provider] journal", exc_info=error)
             return False
         return True
 
@@ -189,7 +189,7 @@ class Reconciler:
         try:
             return await self.links.close(closing.key)
         except OSError as error:
-            log.error("journal_failed", key="[provider] journal", exc_info=error)
+            log.error("journal_failed", setting="[provider] journal", exc_info=error)
             return Unknown(reason="journal_failed")
 
     async def carry_out(self, request: LaterRequest) -> FollowUpOutcome | Outcome | Link:
@@ -217,22 +217,20 @@ class Reconciler:
                 known = self._journal.begin_later(charge.idempotency_key, charge, name, "saved")
                 key, about = charge.idempotency_key, charge
         except OSError as error:
-            log.error("journal_failed", key="[provider] journal", exc_info=error)
+            log.error("journal_failed", setting="[provider] journal", exc_info=error)
             # A link may be open under its key from an earlier request.
             kind = Failed if request.link is None else Unknown
             return kind(reason="journal_failed")
         if known is not None:
             return known
-        with self.later.sending(key):
+        with self.later.sending(key), log_ids(payment=key):
             found = withhold_card_numbers(await self._send(request, name, key, about))
         outcome = self._name_provider(found, name)
         try:
             self._journal.decide(key, outcome, "")
         except OSError as error:
-            log.error("journal_failed", key="[provider] journal", exc_info=error)
-        log.info(
-            "carried_out", kind=later.kind if later else "saved", outcome=_name(outcome), idempotency_key=key
-        )
+            log.error("journal_failed", setting="[provider] journal", exc_info=error)
+        log.info("carried_out", kind=later.kind if later else "saved", outcome=_name(outcome), payment=key)
         return outcome
 
     def _refusal(self, request: LaterRequest, name: str) -> Failed | None:
@@ -286,7 +284,7 @@ class Reconciler:
         if outcome is None and self._agenda.is_late(item, now):
             outcome = Unknown(reason=NOT_DECIDED)
             log.error(
-                "charge_not_decided", idempotency_key=key,
+                "charge_not_decided", payment=key,
                 hint="look the charge up at the provider, and settle it there by hand",
             )  # fmt: skip
         if outcome is None:
@@ -298,10 +296,10 @@ class Reconciler:
                 self._compare(outcome, self._journal.lookup(key))
                 return
         except OSError as error:
-            log.error("journal_failed", key="[provider] journal", exc_info=error)
+            log.error("journal_failed", setting="[provider] journal", exc_info=error)
             self._agenda.asked(key, now)
             return
-        log.info("reconciled", outcome=_name(outcome), idempotency_key=key)
+        log.info("reconciled", outcome=_name(outcome), payment=key)
 
     def _compare(self, found: FollowUpOutcome | Outcome, stands: Entry | None) -> None:
         """Somebody was faster than an inquiry: report where the two differ."""
@@ -318,7 +316,7 @@ class Reconciler:
             return None
         name = item.entry.provider or self._default
         if name not in self._flows:
-            log.warning("inquiry_failed", reason="no_such_provider", idempotency_key=item.entry.key)
+            log.warning("inquiry_failed", reason="no_such_provider", payment=item.entry.key)
             return None
         flow, account = self._flows[name], self._accounts[name]
         runner = Runner(account)
@@ -327,10 +325,10 @@ class Reconciler:
                 found = await runner.drive(flow.inquire(item.entry.charge, item.entry.notes))
         except (ProviderError, TimeoutError) as error:
             reason = error.reason if isinstance(error, ProviderError) else "timeout"
-            log.warning("inquiry_failed", reason=reason, idempotency_key=item.entry.key)
+            log.warning("inquiry_failed", reason=reason, payment=item.entry.key)
             return None
         except Exception as error:
-            log.error("adapter_failed", exc_info=error)
+            log.error("adapter_failed", payment=item.entry.key, exc_info=error)
             return None
         finally:
             await runner.close()

@@ -73,10 +73,10 @@ class Repetition:
                 self._refused.add(key)
                 return None
             except ProviderError as error:
-                log.warning("repetition_failed", reason=error.reason, idempotency_key=key)
+                log.warning("repetition_failed", reason=error.reason, payment=key)
                 return None
             except Exception as error:
-                log.error("adapter_failed", exc_info=error)
+                log.error("adapter_failed", payment=key, exc_info=error)
                 return None
             finally:
                 await runner.close()

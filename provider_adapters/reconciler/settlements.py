@@ -42,15 +42,13 @@ class Settlements:
             if not self._is_sending(line.key):
                 stands, is_new = self._journal.settle(line, self._patience)
         except OSError as error:
-            log.error("journal_failed", key="[provider] journal", exc_info=error)
+            log.error("journal_failed", setting="[provider] journal", exc_info=error)
             return Settled(number=request.number)
         if stands is None or stands.outcome is None:
             return Settled(number=request.number)
         if is_new:
             kind = str(type(stands.outcome).__struct_config__.tag)
-            log.info(
-                "settled_by_person", kind=line.kind, outcome=kind, agent=stands.who, idempotency_key=line.key
-            )
+            log.info("settled_by_person", kind=line.kind, outcome=kind, agent=stands.who, payment=line.key)
         name = stands.provider or self._default
         return Settled(
             number=request.number,

@@ -126,7 +126,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return WRONG_CONFIGURATION
     except OSError as error:
-        log.error("refused_to_start", why=error.strerror, key="[webhooks]", exc_info=error)
+        log.error("refused_to_start", why=error.strerror, setting="[webhooks]", exc_info=error)
         return 1
     return 0
 

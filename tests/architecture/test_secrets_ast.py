@@ -16,7 +16,7 @@ import pytest
 
 from provider_adapters import registry
 from tests.architecture.source import MODULES, Module, every_module
-from tonewall.log import FIELDS
+from tonewall.log_fields import FIELDS
 
 ADAPTERS = {f"provider_adapters.{name}" for name in registry.ADAPTERS}
 # What holds digits: of the payer's card module, of the vault, of the core.
@@ -262,7 +262,7 @@ def test_a_log_call_has_a_constant_event_and_fields_that_are_allowed(module: Mod
         assert EVENT.fullmatch(node.args[0].value), f"{where}: an event is a name in snake_case"
         for word in node.keywords:
             assert word.arg is not None, f"{where}: fields are written out"
-            assert word.arg in FIELDS | {"exc_info"}, f"{where}: {word.arg} would be dropped"
+            assert word.arg in {*FIELDS, "exc_info"}, f"{where}: {word.arg} would be dropped"
             # An exception's text quotes its input: only its type and place are logged (by
             # exc_info).
             assert not (

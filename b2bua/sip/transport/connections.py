@@ -192,7 +192,7 @@ class Connections:
             "connection_failed",
             peer=hop.host,
             port=hop.port,
-            kind=hop.transport,
+            transport=hop.transport,
             trunk=hop.trunk,
             exc_info=error,
         )

@@ -197,3 +197,12 @@ def test_a_warning_is_named_by_its_place_alone(output: Output, capsys: pytest.Ca
 def test_of_a_telephone_number_the_last_two_digits_are_left(output: Output, field: str, text: str, said: str):
     logger.info("request", **{field: text})
     assert output.entry()[field] == said
+
+
+def test_ids_of_a_context_are_in_every_entry_of_it_and_in_none_behind_it(output: Output):
+    with log.log_ids(payment="p-1", call=None):
+        logger.info("charging")
+        logger.info("charging", payment="p-2")
+    logger.info("charging")
+    assert [entry.get("payment") for entry in output.entries()] == ["p-1", "p-2", None]
+    assert not [entry for entry in output.entries() if "call" in entry]

@@ -20,7 +20,7 @@ async def test_a_failure_is_logged_and_told_to_the_owner() -> None:
         tasks.start(fail(), "charge", lambda: failures.append("called"))
         await until(lambda: failures, "the owner to be called")
     [line] = lines
-    assert (line["log_level"], line["what"], type(line["exc_info"])) == ("error", "charge", ValueError)
+    assert (line["log_level"], line["task"], type(line["exc_info"])) == ("error", "charge", ValueError)
     assert len(tasks) == 0
 
 

@@ -37,7 +37,7 @@ async def test_a_stranger_is_refused_and_the_call_goes_on_and_a_b2bua_that_was_r
     tmp_path: Path,
 ) -> None:
     expect_error("connection_refused")
-    permit_error("restarting", what="b2bua")
+    permit_error("restarting", child="b2bua")
     async with scene(tmp_path, complaints=False) as at:
         assert await stranger(at) == b""
         log = at.stack.log.read_text()

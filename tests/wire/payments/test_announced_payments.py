@@ -149,7 +149,7 @@ async def test_keys_by_info_are_withheld_and_counted(tmp_path: Path) -> None:
 async def test_where_b2bua_dies_the_mask_stays_on(tmp_path: Path) -> None:
     async with scene(tmp_path, general=GENERAL, complaints=False) as at:
         await announced(at)
-        expect_error("restarting", what="b2bua")
+        expect_error("restarting", child="b2bua")
         for pid in at.stack.pids()["b2bua"]:
             os.kill(pid, signal.SIGKILL)
         before = len(at.old.rtp.heard)

@@ -22,7 +22,7 @@ async def test_a_provider_that_is_gone_is_passed_by_and_the_next_charges(peers: 
         "route": {"to": "pbx, carrier", "provider": "gone, default", "metadata": "desk=7"},
     }
     async with line(peers, extra=extra) as wire:
-        expect_error("circuit_opened", key="gone")
+        expect_error("circuit_opened", provider="gone")
         call_id = await wire.dial()
         outcome = await pay(wire, call_id, "approved")
         assert (outcome["type"], outcome["provider"]) == ("approved", "default")

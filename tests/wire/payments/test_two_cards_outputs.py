@@ -84,7 +84,7 @@ def entries(lines: list[str]) -> Counter[str]:
     for line in lines:
         entry = json.loads(line)
         # After the call, or not.
-        by_chance = entry["event"] in {"library", "started"} or entry.get("what") == "LegHungUp"
+        by_chance = entry["event"] in {"library", "started"} or entry.get("kind") == "LegHungUp"
         if entry["process"] != "payer" and not by_chance:
             found[json.dumps(plain(entry), sort_keys=True)] += 1
     return found

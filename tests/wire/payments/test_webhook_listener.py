@@ -323,7 +323,7 @@ async def test_what_adyen_accepted_becomes_final_for_who_asks(hooks: Starting, t
             "f-2": (Failed(reason="request_refused", code="REFUND"), "webhook"),
         }
         # A refund that fails after all is reported, and counted, and changes nothing.
-        expect_error("outcome_contradicted", idempotency_key="f-1")
+        expect_error("outcome_contradicted", payment="f-1")
         assert await taken(item("REFUND_FAILED", "f-1"))
         log = tmp_path / "reconciler.log"
         await until(lambda: "outcome_contradicted" in log.read_text(), "the report")

@@ -135,7 +135,7 @@ async def test_a_refund_that_adyen_took_is_final_by_its_webhook(peers: Peers, tm
         final = await until(lambda: follow_up("approved"), "the refund to be final")
         assert final["decided_by"] == "webhook"
         undone = authorisation(taken["key"], eventCode="REFUND_FAILED", pspReference="RF12RF12RF12RF12")
-        expect_error("outcome_contradicted", idempotency_key=taken["key"], outcome="approved", what="failed")
+        expect_error("outcome_contradicted", payment=taken["key"], outcome="approved", claimed="failed")
         assert (await sender.send(undone)).status_code == 200
 
         async def counted() -> bool:
@@ -172,7 +172,7 @@ async def test_a_person_settles_what_nobody_knows_and_a_later_webhook_is_reporte
         wire.stack.kill("reconciler")
         [before] = wire.stack.kill("b2bua")
         await wire.stack.await_restart(before)
-        expect_error("outcome_contradicted", idempotency_key=key, outcome="failed", what="approved")
+        expect_error("outcome_contradicted", payment=key, outcome="failed", claimed="approved")
 
         async def taken() -> bool:
             return (await sender.send(authorisation(key))).status_code == 200

@@ -39,8 +39,8 @@ def audit(request: pytest.FixtureRequest, disk: Path) -> dict[str, dict[str, str
 async def test_no_payment_begins_while_the_journal_cannot_be_written(
     peers: Peers, disk: Path, audit: dict[str, dict[str, str]]
 ) -> None:
-    expect_error("journal_failed", key="[provider] journal", why="No space left on device")
-    expect_error("restarting", what="payer")
+    expect_error("journal_failed", setting="[provider] journal", why="No space left on device")
+    expect_error("restarting", child="payer")
     async with line(peers, extra={"provider": {"journal": str(disk / "journal.jsonl")}, **audit}) as wire:
         call_id = await wire.dial()
         async with wire.feed() as feed:

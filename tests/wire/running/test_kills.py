@@ -70,7 +70,7 @@ async def keying(wire: Line, keys: str, seen: int) -> AsyncIterator[str]:
 async def restarted(wire: Line, what: str) -> None:
     """Until `tonewall run` has said that it starts that process again, and what ended it."""
     said = await until(lambda: wire.log("restarting"), f"`tonewall run` to say that it restarts {what}")
-    assert {entry["what"] for entry in said} == {what}
+    assert {entry["child"] for entry in said} == {what}
     assert {entry["signal"] for entry in said} == {"SIGKILL"}
 
 
@@ -113,7 +113,7 @@ async def test_when_b2bua_is_killed_while_the_customer_keys_the_mask_stays_and_t
             await phone.wait("ended", PATIENCE)
         await until(lambda: wire.log("orphan_closed"), "the orphan to be closed once it is silent")
         await wire.no_sessions()
-        assert [entry["session"] for entry in wire.log("orphan_closed")] == [call_id]
+        assert [entry["call"] for entry in wire.log("orphan_closed")] == [call_id]
         assert await wire.stack.charges() == []
         await wire.dial()
         await wire.hang_up()

@@ -228,7 +228,7 @@ async def test_a_process_that_is_killed_is_said_and_started_again(
         await until(lambda: len(machine.of("b2bua.app")) == 2, "a process")
         assert machine.of("media.process")[0].running
         (entry,) = [entry for entry in said() if entry["event"] == "restarting"]
-        assert (entry["what"], entry["status"], entry["signal"], entry["level"]) == (
+        assert (entry["child"], entry["status"], entry["signal"], entry["level"]) == (
             "b2bua",
             -9,
             "SIGKILL",

@@ -278,7 +278,7 @@ async def test_a_submission_that_cannot_be_written_sends_nothing(
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(PaymentTable, "submit", full)
-    permit_error("payment_table_failed", key="[cdr] payments")
+    permit_error("payment_table_failed", setting="[cdr] payments")
     with pytest.raises(NotWell, match="nothing was sent"):
         await exchange.board.submit_capture(call_id, "ann")
     assert submitted(exchange) == 0
@@ -296,7 +296,7 @@ async def test_a_start_that_cannot_be_written_is_cancelled(
 
     with monkeypatch.context() as patched:
         patched.setattr(PaymentTable, "put", full)
-        permit_error("payment_table_failed", key="[cdr] payments")
+        permit_error("payment_table_failed", setting="[cdr] payments")
         permit_error("payment_not_written")
         with pytest.raises(NotWell):
             await exchange.board.start_capture(call_id, ORDER, "ann")
@@ -408,7 +408,7 @@ async def test_a_table_that_takes_no_payment_stops_payments_until_it_does(
 
         patched.setattr(PaymentTable, "put", full)
         patched.setattr(PaymentTable, "try_to_write", full)
-        permit_error("payment_table_failed", key="[cdr] payments")
+        permit_error("payment_table_failed", setting="[cdr] payments")
         permit_error("payment_not_written")
         with pytest.raises(NotWell, match="cannot be noted"):
             await exchange.board.start_capture(call_id, ORDER, "ann")
@@ -712,7 +712,7 @@ async def test_an_outcome_that_nobody_can_tell_is_unknown_in_the_end(path: Path)
     exchange.board.on_media_state(False)
     exchange.board.on_media_state(True)
     exchange.passed += 901
-    permit_error("payment_outcome_not_found", idempotency_key=payment)
+    permit_error("payment_outcome_not_found", payment=payment)
     exchange.board.count()
     assert (await exchange.board.payment(payment)).outcome == Unknown(reason="outcome_not_found")
     assert len(exchange.records) == 1
