@@ -20,10 +20,19 @@ from b2bua.api.answer_views import (
 from b2bua.api.log_view import LogLevelView
 from b2bua.call.feature_codes import ClaimView
 from b2bua.call.link import LinkOffer
+from b2bua.call.obstacle import ObstacleCode, obstacle
 from b2bua.call.order import Order
 from b2bua.call.service_view import Fault, Stops
 from b2bua.call.trunk_view import HopView, TrunkView
-from b2bua.call.view import CallState, CallView, CaptureStage, CaptureView, MaskStage, PaymentView
+from b2bua.call.view import (
+    CallLegView,
+    CallState,
+    CallView,
+    CaptureStage,
+    CaptureView,
+    MaskStage,
+    PaymentView,
+)
 from b2bua.ladder.view import LadderSummary, LadderView, LegView, MessageView
 from b2bua.personal_data.desk import Erasure
 from b2bua.switchboard.webhook_views import DeliveryView, WebhookView
@@ -61,6 +70,14 @@ _CALL: Final = CallView(
     extension="201",
     agent="ann",
     reference="INV-2041",
+    customer_leg=CallLegView(
+        call_id="a84b4c76e66710@carrier.example",
+        trunk="carrier",
+        number="+49301234567",
+        headers={"x-customer-ref": "C-4711"},
+    ),
+    agent_leg=CallLegView(call_id="7a1f3c@192.0.2.1", trunk="pbx", number="201"),
+    not_capturable=obstacle(ObstacleCode.UNDER_WAY),
 )
 _PAYMENT: Final = PaymentView(
     id=_CAPTURE.id,

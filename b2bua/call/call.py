@@ -15,7 +15,7 @@ The caller executes the commands in order, and calls `expire` once `deadline()` 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from b2bua.call import leg
@@ -254,9 +254,20 @@ class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews):
 
     # --- reports ----------------------------------------------------------------------------------
 
+    def name_legs(self, call_ids: Mapping[Side, str], now: float) -> list[CallCommand]:
+        """Take note of the SIP Call-IDs of the legs, as far as they are known."""
+        known = self.report.call_ids | dict(call_ids)
+        if known == self.report.call_ids:
+            return []
+        self.report.call_ids = known
+        return self._finish([], now)
+
     def view(self) -> CallView:
         """The call as its agents see it."""
-        return self.report.view(self.bridge, self.payment, self.unattended.view(), self.guide.playing)
+        unattended = self.unattended.view()
+        return self.report.view(
+            self.bridge, self.payment, unattended, self.guide.playing, self.shown_obstacle()
+        )
 
     def record(self, now: float) -> CallRecord:
         """The call detail record as it stands; final once the call is `over`."""
@@ -308,7 +319,9 @@ class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews):
         if gone is not None:  # a leg that is over takes no command
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]
         prompts, unattended = self.guide.playing, self.unattended.view()
-        view = self.report.changed_view(self.bridge, self.payment, unattended, now, prompts)
+        view = self.report.changed_view(
+            self.bridge, self.payment, unattended, now, prompts, self.shown_obstacle()
+        )
         if view is not None:
             commands = [*commands, Show(view)]
         closed = self.closed or not self.bridge.opened

@@ -15,6 +15,7 @@ from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.command import CallCommand, ToMedia
 from b2bua.call.feature_codes import CodeView
 from b2bua.call.mask_note import MaskNotes
+from b2bua.call.obstacle import Obstacle, ObstacleCode, obstacle
 from b2bua.call.order import Order
 from b2bua.call.payment import Payment
 from b2bua.call.report import CallReport
@@ -24,7 +25,7 @@ from b2bua.call.transfer.transfer import Transfer
 from b2bua.call.trunk_policy import PreMask
 from b2bua.call.unattended import Unattended
 from b2bua.call.unattended_view import UNATTENDED, Why
-from b2bua.call.view import NotNow
+from b2bua.call.view import NotNow, refusal
 from media.events import AskField, CaptureForm, FieldName, PlayPrompt, ResetCapture, Side, SkipField
 from media.form_description import describe
 from provider_adapters.payment import Outcome
@@ -61,13 +62,11 @@ class CaptureRequests(ABC):
     ) -> list[CallCommand]:
         """`group`: what the agent's group says of charges; `form`: the one that the order names.
         Raises NotNow, and NotYours while another agent's mask is on."""
-        self._check_maskable()
+        found = self.obstacle(agent)
+        if found is not None:
+            raise refusal(found)
         if agent == UNATTENDED and not self.unattended.starts:
             raise NotNow("The customer has asked for a person.")
-        if not self.bridge.capturable():
-            raise NotNow(
-                "The customer's phone cannot send its keys in this call: no telephone-event was agreed on."
-            )
         policy = self.bridge.trunks.policy(Side.CALLER)
         return self._finish(
             self.payment.start(
@@ -85,7 +84,9 @@ class CaptureRequests(ABC):
     def announce_payment(self, agent: str, now: float) -> list[CallCommand]:
         """Mask before a payment, so that keys of a customer who is too quick reach nobody. Raises
         NotNow, and NotYours while another agent's mask is on."""
-        self._check_maskable()
+        found = self._line_obstacle()
+        if found is not None:
+            raise refusal(found)
         self.payment.check_announceable(agent)
         policy = self.bridge.trunks.policy(Side.CALLER)
         if policy.pre_mask is PreMask.NEVER:
@@ -103,15 +104,28 @@ class CaptureRequests(ABC):
             return []
         return self.payment.announce(self.bridge.trunks.masking(), "", policy.pre_mask_time, now)
 
-    def _check_maskable(self) -> None:
+    def obstacle(self, agent: str | None) -> Obstacle | None:
+        """Why this agent can begin no capture in this call now; None: nothing is in the way.
+        `agent`: None for anybody."""
+        return self._line_obstacle() or self.bridge.obstacle() or self.payment.obstacle(agent)
+
+    def shown_obstacle(self) -> Obstacle | None:
+        """As the view has it: the same, behind what stops every call."""
+        return self._line_obstacle() or self.report.stopped or self.obstacle(None)
+
+    def _line_obstacle(self) -> Obstacle | None:
+        if self.bridge.state is BridgeState.ENDED:
+            return obstacle(ObstacleCode.ENDED)
         if self.loan.active or self.transfer.borrows:
-            raise NotNow("The call is being joined with another one. Try again in a moment.")
-        if self.bridge.state is not BridgeState.UP:
-            raise NotNow(
-                "The call is not answered yet."
-                if self.bridge.state is not BridgeState.ENDED
-                else "The call is over."
-            )
+            return obstacle(ObstacleCode.JOINING)
+        return None if self.bridge.state is BridgeState.UP else obstacle(ObstacleCode.NOT_ANSWERED)
+
+    def service_changed(self, stopped: Obstacle | None, now: float) -> list[CallCommand]:
+        """A fault of Tonewall itself stops every capture, or none does any more."""
+        if stopped == self.report.stopped:
+            return []
+        self.report.stopped = stopped
+        return self._finish([], now)
 
     def take_over_capture(self, agent: str, now: float, group: ChargeDefaults = _NONE) -> list[CallCommand]:
         """`group`: as for `start_capture`. Raises NotNow."""

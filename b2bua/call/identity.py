@@ -16,32 +16,35 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from b2bua.call import leg, leg_command
-from b2bua.call.reference import read_references
+from b2bua.call.reference import MAX_SHOWN, read_references
 from b2bua.call.trunk_policy import TrunkPolicy
 from media.events import Side
 
 _MAX_NUMBERS = 4  # of one leg
+_NO_POLICY: Final = TrunkPolicy()
 _USER: Final = re.compile(r"(?:sips?|tel):([^@;:<>\s,\"?]{1,64})(?=[@;>\s?]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class LegIdentity:
-    """Who is on a leg. `numbers`: the one that is asserted first; `references`: of an order, by
-    the header's name in lower case."""
+    """Who is on a leg. `numbers`: the one that is asserted first; `references`: of an order, and
+    `shown`: what agents see, both by the header's name in lower case."""
 
     numbers: tuple[str, ...] = ()
     references: tuple[tuple[str, str], ...] = ()
+    shown: tuple[tuple[str, str], ...] = ()
 
-    def learn(self, numbers: tuple[str, ...], carried: leg.Carried, wanted: tuple[str, ...]) -> LegIdentity:
-        """With what a message says. `numbers`: of From or To; `wanted`: the headers of its trunk
-        that name an order."""
-        known = dict(self.references)
-        references = (
-            *self.references,
-            *(each for each in read_references(carried.headers, wanted) if each[0] not in known),
-        )
+    def learn(self, numbers: tuple[str, ...], carried: leg.Carried, policy: TrunkPolicy) -> LegIdentity:
+        """With what a message says. `numbers`: of From or To; `policy`: of its trunk, which names
+        the headers that count."""
+        references = read_references(carried.headers, policy.references)
+        shown = read_references(carried.headers, policy.shown_headers, MAX_SHOWN)
         everybody = dict.fromkeys((*_asserted(carried), *numbers, *self.numbers))
-        return LegIdentity(tuple(filter(None, everybody))[:_MAX_NUMBERS], references)
+        return LegIdentity(
+            tuple(filter(None, everybody))[:_MAX_NUMBERS],
+            _with_new(self.references, references),
+            _with_new(self.shown, shown),
+        )
 
 
 NOBODY: Final = LegIdentity()
@@ -63,9 +66,9 @@ class CallIdentity:
         """The references that either side named, the customer's side first."""
         return (*self.of(Side.CALLER).references, *self.of(Side.AGENT).references)
 
-    def event(self, side: Side, event: leg.LegEvent, wanted: tuple[str, ...]) -> None:
-        """Take an event of a leg. `wanted`: the headers of its trunk that name an order."""
-        self.legs[side] = _after(self.of(side), event, wanted)
+    def event(self, side: Side, event: leg.LegEvent, policy: TrunkPolicy) -> None:
+        """Take an event of a leg. `policy`: of its trunk."""
+        self.legs[side] = _after(self.of(side), event, policy)
 
     def expected(self, side: Side, number: str) -> None:
         """Note who is to be called on this side, before anybody is."""
@@ -79,7 +82,7 @@ class CallIdentity:
     def joining_event(self, event: leg.LegEvent, policies: Mapping[str, TrunkPolicy]) -> None:
         """Take an event of the leg that is to replace one. `policies`: of the trunks, by name."""
         policy = policies.get(event.trunk) if isinstance(event, leg.LegInvited) else None
-        self.joining = _after(self.joining, event, policy.references if policy is not None else ())
+        self.joining = _after(self.joining, event, policy or _NO_POLICY)
 
     def joining_invited(self, command: leg_command.LegCommand) -> None:
         """Note who is called to replace a leg."""
@@ -100,14 +103,22 @@ class CallIdentity:
         return (numbers[0] if numbers else ""), ""
 
 
-def _after(known: LegIdentity, event: leg.LegEvent, wanted: tuple[str, ...]) -> LegIdentity:
+def _with_new(
+    known: tuple[tuple[str, str], ...], more: tuple[tuple[str, str], ...]
+) -> tuple[tuple[str, str], ...]:
+    names = {name for name, _ in known}
+    return (*known, *(each for each in more if each[0] not in names))
+
+
+def _after(known: LegIdentity, event: leg.LegEvent, policy: TrunkPolicy) -> LegIdentity:
     match event:
         case leg.LegInvited():
-            return NOBODY.learn((event.caller.user,), event.carried, wanted)
+            return NOBODY.learn((event.caller.user,), event.carried, policy)
         case leg.LegAnswered():
-            return known.learn((), event.carried, wanted)
+            return known.learn((), event.carried, policy)
         case leg.LegProgressed():  # who rings is not who answers
-            return replace(known, references=known.learn((), event.carried, wanted).references)
+            after = known.learn((), event.carried, policy)
+            return replace(known, references=after.references, shown=after.shown)
         case _:
             return known
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from b2bua.call import leg, leg_command
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
+from b2bua.call.obstacle import Obstacle, ObstacleCode, obstacle
 from b2bua.call.own_leg import is_own_trunk
 from b2bua.call.renegotiation import Renegotiation
 from b2bua.call.routing.route import LegTrunks, Route
@@ -63,10 +64,15 @@ class LegPair:
         """Whether both legs can take an offer of ours now."""
         return self.settled and not self.unacknowledged
 
-    def capturable(self) -> bool:
-        """Whether the customer can key a card: the call is settled, and his keys can be
-        captured."""
-        return self.settled and self._keys_agreed()
+    def obstacle(self) -> Obstacle | None:
+        """Why the customer cannot key a card: the call is not settled, or his keys cannot be
+        captured. None: he can."""
+        if not self.settled:
+            return obstacle(ObstacleCode.CHANGING)
+        if self._keys_agreed():
+            return None
+        is_encrypted = self.offer_answer.has_encrypted_audio()
+        return obstacle(ObstacleCode.ENCRYPTED if is_encrypted else ObstacleCode.NO_KEYS)
 
     def keys_lost(self) -> bool:
         """Whether the call is settled, but the customer's keys can no longer be captured."""

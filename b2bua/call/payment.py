@@ -20,12 +20,12 @@ from b2bua.call.charge_defaults import ChargeDefaults, choose_form, complete
 from b2bua.call.command import CallCommand, ToMedia
 from b2bua.call.form_result import order_for_form, providers_for
 from b2bua.call.key_notes import capture_notes
-from b2bua.call.line_mask import LineMask
 from b2bua.call.order import Order
+from b2bua.call.owned_payment import FINAL, OwnedPayment
 from b2bua.call.state import CAPTURE_TRANSITIONS, CaptureEvent, MaskEvent, MaskState, step
 from b2bua.call.trunk_policy import USUAL_KEYS, KeyPolicy
 from b2bua.call.unattended_view import UNATTENDED
-from b2bua.call.view import CaptureStage, CaptureView, NotNow, NotYours
+from b2bua.call.view import CaptureStage, CaptureView, NotNow, refusal
 from media.events import (
     AnyCommand,
     CancelCapture,
@@ -47,7 +47,6 @@ from media.events import (
 )
 from provider_adapters.payment import Approved, Outcome, Unknown
 
-FINAL = frozenset({CaptureStage.FINISHED, CaptureStage.CANCELLED, CaptureStage.ABORTED})
 _STAGE_EVENTS = {
     CaptureState.COLLECTING: CaptureEvent.COLLECTING,
     CaptureState.READY: CaptureEvent.READY,
@@ -59,7 +58,7 @@ _STILL_KEYING = "The customer is still keying; nothing reaches you. Ask for a pa
 
 
 @dataclass(slots=True)
-class Payment(LineMask):
+class Payment(OwnedPayment):
     """Mask and captures of one call. `charging`: what the call's route says of its charges.
     `requested`: the order as an agent gave it."""
 
@@ -67,13 +66,7 @@ class Payment(LineMask):
     requested: Order | None = None
     keys: KeyPolicy = USUAL_KEYS  # how those of the newest capture come
     form: CaptureForm = field(default_factory=CaptureForm)
-    view: CaptureView | None = None
     records: list[CaptureRecord] = field(default_factory=list)
-
-    @property
-    def settled(self) -> bool:
-        """Whether no outcome is awaited any more."""
-        return self.view is None or self.view.stage in FINAL
 
     # --- what the agent asks for; raises NotNow and changes nothing -------------------------------
 
@@ -81,9 +74,9 @@ class Payment(LineMask):
         self, capture: str, order: Order, masking: Masking, scopes: Sequence[ChargeDefaults] = (), *,
         form: CaptureForm | None = None, keys: KeyPolicy = USUAL_KEYS, agent: str = "",
     ) -> list[CallCommand]:  # fmt: skip
-        if self.view is not None and self.view.stage not in FINAL:
-            raise NotNow("A payment is already under way in this call. Cancel it first.")
-        self.check_agent(agent)  # who paid before still drives the mask that is on
+        found = self.obstacle(agent)
+        if found is not None:
+            raise refusal(found)
         form = choose_form(form, scopes, order.country)
         self.requested = order = order_for_form(order, form)
         order = complete(order, scopes, form)  # what is charged is what the payment shows
@@ -109,15 +102,6 @@ class Payment(LineMask):
             if self.requested is not None and self.view.stage not in {*FINAL, CaptureStage.CHARGING}:
                 order = complete(self.requested, scopes, self.form)
             self.view = msgspec.structs.replace(self.view, agent=agent, taken_over_by=taken, order=order)
-
-    def check_agent(self, agent: str) -> None:
-        """Raises NotYours where another agent drives the payment, or has announced one."""
-        if self.announced_by:
-            if self.announced_by != agent:
-                raise NotYours(self.announced_by)
-            return
-        if self.view is not None and self.view.agent != agent and (not self.settled or self.masked):
-            raise NotYours(self.view.agent)
 
     def collect(self, how: Callable[..., AnyCommand], wanted: FieldName | None) -> list[CallCommand]:
         view = self._under_way(CaptureStage.COLLECTING, CaptureStage.READY)
@@ -172,13 +156,6 @@ class Payment(LineMask):
             return []
         self._mask(MaskEvent.RELEASED)
         return self._ask(on=False, released=True)
-
-    def check_announceable(self, agent: str) -> None:
-        """Raises NotNow while a payment is under way, and NotYours while another agent's mask is
-        on."""
-        if self._open():
-            raise NotNow("A payment is under way, and the line is masked for it.")
-        self.check_agent(agent)
 
     def stop(self, reason: str) -> list[CallCommand]:
         """The customer's keys cannot be kept from the agent any more: end what is not submitted
@@ -306,9 +283,6 @@ class Payment(LineMask):
         )
 
     # --- inside -----------------------------------------------------------------------------------
-
-    def _open(self) -> bool:
-        return self.view is not None and self.view.stage not in FINAL
 
     def _under_way(self, *stages: CaptureStage) -> CaptureView:
         if self.view is None or self.view.stage in FINAL:

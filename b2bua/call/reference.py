@@ -1,4 +1,5 @@
-"""Reads the reference of an order out of a header that a PBX or carrier sends with a call.
+"""Reads the reference of an order, or what agents are to see, out of a header that a PBX or carrier
+sends with a call.
 
 Rule 1: a reference is short, printable and no card number; what is anything else is no reference,
         and is not cut until it is one.
@@ -14,6 +15,8 @@ from typing import Final
 from tonewall.card_numbers import looks_like_card_number
 
 MAX_LENGTH: Final = 64  # characters
+MAX_SHOWN: Final = 128  # characters of what agents see
+MAX_SHOWN_HEADERS: Final = 8  # of a leg
 USER_TO_USER: Final = "user-to-user"
 _MAX_VALUE = 1024  # characters of a header that are looked at
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
@@ -23,30 +26,31 @@ _DISCRIMINATORS = (b"\x00", b"\x04")
 
 
 def read_references(
-    headers: Iterable[tuple[str, str]], wanted: tuple[str, ...]
+    headers: Iterable[tuple[str, str]], wanted: tuple[str, ...], most: int = MAX_LENGTH
 ) -> tuple[tuple[str, str], ...]:
     """The references in these headers, by the header's name in lower case; of each header the
-    first. `wanted`: the names of headers that carry one, in lower case, the preferred first."""
+    first. `wanted`: the names of headers that carry one, in lower case, the preferred first;
+    `most`: characters of one."""
     found: dict[str, str] = {}
     for name, value in headers:
         key = name.lower()
         if key in wanted and key not in found:
-            text = read_reference(key, value)
+            text = read_reference(key, value, most)
             if text:
                 found[key] = text
     return tuple((name, found[name]) for name in wanted if name in found)
 
 
-def read_reference(name: str, value: str) -> str:
+def read_reference(name: str, value: str, most: int = MAX_LENGTH) -> str:
     """The reference in the value of a header; "" where there is none. `name`: in lower case."""
     if len(value) > _MAX_VALUE:
         return ""
     text = _user_to_user(value) if name == USER_TO_USER else _unquoted(value.strip())
-    return text if text is not None and _is_reference(text) else ""
+    return text if text is not None and _is_reference(text, most) else ""
 
 
-def _is_reference(text: str) -> bool:
-    return 0 < len(text) <= MAX_LENGTH and text.isprintable() and not looks_like_card_number(text)
+def _is_reference(text: str, most: int) -> bool:
+    return 0 < len(text) <= most and text.isprintable() and not looks_like_card_number(text)
 
 
 def _unquoted(text: str) -> str:

@@ -17,11 +17,14 @@ from b2bua.call.command import CallCommand, ReplaceLeg, ToLeg, ToReplacement
 from b2bua.call.deafness import LineFault, line_fault
 from b2bua.call.feature_codes import CodeView
 from b2bua.call.identity import CallIdentity
+from b2bua.call.leg_command import InviteLeg
+from b2bua.call.obstacle import Obstacle
+from b2bua.call.own_leg import is_own_trunk
 from b2bua.call.payment import Payment
 from b2bua.call.routing.route import LegTrunks
 from b2bua.call.state import BridgeState, MaskState
 from b2bua.call.unattended_view import UnattendedView
-from b2bua.call.view import CallState, CallView, CaptureView, MaskStage
+from b2bua.call.view import CallLegView, CallState, CallView, CaptureView, MaskStage
 from media.events import Deaf, LegCounters, SessionClosed, Side
 
 _STATES = {BridgeState.UP: CallState.UP, BridgeState.ENDED: CallState.ENDED}
@@ -42,6 +45,7 @@ class CallReport:
     """What is reported of one call. `started_at`, `ended_at`: seconds since the epoch.
 
     `counters`, `types`: media's counters and the packets received by payload type, of each side.
+    `call_ids`: the SIP Call-IDs of the legs; `stopped`: the fault of Tonewall that stops captures.
     `deaf`: why media receives nothing of the customer; `masked_at`: when it confirmed the mask that
     is on; `keys_passed_at`: when a key was last passed to the agent since there was none."""
 
@@ -59,6 +63,8 @@ class CallReport:
     deaf: Deaf | None = None
     masked_at: float | None = None
     keys_passed_at: float | None = None
+    call_ids: dict[Side, str] = field(default_factory=dict)
+    stopped: Obstacle | None = None
     phone_shown: tuple[tuple[str, str], CodeView | None] = (("", ""), None)
     # What changes in a view, as it was shown last.
     shown: (
@@ -68,6 +74,7 @@ class CallReport:
             tuple[str, str, str],
             tuple[str, ...],
             float | None,
+            tuple[Obstacle | None, CallLegView, CallLegView],
         ]
         | None
     ) = None
@@ -75,12 +82,14 @@ class CallReport:
     def event(self, side: Side, event: leg.LegEvent, trunks: LegTrunks, now: float) -> None:
         """Note an event of a leg."""
         self.ledger.event(side, event, now)
-        self.identity.event(side, event, trunks.policy(side).references)
+        self.identity.event(side, event, trunks.policy(side))
 
     def command(self, command: CallCommand, trunks: LegTrunks, now: float) -> None:
         """Note a command of the call."""
         match command:
             case ToLeg(side, to_leg):
+                if isinstance(to_leg, InviteLeg):
+                    self.call_ids.pop(side, None)
                 self.ledger.command(side, to_leg, now)
                 self.identity.invited(side, to_leg)
             case ToReplacement(to_leg):
@@ -88,6 +97,7 @@ class CallReport:
             case ReplaceLeg(side):
                 self.ledger.leg_replaced(side, trunks.trunk(side))
                 self.identity.replaced(side)
+                self.call_ids.pop(side, None)
                 if side is Side.AGENT:
                     self.phone.replaced()
             case _:
@@ -104,6 +114,7 @@ class CallReport:
         payment: Payment,
         unattended: UnattendedView | None = None,
         prompts: tuple[str, ...] = (),
+        obstacle: Obstacle | None = None,
     ) -> CallView:
         """The call as its agents see it."""
         extension, agent, reference = self._linked(bridge)
@@ -130,6 +141,9 @@ class CallReport:
             feature_code=self.phone.newest,
             unattended=unattended,
             prompts=prompts,
+            customer_leg=self._leg(Side.CALLER, bridge),
+            agent_leg=self._leg(Side.AGENT, bridge),
+            not_capturable=obstacle,
         )
 
     def changed_view(
@@ -139,6 +153,7 @@ class CallReport:
         unattended: UnattendedView | None,
         now: float,
         prompts: tuple[str, ...] = (),
+        obstacle: Obstacle | None = None,
     ) -> CallView | None:
         """The view, where it has changed since the last one."""
         unconfirmed = payment.mask in (MaskState.OPEN, MaskState.ANNOUNCING, MaskState.MASKING)
@@ -153,12 +168,13 @@ class CallReport:
             self._linked(bridge),
             prompts,
             self.keys_passed_at,
+            (obstacle, self._leg(Side.CALLER, bridge), self._leg(Side.AGENT, bridge)),
         )
         phone = self.phone.linked, self.phone.newest
         if shown == self.shown and phone == self.phone_shown:
             return None
         self.shown, self.phone_shown = shown, phone
-        return self.view(bridge, payment, unattended, prompts)
+        return self.view(bridge, payment, unattended, prompts, obstacle)
 
     def record(self, bridge: Bridge, payment: Payment, withheld: int, now: float) -> CallRecord:
         """The call detail record as it stands. `withheld`: SIP INFOs that the mask withheld."""
@@ -189,6 +205,17 @@ class CallReport:
         references = self.identity.references
         extension, agent = self.identity.agent(bridge.route.extensions)
         return extension, self.phone.linked[0] or agent, references[0][1] if references else ""
+
+    def _leg(self, side: Side, bridge: Bridge) -> CallLegView:
+        trunks, identity = bridge.trunks, self.identity.of(side)
+        is_near = side is bridge.route.near
+        trunk = trunks.trunk(side) if is_near or side in trunks.moved or bridge.route.destinations else ""
+        return CallLegView(
+            call_id=self.call_ids.get(side, ""),
+            trunk="" if is_own_trunk(trunk) else trunk,
+            number=identity.numbers[0] if identity.numbers else "",
+            headers=dict(identity.shown),
+        )
 
     def _line_fault(self, bridge: Bridge) -> LineFault | None:
         if self.deaf is None or self.ended_at is not None:

@@ -43,7 +43,8 @@ class TrunkPolicy:
     `pre_mask`: when its customers are masked before a payment, for `pre_mask_time` seconds without
     one at most.
     `interface`: where its RTP is received. `charging`: what it says of the charges of its calls.
-    `references`: its headers that name the order of a call, in lower case.
+    `references`: its headers that name the order of a call, and `shown_headers`: those that agents
+    see, in lower case.
     """
 
     latch: bool = False
@@ -58,6 +59,7 @@ class TrunkPolicy:
     pre_mask_time: float = 300.0
     charging: ChargeDefaults = field(default_factory=ChargeDefaults)
     references: tuple[str, ...] = ()
+    shown_headers: tuple[str, ...] = ()
 
     def allowed_kinds(self, other: TrunkPolicy) -> frozenset[str] | None:
         """The kinds of m-lines that a call of this trunk and another may have; None for all."""

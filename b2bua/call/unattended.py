@@ -20,7 +20,8 @@ from b2bua.call.command import CallCommand, StartPayment, SubmitPayment, ToDesk,
 from b2bua.call.next_places import LONGEST_PROMPT, NextPlaces
 from b2bua.call.order import Order
 from b2bua.call.owed import find_order
-from b2bua.call.payment import FINAL, MAX_TAKEN_OVER
+from b2bua.call.owned_payment import FINAL
+from b2bua.call.payment import MAX_TAKEN_OVER
 from b2bua.call.routing.form_end import FormEnd
 from b2bua.call.state import BridgeState, MaskState
 from b2bua.call.unattended_states import STEP_TRANSITIONS, Step, StepEvent

@@ -15,6 +15,7 @@ from b2bua.call.feature_codes import CodeView
 from b2bua.call.follow_up import KINDS, Balance, FollowUpView, Kind
 from b2bua.call.key_notes import CaptureNote
 from b2bua.call.link import LinkView
+from b2bua.call.obstacle import Obstacle, ObstacleCode, other_agent
 from b2bua.call.order import Order
 from b2bua.call.prepared import PreparedView
 from b2bua.call.take_over import TakeOver
@@ -136,6 +137,18 @@ class PaymentView(msgspec.Struct, frozen=True, kw_only=True):
         return Balance.of(self.order.operation, self.order.amount, self.outcome, self.follow_ups)
 
 
+class CallLegView(msgspec.Struct, frozen=True, kw_only=True):
+    """A leg of a call, as it is now. `call_id`: its SIP Call-ID; empty until it is known; `trunk`:
+    by its name in sip.conf; empty where the call ends in a form; `number`: who is on it, as far as
+    that is known; `headers`: those of `shown_headers` that its peer sent, by their names in lower
+    case."""
+
+    call_id: str = ""
+    trunk: str = ""
+    number: str = ""
+    headers: dict[str, str] = {}
+
+
 class CallView(msgspec.Struct, frozen=True, kw_only=True):
     """A call. `masked_since`: when media confirmed the mask that is on, RFC 3339, UTC.
 
@@ -147,7 +160,10 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
 
     `extension`: the number on the agents' side, as far as it is known; `agent`: the name of the
     token whose extension that is; `reference`: of an order, as PBX or carrier named it. `prompts`:
-    the names of what the customer is being played."""
+    the names of what the customer is being played.
+
+    `capturable` follows from `not_capturable`: why no capture can begin now, in the words of the
+    refusal that would come."""
 
     id: str
     state: CallState
@@ -173,6 +189,13 @@ class CallView(msgspec.Struct, frozen=True, kw_only=True):
     feature_code: CodeView | None = None  # the newest that the agent's telephone has keyed
     unattended: UnattendedView | None = None  # the newest form that the customer keyed without an agent
     prompts: tuple[str, ...] = ()
+    customer_leg: CallLegView = CallLegView()
+    agent_leg: CallLegView = CallLegView()
+    not_capturable: Obstacle | None = None
+    capturable: bool = True
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "capturable", self.not_capturable is None)
 
 
 class NoSuchCall(Exception):
@@ -202,7 +225,7 @@ class NotYours(Exception):
     """A payment is driven by another agent. `agent` is that one's name."""
 
     def __init__(self, agent: str) -> None:
-        super().__init__(f"This payment is {agent}'s, not yours. Take it over first.")
+        super().__init__(other_agent(agent).detail)
         self.agent = agent
 
 
@@ -221,6 +244,17 @@ class KeyReused(Exception):
 
 class NoSuchPayment(Exception):
     """There is no such payment, or it is forgotten."""
+
+
+def refusal(obstacle: Obstacle) -> NotNow | NotYours | NotWell:
+    """What a request to begin a capture raises there."""
+    match obstacle.code:
+        case ObstacleCode.OTHER_AGENT:
+            return NotYours(obstacle.agent)
+        case ObstacleCode.SERVICE:
+            return NotWell(obstacle.detail)
+        case _:
+            return NotNow(obstacle.detail)
 
 
 _REPEATED = {

@@ -82,6 +82,7 @@ def _policy(settings: TrunkSettings, forms: Mapping[str, CaptureForm]) -> TrunkP
         interface=Interface(address=settings.media_address, advertised=settings.media_advertised),
         charging=_charging(settings, forms, usual=next(iter(forms.values()))),
         references=tuple(name.lower() for name in split_list(settings.reference_headers)),
+        shown_headers=tuple(name.lower() for name in split_list(settings.shown_headers)),
     )
 
 

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from b2bua.call.reference import USER_TO_USER
+from b2bua.call.reference import MAX_SHOWN_HEADERS, USER_TO_USER
 from b2bua.call.routing.numbers import Form
 from b2bua.call.trunk_policy import PreMask
 from b2bua.config.charge_settings import ChargeSection
@@ -118,6 +118,11 @@ class TrunkSettings(ChargeSection):
         "",
         description="its headers that name the order of a call: User-to-User, X- and P- headers, the "
         "preferred first, separated by commas",
+    )
+    shown_headers: str = Field(
+        "",
+        description="its headers whose values agents and programs see with a call: User-to-User, X- and P- "
+        f"headers, separated by commas; {MAX_SHOWN_HEADERS} at most",
     )
     user_parameters: str = Field(
         "",
@@ -231,9 +236,16 @@ class TrunkSettings(ChargeSection):
             )
         return value
 
-    @field_validator("reference_headers")
+    @field_validator("shown_headers")
     @classmethod
-    def _name_an_order(cls, value: str) -> str:
+    def _are_few(cls, value: str) -> str:
+        if len(split_list(value)) > MAX_SHOWN_HEADERS:
+            raise ValueError(f"expected {MAX_SHOWN_HEADERS} headers at most")
+        return value
+
+    @field_validator("reference_headers", "shown_headers")
+    @classmethod
+    def _are_private(cls, value: str) -> str:
         for name in split_list(value):
             private = _PRIVATE_HEADER.fullmatch(name) and name != "*" and not has_own_rule(name)
             if not private and name.lower() != USER_TO_USER:

@@ -12,7 +12,7 @@ from typing import Any, Final, assert_never
 import msgspec
 
 from b2bua.call.follow_up import FollowUpView
-from b2bua.call.payment import FINAL
+from b2bua.call.owned_payment import FINAL
 from b2bua.call.view import CaptureStage, PaymentView
 from b2bua.call.webhook_kinds import PREFIX
 from b2bua.records.webhooks import Event

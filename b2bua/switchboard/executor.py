@@ -138,9 +138,22 @@ class Executor:
                     self._release_leg(entry)
                 case ToBorrower(event):
                     self._send_to_borrower(entry, event)
+        if not entry.call.over:
+            self._name_legs(entry)
         self.schedule(entry)
         if entry.call.over:
             self._remove(entry)
+
+    def _name_legs(self, entry: Entry) -> None:
+        """Let the call know its Call-IDs. The engine has one from the moment it sends an INVITE."""
+        engine = self._context.engine
+        if engine is None:
+            return
+        found = {side: engine.call_id(leg) for side, leg in entry.legs.items() if not is_own_leg(leg)}
+        known = {side: call_id for side, call_id in found.items() if call_id}
+        named = entry.call.name_legs(known, self._context.clock())
+        if named:
+            self._execute(entry, named)
 
     def _send_to_media(self, command: AnyCommand) -> None:
         assert self._context.media is not None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from b2bua.call.obstacle import Obstacle, service_obstacle
 from b2bua.call.service_view import Fault, Stops
 from b2bua.records.store import RecordsFault
 from media.events import Counted, PayerFault
@@ -92,6 +93,11 @@ class Faults:
     def stopping(self, *what: Stops) -> Fault | None:
         """The first fault that makes one of these impossible."""
         return next((fault for fault in self.all() if fault.stops in what), None)
+
+    def obstacle(self) -> Obstacle | None:
+        """What keeps every capture from beginning."""
+        fault = self.stopping(Stops.CALLS, Stops.PAYMENTS)
+        return None if fault is None else service_obstacle(fault.says)
 
     def _media(self) -> Fault | None:
         if not self._connected():

@@ -13,7 +13,7 @@ from b2bua.call.call import Call
 from b2bua.call.charge_defaults import ChargeDefaults, complete
 from b2bua.call.link import LinkOffer, LinkView, Recipient
 from b2bua.call.order import Order, RequestName
-from b2bua.call.payment import FINAL
+from b2bua.call.owned_payment import FINAL
 from b2bua.call.view import CaptureStage, NotNow, NotOffered, NotWell, PaymentView
 from b2bua.switchboard.follow_ups import AWAY
 from b2bua.switchboard.interfaces import Reconciler

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from b2bua.call.payment import FINAL
+from b2bua.call.owned_payment import FINAL
 from b2bua.call.payment_events import USUAL
 from b2bua.call.view import CallView, PaymentView
 from b2bua.notify.deliveries import Deliveries, Result, Send

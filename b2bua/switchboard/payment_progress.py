@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from b2bua.call.payment import FINAL
+from b2bua.call.owned_payment import FINAL
 from b2bua.call.view import CallView, CaptureStage, CaptureView, PaymentView
 from b2bua.notify.message import Message
 from b2bua.switchboard.link_messages import outcome_words

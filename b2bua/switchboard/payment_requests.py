@@ -20,9 +20,17 @@ from b2bua.call.follow_up import Kind
 from b2bua.call.form_result import order_for_form, providers_for
 from b2bua.call.link import LinkOffer, Recipient
 from b2bua.call.order import Order, RequestName, SavedCard, Settlement
-from b2bua.call.service_view import Stops
 from b2bua.call.tallies import Tallies
-from b2bua.call.view import CallView, NoSuchCall, NotNow, NotOffered, NotWell, PaymentView, Repeated
+from b2bua.call.view import (
+    CallView,
+    NoSuchCall,
+    NotNow,
+    NotOffered,
+    NotWell,
+    PaymentView,
+    Repeated,
+    refusal,
+)
 from b2bua.records.payments import PaymentTable
 from b2bua.switchboard.claim_requests import ClaimRequests
 from b2bua.switchboard.context import SwitchboardContext
@@ -65,8 +73,8 @@ class PaymentRequests(PreparedRequests, ClaimRequests):
         self, call_id: str, order: Order, agent: str, prepared: str = "", *, allow_repeat: bool
     ) -> CallView:
         """`prepared`: the id of the payment that was prepared, and begins in this call."""
-        if (fault := self._faults.stopping(Stops.CALLS, Stops.PAYMENTS)) is not None:
-            raise NotWell(fault.says)
+        if (stopped := self._faults.obstacle()) is not None:
+            raise refusal(stopped)
         call, group = self._entry(call_id).call, self._context.charging_of(agent)
         form = choose_form(self._context.find_form(order.form), call.charge_scopes(group))
         order = order_for_form(order, form)

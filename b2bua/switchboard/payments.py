@@ -20,7 +20,7 @@ import msgspec
 
 from b2bua.call.cdr import CallRecord
 from b2bua.call.order import RequestName
-from b2bua.call.payment import FINAL
+from b2bua.call.owned_payment import FINAL
 from b2bua.call.take_over import TakeOver
 from b2bua.call.view import CallView, CaptureStage, NotNow, PaymentView, Repeated
 from b2bua.records.payments import PaymentTable

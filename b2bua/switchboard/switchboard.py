@@ -29,6 +29,7 @@ from b2bua.switchboard.code_audit import CodeAudit
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.executor import Executor
+from b2bua.switchboard.fault_views import FaultViews
 from b2bua.switchboard.faults import Faults
 from b2bua.switchboard.feature_keys import FeatureKeys
 from b2bua.switchboard.handover import Handover
@@ -97,6 +98,7 @@ class Switchboard(PaymentRequests, Handover):
             all_payments.notices.fault, plan.certificate, plan.installed.fault, plan.sign_ins, plan.identity,
             plan.webhooks,
         )  # fmt: skip
+        self._fault_views = FaultViews(self._faults, feed, self._queue_all)
         self._executor = Executor(self._context)
         self._features = FeatureKeys(self, self._context, self._executor, plan)
         self._audit = CodeAudit(plan.recorder)
@@ -141,6 +143,7 @@ class Switchboard(PaymentRequests, Handover):
         call_id, origin, seed = identifier(8), int(token(7), 16), secrets.token_bytes(32)
         guard_time, now = self._plan.guard_time, context.clock()
         call, commands = Call.begin(call_id, event, route, origin, seed, guard_time, now)
+        call.report.stopped = self._fault_views.stopped
         entry = Entry(call, {near: leg})
         context.registry.add(entry)
         context.ladders.begin_call(leg, near, event.trunk, call.view())
@@ -201,7 +204,7 @@ class Switchboard(PaymentRequests, Handover):
         if isinstance(answer, Counted):
             self._counted = answer
             self._faults.counted(answer)
-            self._publish_faults()
+            self._fault_views.publish()
             return
         if isinstance(command, ResolveCharge):
             if isinstance(answer, ChargeResolved) and answer.outcome is not None:
@@ -233,7 +236,7 @@ class Switchboard(PaymentRequests, Handover):
             self.count()
             return
         self._counted = None
-        self._publish_faults()
+        self._fault_views.publish()
         log.error(
             "media_lost",
             calls=len(self._context.registry),
@@ -282,9 +285,6 @@ class Switchboard(PaymentRequests, Handover):
         if news is not None:
             log.info("payment_outcome_found", payment=news.capture)
             self.on_media_news(news)
-
-    def _publish_faults(self) -> None:
-        self._context.feed.publish_service(ServiceView(faults=self.faults()))
 
     # --- the end, and another process -------------------------------------------------------------
 

@@ -42,6 +42,10 @@ class CallView(TypedDict):
     feature_code: CodeView | None
     unattended: UnattendedView | None
     prompts: list[str]
+    customer_leg: CallLegView
+    agent_leg: CallLegView
+    not_capturable: Obstacle | None
+    capturable: bool
 
 
 CallState = Literal["ended", "ringing", "up"]
@@ -187,4 +191,34 @@ Why = Literal[
     "stopped",
     "too_long",
     "unknown",
+]
+
+
+class CallLegView(TypedDict):
+    """A leg of a call, as it is now."""
+
+    call_id: str
+    trunk: str
+    number: str
+    headers: dict[str, str]
+
+
+class Obstacle(TypedDict):
+    """Why no capture can begin."""
+
+    code: ObstacleCode
+    detail: str
+    agent: str
+
+
+ObstacleCode = Literal[
+    "changing",
+    "encrypted",
+    "ended",
+    "joining",
+    "no_keys",
+    "not_answered",
+    "other_agent",
+    "payment_under_way",
+    "service",
 ]

@@ -108,6 +108,11 @@ class OfferAnswer:
         """Whether both legs agreed on audio in which media detects keys as tones."""
         return self.complete and agrees_on_tones(*map(self._remote, Side))
 
+    def has_encrypted_audio(self) -> bool:
+        """Whether a peer's audio is encrypted in a way that we take no part in."""
+        remotes = [leg.remote for leg in self.legs.values() if leg.remote is not None]
+        return any(each.kind == "audio" and not each.is_open for remote in remotes for each in remote.media)
+
     def used_codec(self, side: Side, types: Mapping[int, int]) -> Codec | None:
         """The audio codec that a side sent most of; where nothing came, the one last agreed on;
         None before that. `types`: the packets received, by payload type."""

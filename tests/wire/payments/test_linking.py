@@ -21,6 +21,8 @@ from tests.wire.sip_peer import HOST, Call, Heard, SipPeer
 
 REFERENCE = "INV-2044"
 
+ANOTHER = {"transaction_id": "order-2", "amount": 1, "currency": "EUR"}
+
 
 @dataclass
 class World:
@@ -90,7 +92,9 @@ async def world(folder: Path, **carrier: str) -> AsyncIterator[World]:
 
 
 async def test_a_prepared_payment_is_found_by_its_header_keyed_and_told(tmp_path: Path) -> None:
-    async with world(tmp_path, reference_headers="User-to-User, X-Order-Id") as at:
+    async with world(
+        tmp_path, reference_headers="User-to-User, X-Order-Id", shown_headers="User-to-User"
+    ) as at:
         payment = await at.prepare(find_by={"reference": REFERENCE, "extension": "201"})
         customer = Customer(at.carrier)
         try:
@@ -99,7 +103,17 @@ async def test_a_prepared_payment_is_found_by_its_header_keyed_and_told(tmp_path
             view, far = await at.call(customer, asserted, User_to_User=f"{hexed};encoding=hex")
             assert (view["agent"], view["extension"], view["reference"]) == ("test", "201", REFERENCE)
             assert (await at.payment(payment["id"]))["call"] == view["id"]
-            for params in ({"mine": 1}, {"call_id": far.one("Call-ID")}, {"header.user-to-user": REFERENCE}):
+            customers, agents = view["customer_leg"], view["agent_leg"]
+            assert (customers["trunk"], customers["headers"]) == ("carrier", {"user-to-user": REFERENCE})
+            assert agents == {"call_id": far.one("Call-ID"), "trunk": "pbx", "number": "201", "headers": {}}
+            assert customers["call_id"] not in ("", agents["call_id"])
+            assert (view["capturable"], view["not_capturable"]) == (True, None)
+            for params in (
+                {"call_id": customers["call_id"]},
+                {"mine": 1},
+                {"call_id": far.one("Call-ID")},
+                {"header.user-to-user": REFERENCE},
+            ):
                 found = (await at.stack.api.get("/v1/calls", params=params)).json()
                 assert [each["id"] for each in found] == [view["id"]]
             for params in ({"header.x-order-id": REFERENCE}, {"reference": "INV"}, {"caller": "+4999"}):
@@ -107,6 +121,10 @@ async def test_a_prepared_payment_is_found_by_its_header_keyed_and_told(tmp_path
             started = await at.stack.api.post(f"/v1/payments/{payment['id']}/start")
             assert started.status_code == 201, started.text
             await at.stack.stage(view["id"], "collecting")
+            keying = (await at.stack.api.get(f"/v1/calls/{view['id']}")).json()
+            refused = await at.stack.api.post(f"/v1/calls/{view['id']}/capture", json=ANOTHER)
+            assert keying["not_capturable"]["code"] == "payment_under_way"
+            assert refused.json()["detail"] == keying["not_capturable"]["detail"]
             await customer.key(f"{CANARY.number}{CANARY.expiry}{CANARY.code}")
             await at.stack.stage(view["id"], "ready")
             outcome = await at.stack.submit(view["id"])

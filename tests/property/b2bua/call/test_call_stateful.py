@@ -29,7 +29,7 @@ from b2bua.call.command import (
     ToMedia,
     ToReplacement,
 )
-from b2bua.call.payment import FINAL
+from b2bua.call.owned_payment import FINAL
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Destination
 from b2bua.call.sdp.loaned_leg import LoanedLeg
@@ -37,7 +37,7 @@ from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.snapshot import restore_call, snapshot_call
 from b2bua.call.state import MaskState
 from b2bua.call.transfer.transfer import AttendedTransfer
-from b2bua.call.view import CallState, CallView, CaptureStage, NotNow
+from b2bua.call.view import CallState, CallView, CaptureStage, NotNow, NotYours
 from media.events import (
     AnyAnswer,
     AnyCommand,
@@ -144,6 +144,7 @@ class Calls(RuleBasedStateMachine):
         self.unacknowledged: set[Side] = set()  # legs that have our 200 to their INVITE
         self.records: list[CallRecord] = []
         self.view: CallView | None = None
+        self.tried: CallView | None = None  # as which a capture was begun last, in a copy
         self.offered = bool(offer)
         invited = leg.LegInvited("trunk", leg.Party("anna"), leg.Party("500"), offer)
         far = tuple(Destination(name, invited.caller, invited.callee) for name in ("first", "second"))
@@ -621,6 +622,20 @@ class Calls(RuleBasedStateMachine):
     @invariant()
     def what_is_shown_is_what_is(self) -> None:
         assert self.view == self.call.view()
+
+    @invariant()
+    def a_capture_is_refused_in_the_words_of_the_view(self) -> None:
+        if self.view is None or self.view is self.tried:
+            return
+        self.tried, found = self.view, self.view.not_capturable
+        copy = restore_call(snapshot_call(self.call, self.now), self.now)
+        words = ""
+        try:
+            copy.start_capture("another", ORDER, self.now, agent="somebody else")
+        except (NotNow, NotYours) as refused:
+            words = str(refused)
+        assert words == (found.detail if found is not None else "")
+        assert self.view.capturable is (found is None)
 
     @invariant()
     def an_end_tells_both_legs_and_closes_the_session_once(self) -> None:

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from b2bua.call import leg
 from b2bua.call.order import Order
-from b2bua.call.payment import FINAL
+from b2bua.call.owned_payment import FINAL
 from b2bua.call.prepared import FindBy, TooMany
 from b2bua.call.view import CallView, CaptureStage
 from b2bua.switchboard.feature_keys import phone_agent

@@ -90,7 +90,7 @@ def answered(*headers: tuple[str, str]) -> leg.LegAnswered:
 )
 def test_an_asserted_identity_is_read_behind_its_display_name(value: str, number: str):
     identity = CallIdentity()
-    identity.event(Side.AGENT, answered(("P-Asserted-Identity", value)), ())
+    identity.event(Side.AGENT, answered(("P-Asserted-Identity", value)), TrunkPolicy())
     assert identity.of(Side.AGENT).numbers == ((number,) if number else ())
 
 
@@ -99,9 +99,9 @@ def test_who_answers_goes_before_who_was_called_and_who_rang_does_not_count():
     identity.invited(Side.AGENT, leg_command.InviteLeg("pbx", leg.Party("a"), leg.Party("8000"), b""))
     assert identity.agent({"8000": "queue"}) == ("8000", "queue")
     rings = (("P-Asserted-Identity", "<sip:201@pbx>"),)
-    identity.event(Side.AGENT, leg.LegProgressed(180, "Ringing", b"", leg.Carried(rings)), ())
+    identity.event(Side.AGENT, leg.LegProgressed(180, "Ringing", b"", leg.Carried(rings)), TrunkPolicy())
     assert identity.of(Side.AGENT).numbers == ("8000",)
-    identity.event(Side.AGENT, answered(("P-Asserted-Identity", "<sip:202@pbx>")), ())
+    identity.event(Side.AGENT, answered(("P-Asserted-Identity", "<sip:202@pbx>")), TrunkPolicy())
     assert identity.of(Side.AGENT).numbers == ("202", "8000")
     assert identity.agent({"202": "ben"}) == ("202", "ben")
     assert identity.agent({}) == ("202", "")
@@ -111,8 +111,8 @@ def test_a_leg_that_replaces_another_brings_its_own_numbers_and_references():
     identity = CallIdentity()
     policies = {"pbx": TrunkPolicy(references=("x-order",))}
     invited = leg.LegInvited("carrier", leg.Party("+49301"), leg.Party("500"), b"")
-    identity.event(Side.CALLER, invited, ("x-order",))
-    identity.event(Side.AGENT, answered(("X-Order", "one")), ("x-order",))
+    identity.event(Side.CALLER, invited, policies["pbx"])
+    identity.event(Side.AGENT, answered(("X-Order", "one")), policies["pbx"])
     assert identity.references == (("x-order", "one"),)
     joins = leg.LegInvited(
         "pbx", leg.Party("202"), leg.Party("x"), b"", carried=leg.Carried((("X-Order", "two"),))
@@ -127,5 +127,16 @@ def test_a_leg_that_replaces_another_brings_its_own_numbers_and_references():
 def test_a_reference_is_the_first_that_a_leg_named():
     identity = CallIdentity()
     for value in ("one", "two"):
-        identity.event(Side.AGENT, answered(("X-Order", value)), ("x-order",))
+        identity.event(Side.AGENT, answered(("X-Order", value)), TrunkPolicy(references=("x-order",)))
     assert identity.references == (("x-order", "one"),)
+
+
+def test_headers_that_are_shown_are_bounded_hold_no_card_number_and_leave_with_their_leg():
+    policy, identity = TrunkPolicy(shown_headers=("x-ref", "x-card", "x-long")), CallIdentity()
+    headers = ("X-Ref", "C-4711"), ("X-Card", CARD), ("X-Long", "a" * 129), ("X-Other", "no")
+    identity.event(Side.AGENT, answered(*headers), policy)
+    assert identity.of(Side.AGENT).shown == (("x-ref", "C-4711"),)
+    identity.event(Side.AGENT, answered(("X-Ref", "later"), ("X-Long", "a" * 128)), policy)
+    assert identity.of(Side.AGENT).shown == (("x-ref", "C-4711"), ("x-long", "a" * 128))
+    identity.replaced(Side.AGENT)
+    assert identity.of(Side.AGENT).shown == ()

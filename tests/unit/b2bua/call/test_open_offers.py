@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from b2bua.call import leg, leg_command
-from b2bua.call.command import CallCommand, ReleaseLeg, ToLeg, ToMedia, ToReplacement
+from b2bua.call.command import CallCommand, ReleaseLeg, Show, ToLeg, ToMedia, ToReplacement
 from b2bua.call.transfer.states import TransferState
 from b2bua.call.transfer.transfer import AttendedTransfer
 from media.events import SessionOpened, Side, WidenSession
@@ -79,7 +79,9 @@ def test_the_asker_hears_no_more_of_a_transfer_once_its_own_call_is_over() -> No
     lent, _ = lender.call.lend_leg(CALLER, lender.now)
     joining = AttendedTransfer(place=AGENT, lends=CALLER, lender_asked=True)
     script.call.borrow_leg(joining, lent, "f1", script.now)
-    assert script.call.replacement_event(leg.LegHungUp("call ended"), script.now) == []
+    [shown] = script.call.replacement_event(leg.LegHungUp("call ended"), script.now)
+    assert isinstance(shown, Show)
+    assert shown.view.capturable
     assert script.call.transfer.state is TransferState.IDLE
 
 
@@ -88,7 +90,9 @@ def test_the_asker_hears_that_its_call_s_leg_refused_and_is_given_it_back() -> N
     lent, _ = lender.call.lend_leg(CALLER, lender.now)
     script.call.borrow_leg(AttendedTransfer(AGENT, CALLER, lender_asked=True), lent, "f1", script.now)
     refused = script.call.replacement_event(leg.ReinviteFailed(488, "no"), script.now)
-    assert refused == [ToReplacement(leg_command.NotifyLeg("f1", 488, "no")), ReleaseLeg()]
+    shown, *refused = refused[::-1]
+    assert isinstance(shown, Show)
+    assert refused[::-1] == [ToReplacement(leg_command.NotifyLeg("f1", 488, "no")), ReleaseLeg()]
 
 
 # --- a call that goes on --------------------------------------------------------------------------

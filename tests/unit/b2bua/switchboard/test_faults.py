@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from b2bua.call.service_view import Fault, Stops
+from b2bua.call.view import NotWell
 from b2bua.records.store import RecordsFault
 from b2bua.switchboard.faults import Faults
-from media.events import Counted, PayerFault
+from media.events import Counted, CountSessions, PayerFault
+from tests.call_script import ORDER
+from tests.unit.b2bua.switchboard.exchange import COUNTED, Exchange
 
 
 class Parts:
@@ -86,3 +90,18 @@ def test_records_that_wait_are_a_warning_and_records_that_may_be_lost_are_not() 
     assert parts.only().stops is None
     parts.records = RecordsFault("they are lost", losing=True)
     assert parts.only().stops is Stops.RECORDS
+
+
+async def test_what_stops_every_capture_is_in_the_view_of_each_call_in_the_words_of_the_refusal() -> None:
+    exchange = Exchange()
+    before = exchange.up()
+    for servers in (0, None, 0):
+        counted = msgspec.structs.replace(COUNTED, servers=servers)
+        exchange.board.on_media_answer(CountSessions(), counted)
+        [view] = [each for each in exchange.board.calls() if each.id == before]
+        assert view.capturable is (servers is None)
+    assert view.not_capturable is not None
+    assert view.not_capturable.code == "service"
+    with pytest.raises(NotWell, match="rtpengine") as refused:
+        await exchange.board.start_capture(before, ORDER, "ann")
+    assert str(refused.value) == view.not_capturable.detail
