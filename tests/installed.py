@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 def copy_installation(root: Path) -> Path:
     """Our packages in `root`, with a manifest that nobody signed."""
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__", "core"))
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("core"))
     return list_installation(root)
 
 

@@ -1,5 +1,5 @@
 """A real syslog server for tests: rsyslog, which takes messages over TLS and writes each as a
-line."""
+line before it reads on, so that none is in its memory alone."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ _CONF = """
 global(workDirectory="{directory}" maxMessageSize="32k" DefaultNetstreamDriver="gtls"
        DefaultNetstreamDriverCAFile="{ca}" DefaultNetstreamDriverCertFile="{certificate}"
        DefaultNetstreamDriverKeyFile="{key}")
+main_queue(queue.type="direct")
 module(load="imtcp" StreamDriver.Name="gtls" StreamDriver.Mode="1" StreamDriver.Authmode="{mode}")
 input(type="imtcp" address="127.0.0.1" port="{port}")
 template(name="line" type="string" string="%msg%\\n")

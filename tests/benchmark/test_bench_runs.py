@@ -54,8 +54,9 @@ def test_idle_calls_are_held_twice_and_nothing_of_them_is_left(tmp_path: Path) -
     )
     assert run["faults"] == []
     before, up, after = run["files"]
-    # RTP and RTCP on both legs; a connection of the API may be open too.
-    assert up >= before + 4 * 300
+    # RTP and RTCP on both legs. Fewer than one call's are other files, such as a module that a
+    # process still read before.
+    assert up > before + 4 * 299
     assert after <= before
 
 

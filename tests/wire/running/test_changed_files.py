@@ -20,6 +20,7 @@ from tests.wire.line import line
 from tonewall.manifest import MANIFEST
 
 APP = "b2bua/api/web/app.js"
+COMPARED = 120.0  # seconds: at the lowest priority, beside other tests
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ async def compared(peers: Peers, python: str, key: str) -> tuple[dict[str, Any],
             found: dict[str, Any] = (await api.get("/healthz")).json()
             return found if found["listed_files"] or found["changed_files"] else {}
 
-        return await until(health, "the first comparison"), (await api.get("/metrics")).text
+        return await until(health, "the first comparison", COMPARED), (await api.get("/metrics")).text
 
 
 async def test_a_changed_script_is_named_by_the_health_check(
