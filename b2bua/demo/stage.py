@@ -26,6 +26,8 @@ from urllib.request import ProxyHandler, Request, build_opener
 from b2bua.config.reading import read_settings
 from b2bua.config.settings import Settings
 from b2bua.demo.phones import Phone
+from b2bua.demo.plain_crm import CUSTOMER as CALLER
+from b2bua.demo.plain_crm import PlainCrm
 from b2bua.supervise.supervisor import Supervisor
 from provider_adapters.local.dialect import ACCOUNTS, CURRENCIES, DIALECTS, TAKES_NO_CARD
 from tonewall.log import configure_log
@@ -45,7 +47,7 @@ class DemoFailed(Exception):
 
 @dataclass(slots=True)
 class Stage:
-    """The telephones and the running Tonewall of a demo."""
+    """The telephones, the CRM and the running Tonewall of a demo."""
 
     customer: Phone
     agent: Phone
@@ -55,6 +57,7 @@ class Stage:
     directory: Path
     currency: str
     saves_cards: bool
+    crm: PlainCrm
 
     @property
     def number(self) -> str:
@@ -110,13 +113,20 @@ async def set_stage(
     async with contextlib.AsyncExitStack() as stack:
         provider = await _start_provider(directory, stack, adapter)
         customer = await Phone.start(
-            "customer", user="+447700900123", address=CUSTOMER, play=speech[0], record=recordings[0]
+            "customer", user=CALLER, address=CUSTOMER, play=speech[0], record=recordings[0]
         )
         stack.push_async_callback(customer.stop)
         agent = await Phone.start("agent", address=AGENT, ring_ms=700, play=speech[1], record=recordings[1])
         stack.push_async_callback(agent.stop)
-        token = secrets.token_urlsafe(16)
-        settings = _demo_settings(directory, provider, customer.port, agent.port, token)
+        crm = PlainCrm()
+        crm.start()
+        stack.push_async_callback(asyncio.to_thread, crm.close)
+        token, key = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
+        api = {
+            "port": "0", "tokens": f"agent:{token}, crm:{key}", "roles": "agent:supervisor, crm:integration",
+            "origins": crm.origin,
+        }  # fmt: skip
+        settings = _demo_settings(directory, provider, customer.port, agent.port, api)
         ready = await _start_tonewall(settings, directory, stack)
         currency = CURRENCIES.get(adapter, "EUR")
         stage = Stage(
@@ -128,7 +138,9 @@ async def set_stage(
             directory,
             currency,
             adapter in SAVING,
+            crm,
         )
+        crm.connect(stage.api_url, key)
         await stage.wait_until_ready()
         yield stage
 
@@ -160,7 +172,7 @@ async def _terminate(process: asyncio.subprocess.Process) -> None:
 
 
 def _demo_settings(
-    directory: Path, provider: dict[str, str], customer: int, agent: int, token: str
+    directory: Path, provider: dict[str, str], customer: int, agent: int, api: dict[str, str]
 ) -> Settings:
     sections = {
         "general": {
@@ -172,7 +184,7 @@ def _demo_settings(
         "carrier": {"host": CUSTOMER, "port": str(customer)},
         "pbx": {"host": AGENT, "port": str(agent)},
         "media": {"address": TONEWALL, "ports": _free_range()},
-        "api": {"port": "0", "tokens": f"agent:{token}", "roles": "agent:supervisor"},
+        "api": api,
         "provider": {
             **provider,
             "token_type": "reusable" if provider["adapter"] in SAVING else "none",

@@ -267,7 +267,8 @@ async def _continue_with_page(story: Story, stage: Stage, directory: Path) -> No
     story.console.print(
         f"\n[bold]The call goes on, and you are its agent:[/] open [cyan]{stage.api_url}[/]\n"
         f"The page asks for a token: [cyan]{stage.token}[/]\n"
-        "Take a payment; the panel at the bottom lets the demo's customer key a card. Ctrl-C ends it.\n"
+        "Take a payment; the panel at the bottom lets the demo's customer key a card.\n"
+        f"A CRM's page with the payment form in it: [cyan]{stage.crm.origin}[/]. Ctrl-C ends it.\n"
     )
     try:
         await stage.customer.wait("ended", within=24 * 3600)
