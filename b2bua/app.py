@@ -48,15 +48,18 @@ from b2bua.config.settings import SignallingSettings
 from b2bua.config.webhooks import build_endpoints, event_source
 from b2bua.ladder.ladders import Ladders
 from b2bua.personal_data.desk import PersonalData
+from b2bua.records.payment_counts import PaymentCounts
 from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.transport.tls import TlsContexts
+from b2bua.switchboard.call_counts import CallCounts
 from b2bua.switchboard.housekeeping import count_sessions, prune_payments
 from b2bua.switchboard.installed_files import InstalledFiles
 from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.payment_notices import NoticePolicy
 from b2bua.switchboard.pulse import send_pulses
+from b2bua.switchboard.statistics import Statistics
 from b2bua.switchboard.switchboard import Switchboard
 from b2bua.switchboard.webhooks import Webhooks
 from media.client import MediaClient
@@ -99,17 +102,16 @@ async def run(
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    general, pseudonyms = settings.general, build_pseudonyms(settings)
+    general, pseudonyms, clock = settings.general, build_pseudonyms(settings), steady_clock()
     records = RecordStore(
         connect(settings.cdr.url.get_secret_value()), settings.cdr.spool, settings.cdr.retention, pseudonyms
     )
     records.start()
-    clock = steady_clock()
-    ladders = Ladders(general.ladders, clock, pseudonyms)
-    metrics = Metrics()
+    ladders, metrics = Ladders(general.ladders, clock, pseudonyms), Metrics()
 
     def keep_record(record: CallRecord) -> None:
         metrics.observe(record)
+        statistics.counts.observe(record)
         records.put(record)
 
     audit, tls = build_recorder(settings, time.time), open_tls(settings.api, general.directory)
@@ -119,6 +121,12 @@ async def run(
     webhooks = Webhooks(
         settings.cdr.payments_file, build_endpoints(settings.webhooks), event_source(settings), clock
     ).observing(payments)
+    statistics = Statistics(
+        CallCounts(settings.trunks, clock()),
+        PaymentCounts(settings.cdr.payments_file),
+        lambda: board.circuits(),  # noqa: PLW0108 - the board is made later
+        clock,
+    )
     plan = _build_plan(settings, audit, tls, ways, webhooks)
     board = Switchboard(
         plan,
@@ -151,6 +159,7 @@ async def run(
         sign_in=ways.passwords,
         oidc_start=ways.oidc_start,
         webhooks=webhooks,
+        statistics=statistics,
         frame_ancestors=parse_origins(settings.api.frame_ancestors),
         origins=parse_origins(settings.api.origins),
     )
@@ -163,7 +172,7 @@ async def run(
     tasks = [
         asyncio.create_task(media.run(), name="media"),
         asyncio.create_task(reconciler.run(), name="reconciler"),
-        asyncio.create_task(count_sessions(board), name="count"),
+        asyncio.create_task(count_sessions(board, statistics.counts, clock), name="count"),
     ]
     housekeeping = _start_housekeeping(settings, board, plan, ways, webhooks, pulse)
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
@@ -185,7 +194,7 @@ async def run(
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task
-    for each in (service, listener, ways, webhooks):
+    for each in (service, listener, ways, webhooks, statistics):
         if each is not None:
             await each.close()
     records.close()

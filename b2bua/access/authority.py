@@ -90,6 +90,10 @@ class Authority:
             found.add(payment.prepared.find_by.agent)
         return self._reaches(principal, reach, _people(found))
 
+    def reaches_agent(self, principal: Principal, operation: str, name: str) -> bool:
+        """Whether an operation takes somebody to what is this agent's; empty: nobody's."""
+        return self._reaches(principal, self.reach(principal, operation), _people({name}))
+
     def keeps_payments(self, principal: Principal) -> Callable[[PaymentView], bool] | None:
         """Which payments a list has for somebody; None: all."""
         reach = self.reach(principal, "list_payments")

@@ -79,6 +79,8 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     "describe_demo": _EVERYBODY,
     "key_demo_card": _EVERYBODY,  # of the demo alone: no trunk has it
     "list_trunks": Permission(supervisor=_ALL, scope=Scope.CALLS_READ, others=_ADMINISTRATOR),
+    "get_statistics": Permission(supervisor=_TEAM),
+    "get_statistics_table": Permission(supervisor=_TEAM),
     "get_log_level": Permission(others=_ADMINISTRATOR),
     "set_log_level": Permission(others=_ADMINISTRATOR),
     "get_metrics": Permission(others=frozenset({Role.METRICS, Role.ADMINISTRATOR})),

@@ -35,6 +35,15 @@ from b2bua.call.view import (
 )
 from b2bua.ladder.view import LadderSummary, LadderView, LegView, MessageView
 from b2bua.personal_data.desk import Erasure
+from b2bua.switchboard.statistics_views import (
+    AgentStatistics,
+    CallSteps,
+    PaymentSteps,
+    ProviderStatistics,
+    ReasonStatistics,
+    StatisticsView,
+    TrunkStatistics,
+)
 from b2bua.switchboard.webhook_views import DeliveryView, WebhookView
 from media.events import Field, FieldProgress
 from media.form_description import CARD
@@ -123,6 +132,24 @@ _DELIVERY: Final = DeliveryView(
     state="delivered", attempts=1, created_at="2026-12-01T10:01:54+00:00",
     tried_at="2026-12-01T10:01:54+00:00", next_at=None, reason="",
 )  # fmt: skip
+_NONE: Final = (0, 0)
+_STATISTICS: Final = StatisticsView(
+    hours=1, step=60, times=(1_796_119_200, 1_796_119_260), counted_since=1_796_100_000.0, calls_now=3,
+    leaks_now=0, calls=CallSteps(ended=(4, 2), answered=(3, 2), most=(5, 6), leaks=_NONE),
+    payments=PaymentSteps(
+        approved=(2, 1), partially_approved=_NONE, declined=(1, 0), failed=_NONE, unknown=_NONE,
+        cancelled=_NONE, aborted=_NONE, open=(0, 1),
+    ),
+    reasons=(ReasonStatistics(outcome="declined", reason="card_expired", count=1),),
+    trunks=(
+        TrunkStatistics(
+            name="carrier", kind="carrier", calls=3, refused=0, legs=6, answered=5, loss=0.001, mos=4.3,
+            worst_mos=4.1, loss_steps=(0.001, None), mos_steps=(4.3, None),
+        ),
+    ),
+    agents=(AgentStatistics(name="ann", payments=5, approved=3, declined=1, open=1),),
+    providers=(ProviderStatistics(name="provider", circuit="closed"),),
+)  # fmt: skip
 _FAULT: Final = Fault(what="provider", says="The payment provider does not answer.", stops=Stops.PAYMENTS)
 
 EXAMPLES: Final[dict[str, Any]] = {
@@ -142,6 +169,7 @@ EXAMPLES: Final[dict[str, Any]] = {
         Erasure(dry_run=True, erased={"calls": 2, "payments": 1}, left=[]),
         WebhookView(name="crm", host="crm.example", events=("payment.*",)),
         _DELIVERY,
+        _STATISTICS,
         LogLevelView(configured="info", level="debug", module="b2bua.sip", seconds=600),
         HealthView(status="degraded", faults=(_FAULT,)),
         LivenessView(alive=True),
@@ -160,6 +188,7 @@ EXAMPLES: Final[dict[str, Any]] = {
 # Bodies that are no JSON.
 TEXTS: Final = {
     "follow_calls": 'retry: 2000\nevent: calls\ndata: {"ids":["5f0c3a9e1b77d204"]}\n\n',
+    "get_statistics_table": "name,payments\r\nann,5\r\n",
     "get_metrics": "# TYPE tonewall_calls gauge\ntonewall_calls 3.0\n",
     "read_audit": '{"n":1204,"at":"2026-12-01T10:01:07Z","who":"ann","what":"start_payment"}\n',
     "draw_ladder": '<svg xmlns="http://www.w3.org/2000/svg"/>',

@@ -46,6 +46,7 @@ from b2bua.api.schema import form_answer, problem_answers, trunks_answer
 from b2bua.api.settlement_routes import settlement_routes
 from b2bua.api.sign_in_routes import sign_in_routes
 from b2bua.api.sign_out_routes import sign_out_routes
+from b2bua.api.statistics_routes import statistics_routes
 from b2bua.api.stream import Streams
 from b2bua.api.webhook_routes import webhook_routes
 from b2bua.audit.recorder import Recorder
@@ -54,6 +55,7 @@ from b2bua.call.view import NoSuchCall, NotNow
 from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
 from b2bua.personal_data.desk import PersonalData
+from b2bua.switchboard.statistics import Statistics
 from b2bua.switchboard.webhooks import Webhooks
 from media.form_description import CARD, FormDescription
 from provider_adapters.currency import MINOR_UNITS
@@ -94,6 +96,7 @@ def create_app(
     sign_in: SignIn | None = None,
     oidc_start: str = "",
     webhooks: Webhooks | None = None,
+    statistics: Statistics | None = None,
 ) -> FastAPI:
     """The API and the page over `desk`. `frame_ancestors`: origins of the pages that may hold
     the form for payments in a frame; `origins`: of those that may use the API (CORS), without
@@ -106,7 +109,8 @@ def create_app(
     something; `trusted_proxies`: whose X-Forwarded-For is believed; `sessions`: of who has signed
     in, asked last; `personal_data`: exports and erases what is kept on a person; `sign_in`: of
     people who have a password here; `oidc_start`: where a sign-in at the identity provider begins;
-    empty: there is none; `webhooks`: what sends events to the company's services."""
+    empty: there is none; `webhooks`: what sends events to the company's services; `statistics`:
+    counts of the last hours."""
     authority = authority or Authority()
     doorkeeper = Doorkeeper(desk, authority, audit)
     app = FastAPI(
@@ -151,6 +155,7 @@ def create_app(
     app.include_router(audit_routes(audit))
     app.include_router(webhook_routes(webhooks))
     app.include_router(log_routes())
+    app.include_router(statistics_routes(desk, authority, statistics or Statistics()))
     app.include_router(embed_routes(desk, embedded, bool(frame_ancestors or origins), audit))
     app.include_router(demo_routes(demo))
     add_pages(app)

@@ -73,7 +73,7 @@ def lines(
         return
     yield _csv(list(columns))
     for row in found:
-        yield _csv([_cell(value) for value in row.values()])
+        yield _csv([inert(value) for value in row.values()])
 
 
 def _json(found: Iterator[Mapping[str, Any]], *, is_array: bool) -> Iterator[str]:
@@ -117,7 +117,8 @@ def _printable(value: Any) -> Any:
     return {name: _printable(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
-def _cell(value: Any) -> Any:
+def inert(value: Any) -> Any:
+    """A value as a cell of CSV: printable, and no formula."""
     value = _printable(value)
     if isinstance(value, list):
         value = msgspec.json.encode(value).decode() if value else ""

@@ -6,7 +6,9 @@ import asyncio
 import gc
 import sqlite3
 import time
+from collections.abc import Callable
 
+from b2bua.switchboard.call_counts import CallCounts
 from b2bua.switchboard.switchboard import Switchboard
 from tonewall.log import get_logger
 
@@ -26,9 +28,12 @@ async def prune_payments(board: Switchboard, retention: float) -> None:
         await asyncio.sleep(_PRUNE_INTERVAL)
 
 
-async def count_sessions(board: Switchboard) -> None:
-    """Ask media and the reconciler what there is, every 2 seconds."""
+async def count_sessions(board: Switchboard, counts: CallCounts, clock: Callable[[], float]) -> None:
+    """Ask media and the reconciler what there is, every 2 seconds, and count it. `clock`: seconds
+    since the epoch."""
     while True:
+        health = board.health()
+        counts.sample(health["calls"], health["leaks"] if health["media"] else None, clock())
         board.count()
         board.ask_reconciler()
         if not board.calls():

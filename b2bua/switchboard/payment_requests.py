@@ -9,7 +9,7 @@ Rule 3: an order that was charged, or may have been, is not charged again unless
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from b2bua.call.call import Call
@@ -272,6 +272,13 @@ class PaymentRequests(PreparedRequests, ClaimRequests):
     def tallies(self) -> Tallies:
         """See CallDesk."""
         return self._context.payments.reconciliation.tallies
+
+    def circuits(self) -> Mapping[str, str]:
+        """The state of each provider's circuit breaker, by name: see CircuitState; of one that is
+        known and had no charge yet, `closed`."""
+        reconciler = self._context.reconciler
+        names = reconciler.names() if reconciler is not None else ()
+        return dict.fromkeys(names, "closed") | dict(self._context.payments.reconciliation.circuits)
 
     # --- inside -----------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -46,8 +46,8 @@ class Reconciliation:
     ) -> None:
         self._storage, self._clock, self._publish = storage, clock, publish
         self._unknown: dict[str, _Unknown] = {}
-        self.passed_by: tuple[str, ...] = ()
-        """The providers whose circuit breaker is not closed."""
+        self.circuits: Mapping[str, str] = {}
+        """The state of each provider's circuit breaker, by name."""
         self._contradicted = 0
         self.tallies = Tallies()
         self.decided: dict[str, int] = {}
@@ -55,6 +55,11 @@ class Reconciliation:
 
     def __len__(self) -> int:
         return len(self._unknown)
+
+    @property
+    def passed_by(self) -> tuple[str, ...]:
+        """The providers whose circuit breaker is not closed."""
+        return tuple(name for name, state in self.circuits.items() if state != "closed")
 
     async def resume(self) -> None:
         """Go on with what earlier processes left unknown. Raises sqlite3.Error."""
@@ -94,7 +99,7 @@ class Reconciliation:
         """Settle what was found."""
         self._contradicted = findings.contradicted
         self.tallies.refused_webhooks = findings.refused
-        self.passed_by = tuple(name for name, state in findings.circuits.items() if state != "closed")
+        self.circuits = findings.circuits
         for key, finding in findings.found.items():
             each = self._unknown.get(key)
             if each is None or each.writing or finding.outcome is None:

@@ -22,6 +22,7 @@ _MADE: Final = "\n\nRule 1: made from b2bua/api/openapi.json by `make docs`, and
 _VIEWS: Final = {
     "payment_views": ("Payments, as the API answers with them", ["PaymentView"]),
     "call_views": ("Calls and their captures, as the API answers with them", ["CallView"]),
+    "statistics_views": ("Counts of the last hours, as the API answers with them", ["StatisticsView"]),
     "service_views": ("Other answers of the API", []),
 }
 _METHODS: Final[dict[str, tuple[str, set[str]]]] = {

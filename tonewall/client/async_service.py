@@ -22,6 +22,7 @@ from tonewall.client.service_views import (
     Erasure,
     FormDescription,
     HealthView,
+    Hours,
     LadderSummary,
     LadderView,
     LivenessView,
@@ -32,6 +33,7 @@ from tonewall.client.service_views import (
     TrunkView,
     WebhookView,
 )
+from tonewall.client.statistics_views import StatisticsView
 
 
 class AsyncService(AsyncSender):
@@ -217,6 +219,26 @@ class AsyncService(AsyncSender):
     async def set_log_level(self, **body: Unpack[LogLevelBody]) -> LogLevelView:
         """Log more or less for a while."""
         answer: LogLevelView = await self._send(make_request("POST", "/v1/log-level", body=body))
+        return answer
+
+    async def get_statistics(self, *, hours: Hours | None = None) -> StatisticsView:
+        """Calls and payments of the last hours, in numbers."""
+        answer: StatisticsView = await self._send(
+            make_request("GET", "/v1/statistics", query={"hours": hours})
+        )
+        return answer
+
+    async def get_statistics_table(
+        self,
+        *,
+        table: Literal["calls", "payments", "trunks", "quality", "agents", "reasons", "providers"]
+        | None = None,
+        hours: Hours | None = None,
+    ) -> str:
+        """One table of the same, as CSV."""
+        answer: str = await self._send(
+            make_request("GET", "/v1/statistics/table", query={"table": table, "hours": hours})
+        )
         return answer
 
     async def create_embed_token(self, **body: Unpack[EmbedTokenBody]) -> EmbedTokenView:

@@ -6,6 +6,10 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
+from tonewall.client.statistics_views import HopView
+
+Hours = Literal[1, 6, 24]
+
 
 class ServiceView(TypedDict):
     """Whether this Tonewall is well; the feed tells it when it changes."""
@@ -33,15 +37,6 @@ class TrunkView(TypedDict):
     refused: int
     hops: list[HopView]
     registration: str | None
-
-
-class HopView(TypedDict):
-    """One address of a trunk."""
-
-    address: str
-    port: int
-    transport: str
-    usable: bool
 
 
 class LinkOffer(TypedDict):

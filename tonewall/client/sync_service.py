@@ -22,6 +22,7 @@ from tonewall.client.service_views import (
     Erasure,
     FormDescription,
     HealthView,
+    Hours,
     LadderSummary,
     LadderView,
     LivenessView,
@@ -32,6 +33,7 @@ from tonewall.client.service_views import (
     TrunkView,
     WebhookView,
 )
+from tonewall.client.statistics_views import StatisticsView
 
 
 class SyncService(SyncSender):
@@ -217,6 +219,24 @@ class SyncService(SyncSender):
     def set_log_level(self, **body: Unpack[LogLevelBody]) -> LogLevelView:
         """Log more or less for a while."""
         answer: LogLevelView = self._send(make_request("POST", "/v1/log-level", body=body))
+        return answer
+
+    def get_statistics(self, *, hours: Hours | None = None) -> StatisticsView:
+        """Calls and payments of the last hours, in numbers."""
+        answer: StatisticsView = self._send(make_request("GET", "/v1/statistics", query={"hours": hours}))
+        return answer
+
+    def get_statistics_table(
+        self,
+        *,
+        table: Literal["calls", "payments", "trunks", "quality", "agents", "reasons", "providers"]
+        | None = None,
+        hours: Hours | None = None,
+    ) -> str:
+        """One table of the same, as CSV."""
+        answer: str = self._send(
+            make_request("GET", "/v1/statistics/table", query={"table": table, "hours": hours})
+        )
         return answer
 
     def create_embed_token(self, **body: Unpack[EmbedTokenBody]) -> EmbedTokenView:

@@ -50,7 +50,8 @@ EMBED = "create_embed_token"
 PERMITTED: dict[Role, list[str]] = {
     Role.AGENT: [*EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS],
     Role.SUPERVISOR: [
-        *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, "list_trunks"
+        *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, "list_trunks",
+        "get_statistics", "get_statistics_table",
     ],
     Role.INTEGRATION: [
         *EVERYBODY, *SEEN_BY_AGENTS, *TAKEN_BY_AGENTS, *OF_SUPERVISORS, *LADDERS, *WEBHOOKS, EMBED,

@@ -648,6 +648,8 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("get_metrics", "GET /metrics"),
         ("get_payment", "GET /v1/payments/{payment_id}"),
         ("get_readiness", "GET /readyz"),
+        ("get_statistics", "GET /v1/statistics"),
+        ("get_statistics_table", "GET /v1/statistics/table"),
         ("list_calls", "GET /v1/calls"),
         ("list_currencies", "GET /v1/currencies"),
         ("list_deliveries", "GET /v1/webhooks/deliveries"),
