@@ -42,6 +42,7 @@ from b2bua.config.assembly import (
 )
 from b2bua.config.audit_log import build_recorder, end_log, start_log
 from b2bua.config.origins import parse_origins
+from b2bua.config.page_messages import read_messages
 from b2bua.config.payment_table import open_payments
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import SignallingSettings
@@ -162,8 +163,10 @@ async def run(
         statistics=statistics,
         frame_ancestors=parse_origins(settings.api.frame_ancestors),
         origins=parse_origins(settings.api.origins),
+        messages=(messages := read_messages(settings.api.messages)),
+        language=settings.api.language,
     )
-    ways.add_pages(app, audit)
+    ways.add_pages(app, audit, messages)
     await board.resume_payments()
     await engine.start()
     api = await serve(

@@ -198,7 +198,7 @@ TEXTS: Final = {
 # Answers that have no view: objects of whatever names.
 OBJECTS: Final[dict[str, Any]] = {
     "list_currencies": {"EUR": 2, "JPY": 0},
-    "list_reasons": {"card_expired": {"en": "The card has expired.", "pl": "Karta jest nieważna."}},
+    "list_reasons": {"card_expired": {"en": "The card has expired.", "de": "Die Karte ist abgelaufen."}},
     "export_personal_data": {"made_at": "2026-12-01T10:00:00+00:00", "calls": [], "payments": []},
     "get_audit_checkpoint": {"n": 1204, "hash": "b1946ac92492d2347c6235b4d2611184"},
 }

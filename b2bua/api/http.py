@@ -6,7 +6,7 @@ Rule 1: nothing is decided in a route; the desk decides, and a refusal of the de
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -52,6 +52,7 @@ from b2bua.api.webhook_routes import webhook_routes
 from b2bua.audit.recorder import Recorder
 from b2bua.call.prepared_desk import Desk
 from b2bua.call.view import NoSuchCall, NotNow
+from b2bua.config.page_messages import Messages, sentences_of_reasons, shipped_messages
 from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
 from b2bua.personal_data.desk import PersonalData
@@ -59,7 +60,6 @@ from b2bua.switchboard.statistics import Statistics
 from b2bua.switchboard.webhooks import Webhooks
 from media.form_description import CARD, FormDescription
 from provider_adapters.currency import MINOR_UNITS
-from provider_adapters.own_reasons import ALL_REASONS
 from tonewall.log import get_logger
 from tonewall.version import VERSION
 
@@ -97,6 +97,8 @@ def create_app(
     oidc_start: str = "",
     webhooks: Webhooks | None = None,
     statistics: Statistics | None = None,
+    messages: Mapping[str, Messages] | None = None,
+    language: str = "",
 ) -> FastAPI:
     """The API and the page over `desk`. `frame_ancestors`: origins of the pages that may hold
     the form for payments in a frame; `origins`: of those that may use the API (CORS), without
@@ -110,7 +112,8 @@ def create_app(
     in, asked last; `personal_data`: exports and erases what is kept on a person; `sign_in`: of
     people who have a password here; `oidc_start`: where a sign-in at the identity provider begins;
     empty: there is none; `webhooks`: what sends events to the company's services; `statistics`:
-    counts of the last hours."""
+    counts of the last hours; `messages`: the sentences of the page by language, ours where None;
+    `language`: of who has chosen none on the page; "": that of their browser."""
     authority = authority or Authority()
     doorkeeper = Doorkeeper(desk, authority, audit)
     app = FastAPI(
@@ -136,7 +139,7 @@ def create_app(
     if trusted_proxies:
         app.add_middleware(Forwarded, trusted=trusted_proxies)  # added last: outermost
     add_problem_handlers(app)
-    app.include_router(service_routes(desk, idle_time, forms))
+    app.include_router(service_routes(desk, idle_time, forms, messages or shipped_messages()))
     app.include_router(probe_routes(desk))
     app.include_router(sign_in_routes(sign_in, sessions, audit, oidc_start))
     app.include_router(sign_out_routes(sessions))
@@ -158,7 +161,7 @@ def create_app(
     app.include_router(statistics_routes(desk, authority, statistics or Statistics()))
     app.include_router(embed_routes(desk, embedded, bool(frame_ancestors or origins), audit))
     app.include_router(demo_routes(demo))
-    add_pages(app)
+    add_pages(app, messages, language)
     add_embedded(app, frame_ancestors, origins)
     add_description(app)
     return app
@@ -172,8 +175,11 @@ def _own_id(desk: Desk, name: str) -> str:
         return loggable(name)
 
 
-def service_routes(desk: Desk, idle_time: float, forms: Sequence[FormDescription]) -> APIRouter:
+def service_routes(
+    desk: Desk, idle_time: float, forms: Sequence[FormDescription], messages: Mapping[str, Messages]
+) -> APIRouter:
     """The state of the service, its trunks, forms and currencies, and the owner of a token."""
+    sentences = sentences_of_reasons(messages)
     router = APIRouter(tags=["service"])
 
     @router.get(
@@ -247,9 +253,10 @@ def service_routes(desk: Desk, idle_time: float, forms: Sequence[FormDescription
         responses=problem_answers(401),
     )
     async def reasons() -> dict[str, dict[str, str]]:
-        """For each word that an outcome may have as its `reason`: a sentence for the agent, in
-        English and Polish. That of `http_error` is for `http_` and any number, in place of `{}`."""
-        return {word: {"en": each.en, "pl": each.pl} for word, each in ALL_REASONS.items()}
+        """For each word that an outcome may have as its `reason`: a sentence for the agent, in each
+        language of the agent's page. That of `http_error` is for `http_500` and all others of its
+        kind, with the number in place of `{}`."""
+        return sentences
 
     @router.get(
         "/v1/trunks",

@@ -11,7 +11,7 @@ Rule 3: a sign-in is bound to its browser by a cookie that no script reads and t
 from __future__ import annotations
 
 import html
-import re
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
@@ -24,18 +24,9 @@ from b2bua.access.oidc.refused import SignInRefused, Why
 from b2bua.access.sessions import Sessions
 from b2bua.api.begin_session import NotBegun, begin_session, source_of
 from b2bua.api.oidc_logout import LogoutPage
-from b2bua.api.sign_in_words import (
-    AGAIN,
-    BACK,
-    NO_SESSION,
-    NOT_LOGGED,
-    REASONS,
-    STATUS,
-    TITLE,
-    Words,
-)
 from b2bua.audit.entry import Result
 from b2bua.audit.recorder import NotWritten, Recorder
+from b2bua.config.page_messages import Messages, preferred_language, shipped_messages
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -43,13 +34,32 @@ PATH: Final = "/sign-in/oidc"
 _COOKIE: Final = "tonewall_sign_in"
 _MAX_QUERY: Final = 8192
 _NOTED: Final = 1000  # addresses and reasons that are counted
-_POLISH = re.compile(r"\s*pl\b", re.IGNORECASE)
+_STATUS: Final[Mapping[Why, int]] = {
+    Why.NOT_BEGUN: 400,
+    Why.MIXED_UP: 400,
+    Why.DENIED: 403,
+    Why.PROVIDER: 502,
+    Why.UNAVAILABLE: 503,
+    Why.CODE: 403,
+    Why.TOKEN: 403,
+    Why.NO_NAME: 403,
+    Why.NO_ROLE: 403,
+}
 
 
 class OidcPages:
-    """The pages. `contact`: whom people ask who have no role."""
+    """The pages. `contact`: whom people ask who have no role; `messages`: their sentences by
+    language, ours where None."""
 
-    def __init__(self, sign_in: SignIn, sessions: Sessions, audit: Recorder | None, contact: str) -> None:
+    def __init__(
+        self,
+        sign_in: SignIn,
+        sessions: Sessions,
+        audit: Recorder | None,
+        contact: str,
+        messages: Mapping[str, Messages] | None = None,
+    ) -> None:
+        self._messages = messages or shipped_messages()
         self._sign_in, self._sessions, self._audit, self._contact = sign_in, sessions, audit, contact
         self._refusals: dict[tuple[str, str], int] = {}
         self.logout = LogoutPage(sign_in, sessions, audit)
@@ -78,7 +88,7 @@ class OidcPages:
         try:
             cookie = await begin_session(request, self._sessions, self._audit, principal)
         except NotBegun as error:
-            return self._page(request, 503, NO_SESSION if error.is_noted else NOT_LOGGED)
+            return self._page(request, 503, "no_session" if error.is_noted else "not_logged")
         if self._sign_in.logouts.ended_since(mark, principal):
             await self._sessions.end_all(principal.name)
             return await self._refuse(request, SignInRefused(Why.NOT_BEGUN, "logout", principal.name))
@@ -111,12 +121,15 @@ class OidcPages:
                 )  # fmt: skip
                 with suppress(NotWritten):
                     await self._audit.write(entry)
-        return self._page(request, STATUS[error.why], REASONS[error.why])
+        return self._page(request, _STATUS[error.why], error.why)
 
-    def _page(self, request: Request, status: int, words: Words) -> Response:
-        language = "pl" if _POLISH.match(request.headers.get("accept-language", "")) else "en"
-        text = words.of(language).format(contact=self._contact)
-        title = TITLE.of(language)
+    def _page(self, request: Request, status: int, name: str) -> Response:
+        language = preferred_language(request.headers.get("accept-language", ""))
+        messages = self._messages[language]
+        text = str(messages[f"refused.{name}"]).replace("{contact}", self._contact)
+        title, again, back = (
+            html.escape(str(messages[f"refused.{each}"])) for each in ("title", "again", "back")
+        )
         page = (
             f'<!doctype html>\n<html lang="{language}">\n<head>\n  <meta charset="utf-8">\n'
             '  <meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -125,8 +138,8 @@ class OidcPages:
             '  <link rel="icon" href="/icon.svg" type="image/svg+xml">\n'
             '  <link rel="stylesheet" href="/style.css">\n</head>\n<body>\n  <main>\n'
             f"    <h1>{title}</h1>\n    <p>{html.escape(text)}</p>\n"
-            f'    <p><a href="{PATH}">{AGAIN.of(language)}</a></p>\n'
-            f'    <p><a href="/">{BACK.of(language)}</a></p>\n  </main>\n</body>\n</html>\n'
+            f'    <p><a href="{PATH}">{again}</a></p>\n'
+            f'    <p><a href="/">{back}</a></p>\n  </main>\n</body>\n</html>\n'
         )
         headers = {"Retry-After": "10"} if status == 503 else None
         return HTMLResponse(page, status, headers)

@@ -3,7 +3,8 @@
 
 Rule 1: the page names the hash of every script and style that it loads (Subresource Integrity), so
         that a browser runs none that was changed on its way. Modules that others import are
-        preloaded with theirs: an import takes what was preloaded, or nothing.
+        preloaded with theirs: an import takes what was preloaded, or nothing. The sentences of
+        each language are named with theirs, and fetched by it.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from importlib.resources import files
 from pathlib import PurePath
 from typing import Final
 
+import msgspec
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+
+from b2bua.config.page_messages import Messages, shipped_messages
 
 MEDIA_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".json": "application/json",
 }
 
 
@@ -49,6 +54,7 @@ class Page:
 
 
 _STYLE: Final = '<link rel="stylesheet" href="style.css">'
+_LANGUAGE: Final = '<meta name="language" content="">'
 _SCRIPT: Final = '<script type="module" src="app.js"></script>'
 
 
@@ -62,20 +68,30 @@ def with_integrity(page: str, bodies: Mapping[str, bytes]) -> str:
     ValueError where the page does not load them as it did."""
     if page.count(_STYLE) != 1 or page.count(_SCRIPT) != 1:
         raise ValueError("index.html: expected style.css and app.js, each loaded once")
+    languages = [
+        f'<link rel="messages" hreflang="{PurePath(name).stem}" href="{name}" integrity="{integrity(body)}">'
+        for name, body in bodies.items()
+        if name.startswith("messages/")
+    ]
     modules = sorted(name for name in bodies if name.endswith(".js") and name != "app.js")
     preloads = [
         f'<link rel="modulepreload" href="{name}" integrity="{integrity(bodies[name])}">' for name in modules
     ]
     style = _STYLE.replace(">", f' integrity="{integrity(bodies["style.css"])}">')
     script = _SCRIPT.replace("></", f' integrity="{integrity(bodies["app.js"])}"></')
-    return page.replace(_STYLE, style).replace(_SCRIPT, "\n  ".join([*preloads, script]))
+    return page.replace(_STYLE, style).replace(_SCRIPT, "\n  ".join([*languages, *preloads, script]))
 
 
-def load_pages() -> dict[str, Page]:
-    """Path to page, for every file of the package's `web` folder; `/` is the page itself."""
+def load_pages(messages: Mapping[str, Messages] | None = None, language: str = "") -> dict[str, Page]:
+    """Path to page, for every file of the package's `web` folder; `/` is the page itself.
+    `messages`: its sentences by language, ours where None; `language`: of who has chosen none;
+    "": that of their browser."""
     entries = (files("b2bua.api") / "web").iterdir()
     bodies = {each.name: each.read_bytes() for each in entries if PurePath(each.name).suffix in MEDIA_TYPES}
-    bodies["index.html"] = with_integrity(bodies["index.html"].decode(), bodies).encode()
+    for each, sentences in (messages or shipped_messages()).items():
+        bodies[f"messages/{each}.json"] = msgspec.json.encode(sentences)
+    index = bodies["index.html"].decode().replace(_LANGUAGE, _LANGUAGE.replace('""', f'"{language}"'))
+    bodies["index.html"] = with_integrity(index, bodies).encode()
     pages = {
         f"/{name}": Page(
             body, MEDIA_TYPES[PurePath(name).suffix], f'"{hashlib.sha256(body).hexdigest()[:32]}"'
@@ -86,9 +102,10 @@ def load_pages() -> dict[str, Page]:
     return pages
 
 
-def add_pages(app: FastAPI) -> None:
-    """Serve the page and its parts, without a token: they hold no data."""
-    for path, page in load_pages().items():
+def add_pages(app: FastAPI, messages: Mapping[str, Messages] | None = None, language: str = "") -> None:
+    """Serve the page and its parts, without a token: they hold no data. The rest: as in
+    `load_pages`."""
+    for path, page in load_pages(messages, language).items():
 
         async def get_page(request: Request, page: Page = page) -> Response:
             return page.respond(request)

@@ -4,7 +4,7 @@ sessions that both begin."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -16,6 +16,7 @@ from b2bua.api.oidc_routes import PATH, OidcPages, add_oidc
 from b2bua.audit.recorder import Recorder
 from b2bua.call.service_view import Fault
 from b2bua.config.access import open_sessions, open_sign_in
+from b2bua.config.page_messages import Messages
 from b2bua.config.settings import SignallingSettings
 from tonewall.tasks import BackgroundTasks
 
@@ -34,10 +35,10 @@ class WaysIn:
         """Where a sign-in at the identity provider begins; empty: there is none."""
         return PATH if self.provider is not None else ""
 
-    def add_pages(self, app: FastAPI, audit: Recorder | None) -> None:
-        """Serve the pages of the identity provider's sign-in."""
+    def add_pages(self, app: FastAPI, audit: Recorder | None, messages: Mapping[str, Messages]) -> None:
+        """Serve the pages of the identity provider's sign-in. `messages`: their sentences."""
         if self.provider is not None and self.sessions is not None:
-            add_oidc(app, OidcPages(self.provider, self.sessions, audit, self.contact))
+            add_oidc(app, OidcPages(self.provider, self.sessions, audit, self.contact, messages))
 
     def start(self, tasks: BackgroundTasks) -> None:
         """Look now and then whether the identity provider is there."""

@@ -10,9 +10,9 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
 from b2bua.access.roles import read_roles
 from b2bua.access.teams import Teams
@@ -32,6 +32,7 @@ from b2bua.config.notify_settings import NotifySettings
 from b2bua.config.oauth_settings import OauthSettings
 from b2bua.config.oidc_settings import OidcSettings
 from b2bua.config.origins import parse_origins
+from b2bua.config.page_messages import check_messages
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from b2bua.config.values import IpNetwork, check_numeric, check_readable, parse_networks, split_list
@@ -100,6 +101,13 @@ class ApiSettings(Section):
     )
     origins: str = Field(
         "", description="origins of the pages that may use `<tonewall-payment>` and the API, by CORS"
+    )
+    messages: Annotated[str, AfterValidator(check_messages)] = Field(
+        "",
+        description="a directory of files LANGUAGE.json, whose sentences the page has in place of ours",
+    )
+    language: Literal["", "en", "pl", "de", "fr", "es"] = Field(
+        "", description="the language of the page, of who has chosen none on it; empty: their browser's"
     )
     connections: int = Field(1024, ge=8, le=65536, description="connections at once; more get 503")
     healthz: bool = Field(True, description="yes or no: /healthz answers without a token")

@@ -76,9 +76,9 @@ function empty() {
   complain("", "so-far");
 }
 
-function complain(why, field, value) {
+function complain(why, field, values) {
   for (const id of SECRETS) $(id).removeAttribute("aria-invalid");
-  say($("change-error"), why, value);
+  say($("change-error"), why, values);
   if (!why) return;
   $(field).setAttribute("aria-invalid", "true");
   $(field).focus();
@@ -103,8 +103,8 @@ async function change() {
     announce(words("changed"));
     return onLeave("changed");
   }
-  if (fault.status === 429) return complain("wait", "so-far", waitWords(fault.wait || 1));
-  if (fault.status === 409 && fault.type.startsWith("urn:")) return complain(fault.message, "next-password");
+  if (fault.status === 429) return complain("wait", "so-far", { time: waitWords(fault.wait || 1) });
+  if (fault.status === 409 && fault.type.startsWith("urn:")) return complain(fault.message, "next-password", fault);
   if (fault.status === 409) before.value = "";
-  if (fault.status !== 401) complain(fault.status === 409 ? "wrong_so_far" : fault.message, "so-far");
+  if (fault.status !== 401) complain(fault.status === 409 ? "wrong_so_far" : fault.message, "so-far", fault);
 }

@@ -14,7 +14,8 @@ export const token = {
   },
 };
 
-/** An answer that is no success: `status` (0 where there was none), `message` for the agent, `errors` by field, `payments`
+/** An answer that is no success: `status` (0 where there was none), `message`: what the service says, or the name of a sentence,
+ *  whose value is the status; `errors` by field, `payments`
  *  that charged the order already, `type` of the problem, and the seconds to `wait` before the next try. */
 export class Problem extends Error {
   constructor(status, detail, { errors = [], payments = [], type = "", wait = 0 } = {}) {
@@ -39,13 +40,13 @@ export async function open(path, { method = "GET", body, signal = AbortSignal.ti
   try {
     answer = await fetch(path, { method, headers, signal, cache: "no-store", body: body && JSON.stringify(body) });
   } catch {
-    throw new Problem(0, "There was no answer. Wait until the connection is back and look at the state before you go on.");
+    throw new Problem(0, "page.no_answer");
   }
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
   if (answer.status === 401 && path.startsWith("/v1/")) refused();
   const wait = Number(answer.headers.get("retry-after")) || 0;
-  throw new Problem(answer.status, problem.detail ?? `The service answered ${answer.status}.`, { ...problem, wait });
+  throw new Problem(answer.status, problem.detail ?? "page.answered", { ...problem, wait });
 }
 
 /** Call `path`; returns the answer's JSON. Throws Problem. */

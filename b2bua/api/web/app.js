@@ -9,20 +9,19 @@ import { buildDemo, showDemo } from "./demo.js";
 import { follow } from "./feed.js";
 import { formNames, takeForms } from "./form.js";
 import { explainCharge, explainTake } from "./grey.js";
+import { offerLanguages, plain, say as sayIn, t, tell, translate } from "./i18n.js";
 import { buildKept, forgetKept, keepResult, showKept } from "./kept_result.js";
 import { buildLater, chargesSaved, forgetLater, noteLater, settledAt, showLater } from "./later.js";
 import { buildLinks, forgetLinks, linksOffered, showLink, showLinkForm, takeOffer, wantLink, wantsLink, withRecipient } from "./links.js";
 import { buildForms, buildOrder, clearErrors, echo, fill, firstInput, money, readOrder, refill, showErrors } from "./order.js";
 import { keysPass, newsOfPassing } from "./notes.js";
-import { $, announce, icon, make, wipe, write } from "./page.js";
+import { $, announce, icon, wipe, write } from "./page.js";
 import { announcePhone, buildPhone, forgetPhone, offerPhone, showPhoneCode, takePhone } from "./phone.js";
 import { forgetPrepared, isPrepared, notePrepared, preparedOf, showPrepared } from "./prepared.js";
-import { buildFields, forgetPanels, showCapture, showResult } from "./panels.js";
+import { buildFields, drawFacts, forgetPanels, showCapture, showResult } from "./panels.js";
 import { buildPresence, isAway, unwatch, wasIdle, watch } from "./presence.js";
-import { takeReasons } from "./reasons.js";
 import { buildReceipt, showReceipt } from "./receipt.js";
 import { buildSignIn, findWays, hideSignIn, refuseToken, showSignIn } from "./sign_in.js";
-import { translate } from "./sign_in_words.js";
 import { buildToday, noteToday, offerToday } from "./today.js";
 import { announcedWords, announcement, banner, customer, extension, isFinal, news, owner, protectable, protection, repeated, savedCard, say, unfit } from "./words.js";
 
@@ -72,10 +71,10 @@ function signOut(why = "", options) {
   wipe(...OF_CALLS);
   token.set(null);
   fill();
-  trouble("");
+  trouble(null);
   $("announce").textContent = "";
   for (const id of ["idle", "calls", "desk", "lost", "unfit", "demo"]) $(id).hidden = true;
-  line("off", "Signed out");
+  line("off", "page.signed_out");
   document.title = "Tonewall";
   showSignIn(why, options);
 }
@@ -92,14 +91,13 @@ async function signIn(fresh = false) {
     buildOrder(await ask("/v1/currencies"));
     takeForms(await ask("/v1/forms"));
     buildForms(formNames());
-    takeReasons(await ask("/v1/reasons"));
     takeOffer(await ask("/v1/links"));
     about = await ask("/v1/demo");
   } catch (problem) {
     if (begun !== round) return;
     if (problem.status === 401 || (fresh && given)) {
       signOut(problem.status === 401 && fresh && !given ? "not_kept" : "");
-      if (given) refuseToken(problem.status === 401 ? "wrong_token" : problem.message);
+      if (given) refuseToken(problem.status === 401 ? "wrong_token" : problem.message, problem);
       return;
     }
     lost(true); // a reload while the service is away: keep the token, and try until it is back
@@ -117,7 +115,7 @@ async function signIn(fresh = false) {
   watch(me.idle_time, fresh);
   $("no-calls").hidden = true;
   $("next-call").hidden = false;
-  line("off", "Connecting");
+  line("off", "page.connecting");
   offerToday(true);
   stop = follow({
     calls(ids, anew) {
@@ -143,7 +141,7 @@ async function signIn(fresh = false) {
     },
     forbidden() {
       offerToday(false);
-      line("off", "No calls");
+      line("off", "page.no_calls");
       $("no-calls").hidden = $("idle").hidden = false;
       $("next-call").hidden = true;
     },
@@ -162,20 +160,20 @@ function paid(payment) {
 function lost(yes) {
   live = !yes;
   $("lost").hidden = live;
-  line(live ? "live" : "lost", live ? "Live" : "Reconnecting");
+  line(live ? "live" : "lost", live ? "page.live" : "page.reconnecting");
 }
 
 function showFaults(faults) {
   const words = unfit(faults);
   fit = !words;
   write($("unfit-title"), words?.title ?? "");
-  write($("unfit-text"), words?.text ?? "");
+  tell($("unfit-text"), words?.text ?? "");
   $("unfit").hidden = fit;
 }
 
-function line(kind, text) {
+function line(kind, name) {
   $("line").dataset.state = kind;
-  write($("line"), text);
+  sayIn($("line"), name);
 }
 
 // --- what is to be seen ---
@@ -231,7 +229,7 @@ function showPanel(call, capture, amount, approved, theirs) {
   const card = panel === "order" && !wantsLink() && chargesSaved(call.capture) ? savedCard(call) : "";
   $("take-saved").hidden = !card;
   $("take-saved").disabled = !able;
-  if (card) write($("take-saved"), savedArmed ? `Yes, charge ${card} now` : `Charge ${card} again`);
+  if (card) write($("take-saved"), t(savedArmed ? "order.charge_saved_sure" : "order.charge_saved", { card }));
   if (panel === "capture") { showCapture(capture, amount, able); explainCharge(capture, now); }
   $("link-instead").hidden = !linksOffered() || $("cancel").hidden;
   $("link-instead").disabled = !able;
@@ -241,9 +239,9 @@ function showPanel(call, capture, amount, approved, theirs) {
     $("again").hidden ||= call.state !== "up" || theirs;
     showReceipt(capture, settledAt(capture.id));
     showLater(capture, live && !busy);
-    if (shown.key !== key) announce(`${words.title}. ${words.text}`);
+    if (shown.key !== key) announce(`${words.title}. ${plain(words.text)}`);
   }
-  if (shown.key !== key) { trouble(""); showRepeat(null); }
+  if (shown.key !== key) { trouble(null); showRepeat(null); }
   // The focus moves only on from what has gone, or after the agent's own key press; never out of another frame or window.
   const orphan = focused && focused !== document.body && focused.closest("[hidden]");
   if (shown.panel !== panel && panel && document.hasFocus() && (moveFocus || orphan)) {
@@ -264,29 +262,28 @@ function showOwner(capture, driven, call) {
   if (!open || takingOver !== driven.id) takingOver = "";
   $("take-over").hidden = !open;
   $("take-over").disabled = !(live && !busy);
-  if (open) write($("take-over"), takingOver ? `Yes, take over: ${driven.agent} can then no longer drive it` : `Take over from ${driven.agent}`);
+  if (open) write($("take-over"), t(takingOver ? "owner.take_over_sure" : "owner.take_over", { agent: driven.agent }));
   return theirs;
 }
 
 function showCall(call, capture, amount, approved) {
-  write($("direction"), call.direction === "outbound" ? "Call to" : "Call from");
+  sayIn($("direction"), call.direction === "outbound" ? "call.to" : "call.from");
   write($("number"), customer(call));
   write($("extension"), extension(call));
   const paying = capture && !isFinal(capture) && !capture.link;
   const words = (!paying && keysPass(call, Date.now() + offset)) || banner(call, capture);
   $("banner").dataset.tone = words.tone;
-  $("banner").lang = words.lang ?? "en";
   $("protect").className = words.passes ? "main" : "second";
   icon("banner-icon", words.icon);
   write($("banner-title"), words.title);
-  write($("banner-text"), words.text);
+  tell($("banner-text"), words.text);
   showPhoneCode(call);
   const still = protection(call);
   $("protection").hidden = !still;
   write($("protection-text"), still?.text ?? "");
   const speech = say(call, capture, amount, approved);
   $("say").hidden = !speech;
-  write($("say-text"), speech ? `“${speech.text}”` : "");
+  write($("say-text"), speech ? t("call.quoted", { text: speech.text }) : "");
   write($("say-hint"), speech?.hint ?? "");
   const mark = capture && !isFinal(capture) ? (capture.stage === "ready" ? "✓ " : "● ") : "";
   document.title = `${mark}${customer(call)} – Tonewall`;
@@ -307,16 +304,17 @@ function showRepeat(words, ask) {
   again = words ? ask : null;
   $("repeat").hidden = !words;
   write($("repeat-title"), words?.title ?? "");
-  write($("repeat-text"), words?.text ?? "");
+  tell($("repeat-text"), words?.text ?? "");
   const facts = (words?.facts ?? []).filter(([, value]) => value);
-  $("repeat-facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]));
+  $("repeat-facts").replaceChildren(...drawFacts(facts));
   $("repeat-order").hidden = !words?.again;
   write($("repeat-order"), words?.again ?? "");
 }
 
-function trouble(text) {
-  $("trouble").hidden = !text;
-  write($("trouble"), text);
+/** `problem`: what went wrong; null: nothing. */
+function trouble(problem) {
+  $("trouble").hidden = !problem;
+  sayIn($("trouble"), problem?.message ?? "", problem);
 }
 
 // --- what the agent presses ---
@@ -326,7 +324,7 @@ async function act(path, options, part = "capture") {
   if (busy || !live || !call) return;
   const from = document.activeElement;
   busy = moveFocus = true;
-  trouble("");
+  trouble(null);
   showRepeat(null);
   show();
   let fault = null;
@@ -347,7 +345,7 @@ async function act(path, options, part = "capture") {
     showRepeat(repeated(fault, money(fault.payments[0].order)), () => act(path, { ...options, body }, part));
     $("repeat-title").focus();
   }
-  else if (fault && (showErrors(fault.errors).length || !fault.errors.length)) trouble(fault.message);
+  else if (fault && (showErrors(fault.errors).length || !fault.errors.length)) trouble(fault);
 }
 
 function next(order) {
@@ -431,8 +429,9 @@ buildReceipt();
 buildToday();
 buildLater(() => show());
 buildLinks(() => show());
-buildPhone((text) => trouble(text));
+buildPhone(trouble);
 translate();
+offerLanguages();
 buildPresence((why) => signOut(why));
 buildAccount(signOut);
 buildSignIn(() => signIn(true), (text) => { token.set(text); signIn(true); });

@@ -4,25 +4,12 @@
 //         own calls alone has no others.
 // Rule 2: what is folded is not drawn, and never more than MOST of it: the form stays where it is, however many calls there are.
 
-import { $, make, say, write } from "./page.js";
-import { language } from "./reasons.js";
+import { say, t } from "./i18n.js";
+import { $, make } from "./page.js";
 import { customer, extension, isFinal } from "./words.js";
 
 const FEW = 6; // calls that are shown unfolded
 const MOST = 100; // rows
-const WORDS = {
-  own: { en: "Your call", pl: "Twoja rozmowa" },
-  owns: { en: "Your calls", pl: "Twoje rozmowy" },
-  which: { en: "Which call is yours?", pl: "Która rozmowa jest Twoja?" },
-  calls: { en: "Calls", pl: "Rozmowy" },
-  others: { en: "Other calls ({})", pl: "Inne rozmowy ({})" },
-  all: { en: "All calls ({})", pl: "Wszystkie rozmowy ({})" },
-  search: { en: "Search by number, extension, agent or reference", pl: "Szukaj po numerze, numerze wewnętrznym, agencie lub numerze zamówienia" },
-  none: { en: "No call fits.", pl: "Żadna rozmowa nie pasuje." },
-  one: { en: "One call fits. Press Enter to open it.", pl: "Pasuje jedna rozmowa. Naciśnij Enter, aby ją otworzyć." },
-  some: { en: "{} calls fit.", pl: "Pasujące rozmowy: {}." },
-  more: { en: "{} calls fit; the first 100 are shown.", pl: "Pasujące rozmowy: {}; widać pierwsze 100." },
-};
 
 let choose = () => {};
 let redraw = () => {};
@@ -32,7 +19,7 @@ let found = []; // what the search has found
 /** `onChoose(id)` when the agent presses a call; `onChange` when the list is to be drawn again. */
 export function buildCalls(onChoose, onChange) {
   [choose, redraw] = [onChoose, onChange];
-  say($("calls-search-label"), WORDS.search);
+  say($("calls-search-label"), "list.search");
   $("calls-others").addEventListener("toggle", redraw);
   $("calls-search").addEventListener("input", redraw);
   $("calls-search").addEventListener("keydown", (event) => {
@@ -69,14 +56,14 @@ export function showCalls(calls, me) {
   const first = own.length && own.length <= FEW ? own : calls.size <= FEW ? calls.all : [];
   const others = calls.all.filter((view) => !first.includes(view));
   $("calls").hidden = calls.size === 0 || (calls.size === 1 && Boolean(current));
-  say($("calls-title"), own.length === 1 ? WORDS.own : own.length && own.length <= FEW ? WORDS.owns : current ? WORDS.calls : WORDS.which);
+  say($("calls-title"), own.length === 1 ? "list.own" : own.length && own.length <= FEW ? "list.owns" : current ? "list.calls" : "list.which");
   draw("calls-list", first, current);
   $("calls-others").hidden = others.length === 0;
   // Where nothing else can be chosen from, it is open until something is chosen.
   const state = current?.id ?? (first.length || !others.length ? "few" : "many");
   if (state !== decided) $("calls-others").open = state === "many";
   decided = state;
-  say($("calls-others-title"), first.length ? WORDS.others : WORDS.all, others.length);
+  say($("calls-others-title"), first.length ? "list.others" : "list.all", { count: others.length });
   showOthers(others, current);
 }
 
@@ -88,8 +75,8 @@ function showOthers(others, current) {
   const shown = !open ? [] : wanted ? found : others;
   draw("others-list", shown.slice(0, MOST), current);
   const many = shown.length > MOST;
-  const words = many ? WORDS.more : !wanted ? null : { 0: WORDS.none, 1: WORDS.one }[found.length] ?? WORDS.some;
-  words ? say($("calls-found"), words, shown.length) : write($("calls-found"), "");
+  const name = many ? "list.more" : !wanted ? "" : { 0: "list.none", 1: "list.one" }[found.length] ?? "list.some";
+  say($("calls-found"), name, { count: shown.length });
 }
 
 const plain = (text) => text.toLowerCase().replace(/[\s()/.-]/g, "");
@@ -110,9 +97,10 @@ function pick(id) {
 
 function draw(list, views, current) {
   const rows = views.map((view) => {
-    const running = view.capture && !isFinal(view.capture);
+    const running = view.capture && !isFinal(view.capture), agent = view.capture?.agent;
+    const payment = agent ? t("call.payment_of", { agent }) : t("call.payment_of_an_agent");
     const reference = view.reference ? ` · ${view.reference}` : "";
-    return [view.id, view === current, customer(view), `${view.extension || extension(view)} · ${running ? `payment of ${view.capture.agent || "an agent"}` : view.state}${reference}`];
+    return [view.id, view === current, customer(view), `${view.extension || extension(view)} · ${running ? payment : t(`call.${view.state}`)}${reference}`];
   });
   const drawn = JSON.stringify(rows);
   if ($(list).dataset.drawn === drawn) return;

@@ -101,7 +101,7 @@ export class Calls {
       if (capture && !isFinal(capture)) {
         capture.lost = true;
         capture.stage = "aborted";
-        capture.reason = "The call ended while the connection was lost";
+        capture.reason = "result.ended_while_lost";
       }
       Object.assign(view, { state: "ended", masked: false });
       this.#forget(view);

@@ -1,17 +1,14 @@
 // The result that stays with the order form, which stays filled, once the agent is done with it. It stays for its call, until
 // another payment begins there.
 
-import { $, say, write } from "./page.js";
+import { say } from "./i18n.js";
+import { $, write } from "./page.js";
 
-const WORDS = {
-  last: { en: "Last payment: {}", pl: "Ostatnia płatność: {}" },
-  show: { en: "Show it again", pl: "Pokaż ponownie" },
-};
 const kept = new Map(); // call → { id, title, text }
 
 /** `onShow(call)`: the agent wants to see it again. */
 export function buildKept(onShow) {
-  say($("kept-show"), WORDS.show);
+  say($("kept-show"), "kept.show");
   $("kept-show").addEventListener("click", onShow);
 }
 
@@ -33,5 +30,5 @@ export function showKept(call, newest) {
   $("kept").hidden = !shown;
   if (!shown) return;
   $("kept").dataset.tone = shown.tone;
-  say($("kept-title"), WORDS.last, `${shown.title}, ${shown.order}`);
+  say($("kept-title"), "kept.last", { payment: `${shown.title}, ${shown.order}` });
 }

@@ -2,15 +2,12 @@
 // is what the service says is left, of what the provider offers.
 
 import { ask } from "./api.js";
+import { say, t } from "./i18n.js";
 import { money, readMoney } from "./order.js";
 import { $, announce, make, wipe, write } from "./page.js";
 import { laterState } from "./words.js";
 
-const KINDS = {
-  capture: { verb: "Capture", path: "captures" },
-  refund: { verb: "Refund", path: "refunds" },
-  void: { verb: "Void", path: "voids" },
-};
+const PATHS = { capture: "captures", refund: "refunds", void: "voids" };
 const payments = new Map(); // id → the newest view
 const asked = new Set(); // ids whose view was fetched, or is being fetched
 let shown = null; // the payment in the panel, as its call has it
@@ -21,9 +18,9 @@ let redraw = () => {};
 /** `onChange` when there is something new to show. */
 export function buildLater(onChange) {
   redraw = onChange;
-  for (const kind of Object.keys(KINDS)) $(`later-${kind}`).addEventListener("click", () => press(kind));
+  for (const kind of Object.keys(PATHS)) $(`later-${kind}`).addEventListener("click", () => press(kind));
   $("later").addEventListener("submit", (event) => event.preventDefault());
-  $("later-amount").addEventListener("input", () => { armed = ""; complain(""); redraw(); });
+  $("later-amount").addEventListener("input", () => { armed = ""; complain(null); redraw(); });
 }
 
 /** A payment as the feed, or an answer, has it. */
@@ -48,7 +45,7 @@ export function showLater(capture, able) {
   if (shown?.id !== capture.id) {
     armed = "";
     $("later-amount").value = "";
-    complain("");
+    complain(null);
     fetchOnce(capture);
   }
   shown = capture;
@@ -59,12 +56,12 @@ export function showLater(capture, able) {
   const drawn = JSON.stringify(rows);
   if ($("later-list").dataset.drawn !== drawn) {
     $("later-list").dataset.drawn = drawn;
-    $("later-list").replaceChildren(...rows.map(({ text, lang }) => make("li", { text, lang })));
-    if (rows.length) announce(rows.at(-1).text);
+    $("later-list").replaceChildren(...rows.map((text) => make("li", { text })));
+    if (rows.length) announce(rows.at(-1));
   }
   let any = false;
   let inPart = false;
-  for (const kind of Object.keys(KINDS)) {
+  for (const kind of Object.keys(PATHS)) {
     const button = $(`later-${kind}`);
     const left = payment?.left?.[kind] ?? 0;
     // A payment that was charged at once is refunded, whether or not the provider would void it.
@@ -98,10 +95,8 @@ async function fetchOnce(capture) {
 }
 
 function label(kind, payment, left) {
-  const { verb } = KINDS[kind];
   const amount = kind === "void" ? left : wanted(payment) ?? left;
-  const what = `${verb.toLowerCase()} ${money({ ...payment.order, amount })}`;
-  return armed === key(kind, payment, amount) ? `Yes, ${what}` : `${verb} ${money({ ...payment.order, amount })}`;
+  return t(`later.${kind}${armed === key(kind, payment, amount) ? "_sure" : ""}`, { amount: money({ ...payment.order, amount }) });
 }
 
 const key = (kind, payment, amount) => `${payment.id} ${kind} ${amount}`;
@@ -111,33 +106,34 @@ function wanted(payment) {
   try { return readMoney($("later-amount").value, payment.order.currency); } catch { return null; }
 }
 
-function complain(sentence) {
-  write($("later-error"), sentence);
-  sentence ? $("later-amount").setAttribute("aria-invalid", "true") : $("later-amount").removeAttribute("aria-invalid");
+/** `fault`: its message is the name of a sentence, or a sentence of the service; null: there is none. */
+function complain(fault) {
+  say($("later-error"), fault?.message ?? "", fault);
+  fault ? $("later-amount").setAttribute("aria-invalid", "true") : $("later-amount").removeAttribute("aria-invalid");
 }
 
 async function press(kind) {
   const payment = payments.get(shown?.id);
   if (!payment || sending) return;
-  complain("");
+  complain(null);
   let amount = payment.left[kind];
   if (kind !== "void" && $("later-amount").value.trim()) {
-    try { amount = readMoney($("later-amount").value, payment.order.currency); } catch (error) { return complain(error.message); }
+    try { amount = readMoney($("later-amount").value, payment.order.currency); } catch (error) { return complain(error); }
   }
   if (armed !== key(kind, payment, amount)) {
     armed = key(kind, payment, amount);
     redraw();
-    return announce(`Press again: ${$(`later-${kind}`).textContent}`);
+    return announce(t("later.press_again", { button: $(`later-${kind}`).textContent }));
   }
   armed = "";
   sending = true;
   redraw();
   try {
     const options = { method: "POST", ...(kind === "void" ? {} : { body: { amount } }) };
-    noteLater(await ask(`/v1/payments/${encodeURIComponent(payment.id)}/${KINDS[kind].path}`, options));
+    noteLater(await ask(`/v1/payments/${encodeURIComponent(payment.id)}/${PATHS[kind]}`, options));
     $("later-amount").value = "";
   } catch (problem) {
-    complain(problem.message);
+    complain(problem);
   }
   sending = false;
   redraw();

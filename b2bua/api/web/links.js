@@ -1,6 +1,7 @@
 // Payment links: the form beside the card, and the panel of a link that is open, with its QR code.
 
 import { open } from "./api.js";
+import { dateOf, say, t } from "./i18n.js";
 import { $, announce, icon, make, wipe, write } from "./page.js";
 import { handOver, linkState } from "./words.js";
 
@@ -65,7 +66,7 @@ export function showLink(payment, amount, able) {
   write($("link-title"), words.title);
   write($("link-text"), words.text);
   write($("link-hand-over"), handOver(link.hand_over));
-  const facts = [["Your reference", payment.order.transaction_id], ["Open until", new Date(link.expires_at).toLocaleString()]];
+  const facts = [[t("fact.your_reference"), payment.order.transaction_id], [t("fact.open_until"), dateOf(link.expires_at)]];
   if ($("link-facts").textContent !== facts.flat().join("")) {
     $("link-facts").replaceChildren(...facts.flatMap(([name, value]) => [make("dt", { text: name }), make("dd", { text: value })]));
   }
@@ -74,7 +75,7 @@ export function showLink(payment, amount, able) {
   if ($("link-url").value !== link.url) $("link-url").value = link.url;
   $("link-qr").hidden = !usable;
   $("link-close").disabled = !able || link.state === "closing";
-  write($("link-close"), link.state === "closing" ? "Closing…" : "Close link");
+  say($("link-close"), link.state === "closing" ? "link.closing_short" : "link.close");
   if (usable && drawn !== payment.id + link.url) drawCode(payment);
   const news = [words.title, handOver(link.hand_over)].filter(Boolean).join(". ");
   if (said !== payment.id + news) announce(news);
@@ -92,7 +93,7 @@ async function drawCode(payment) {
     if (drawn !== key || !box || !path) return;
     const svg = document.createElementNS(SVG, "svg");
     const modules = document.createElementNS(SVG, "path");
-    for (const [name, value] of Object.entries({ viewBox: box, role: "img", "aria-label": "QR code of the payment link" })) svg.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ viewBox: box, role: "img", "aria-label": t("link.qr") })) svg.setAttribute(name, value);
     modules.setAttribute("d", path);
     svg.append(modules);
     $("link-qr").replaceChildren(svg);
@@ -106,10 +107,10 @@ async function copy() {
   field.select();
   try {
     await navigator.clipboard.writeText(field.value);
-    announce("The link was copied.");
-    write($("link-copy"), "Copied");
-    setTimeout(() => write($("link-copy"), "Copy link"), 2000);
+    announce(t("link.copied"));
+    say($("link-copy"), "link.copied_short");
+    setTimeout(() => say($("link-copy"), "link.copy"), 2000);
   } catch {
-    announce("The link is selected: copy it with the keyboard.");
+    announce(t("link.selected"));
   }
 }

@@ -1,21 +1,30 @@
 // Amounts: from what an agent types to minor units and back, without ever being a fraction in between.
 
+/** What is no amount. `message`: the name of the sentence for the agent; its values are properties. */
+export class BadAmount extends Error {
+  constructor(name, values = {}) {
+    super(name);
+    Object.assign(this, values);
+  }
+}
+
 /**
  * "49.90" with 2 decimals is 4990. One decimal sign, point or comma; no thousands separators, since "1,234" means
- * different things to different people. Throws Error with a sentence for the agent.
+ * different things to different people. Throws BadAmount.
  */
 export function toMinor(text, decimals, code) {
   const plain = text.trim();
-  if (plain === "") throw new Error("Type the amount.");
+  if (plain === "") throw new BadAmount("amount.empty");
   const match = /^(\d+)(?:[.,](\d*))?$/.exec(plain);
-  if (!match) throw new Error("Type digits and one decimal sign only, without separators, such as " + sample(decimals) + ".");
+  if (!match) throw new BadAmount("amount.not_digits", { sample: sample(decimals) });
   const fraction = match[2] ?? "";
   if (fraction.length > decimals) {
-    throw new Error(decimals ? `${code} has ${decimals} decimals at most, such as ${sample(decimals)}.` : `${code} has no decimals.`);
+    const values = { currency: code, count: decimals, sample: sample(decimals) };
+    throw new BadAmount(decimals ? "amount.decimals" : "amount.no_decimals", values);
   }
   const minor = (match[1] + fraction.padEnd(decimals, "0")).replace(/^0+(?=\d)/, "");
-  if (minor.length > 11) throw new Error("This amount is too large.");
-  if (minor === "0") throw new Error("The amount must be more than zero.");
+  if (minor.length > 11) throw new BadAmount("amount.too_large");
+  if (minor === "0") throw new BadAmount("amount.zero");
   return Number(minor);
 }
 
@@ -29,11 +38,11 @@ export function toDecimal(minor, decimals) {
   return decimals ? `${digits.slice(0, -decimals)}.${digits.slice(-decimals)}` : digits;
 }
 
-/** As the agent's browser writes money, with as many decimals as the currency has: "€49.90". */
-export function format(minor, decimals, code) {
+/** As people of a locale write money, with as many decimals as the currency has: "€49.90". */
+export function format(minor, decimals, code, locale) {
   const options = { style: "currency", currency: code, minimumFractionDigits: decimals, maximumFractionDigits: decimals };
   // A string is formatted exactly, where the engine can; eleven digits are exact as a number, too.
-  return new Intl.NumberFormat(undefined, options).format(toDecimal(minor, decimals));
+  return new Intl.NumberFormat(locale, options).format(toDecimal(minor, decimals));
 }
 
 /** Whether a text holds a card number: 12 or more digits (in a row, or in groups of four) with a correct check digit. */

@@ -1,7 +1,8 @@
 // The order form: amount, currency and reference, checked before anything is sent.
 
-import { $, make, write } from "./page.js";
+import { $, make } from "./page.js";
 import { countriesOf, resultOf } from "./form.js";
+import { foreign, has, locale, sayWith, t, tell } from "./i18n.js";
 import { format, looksLikeCard, toDecimal, toMinor } from "./money.js";
 
 const LAST = "tonewall-currency";
@@ -16,8 +17,8 @@ export function buildOrder(known) {
   const option = (code) => make("option", { value: code, text: code });
   const common = COMMON.filter((code) => code in known);
   choose.replaceChildren(
-    make("optgroup", { label: "Often used" }, ...common.map(option)),
-    make("optgroup", { label: "All" }, ...Object.keys(known).filter((code) => !common.includes(code)).map(option)),
+    make("optgroup", { label: t("order.often_used") }, ...common.map(option)),
+    make("optgroup", { label: t("order.all") }, ...Object.keys(known).filter((code) => !common.includes(code)).map(option)),
   );
   let last = null;
   try { last = localStorage.getItem(LAST); } catch { /* the first one, then */ }
@@ -47,23 +48,27 @@ function chooseForm() {
 }
 
 /** What an order comes to; "" where it has no currency: nothing is paid. */
-export const money = (order) => order.currency && format(order.amount, decimals[order.currency] ?? 2, order.currency);
+export const money = (order) => order.currency && format(order.amount, decimals[order.currency] ?? 2, order.currency, locale);
 
-/** What an agent has typed as an amount in this currency; throws Error with a sentence for the agent. */
+/** What an agent has typed as an amount in this currency; throws BadAmount. */
 export const readMoney = (text, currency) => toMinor(text, decimals[currency] ?? 2, currency);
 
-function complain(name, sentence) {
-  write($(`${name}-error`), sentence);
-  sentence ? $(name).setAttribute("aria-invalid", "true") : $(name).removeAttribute("aria-invalid");
+/** `fault`: a sentence; "": there is none. */
+function complain(name, fault) {
+  tell($(`${name}-error`), fault);
+  fault ? $(name).setAttribute("aria-invalid", "true") : $(name).removeAttribute("aria-invalid");
 }
 
 export function clearErrors() {
   for (const name of INPUTS) complain(name, "");
 }
 
-/** Show what is wrong by input, `[{field, problem}]`, and go to the first; returns what belongs to no input. */
+const sentence = (problem) => foreign(`${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`);
+
+/** Show what is wrong by input, `[{field, problem, values}]`, and go to the first; returns what belongs to no input. `problem`: of
+ *  the service, or the name of a sentence. */
 export function showErrors(errors) {
-  for (const { field, problem } of errors) if (INPUTS.includes(field)) complain(field, `${problem.charAt(0).toUpperCase()}${problem.slice(1)}.`);
+  for (const { field, problem, values } of errors) if (INPUTS.includes(field)) complain(field, has(problem) ? t(problem, values) : sentence(problem));
   const first = INPUTS.find((name) => $(name).getAttribute("aria-invalid"));
   if (first) $(first).focus();
   return errors.filter(({ field }) => !INPUTS.includes(field));
@@ -79,10 +84,10 @@ export function readOrder() {
   clearErrors();
   const faults = [];
   let amount = 0;
-  try { amount = isPaid() ? readAmount() : 0; } catch (error) { faults.push({ field: "amount", problem: error.message.replace(/\.$/, "") }); }
+  try { amount = isPaid() ? readAmount() : 0; } catch (error) { faults.push({ field: "amount", problem: error.message, values: error }); }
   const reference = $("transaction_id").value.trim();
-  if (!reference) faults.push({ field: "transaction_id", problem: "Type the invoice or order number" });
-  if (looksLikeCard(reference)) faults.push({ field: "transaction_id", problem: "This looks like a card number. Card numbers are keyed by the customer, never typed here" });
+  if (!reference) faults.push({ field: "transaction_id", problem: "order.no_reference" });
+  if (looksLikeCard(reference)) faults.push({ field: "transaction_id", problem: "order.card_typed" });
   if (faults.length) { showErrors(faults); return null; }
   const currency = $("currency").value;
   try { localStorage.setItem(LAST, currency); } catch { /* not remembered, then */ }
@@ -97,7 +102,7 @@ export function echo() {
   try {
     if (!isPaid()) return line.replaceChildren();
     const amount = readAmount();
-    line.replaceChildren("The customer will pay ", make("b", { text: money({ amount, currency: $("currency").value }) }));
+    sayWith(line, "order.will_pay", { amount: make("b", { text: money({ amount, currency: $("currency").value }) }) });
   } catch {
     line.replaceChildren();
   }

@@ -1,7 +1,5 @@
 // Small tools for the document. Text goes in as text only: nothing on this page is ever parsed as HTML.
 
-import { language } from "./reasons.js";
-
 export const $ = (id) => document.getElementById(id);
 
 /** A new element with a class, a text and children. */
@@ -17,12 +15,6 @@ export function make(tag, { className, text, ...attributes } = {}, ...children) 
 /** Set a text only where it changed, so that nothing flickers and no screen reader repeats itself. */
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
-}
-
-/** Set a text of a message module, `{en, pl}`, with a value in it and the language that it is in. */
-export function say(element, words, value = "") {
-  element.lang = language;
-  write(element, words[language].replace("{}", value));
 }
 
 export function icon(id, name) {

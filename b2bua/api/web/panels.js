@@ -3,8 +3,8 @@
 import { $, icon, make, wipe, write } from "./page.js";
 import { labelOf } from "./field_words.js";
 import { formFields, groupsOf, useForm, usualLength } from "./form.js";
+import { t, tell, within } from "./i18n.js";
 import { keyNotes, slowButton } from "./notes.js";
-import { language } from "./reasons.js";
 import { submitWords, titleOf } from "./purpose.js";
 import { askWords, brandName, fieldState, result } from "./words.js";
 
@@ -23,11 +23,11 @@ function drawRows() {
   $("fields").replaceChildren();
   for (const { field, optional, confirms } of formFields()) {
     const state = make("span", { className: "state" });
-    const again = make("button", { className: "small", type: "button", text: "Ask again" });
+    const again = make("button", { className: "small", type: "button", text: t("keying.ask_again") });
     const dots = make("div", { className: "dots", role: "img" });
     again.hidden = Boolean(confirms); // it is asked for with the first entry
     const row = make("li", { "data-field": field }, make("div", {}, make("h3", { text: labelOf(field) }), " ", state), again, dots);
-    const skip = optional ? make("button", { className: "small", type: "button", text: "Skip", "aria-label": `Skip: ${labelOf(field).toLowerCase()}` }) : null;
+    const skip = optional ? make("button", { className: "small", type: "button", text: t("keying.skip"), "aria-label": t("keying.skip_of", { field: within(labelOf(field)) }) }) : null;
     if (skip) again.before(skip);
     skip?.addEventListener("click", () => onSkip(field));
     again.addEventListener("click", () => onAsk(again.dataset.keeps === "yes" ? undefined : field));
@@ -58,9 +58,7 @@ export function showCapture(capture, amount, able) {
     row.dataset.rejected = now && progress.rejected > 0 && progress.count === 0 ? "yes" : "no";
     row.dataset.done = progress.complete ? "yes" : "no";
     now ? row.setAttribute("aria-current", "step") : row.removeAttribute("aria-current");
-    const words = fieldState(progress, capture);
-    write(state, words);
-    state.lang = now && progress.reason && progress.count === 0 ? language : "en";
+    write(state, fieldState(progress, capture));
     state.classList.toggle("again", now && progress.rejected > 0 && progress.count === 0);
     const waits = now && !progress.kept && progress.count === 0;
     const [word, spoken] = askWords(progress, now);
@@ -88,14 +86,17 @@ function showNotes(capture, able) {
   const drawn = JSON.stringify(notes);
   if (list.dataset.drawn !== drawn) {
     list.dataset.drawn = drawn;
-    list.replaceChildren(...notes.map(({ text, lang, warns }) => make("li", { text, lang, className: warns ? "warns" : "" })));
+    list.replaceChildren(...notes.map(({ text, warns }) => {
+      const row = make("li", { className: warns ? "warns" : "" });
+      tell(row, text);
+      return row;
+    }));
   }
   list.hidden = notes.length === 0;
   $("slow").hidden = !button;
   $("slow").disabled = !able;
   if (!button) return;
   write($("slow"), button.text);
-  $("slow").lang = button.lang;
 }
 
 function drawDots(shown, described, progress, capture) {
@@ -122,19 +123,26 @@ function drawDots(shown, described, progress, capture) {
   if (whole) dots.push(make("span", { className: "last", text: last }));
   if (progress.count && brand) dots.push(make("span", { className: "cardbrand", text: brand }));
   shown.dots.replaceChildren(...dots);
-  const words = whole ? `${brand || labelOf(described.field)} ending in ${last}` : [progress.count ? brand : "", `${progress.count} digits keyed`].filter(Boolean).join(", ");
+  const digits = [progress.count ? brand : "", t("keying.digits", { count: progress.count })].filter(Boolean).join(", ");
+  const words = whole ? t("keying.ending", { card: brand || labelOf(described.field), digits: last }) : digits;
   shown.dots.setAttribute("aria-label", words);
 }
+
+/** Facts, `[name, value, className]`; the value: for `tell`. */
+export const drawFacts = (facts) => facts.flatMap(([text, value, className = ""]) => {
+  const given = make("dd");
+  tell(given, value);
+  return [make("dt", { text, className }), given];
+});
 
 export function showResult(capture, amount, approved) {
   const words = result(capture, amount, approved);
   $("result").dataset.tone = words.tone;
   icon("result-icon", words.icon);
   write($("result-title"), words.title);
-  write($("result-text"), words.text);
-  $("result-text").lang = words.lang ?? "en";
+  tell($("result-text"), words.text);
   const facts = words.facts.filter(([, value]) => value);
-  $("result-facts").replaceChildren(...facts.flatMap(([name, value, lang = "en"]) => [make("dt", { text: name, className: name === "Token" ? "private" : "" }), make("dd", { text: value, lang })]));
+  $("result-facts").replaceChildren(...drawFacts(facts));
   $("done").hidden = capture.stage === "charging";
   $("again").hidden = !words.again;
   write($("again"), words.again ?? "");

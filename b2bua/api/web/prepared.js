@@ -1,6 +1,7 @@
 // Payments that were prepared before their calls were there: the one of the call is filled in, and a press starts it.
 
-import { $, write } from "./page.js";
+import { foreign, say, tell } from "./i18n.js";
+import { $ } from "./page.js";
 import { money, refill } from "./order.js";
 
 const waiting = new Map(); // id → payment, while it is prepared and has a call
@@ -31,9 +32,9 @@ export function showPrepared(call, able) {
     refill(payment.order);
   }
   const { also_fits: others, refusal } = payment.prepared;
-  write($("prepared-title"), `Prepared by ${payment.started_by}: ${money(payment.order)}, ${payment.order.transaction_id}`);
-  write($("prepared-text"), others.length ? "Another call fits this payment as well: make sure that this is its customer." : "");
-  write($("prepared-refusal"), refusal);
+  say($("prepared-title"), "order.prepared_by", { agent: payment.started_by, amount: money(payment.order), reference: payment.order.transaction_id });
+  say($("prepared-text"), others.length ? "order.another_call_fits" : "");
+  tell($("prepared-refusal"), refusal && foreign(refusal));
   $("prepared-cancel").disabled = !able;
 }
 

@@ -113,8 +113,8 @@ async function end() {
 }
 
 function warn(yes, left = 0) {
-  if (yes && !warned) announce(`${words("still")} ${words("still_text", waitWords(left / 1000))}`);
+  if (yes && !warned) announce(`${words("still")} ${words("still_text", { time: waitWords(left / 1000) })}`);
   warned = yes;
   $("still").hidden = !yes;
-  if (yes) say($("still-text"), "still_text", waitWords(left / 1000));
+  if (yes) say($("still-text"), "still_text", { time: waitWords(left / 1000) });
 }

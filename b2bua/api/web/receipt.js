@@ -1,20 +1,12 @@
 // The receipt of a payment that was approved, to copy and to print. What is printed is the panel at the end, without its
 // buttons; what is copied says the same. A saved card's token is in neither.
 
-import { $, announce, make, say, write } from "./page.js";
-import { language } from "./reasons.js";
-
-const WORDS = {
-  copy: { en: "Copy receipt", pl: "Kopiuj potwierdzenie" },
-  copied: { en: "The receipt was copied.", pl: "Skopiowano potwierdzenie." },
-  refused: { en: "The browser refuses to copy: print it instead.", pl: "Przeglądarka odmawia kopiowania: wydrukuj." },
-  print: { en: "Print receipt", pl: "Drukuj potwierdzenie" },
-  when: { en: "When", pl: "Kiedy" },
-};
+import { dateOf, say, t } from "./i18n.js";
+import { $, announce, make } from "./page.js";
 
 export function buildReceipt() {
-  say($("receipt-copy"), WORDS.copy);
-  say($("receipt-print"), WORDS.print);
+  say($("receipt-copy"), "receipt.copy");
+  say($("receipt-print"), "receipt.print");
   $("receipt-print").addEventListener("click", () => print());
   $("receipt-copy").addEventListener("click", copy);
 }
@@ -23,10 +15,10 @@ export function buildReceipt() {
 export function showReceipt(capture, settledAt) {
   const approved = ["approved", "partially_approved"].includes(capture.outcome?.type);
   $("receipt").hidden = !approved;
-  const when = approved && settledAt ? new Date(settledAt).toLocaleString() : "";
+  const when = approved && settledAt ? dateOf(settledAt) : "";
   const row = $("result-facts").querySelector(".when");
   if (!when || row) return;
-  $("result-facts").append(make("dt", { className: "when", text: WORDS.when[language], lang: language }), make("dd", { text: when }));
+  $("result-facts").append(make("dt", { className: "when", text: t("receipt.when") }), make("dd", { text: when }));
 }
 
 /** What is copied: the title, and each fact in a line. */
@@ -38,10 +30,9 @@ function receiptText() {
 async function copy() {
   try {
     await navigator.clipboard.writeText(receiptText());
-    write($("receipt-said"), WORDS.copied[language]);
+    say($("receipt-said"), "receipt.copied");
   } catch {
-    write($("receipt-said"), WORDS.refused[language]);
+    say($("receipt-said"), "receipt.refused");
   }
-  $("receipt-said").lang = language;
   announce($("receipt-said").textContent);
 }

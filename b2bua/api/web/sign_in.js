@@ -74,9 +74,9 @@ export function hideSignIn() {
 }
 
 /** A token that somebody typed was refused. */
-export function refuseToken(why) {
+export function refuseToken(why, values) {
   $("token-way").open = true;
-  say($("token-error"), why);
+  say($("token-error"), why, values);
   $("token").focus();
 }
 
@@ -103,9 +103,9 @@ function enable() {
 }
 
 /** Say what is wrong, and go to the field where it is put right. */
-function complain(why, field) {
+function complain(why, field, values) {
   for (const id of ["name", ...SECRETS]) $(id).removeAttribute("aria-invalid");
-  say($("sign-in-error"), why);
+  say($("sign-in-error"), why, values);
   if (!why) return;
   $(field).setAttribute("aria-invalid", "true");
   $(field).focus();
@@ -140,7 +140,7 @@ async function press() {
 function refuse({ status, type, message, wait }) {
   if (status === 0) return awaitService();
   if (status === 429) return hold(wait || 1);
-  if (status === 409 && type === MUST_CHANGE && choosing) return complain(message, "new-password");
+  if (status === 409 && type === MUST_CHANGE && choosing) return complain(message, "new-password", { status });
   if (status === 409 && type === MUST_CHANGE) {
     choose(true);
     $("code").value = ""; // its time may be over once they have chosen
@@ -155,7 +155,7 @@ function refuse({ status, type, message, wait }) {
     ways.password = false;
     return showSignIn("nobody");
   }
-  complain({ 401: "wrong", 409: "needs_app", 422: "wrong" }[status] ?? message, "password");
+  complain({ 401: "wrong", 409: "needs_app", 422: "wrong" }[status] ?? message, "password", { status });
 }
 
 /** Nothing was looked at: the next try has to wait. */
@@ -164,7 +164,7 @@ function hold(seconds) {
   if (seconds > SOON) restart();
   const tick = () => {
     const left = (until - Date.now()) / 1000;
-    if (left > 0) return say($("sign-in-wait"), "wait", waitWords(left));
+    if (left > 0) return say($("sign-in-wait"), "wait", { time: waitWords(left) });
     clearInterval(countdown);
     countdown = null;
     say($("sign-in-wait"), "waited");
@@ -175,7 +175,7 @@ function hold(seconds) {
   countdown = setInterval(tick, 500);
   enable();
   tick();
-  announce(words("wait", waitWords(seconds)));
+  announce(words("wait", { time: waitWords(seconds) }));
 }
 
 async function awaitService() {

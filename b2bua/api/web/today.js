@@ -2,30 +2,19 @@
 // feed from then on.
 
 import { ask } from "./api.js";
+import { say, t, timeOf } from "./i18n.js";
 import { money } from "./order.js";
-import { $, make, say, write } from "./page.js";
-import { language } from "./reasons.js";
+import { $, make, write } from "./page.js";
 import { brandName, result } from "./words.js";
 
 const MOST = 100; // payments that are asked for
-const WORDS = {
-  title: { en: "Payments of today", pl: "Płatności z dzisiaj" },
-  none: { en: "No payment today.", pl: "Dziś nie było płatności." },
-  more: { en: "The newest 100 are shown.", pl: "Widać 100 najnowszych." },
-  gone: { en: "The list could not be fetched: close it and open it again.", pl: "Nie udało się pobrać listy: zamknij ją i otwórz ponownie." },
-};
-const UNDER_WAY = {
-  prepared: { en: "Prepared", pl: "Przygotowana" },
-  linked: { en: "Link open", pl: "Link otwarty" },
-  charging: { en: "Charging…", pl: "Obciążanie…" },
-};
-const KEYED = { en: "Under way", pl: "W toku" };
+const UNDER_WAY = ["prepared", "linked", "charging"];
 
 const payments = new Map(); // id → payment, as far as the list is open
 let cut = false; // there are more
 
 export function buildToday() {
-  say($("today-title"), WORDS.title);
+  say($("today-title"), "today.title");
   $("today").addEventListener("toggle", () => { $("today").open ? fetchAll() : forgetRows(); });
 }
 
@@ -58,7 +47,7 @@ async function fetchAll() {
     cut = found.length === MOST && isToday(found.at(-1));
     draw();
   } catch {
-    if ($("today").open) say($("today-said"), WORDS.gone);
+    if ($("today").open) say($("today-said"), "today.gone");
   }
 }
 
@@ -67,26 +56,25 @@ const isToday = ({ started_at: at }) => new Date(at).toDateString() === new Date
 
 function draw() {
   const rows = [...payments.values()].filter(isToday).sort((one, other) => (one.started_at < other.started_at ? 1 : -1));
-  const words = !rows.length ? WORDS.none : cut ? WORDS.more : null;
-  words ? say($("today-said"), words) : write($("today-said"), "");
+  say($("today-said"), !rows.length ? "today.none" : cut ? "today.more" : "");
   $("today-list").replaceChildren(...rows.map((payment) => {
     const { order, brand, last_four: last } = payment;
-    const time = new Date(payment.started_at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+    const time = timeOf(payment.started_at);
     const card = [brandName(brand), last && `•••• ${last}`].filter(Boolean).join(" ");
-    const { text, tone, lang } = stateOf(payment);
+    const { text, tone } = stateOf(payment);
     const about = [order.transaction_id, card, payment.agent].filter(Boolean).join(" · ");
     return make("li", {},
       make("span", { className: "when", text: time }), make("b", { text: money(order) || order.form || "" }), make("span", { className: "grow", text: about }),
-      make("span", { className: "state", text, lang, "data-tone": tone }));
+      make("span", { className: "state", text, "data-tone": tone }));
   }));
 }
 
 /** What became of it, in the words of its panel. */
 function stateOf(payment) {
   const { stage, order, outcome } = payment;
-  if (stage in UNDER_WAY) return { text: UNDER_WAY[stage][language], tone: "", lang: language };
-  if (!["finished", "cancelled", "aborted"].includes(stage)) return { text: KEYED[language], tone: "", lang: language };
+  if (UNDER_WAY.includes(stage)) return { text: t(`today.${stage}`), tone: "" };
+  if (!["finished", "cancelled", "aborted"].includes(stage)) return { text: t("today.under_way"), tone: "" };
   const approved = outcome?.amount === undefined ? "" : money({ ...order, amount: outcome.amount });
   const { title, tone } = result({ ...payment, seen: stage === "aborted" ? "collecting" : null }, money(order), approved);
-  return { text: outcome?.type === "unknown" ? "Not known" : title, tone, lang: "en" };
+  return { text: outcome?.type === "unknown" ? t("today.unknown") : title, tone };
 }

@@ -1,9 +1,10 @@
-// What the page says: every sentence for the agent, and every sentence for the agent to say, in one place.
+// What the page says of a call and its payment: which sentence fits the moment. The sentences are in messages/.
 
 import { fieldReason, labelOf, wordsOf } from "./field_words.js";
 import { clearKey, usualLength } from "./form.js";
+import { dateOf, foreign, has, plain, t, timeOf, within } from "./i18n.js";
 import { deliveryResult, sayUnpaid } from "./purpose.js";
-import { explain, language, said } from "./reasons.js";
+import { explain, said } from "./reasons.js";
 
 const FINAL = new Set(["finished", "cancelled", "aborted"]);
 const BRANDS = {
@@ -15,71 +16,47 @@ export const isFinal = (capture) => FINAL.has(capture.stage);
 export const brandName = (brand) => BRANDS[brand?.toLowerCase()] ?? brand ?? "";
 
 /** Since when, by the clock of whoever reads it; "" where it is not known. */
-function maskedSince(call) {
-  if (!call.masked_since) return "";
-  const time = new Date(call.masked_since).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
-  return ` Protected since ${time}.`;
-}
+const maskedSince = (call) => (call.masked_since ? t("banner.protected_since", { time: timeOf(call.masked_since) }) : "");
 
-/** What came before the agent, where the customer keyed without one; "" where nothing did. */
+/** What came before the agent, where the customer keyed without one; nothing where nothing did. */
 function withoutAgent(call) {
-  if (!call.unattended) return "";
-  if (!["done", "over"].includes(call.unattended.step)) return " The customer keys without an agent.";
-  return call.unattended.detail ? ` Without an agent before: ${call.unattended.detail}` : " The customer paid without an agent.";
+  if (!call.unattended) return [];
+  if (!["done", "over"].includes(call.unattended.step)) return [t("banner.keys_alone")];
+  return call.unattended.detail ? [t("banner.before_alone"), foreign(call.unattended.detail)] : [t("banner.paid_alone")];
 }
 
-/** The big banner: how safe the line is at this moment, and what came before the agent. */
+/** The big banner: how safe the line is at this moment, and what came before the agent. `text`: for `tell`. */
 export function banner(call, capture) {
-  const line = lineBanner(call, capture);
-  return { ...line, text: `${line.text}${withoutAgent(call)}`.trim() };
+  const [tone, icon, name, ...text] = lineBanner(call, capture);
+  return { tone, icon, title: t(`banner.${name}`), text: [...text, ...withoutAgent(call)] };
 }
 
+/** Tone, icon, the name of the title, and sentences below it. */
 function lineBanner(call, capture) {
-  if (call.state === "ended" && capture?.stage === "charging") {
-    return { tone: "wait", icon: "wait", title: "The customer has hung up; the charge goes on", text: "Hanging up does not call it back. The outcome comes here." };
-  }
-  if (call.state === "ended") return { tone: "calm", icon: "phone", title: "The call has ended", text: "" };
-  if (call.state === "ringing") return { tone: "calm", icon: "phone", title: "Ringing", text: "The call has not been answered yet." };
+  if (call.state === "ended" && capture?.stage === "charging") return ["wait", "wait", "charge_goes_on", t("banner.charge_goes_on_text")];
+  if (call.state === "ended") return ["calm", "phone", "ended"];
+  if (call.state === "ringing") return ["calm", "phone", "ringing", t("banner.ringing_text")];
   const running = capture && !isFinal(capture) && !capture.link;
-  if (announced(call) && !call.masked_since) {
-    return { tone: "wait", icon: "wait", title: "Securing the line", text: "One moment: the customer must not key anything yet." };
-  }
-  if (running && capture.stage === "starting") {
-    return { tone: "wait", icon: "wait", title: "Securing the line", text: "One moment: the customer must not key anything yet." };
-  }
-  if (call.masked && call.still_keying) {
-    return { tone: "wait", icon: "warn", title: "The customer is still keying; nothing reaches you", text: "Ask them to stop." };
-  }
+  const securing = (announced(call) && !call.masked_since) || (running && capture.stage === "starting");
+  if (securing) return ["wait", "wait", "securing", t("banner.securing_text")];
+  if (call.masked && call.still_keying) return ["wait", "warn", "still_keying", t("banner.ask_to_stop")];
   if (running && call.line_fault) {
-    const from = call.line_fault.address ? ` (${call.line_fault.packets} packets from ${call.line_fault.address})` : "";
-    return { tone: "bad", icon: "warn", title: "The customer's phone is not heard", text: `No key can arrive. ${call.line_fault.detail}${from}` };
+    const { address, packets: count, detail } = call.line_fault;
+    return ["bad", "warn", "not_heard", t("banner.no_key"), foreign(detail), address ? t("banner.packets", { count, address }) : ""];
   }
   if (announced(call)) {
-    return { tone: "safe", icon: "shield", title: "The line is protected before the payment", text: `What the customer keys now reaches nobody and does not count.${dropped(call)}${maskedSince(call)}` };
+    const count = call.keys_dropped;
+    return ["safe", "shield", "before_payment", t("banner.before_payment_text"), count ? t("banner.dropped", { count }) : "", maskedSince(call)];
   }
-  if (call.mask === "held") {
-    return { tone: "safe", icon: "shield", title: "The line is still protected", text: "The digits do not reach you until you open the line." };
-  }
-  if (call.masked && running && capture.unheard) {
-    return { tone: "wait", icon: "warn", title: "No key has come from this phone yet", text: "Ask the customer to press any key of the card number and watch for a dot. Some phones send no keys: then another phone, or another way to pay, helps." };
-  }
-  if (call.masked) {
-    return { tone: "safe", icon: "shield", title: "You hear the customer; the digits do not reach you", text: `You can keep talking.${maskedSince(call)}` };
-  }
-  if (running && capture.stage !== "charging") {
-    return { tone: "bad", icon: "warn", title: "The line is not protected", text: "Ask the customer to stop keying, and cancel." };
-  }
-  const text = capture && isFinal(capture) ? "Key presses reach you again." : "Key presses reach you. Do not ask for card details yet.";
-  return { tone: "calm", icon: "phone", title: "Normal call", text };
+  if (call.mask === "held") return ["safe", "shield", "still_protected", t("banner.still_protected_text")];
+  if (call.masked && running && capture.unheard) return ["wait", "warn", "unheard", t("banner.unheard_text")];
+  if (call.masked) return ["safe", "shield", "protected", t("banner.keep_talking"), maskedSince(call)];
+  if (running && capture.stage !== "charging") return ["bad", "warn", "open", t("banner.open_text")];
+  return ["calm", "phone", "normal", t(capture && isFinal(capture) ? "banner.keys_again" : "banner.keys_reach")];
 }
 
 /** Whether the line is protected for a payment that has not begun. */
 const announced = (call) => call.mask === "on" && call.announced_by != null;
-
-function dropped(call) {
-  if (!call.keys_dropped) return "";
-  return call.keys_dropped === 1 ? " One key was thrown away." : ` ${call.keys_dropped} keys were thrown away.`;
-}
 
 /** Whether the agent may protect the line before a payment. `capture`: the one that is shown. */
 export function protectable(call, capture) {
@@ -89,16 +66,23 @@ export function protectable(call, capture) {
 /** The announced payment of a call, as far as its agent matters; null where there is none. */
 export const announcement = (call) => (call.masked && call.announced_by != null ? { id: `announced ${call.id}`, agent: call.announced_by, announced: true } : null);
 
-export const announcedWords = (agent) => `The line was protected by ${agent}.`;
+export const announcedWords = (agent) => t("owner.protected_by", { agent });
 
 /** The line after a payment, while the agent may open it: what a button leads to; null where there is none. */
 export function protection(call) {
   if (call.state !== "up") return null;
-  if (announced(call)) return { text: "Start the payment now, or open the line.", able: !call.still_keying };
+  if (announced(call)) return { text: t("protection.announced"), able: !call.still_keying };
   if (call.mask !== "held" && call.mask !== "releasing") return null;
-  if (call.still_keying) return { text: "Wait until the customer has stopped keying, then open the line.", able: false };
-  if (call.mask === "releasing") return { text: "The line opens in a moment, unless the customer keys again.", able: false };
-  return { text: "Until a payment is approved the customer may go on keying. Open the line when they have stopped.", able: true };
+  if (call.still_keying) return { text: t("protection.keying"), able: false };
+  if (call.mask === "releasing") return { text: t("protection.releasing"), able: false };
+  return { text: t("protection.held"), able: true };
+}
+
+/** A card as it is spoken of: its brand and how it ends; "" where neither is known. */
+function spokenCard(capture) {
+  const card = brandName(capture.brand), digits = capture.last_four;
+  if (!digits) return card;
+  return card ? t("keying.ending", { card, digits }) : t("keying.ending_alone", { digits });
 }
 
 /** What to say to the customer now, and a hint for the agent. `approved`: what was approved of `amount`, where that is less. */
@@ -106,34 +90,34 @@ export function say(call, capture, amount, approved) {
   if (!capture || call.state === "ended") return null;
   const unpaid = sayUnpaid(capture);
   if (unpaid) return unpaid;
-  const card = [brandName(capture.brand), capture.last_four && `ending in ${capture.last_four}`].filter(Boolean).join(" ");
   switch (capture.stage) {
     case "starting":
-      return { text: "One moment, please. I am securing the line." };
+      return { text: t("say.starting") };
     case "collecting": {
       const now = capture.fields.find((progress) => progress.field === capture.field);
       const again = now && now.rejected > 0 && now.count === 0;
-      const hint = { "*": "A slip? The star key (*) clears the field.", "#": "A slip? The hash key (#) clears the field." }[clearKey()] ?? "A slip? Ask for the field again.";
+      const hint = t({ "*": "ask.slip_star", "#": "ask.slip_hash" }[clearKey()] ?? "ask.slip");
       if (!capture.field) return null;
       const words = wordsOf(capture.field);
       const digits = usualLength(capture.field, capture.brand, capture.order.country);
       return { text: again ? words.again(digits) : words.ask(digits), hint };
     }
-    case "ready":
-      return { text: `Thank you. Shall I charge ${amount}${card ? ` to your ${card}` : ""} now?`, hint: "Charge only when the customer agrees." };
+    case "ready": {
+      const card = spokenCard(capture);
+      return { text: t(card ? "say.ready_card" : "say.ready", { amount, card }), hint: t("say.ready_hint") };
+    }
     case "charging":
-      return { text: "One moment, please. The bank is answering." };
+      return { text: t("say.charging") };
     case "linked":
-      if (capture.link.state !== "open") return null;
-      return { text: `You get a link. Please open it and pay ${amount} there.`, hint: "Nobody on the telephone needs the card." };
+      return capture.link.state === "open" ? { text: t("say.link", { amount }), hint: t("say.link_hint") } : null;
     case "finished":
-      if (capture.link && capture.outcome?.type === "failed") return { text: "The link is closed, and nothing was charged. How would you like to pay?" };
+      if (capture.link && capture.outcome?.type === "failed") return { text: t("say.link_closed") };
       switch (capture.outcome?.type) {
-        case "approved": return { text: capture.order.operation === "verify" ? "Thank you. Your card was checked." : `Thank you. Your payment of ${amount} went through.` };
-        case "partially_approved": return { text: `Your bank allowed ${approved} of ${amount} only. How would you like to pay the rest?` };
-        case "declined": return { text: "Your bank did not accept this card, and nothing was charged. Would you like to use another one?" };
-        case "failed": return { text: "That did not go through, and nothing was charged. Shall we try again?" };
-        default: return { text: "The bank has not confirmed the payment yet. Please do not pay again; we check it and come back to you." };
+        case "approved": return { text: t(capture.order.operation === "verify" ? "say.checked" : "say.approved", { amount }) };
+        case "partially_approved": return { text: t("say.partially_approved", { approved, amount }) };
+        case "declined": return { text: t("say.declined") };
+        case "failed": return { text: t("say.failed") };
+        default: return { text: t("say.unknown") };
       }
     default:
       return null;
@@ -142,199 +126,181 @@ export function say(call, capture, amount, approved) {
 
 /** What the button beside a field says, and what a screen reader says of it. `now`: it is being keyed. */
 export function askWords(progress, now) {
-  const name = labelOf(progress.field).toLowerCase();
-  if (now && progress.kept) return ["Keep the earlier", `Keep the earlier ${name}`];
-  if (!progress.skipped && (progress.complete || progress.count > 0)) return ["Ask again", `Ask again: ${name}`];
-  return ["Ask now", `Ask now: ${name}`];
+  const field = within(labelOf(progress.field));
+  const both = (name) => [t(`keying.${name}`), t(`keying.${name}_of`, { field })];
+  if (now && progress.kept) return both("keep");
+  return both(!progress.skipped && (progress.complete || progress.count > 0) ? "ask_again" : "ask_now");
 }
 
 /** One field's state, in a few words. */
 export function fieldState(progress, capture) {
-  if (progress.skipped) return "Skipped";
-  if (progress.complete) return progress.ignored && progress.reason ? "Complete; a key that followed was ignored" : "Complete";
-  const now = capture.stage === "collecting" && capture.field === progress.field;
-  if (now && progress.reason && progress.count === 0) return fieldReason(progress.reason) ?? "Not valid, to be keyed again";
-  if (now && progress.rejected > 0 && progress.count === 0) return "Not valid, to be keyed again";
-  if (now && progress.kept) return progress.count ? "Being keyed again; the earlier one counts until then" : "Asked again; the earlier one counts until then";
-  if (now) return progress.count ? "Being keyed" : "Waiting for the customer";
-  return "";
+  if (progress.skipped) return t("keying.skipped");
+  if (progress.complete) return t(progress.ignored && progress.reason ? "keying.complete_ignored" : "keying.complete");
+  if (capture.stage !== "collecting" || capture.field !== progress.field) return "";
+  if (progress.reason && progress.count === 0) return fieldReason(progress.reason);
+  if (progress.rejected > 0 && progress.count === 0) return t("keying.wrong");
+  if (progress.kept) return t(progress.count ? "keying.keyed_again" : "keying.asked_again");
+  return t(progress.count ? "keying.being_keyed" : "keying.waiting");
 }
+
+const dottedCard = ({ brand, last_four: last }) => [brandName(brand), last && `•••• ${last}`].filter(Boolean).join(" ");
 
 /** The card that the newest payment of a call has saved, in words; "" where it saved none. */
 export function savedCard(call) {
-  const { outcome, brand, last_four: last } = call.capture ?? {};
-  return outcome?.token ? `the saved ${[brandName(brand), last && `•••• ${last}`].filter(Boolean).join(" ") || "card"}` : "";
+  const capture = call.capture ?? {};
+  return capture.outcome?.token ? t("order.saved_card", { card: dottedCard(capture) || t("order.card") }) : "";
 }
 
-/** What an approval means, by what was asked of the bank. */
-function approvedAs(order, amount) {
-  if (order.operation === "verify") return ["Card verified", "The bank says that the card is good. Nothing was charged."];
-  if (order.operation === "authorise") return [`${amount} reserved`, "The money is reserved on the card. It is taken when you capture it."];
-  return [`${amount} paid`, "The payment was approved."];
-}
-
-const LATER = { capture: "Capture", refund: "Refund", void: "Void" };
+/** The name of what an approval means, by what was asked of the bank. */
+const APPROVED_AS = { verify: "verified", authorise: "reserved" };
 
 /** One thing that was done about a payment, in a line. `amount`: of it. */
 export function laterState(each, amount) {
-  const what = `${LATER[each.kind]} of ${amount}`;
-  const reason = each.outcome?.reason;
+  const what = t(`later.${each.kind}_of`, { amount });
+  const reason = plain(said(each.outcome?.reason));
   switch (each.outcome?.type) {
-    case undefined: return { text: `${what}: under way`, lang: "en" };
-    case "approved": return { text: `${what}: done`, lang: "en" };
-    case "accepted": return { text: `${what}: on its way at the provider`, lang: "en" };
-    case "declined": case "failed": return { text: `${what}: not done. ${said(reason)}`, lang: language };
-    default: return { text: `${what}: not known. Have it checked with the payment provider. ${said(reason)}`, lang: language };
+    case undefined: return t("later.under_way", { what });
+    case "approved": return t("later.done", { what });
+    case "accepted": return t("later.accepted", { what });
+    case "declined": case "failed": return t("later.not_done", { what, reason });
+    default: return t("later.unknown", { what, reason });
   }
 }
 
 /** A payment link that is not over, in words. */
 export function linkState(link, amount) {
-  switch (link.state) {
-    case "opening": return { icon: "wait", title: "Opening the link…", text: "The payment provider is asked for it." };
-    case "closing": return { icon: "wait", title: "Closing the link…", text: "The provider says whether it was paid before." };
-    default:
-      if (Date.parse(link.expires_at) < Date.now()) return { icon: "wait", title: "The link has expired", text: "The provider says whether it was paid before." };
-      return { icon: "wait", title: `Waiting for ${amount}`, text: "The customer pays by the link. You see here when it is paid." };
-  }
+  const words = (name, text) => ({ icon: "wait", title: t(`link.${name}`, { amount }), text: t(`link.${text}`) });
+  if (link.state === "opening") return words("opening", "opening_text");
+  if (link.state === "closing") return words("closing", "paid_before");
+  return Date.parse(link.expires_at) < Date.now() ? words("expired", "paid_before") : words("waiting", "waiting_text");
 }
 
 /** How a link reached the service that sends it; "" where there is none. */
 export function handOver(given) {
-  switch (given?.state) {
-    case "waiting": return "The link is on its way to your SMS and e-mail service.";
-    case "delivered": return "Your SMS and e-mail service has the link.";
-    case "failing": return `Your SMS and e-mail service does not take the link (${given.reason}). It is tried again; copy the link meanwhile.`;
-    case "given_up": return `Your SMS and e-mail service did not take the link (${given.reason}).`;
-    default: return "";
-  }
+  const name = `link.hand_over_${given?.state}`;
+  return has(name) ? t(name, { reason: given.reason }) : "";
 }
 
-/** The panel at the end: what came of it, and whether it may be tried again. `approved`: as in `say`. `lang` of the text,
- *  and of a fact as its third part, where that is not the page's. */
+/** The panel at the end: what came of it, and whether it may be tried again. `approved`: as in `say`. `text` and the values of
+ *  facts: for `tell`. */
 export function result(capture, amount, approved) {
   const delivered = deliveryResult(capture);
   if (delivered) return delivered;
-  const order = capture.order;
-  const card = [brandName(capture.brand), capture.last_four && `•••• ${capture.last_four}`].filter(Boolean).join(" ");
-  const own = [["Payment", `${amount}, ${order.transaction_id}`], ["Card", card]];
-  const unknown = {
-    tone: "warn", icon: "warn", title: "Do not try again",
-    text: "It is not known whether the customer was charged. Have it checked with the payment provider, under the transaction below, first.",
-    facts: own,
-  };
+  const { order, outcome } = capture, reference = order.transaction_id;
+  const card = [t("fact.card"), dottedCard(capture)];
+  const own = [[t("fact.payment"), t("fact.payment_value", { amount, reference })], card];
+  const why = (reason) => [t("fact.reason"), reason];
+  const unknown = { tone: "warn", icon: "warn", title: t("result.unknown"), text: t("result.unknown_text"), facts: own };
   if (capture.stage === "cancelled") {
-    return { tone: "", icon: "stop", title: "Cancelled", text: "Nothing was charged. What was keyed is wiped.", facts: [], again: "Start again" };
+    return { tone: "", icon: "stop", title: t("result.cancelled"), text: t("result.cancelled_text"), facts: [], again: t("result.start_again") };
   }
   if (capture.stage === "aborted") {
-    if (capture.seen === "charging" || capture.outcome?.type === "unknown") return { ...unknown, facts: [...own, ["Reason", capture.reason]] };
-    const why = capture.reason ? sentence(capture.reason) : "The payment ended before it was complete.";
-    if (!capture.seen) return { tone: "bad", icon: "stop", title: "Stopped", text: why, facts: own };
-    return { tone: "bad", icon: "stop", title: "Stopped", text: `${why} What was keyed is wiped.`, facts: [], again: "Start again" };
+    const ours = has(capture.reason) ? t(capture.reason) : capture.reason && foreign(sentence(capture.reason));
+    if (capture.seen === "charging" || outcome?.type === "unknown") return { ...unknown, facts: [...own, why(ours)] };
+    const stopped = { tone: "bad", icon: "stop", title: t("result.stopped"), text: [ours || t("result.stopped_text")], facts: own };
+    if (!capture.seen) return stopped;
+    return { ...stopped, text: [...stopped.text, t("result.wiped")], facts: [], again: t("result.start_again") };
   }
-  if (capture.stage === "charging") return { tone: "warn", icon: "wait", title: "Charging…", text: "The bank is answering.", facts: own };
-  const outcome = capture.outcome;
+  if (capture.stage === "charging") return { tone: "warn", icon: "wait", title: t("keying.charging"), text: t("result.charging_text"), facts: own };
   if (outcome?.type === "failed" && ["closed", "expired"].includes(capture.link?.state)) {
-    const ended = capture.link.state === "closed" ? "Link closed" : "Link expired";
-    return { tone: "bad", icon: "stop", title: ended, text: "Nobody paid by it. Nothing was charged.", facts: own, again: "Start again" };
+    const title = t(capture.link.state === "closed" ? "result.link_closed" : "result.link_expired");
+    return { tone: "bad", icon: "stop", title, text: t("result.link_unpaid"), facts: own, again: t("result.start_again") };
   }
-  const [title, what] = approvedAs(order, amount);
+  const provider = [t("fact.provider_reference"), outcome?.reference];
+  const proofs = [provider, [t("fact.token"), outcome?.token, "private"], [t("fact.authorisation"), outcome?.authorisation_code]];
   switch (outcome?.type) {
-    case "approved":
+    case "approved": {
+      const name = APPROVED_AS[order.operation] ?? "paid";
       return {
-        tone: "good", icon: "good", title, text: what,
-        facts: [["Your reference", order.transaction_id], ["Card", card], ["Provider's reference", outcome.reference], ["Token", outcome.token], ["Authorisation", outcome.authorisation_code]],
+        tone: "good", icon: "good", title: t(`result.${name}`, { amount }), text: t(`result.${name}_text`),
+        facts: [[t("fact.your_reference"), reference], card, ...proofs],
       };
+    }
     case "partially_approved":
       return {
-        tone: "warn", icon: "warn", title: `Only ${approved} paid`,
-        text: `The bank approved ${approved} of ${amount}. The rest is still to be paid, under a reference of its own.`,
-        facts: [["Your reference", capture.order.transaction_id], ["Asked for", amount], ["Card", card], ["Provider's reference", outcome.reference], ["Token", outcome.token], ["Authorisation", outcome.authorisation_code]],
+        tone: "warn", icon: "warn", title: t("result.part", { approved }), text: t("result.part_text", { approved, amount }),
+        facts: [[t("fact.your_reference"), reference], [t("fact.asked_for"), amount], card, ...proofs],
       };
     case "declined": {
-      const known = explain(outcome.reason);
-      const text = known || `${sentence(outcome.message || "The bank said no.")} Nothing was charged.`;
-      const charged = known && !known.includes(explain("nothing_charged")) ? ` ${explain("nothing_charged")}` : "";
+      const known = explain(outcome.reason), nothing = explain("nothing_charged");
+      const text = known || (outcome.message ? foreign(sentence(outcome.message)) : t("result.bank_said_no"));
       return {
-        tone: "bad", icon: "stop", title: "Declined", text: text + charged, lang: known ? language : "en",
+        tone: "bad", icon: "stop", title: t("result.declined"), text: known.includes(nothing) ? [text] : [text, nothing],
         facts: [
-          ["Reason", outcome.reason], ["Provider's code", outcome.code], ["Provider says", known ? outcome.message : ""], ["Card", card],
-          ["Provider's reference", outcome.reference],
+          why(outcome.reason), [t("fact.provider_code"), outcome.code],
+          [t("fact.provider_says"), known && outcome.message ? foreign(outcome.message) : ""], card, provider,
         ],
-        again: "Try another card",
+        again: t("result.another_card"),
       };
     }
     case "failed":
       return {
-        tone: "bad", icon: "stop", title: "Not charged", text: "The payment could not be made. It is safe to try again.",
-        facts: [["Reason", said(outcome.reason), language], ["Provider's code", outcome.code], ["Card", card]], again: "Try again",
+        tone: "bad", icon: "stop", title: t("result.not_charged"), text: t("result.not_charged_text"),
+        facts: [why(said(outcome.reason)), [t("fact.provider_code"), outcome.code], card], again: t("result.try_again"),
       };
     default:
-      return { ...unknown, facts: [...own, ["Reason", said(outcome?.reason), language]] };
+      return { ...unknown, facts: [...own, why(said(outcome?.reason))] };
   }
 }
 
 function sentence(text) {
-  const plain = text.trim();
-  return plain.charAt(0).toUpperCase() + plain.slice(1) + (/[.!?]$/.test(plain) ? "" : ".");
+  const trimmed = text.trim();
+  return trimmed.charAt(0).toUpperCase() + trimmed.slice(1) + (/[.!?]$/.test(trimmed) ? "" : ".");
 }
 
 /** What an agent reads of the service's faults: null where none keeps cards from being charged. */
 export function unfit(faults) {
   const fault = faults.find((one) => one.stops === "calls" || one.stops === "payments");
-  return fault ? { title: "Do not take a card now.", text: `${fault.says} Tell your administrator.` } : null;
+  return fault ? { title: t("unfit.title"), text: [foreign(fault.says), t("unfit.text")] } : null;
 }
 
 /** Whose call it is: the agent's side of it. */
-export const extension = (call) => (call.direction === "outbound" ? call.caller : call.callee) || "unknown extension";
+export const extension = (call) => (call.direction === "outbound" ? call.caller : call.callee) || t("call.unknown_extension");
 
 /** Who started a payment, and who drives it now, for the agent `me`. */
 export function owner(capture, me) {
-  const name = (agent) => (agent === me ? "you" : agent);
+  const by = (name, agent) => t(agent === me ? `owner.${name}_by_you` : `owner.${name}_by`, { agent });
   if (!capture.started_by) return "";
-  const now = capture.agent === capture.started_by ? "" : ` Taken over by ${name(capture.agent)}.`;
-  return `Payment started by ${name(capture.started_by)}.${now}`;
+  const started = by("started", capture.started_by);
+  return capture.agent === capture.started_by ? started : `${started} ${by("taken_over", capture.agent)}`;
 }
 
 /** The order was charged already, or may have been. `amount`: of the newest of the payments. */
 export function repeated(problem, amount) {
   const newest = problem.payments[0];
   const outcome = newest.outcome?.type ?? (newest.link ? "linked" : "charging");
-  const what = {
-    approved: "approved", partially_approved: "approved in part", unknown: "not known", charging: "being charged", linked: "link open",
-  }[outcome] ?? outcome;
-  const titles = { unknown: "Perhaps charged already", charging: "Being charged now", linked: "A payment link is open" };
+  const title = `repeat.${outcome}`, what = `repeat.outcome_${outcome}`;
   return {
-    title: titles[outcome] ?? "Charged already",
-    text: problem.message,
+    title: t(has(title) ? title : "repeat.charged"),
+    text: foreign(problem.message),
     facts: [
-      ["Your reference", newest.order.transaction_id], ["Amount", amount], ["Outcome", what],
-      ["When", newest.submitted_at ? new Date(newest.submitted_at).toLocaleString() : ""], ["By", newest.started_by],
-      ["Provider's reference", newest.outcome?.reference],
+      [t("fact.your_reference"), newest.order.transaction_id], [t("fact.amount"), amount], [t("fact.outcome"), has(what) ? t(what) : foreign(outcome)],
+      [t("fact.when"), newest.submitted_at ? dateOf(newest.submitted_at) : ""], [t("fact.by"), newest.started_by],
+      [t("fact.provider_reference"), newest.outcome?.reference],
     ],
-    again: outcome === "charging" || outcome === "linked" ? "" : "Charge it again: the customer pays once more",
+    again: outcome === "charging" || outcome === "linked" ? "" : t("repeat.again"),
   };
 }
 
 /** The customer of a call: the carrier's side of it. */
-export const customer = (call) => (call.direction === "outbound" ? call.callee : call.caller) || "Number withheld";
+export const customer = (call) => (call.direction === "outbound" ? call.callee : call.caller) || t("call.withheld");
 
 /** What a screen reader says of a change; "" where there is nothing new, or the panel at the end says it. */
 export function news(before, view) {
   const capture = view.capture;
   if (announced(view) && view.masked_since && !(before && announced(before) && before.masked_since)) return `${banner(view, capture).title}.`;
-  if (view.still_keying && !before?.still_keying) return `${banner(view, capture).title}. Ask them to stop.`;
-  if (before?.masked && !view.masked && capture && isFinal(capture)) return "The line is open. Key presses reach you again.";
+  if (view.still_keying && !before?.still_keying) return `${banner(view, capture).title}. ${t("banner.ask_to_stop")}`;
+  if (before?.masked && !view.masked && capture && isFinal(capture)) return t("news.open");
   if (!capture || isFinal(capture)) return "";
   const earlier = before?.capture?.id === capture.id ? before.capture : null;
   if (earlier?.stage !== capture.stage) {
-    const words = { ready: "All fields are complete.", charging: "Charging.", collecting: "The customer may key now." };
-    return [words[capture.stage], banner(view, capture).title].filter(Boolean).join(" ");
+    const name = `news.${capture.stage}`;
+    return [has(name) && t(name), banner(view, capture).title].filter(Boolean).join(" ");
   }
   for (const progress of capture.fields) {
-    const old = earlier.fields.find((one) => one.field === progress.field);
-    if (progress.complete && !old?.complete) return `${labelOf(progress.field)} complete.`;
-    if (progress.rejected > (old?.rejected ?? 0)) return `${labelOf(progress.field)} not valid, to be keyed again.`;
+    const old = earlier.fields.find((one) => one.field === progress.field), field = labelOf(progress.field);
+    if (progress.complete && !old?.complete) return t("news.field_complete", { field });
+    if (progress.rejected > (old?.rejected ?? 0)) return t("news.field_wrong", { field });
   }
   return "";
 }

@@ -35,7 +35,7 @@ export class Client {
     }
     if (answer.ok) return answer;
     const problem = await answer.json().catch(() => ({}));
-    throw new Problem(answer.status, problem.detail ?? `The service answered ${answer.status}.`, problem);
+    throw new Problem(answer.status, problem.detail ?? "", problem);
   }
 
   /** Call `path`; the answer's JSON. Throws Problem. */

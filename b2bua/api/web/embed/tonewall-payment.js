@@ -8,7 +8,7 @@ import { looksLikeCard, toDecimal } from "../money.js";
 import { make, write } from "../page.js";
 import { Client } from "./client.js";
 import { sheet } from "./style.js";
-import { labelIn, languageOf, localeOf, say } from "./words.js";
+import { labelIn, languageOf, localeOf, messagesIn } from "./words.js";
 
 const FINAL = ["finished", "cancelled", "aborted"];
 const TONES = { collecting: "safe", ready: "safe", held: "safe", approved: "good", declined: "bad", failed: "bad", unknown: "wait", open_line: "bad", keying: "wait", starting: "wait", lost: "bad", order: "bad", over: "bad" };
@@ -19,6 +19,7 @@ export class TonewallPayment extends HTMLElement {
   static observedAttributes = ["call", "order", "amount", "currency", "locale", "form", "token"];
   #client = null;
   #token = "";
+  #isOver = false; // the token that there was is refused
   #me = "";
   #forms = [];
   #decimals = {};
@@ -32,6 +33,8 @@ export class TonewallPayment extends HTMLElement {
   #busy = false;
   #problem = "";
   #parts = {};
+  #messages = null; // sentences in the language of `#said`
+  #said = ""; // the locale that they are asked for
 
   constructor() {
     super();
@@ -55,6 +58,7 @@ export class TonewallPayment extends HTMLElement {
   /** The token, which cannot be read back: `element.token = "tonewall_embed_…"`. */
   set token(value) {
     this.#token = String(value ?? "");
+    this.#isOver = false;
     this.#client?.end();
     this.#client = null;
     this.#live = false;
@@ -81,6 +85,23 @@ export class TonewallPayment extends HTMLElement {
     if (name === "order") this.#dismissed = this.#payment?.id ?? "";
     this.#problem = "";
     this.#show();
+  }
+
+  /** The sentence of this name, among those of the embedded form. */
+  #text(name, values) { return this.#messages.text(`embed.${name}`, values); }
+
+  /** Whether the sentences of the locale are there; else they are asked for, and shown then. */
+  get #speaks() {
+    const locale = this.#locale;
+    if (this.#said !== locale) {
+      this.#said = locale;
+      messagesIn(locale).then((messages) => {
+        if (this.#said !== locale) return;
+        this.#messages = messages;
+        this.#show();
+      });
+    }
+    return this.#messages !== null;
   }
 
   get #locale() { return localeOf(this.getAttribute("locale")); }
@@ -138,7 +159,8 @@ export class TonewallPayment extends HTMLElement {
     this.#token = "";
     this.#told.delete("ready");
     this.#emit("error", { code: "token", message: problem.message });
-    this.#show("over");
+    this.#isOver = true;
+    this.#show();
   }
 
   #take(name, data) {
@@ -210,7 +232,9 @@ export class TonewallPayment extends HTMLElement {
       await this.#client.ask(path, options);
     } catch (problem) {
       const code = problem.status === 401 ? "token" : problem.payments.length ? "repeated" : problem.status ? "refused" : "connection";
-      this.#problem = code === "repeated" ? say(languageOf(this.#locale), "repeated") : [problem.message, ...problem.errors.map((each) => each.problem)].join(" ");
+      const ours = code === "repeated" ? this.#text("repeated") : problem.message ? "" : this.#messages.text(problem.status ? "page.answered" : "page.no_answer", problem);
+      this.#problem = ours || [problem.message, ...problem.errors.map((each) => each.problem)].join(" ");
+      this.#parts.message.lang = ours ? languageOf(this.#locale) : "en";
       this.#emit("error", { code, message: problem.message });
     }
     this.#busy = false;
@@ -222,7 +246,7 @@ export class TonewallPayment extends HTMLElement {
   /** The name of the sentence about the moment. */
   #moment(payment) {
     const view = this.#view;
-    if (!this.#client) return "token";
+    if (!this.#client) return this.#isOver ? "over" : "token";
     if (!this.#live) return "lost";
     if (payment?.stage === "finished") return payment.outcome?.type ?? "unknown";
     if (payment && isOver(payment)) return payment.stage;
@@ -236,19 +260,20 @@ export class TonewallPayment extends HTMLElement {
     return this.#order ? "normal" : "order";
   }
 
-  #show(why = "") {
+  #show() {
+    if (!this.#speaks) return;
     const parts = this.#parts, view = this.#view, payment = this.#payment, order = payment?.order ?? this.#order;
-    const language = languageOf(this.#locale), words = (name, value) => say(language, name, value);
-    const moment = why || this.#moment(payment);
+    const moment = this.#moment(payment);
     const amount = order ? this.#money(order) : "";
     const part = payment?.outcome?.type === "partially_approved" ? this.#money({ ...order, amount: payment.outcome.amount }) : amount;
     const theirs = payment && !isOver(payment) && payment.agent && payment.agent !== this.#me;
     const able = this.#live && !this.#busy && !theirs;
-    parts.form.lang = language;
-    parts.form.setAttribute("aria-label", words("form"));
+    const agent = payment?.agent;
+    parts.form.lang = languageOf(this.#locale);
+    parts.form.setAttribute("aria-label", this.#text("form"));
     write(parts.amount, amount);
     write(parts.order, order?.transaction_id ?? "");
-    write(parts.status, words(moment, part) + (theirs ? ` ${words("theirs", payment.agent)}` : ""));
+    write(parts.status, this.#text(moment, { amount: part }) + (theirs ? ` ${this.#text("theirs", { agent })}` : ""));
     parts.status.dataset.tone = TONES[moment] ?? "calm";
     write(parts.message, this.#problem);
     const isOpen = payment && ["collecting", "ready"].includes(payment.stage);
@@ -261,10 +286,10 @@ export class TonewallPayment extends HTMLElement {
     for (const name of BUTTONS) {
       parts[name].hidden = !shown[name];
       parts[name].disabled = !(able && may[name]);
-      write(parts[name], words(name, amount));
+      write(parts[name], this.#text(name, { amount }));
     }
     this.#showCalls(moment === "choose");
-    this.#showFields(isOpen || payment?.stage === "charging" ? payment : null, language, able && isOpen);
+    this.#showFields(isOpen || payment?.stage === "charging" ? payment : null, able && isOpen);
     this.#tell(view, payment);
   }
 
@@ -279,19 +304,18 @@ export class TonewallPayment extends HTMLElement {
     }));
   }
 
-  #showFields(payment, language, able) {
-    const words = (name, value) => say(language, name, value);
+  #showFields(payment, able) {
     const form = this.#forms.find(({ name }) => name === payment?.order.form) ?? this.#forms[0];
     const rows = payment ? payment.fields.map((progress) => {
       const described = form?.fields.find(({ field }) => field === progress.field) ?? progress;
       const now = payment.stage === "collecting" && payment.field === progress.field;
       const wrong = now && progress.rejected > 0 && progress.count === 0;
       const state = progress.skipped ? "skipped" : progress.complete ? "complete" : wrong ? "wrong" : !now ? "" : progress.count ? "keyed" : "waits";
-      const last = progress.complete && described.kind === "card_number" && payment.last_four ? `${payment.brand ?? ""} ${words("last", payment.last_four)}` : "";
+      const last = progress.complete && described.kind === "card_number" && payment.last_four ? `${payment.brand ?? ""} ${this.#text("last", { digits: payment.last_four })}` : "";
       const ask = able && !described.confirms && (progress.complete || progress.count > 0), skip = able && described.optional && !progress.complete;
-      return { field: progress.field, label: labelIn(language, described), now, state: state && words(state), dots: "●".repeat(progress.count), spoken: words("digits", progress.count), last, ask, skip };
+      return { field: progress.field, label: labelIn(this.#messages, described), now, state: state && this.#text(state), dots: "●".repeat(progress.count), spoken: this.#text("digits", { count: progress.count }), last, ask, skip };
     }) : [];
-    const key = JSON.stringify([language, rows]), list = this.#parts.fields;
+    const key = JSON.stringify([this.#said, rows]), list = this.#parts.fields;
     if (list.dataset.drawn === key) return;
     list.dataset.drawn = key;
     list.hidden = rows.length === 0;
@@ -300,7 +324,7 @@ export class TonewallPayment extends HTMLElement {
       const item = make("li", { part: row.now ? "field now" : "field", "data-field": row.field, ...(row.now ? { "aria-current": "step" } : {}) },
         make("span", { className: "label", text: row.label }), make("span", { className: "state", text: row.state }));
       for (const what of ["ask", "skip"].filter((each) => row[each])) {
-        const button = make("button", { type: "button", part: "button", "data-press": `${what} ${row.field}`, text: words(what), "aria-label": `${words(what)}: ${row.label}` });
+        const button = make("button", { type: "button", part: "button", "data-press": `${what} ${row.field}`, text: this.#text(what), "aria-label": `${this.#text(what)}: ${row.label}` });
         button.addEventListener("click", () => this.#askField(row.field, what));
         item.append(button);
       }

@@ -251,6 +251,8 @@ OTHER = {
     ("api", "trusted_proxies"): "192.0.2.1, 2001:db8::/64",
     ("api", "frame_ancestors"): "https://crm.example, https://crm.example:8443",
     ("api", "origins"): "https://crm.example, http://localhost:3000",
+    ("api", "messages"): str(Path(__file__).parents[4] / "b2bua" / "api" / "web" / "messages"),
+    ("api", "language"): "de",
     ("api", "connections"): "64",
     ("api", "healthz"): "no",
     ("api", "openapi"): "no",
