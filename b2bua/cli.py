@@ -30,6 +30,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "mcp": ("mcp", "mcp"),
     "verify-files": ("files", "verify_files"),
     "self-test": ("self_test", "self_test"),
+    "preflight": ("preflight", "preflight"),
     "access": ("access", "app"),
     "audit": ("audit_erase", "app"),
     "cdr": ("cdr", "app"),

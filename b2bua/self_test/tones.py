@@ -30,14 +30,24 @@ def make_tone(key: str, samples: int) -> list[int]:
 
 def find_keys(samples: Sequence[int]) -> str:
     """The keys that can be heard, in order: each where two blocks in succession have it."""
-    found, before, is_on = "", "", False
-    for key in _keys_of_blocks(samples):
-        if key and key == before and not is_on:
-            found, is_on = found + key, True
+    return "".join(key for key, _, _ in find_spans(samples))
+
+
+def find_spans(samples: Sequence[int]) -> list[tuple[str, int, int]]:
+    """The keys that can be heard, in order, each with the samples where its tone begins and ends,
+    as exactly as blocks are."""
+    spans: list[tuple[str, int, int]] = []
+    before, is_on = "", False
+    for place, key in enumerate(_keys_of_blocks(samples)):
+        end = place * _STEP + _BLOCK
+        if key and key == before:
+            begin = spans.pop()[1] if is_on else end - _BLOCK - _STEP
+            spans.append((key, begin, end))
+            is_on = True
         elif key != before:
             is_on = False
         before = key
-    return found
+    return spans
 
 
 def decode_mu_law(octet: int) -> int:

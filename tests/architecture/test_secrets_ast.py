@@ -339,6 +339,7 @@ def test_only_commands_for_people_print(module: Module):
         "b2bua.commands.ladder",
         "b2bua.commands.payments",
         "b2bua.commands.personal_data",
+        "b2bua.commands.preflight",
         "b2bua.commands.prompts",
         "b2bua.commands.provider",
         "b2bua.commands.route",
