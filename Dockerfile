@@ -6,6 +6,7 @@
 # `docker buildx imagetools inspect debian:bookworm-slim` prints it. No digest stands here, since none could be verified where
 # this file was written. Every Python package, those that build included, is held to a hash; Debian's packages to its archive key.
 # CODECS=no leaves out PyAV and the FFmpeg in it, and with them all GPL code (NOTICE); set other_audio = refuse or mute then.
+# POSTGRESQL=yes adds psycopg (LGPL), by which records go to PostgreSQL.
 # SOURCE_DATE_EPOCH makes two builds alike: bytecode goes by the hash of its source, not by a time, which `buildah build
 # --timestamp` changes. WHEEL, a file here, is installed instead of these sources: that of a release, with its signed manifest.
 ARG BASE=debian:bookworm-slim
@@ -18,13 +19,16 @@ RUN apt-get update -q \
  && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv /opt/tonewall && python3 -m venv /opt/build
 WORKDIR /src
-COPY requirements/run.lock requirements/build.lock requirements/
+COPY requirements/run.lock requirements/postgresql.lock requirements/build.lock requirements/
 # Wheels only: an sdist would be built with whatever its build asks for, which nothing holds to a hash.
 RUN /opt/tonewall/bin/pip install --no-cache-dir --no-compile --disable-pip-version-check --require-hashes --only-binary :all: \
       -r requirements/run.lock \
  && /opt/build/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --only-binary :all: \
       -r requirements/build.lock
 ARG CODECS=yes
+ARG POSTGRESQL=no
+RUN [ "$POSTGRESQL" = no ] || /opt/tonewall/bin/pip install --no-cache-dir --no-compile --disable-pip-version-check --require-hashes \
+      --only-binary :all: -r requirements/run.lock -r requirements/postgresql.lock
 RUN [ "$CODECS" = yes ] || /opt/tonewall/bin/pip uninstall --yes av
 ARG WHEEL=README.md
 COPY pyproject.toml CMakeLists.txt README.md ${WHEEL} ./

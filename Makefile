@@ -21,7 +21,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   linphone-cli minisign multimon-ng nftables postgresql procps prometheus rsyslog rsyslog-gnutls rtpengine-daemon \
                   sip-tester softhsm2 sox systemd tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood sign-in-flood docs man prompts explore fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release reproduce image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood sign-in-flood docs man prompts explore fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release deb deb-test reproduce image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -154,6 +154,8 @@ lock:  ## Pin every dependency again, at its newest version that fits
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --upgrade -o requirements/run.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --upgrade --extra build --extra test --extra check --extra release -o requirements/dev.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --extra postgresql -c requirements/dev.lock -o build/postgresql.lock
+	$(BIN)/python -m release.lock build/postgresql.lock requirements/run.lock requirements/postgresql.lock
 	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | \
 	  $(BIN)/uv pip compile - --universal --generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements/build.lock
 
@@ -168,6 +170,16 @@ audit-packages: build/.setup  ## Refuse known vulnerabilities that are not in re
 
 release: build/.setup  ## Signed files of a release in dist/release (docs/releasing.md): make release IMAGE=yes, or DRY_RUN=yes
 	DRY_RUN=$(DRY_RUN) $(BIN)/python -m release $(if $(IMAGE),--image)
+
+deb: build/.setup  ## The package for Debian 12: build/tonewall_VERSION_ARCHITECTURE.deb
+	$(BIN)/python -m release.deb
+
+deb-test: build/.setup build/.apt-test  ## Build the package twice, then install, start, call, upgrade, remove and purge it in a new Debian 12 (root)
+	@dpkg -s debootstrap >/dev/null 2>&1 || $(APT) debootstrap
+	$(BIN)/python -m release.deb --to build/deb/first
+	TMPDIR=$$(mktemp -d) $(BIN)/python -m release.deb --to build/deb/second
+	cmp build/deb/first/*.deb build/deb/second/*.deb
+	DEB=$$(ls build/deb/first/*.deb) tests/packaging/deb_test.sh
 
 EPOCH = $(or $(SOURCE_DATE_EPOCH),$(shell git log -1 --format=%ct))
 image:  ## The container image, with whichever builder is there

@@ -22,7 +22,7 @@ from typing import Final
 from release import ROOT
 from release.files import build_files, tools
 from release.licences import complaints, installed, read_table
-from release.lock import read_lock
+from release.lock import shipped
 from release.provenance import make_provenance, sha256
 from release.sbom import source_date
 from release.signing import CannotSign, Signer
@@ -60,7 +60,7 @@ def check_tree(root: Path, version: str, *, dry: bool) -> None:
 
 def check_licences(root: Path) -> None:
     """Raises Refused for a licence that nobody has accepted."""
-    passed_on = frozenset(each.name for each in read_lock(root / "requirements" / "run.lock"))
+    passed_on = frozenset(each.name for each in shipped(root))
     found = list(complaints(installed(), read_table(), passed_on, (root / "NOTICE").read_text()))
     if found:
         raise Refused("\n".join(found))

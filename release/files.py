@@ -38,7 +38,7 @@ def build_files(
     sbom = to / f"tonewall-{version}.cdx.json"
     sbom.write_bytes(make_sbom(tree, epoch))
     sdist = to / _build(tree, "build_sdist", to, epoch)
-    wheel = to / _build(tree, "build_wheel", to, epoch)
+    wheel = build_wheel(tree, to, epoch)
     leaks = (tree / "docs" / "leak-report.md").read_bytes()
     add_files(wheel, {_SBOM: sbom.read_bytes(), _LEAK_REPORT: leaks})
     add_manifest(wheel, version, signer)
@@ -75,6 +75,12 @@ def tools() -> dict[str, str]:
     found = {name: version_of(name) for name in packages}
     compiler = subprocess.run(["cc", "--version"], capture_output=True, text=True, check=False).stdout
     return found | {"python": sys.version.split()[0], "cc": compiler.partition("\n")[0]}
+
+
+def build_wheel(tree: Path, to: Path, epoch: int) -> Path:
+    """The wheel of the sources in `tree`, in the folder `to`. Raises OSError,
+    subprocess.CalledProcessError."""
+    return to / _build(tree, "build_wheel", to, epoch)
 
 
 def _build(tree: Path, what: str, to: Path, epoch: int) -> str:

@@ -21,7 +21,7 @@ import msgspec
 from license_expression import ExpressionError, get_spdx_licensing
 
 from release import ROOT
-from release.lock import read_lock
+from release.lock import shipped
 
 TABLE: Final = ROOT / "release" / "licences.toml"
 _NOT_OURS: Final = frozenset({"tonewall"})
@@ -121,7 +121,7 @@ def complaints(
 def main() -> None:
     """`python -m release.licences`."""
     packages, table = installed(), read_table()
-    passed_on = frozenset(each.name for each in read_lock(ROOT / "requirements" / "run.lock"))
+    passed_on = frozenset(each.name for each in shipped(ROOT))
     found = list(complaints(packages, table, passed_on, (ROOT / "NOTICE").read_text()))
     for package in packages:
         told = table.told.get(package.name)

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from release import ROOT
 from release.licences import Table, installed, read_table
-from release.lock import Locked, read_lock
+from release.lock import LOCKS, Locked, shipped
 
 _OWN: Final = "tonewall"
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:tonewall:sbom")
@@ -34,7 +34,7 @@ def make_sbom(root: Path, epoch: int) -> bytes:
     """The document, of the sources in `root`. `epoch`: its time, seconds. Raises ValueError for a
     component without a licence, OSError, and subprocess.CalledProcessError."""
     document = _of_lock(root, epoch)
-    lock = read_lock(root / "requirements" / "run.lock")
+    lock = shipped(root)
     others = tomllib.loads((root / "release" / "components.toml").read_text())
     carried = list(_carried(others["carried"]))
     linked = [_linked(each) for each in others["linked"]]
@@ -54,13 +54,16 @@ def make_sbom(root: Path, epoch: int) -> bytes:
 
 
 def _of_lock(root: Path, epoch: int) -> dict[str, Any]:
-    """What cyclonedx-bom makes of the lock."""
-    command = [sys.executable, "-m", "cyclonedx_py", "requirements", "requirements/run.lock"]
+    """What cyclonedx-bom makes of the locks."""
+    locks = "".join((root / path).read_text() for path in LOCKS)
+    command = [sys.executable, "-m", "cyclonedx_py", "requirements", "-"]
     options = ["--pyproject", "pyproject.toml", "--sv", "1.6", "--of", "JSON", "--output-reproducible"]
     # Where a machine gets its packages from is no part of what they are.
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
     environment |= {"SOURCE_DATE_EPOCH": str(epoch), "PYTHONWARNINGS": "ignore"}
-    made = subprocess.check_output([*command, *options], cwd=root, env=environment, stderr=subprocess.DEVNULL)
+    made = subprocess.check_output(
+        [*command, *options], cwd=root, env=environment, stderr=subprocess.DEVNULL, input=locks.encode()
+    )
     document: dict[str, Any] = json.loads(made)
     return document
 

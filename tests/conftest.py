@@ -27,6 +27,7 @@ SLOW = (
     "contract/test_sign_in.py",
     "fuzz",
     "leak",
+    "packaging/test_deb.py",
     "packaging/test_licences.py",
     "packaging/test_release.py",
     "packaging/test_sbom.py",

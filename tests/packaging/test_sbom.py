@@ -14,7 +14,7 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from release.lock import read_lock
+from release.lock import shipped
 from release.sbom import make_sbom
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +56,7 @@ def test_another_content_has_another_serial_number(made: bytes):
 
 
 def test_every_package_of_the_lock_is_in_it_with_hashes_and_licence(components: dict[str, Any]):
-    lock = read_lock(ROOT / "requirements" / "run.lock")
+    lock = shipped(ROOT)
     for package in lock:
         component = components[f"pkg:pypi/{package.name}@{package.version}"]
         digests = {digest["content"] for each in component["externalReferences"] for digest in each["hashes"]}
@@ -82,6 +82,15 @@ def test_every_library_in_the_wheel_of_av_is_in_it(components: dict[str, Any]):
     assert {each["licenses"][0]["expression"] for each in inside if each["name"].startswith("libx26")} == {
         "GPL-2.0-or-later"
     }
+
+
+def test_every_library_in_the_wheel_of_psycopg_is_in_it(components: dict[str, Any]):
+    carried = Path(av.__file__).parents[1] / "psycopg_binary.libs"
+    if not carried.is_dir():
+        pytest.skip("psycopg-binary was not installed from a wheel")
+    found = {re.split(r"-[0-9a-f]{8}\.so", path.name)[0] for path in carried.iterdir()}
+    inside = components[f"pkg:pypi/psycopg-binary@{version('psycopg-binary')}"]["components"]
+    assert {each["name"] for each in inside} == found
 
 
 def test_the_library_that_the_core_links_is_in_it(components: dict[str, Any]):
