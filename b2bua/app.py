@@ -29,7 +29,6 @@ from b2bua.api.sip_metrics import OnEvent, WatchedEngine
 from b2bua.api.tls import ServerTls, open_tls
 from b2bua.api.ways_in import WaysIn, open_ways_in
 from b2bua.audit.recorder import Recorder
-from b2bua.call.cdr import CallRecord
 from b2bua.config.access import build_authority
 from b2bua.config.assembly import (
     agent_charging,
@@ -63,6 +62,7 @@ from b2bua.switchboard.pulse import send_pulses
 from b2bua.switchboard.statistics import Statistics
 from b2bua.switchboard.switchboard import Switchboard
 from b2bua.switchboard.webhooks import Webhooks
+from b2bua.telemetry.telemetry import open_telemetry
 from media.client import MediaClient
 from media.form_description import describe
 from provider_adapters.reconciler.client import ReconcilerClient
@@ -109,12 +109,8 @@ async def run(
     )
     records.start()
     ladders, metrics = Ladders(general.ladders, clock, pseudonyms), Metrics()
-
-    def keep_record(record: CallRecord) -> None:
-        metrics.observe(record)
-        statistics.counts.observe(record)
-        records.put(record)
-
+    telemetry = open_telemetry(os.environ, clock, metrics)
+    keep_record = telemetry.keeping(metrics.observe, statistics.counts.observe, records.put)
     audit, tls = build_recorder(settings, time.time), open_tls(settings.api, general.directory)
     ways = open_ways_in(settings, clock, metrics.count_sign_in)
     service, listener = settings.links.sender(), settings.notify.sender()
@@ -167,6 +163,7 @@ async def run(
         language=settings.api.language,
     )
     ways.add_pages(app, audit, messages)
+    telemetry.start(app, board)
     await board.resume_payments()
     await engine.start()
     api = await serve(
@@ -197,7 +194,7 @@ async def run(
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task
-    for each in (service, listener, ways, webhooks, statistics):
+    for each in (service, listener, ways, webhooks, statistics, telemetry):
         if each is not None:
             await each.close()
     records.close()

@@ -95,6 +95,15 @@ class Metrics:
         self._sign_ins = Counter(
             "tonewall_sign_ins", "Tries to sign in by a password.", ["result"], registry=registry
         )
+        self._not_exported = Counter(
+            "tonewall_telemetry_dropped",
+            "Spans and exports of metrics that the OTLP endpoint did not accept, or for which there was no"
+            " room.",
+            ["kind"],
+            registry=registry,
+        )
+        for kind in ("spans", "metrics"):
+            self._not_exported.labels(kind)
         self._differences = Counter(
             "tonewall_payment_differences",
             "Approvals of another amount or currency than was asked for; look each up at the provider.",
@@ -134,6 +143,10 @@ class Metrics:
             buckets=_SCORES,
             registry=registry,
         )
+
+    def count_not_exported(self, kind: str, count: int) -> None:
+        """Count spans, or exports of metrics, that were dropped. For any thread."""
+        self._not_exported.labels(kind).inc(count)
 
     def count_sign_in(self, result: SignInResult) -> None:
         """Count a try to sign in by a password."""
@@ -188,6 +201,13 @@ class Metrics:
         now = CollectorRegistry()
         now.register(_Gauges(health, faults, tallies, trunks))
         return generate_latest(self._registry) + generate_latest(now)
+
+    def of_desk(self, desk: CallDesk) -> Iterator[Metric]:
+        """The families that `render` makes text of, for another way out."""
+        tallies = desk.tallies()
+        self._observe_saved(tallies)
+        yield from self._registry.collect()
+        yield from _Gauges(desk.health(), desk.faults(), tallies, desk.trunks()).collect()
 
 
 class _Gauges:

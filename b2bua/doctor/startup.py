@@ -6,12 +6,15 @@ Rule 1: only a fault that lets nothing work is a refusal. One that spares some c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from b2bua.config.settings import Settings
 from b2bua.doctor import certificates, configuration, exposure, files
 from b2bua.doctor.finding import Level
+from b2bua.telemetry.choice import read_choice, telemetry_environment
+from tonewall.ini import ConfigError
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -23,7 +26,15 @@ def find_refusals(settings: Settings) -> list[str]:
         *files.find_refusals(settings),
         *certificates.find_unusable(settings),
         *_faults_of_ports(settings),
+        *_faults_of_telemetry(os.environ),
     ]
+
+
+def _faults_of_telemetry(environment: Mapping[str, str]) -> Iterator[str]:
+    try:
+        read_choice(telemetry_environment(environment))
+    except ConfigError as error:
+        yield str(error)
 
 
 def _faults_of_ports(settings: Settings) -> Iterator[str]:

@@ -26,6 +26,7 @@ from b2bua.config.trunk_settings import CarrierSettings
 from b2bua.supervise.child import Child, await_end, start_child, terminate_after
 from b2bua.supervise.media_channel import MediaChannel
 from b2bua.supervise.service_manager import ServiceManager
+from b2bua.telemetry.choice import telemetry_environment
 from media.events import PayerFault
 from media.lock_limit import captures_carried
 from media.settings import MaskTimes
@@ -248,7 +249,7 @@ class Supervisor:
             isinstance(each, CarrierSettings) and each.info_digits for each in signalling.trunks.values()
         )
         make_environment = card_environment if by_info else plain_environment
-        environment = make_environment(signalling.environment())
+        environment = make_environment(signalling.environment() | telemetry_environment(os.environ))
         with self.manager.following() as pulse:
             if pulse is not None:
                 module += ["--pulse", str(pulse.fileno())]

@@ -183,7 +183,7 @@ def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
         {"b2bua.access"},
         {"b2bua.sip", "b2bua.records", "b2bua.audit"},
         {"b2bua.notify"},
-        {"b2bua.ladder"},
+        {"b2bua.ladder", "b2bua.telemetry"},
         {"b2bua.call"},
     ]
     place = next((place for place, layer in enumerate(layers) if within(module.name, *layer)), None)
@@ -196,6 +196,15 @@ def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
     if module.name == "b2bua.app":
         found -= {"b2bua.demo.remote"}  # the demo's button, loaded only where a demo is played
     assert not found
+
+
+@every_module
+def test_the_sdk_of_opentelemetry_is_imported_by_one_module_alone(module: Module):
+    """An extra, and a way out: no process near card data may load it (ADR 0061)."""
+    found = [each.name for each in module.imports if each.name.partition(".")[0] == "opentelemetry"]
+    assert not found or module.name == "b2bua.telemetry.otlp"
+    if within(module.name, "media", "provider_adapters", "tonewall"):
+        assert not [name for name in reached(module) if within(name, "b2bua")]
 
 
 @every_module
