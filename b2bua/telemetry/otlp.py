@@ -7,6 +7,7 @@ Rule 2: metrics are those of `/metrics`, read from the same families; nothing is
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -41,6 +42,9 @@ from tonewall.version import VERSION
 _SCOPE: Final = "tonewall"
 _METRICS: Final = 1  # exports of metrics that may wait: a newer one has all of an older one
 _CUMULATIVE: Final = AggregationTemporality.CUMULATIVE
+for _name in ("opentelemetry", "urllib3"):  # what is not exported, `Outlet` logs once
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
+    logging.getLogger(_name).propagate = False
 OnDrop = Callable[[str, int], None]
 
 
@@ -126,7 +130,7 @@ def _nanoseconds(seconds: float) -> int:
 
 
 def metric_name(name: str) -> str:
-    """Its name by OTLP: `tonewall_calls_ended` is `tonewall.calls_ended`."""
+    """Its name by OTLP: a dot behind the name of the program."""
     return name.replace("tonewall_", "tonewall.", 1)
 
 

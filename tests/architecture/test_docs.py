@@ -21,6 +21,8 @@ _SETTING = re.compile(r"\[(general|carrier|pbx|route|media|cdr|api|provider)(?: 
 _TARGET = re.compile(r"make ([a-z-]+)(?: .*)?")
 _RELATIVE = re.compile(r"(?:\d+: )?(?:What|Whether|Those|Who|Whose|When|Where|Why|How|Which)\b")
 _PRIVATE = re.compile(r"\b(?:[Tt]old|[Ss]aid|[Hh]eard|[Tt]aken|[Gg]round|[Ss]tanding|[Ll]ent)\b")
+# Names of spans, events, attributes and metrics, which look like modules of `tonewall`.
+_EXPORTS, _EXPORTED = "docs/tracing.md", "tonewall."
 _ADRS = ROOT / "docs" / "adr"
 _OTHERS = frozenset({"config_site.h", "README.md"})  # of PJSIP; more than one
 
@@ -43,8 +45,9 @@ def test_every_file_that_a_page_names_exists():
 
 def test_every_module_that_a_page_names_exists():
     modules = {(page, span) for page, span in _spans() if _MODULE.fullmatch(span) and "/" not in span}
-    homes = {"media._core", *MODULES}
-    assert [each for each in sorted(modules) if each[1] not in homes and each[1] != "media.sock"] == []
+    homes = {"media._core", "media.sock", *MODULES}
+    unknown = [each for each in sorted(modules) if each[1] not in homes]
+    assert [each for each in unknown if each[0] != _EXPORTS or not each[1].startswith(_EXPORTED)] == []
 
 
 def test_every_class_that_a_page_names_exists():
