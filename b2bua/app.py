@@ -110,7 +110,6 @@ async def run(
     records.start()
     ladders, metrics = Ladders(general.ladders, clock, pseudonyms), Metrics()
     telemetry = open_telemetry(os.environ, clock, metrics)
-    keep_record = telemetry.keeping(metrics.observe, statistics.counts.observe, records.put)
     audit, tls = build_recorder(settings, time.time), open_tls(settings.api, general.directory)
     ways = open_ways_in(settings, clock, metrics.count_sign_in)
     service, listener = settings.links.sender(), settings.notify.sender()
@@ -124,6 +123,7 @@ async def run(
         lambda: board.circuits(),  # noqa: PLW0108 - the board is made later
         clock,
     )
+    keep_record = telemetry.keeping(metrics.observe, statistics.counts.observe, records.put)
     plan = _build_plan(settings, audit, tls, ways, webhooks)
     board = Switchboard(
         plan,

@@ -200,7 +200,7 @@ def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
 
 @every_module
 def test_the_sdk_of_opentelemetry_is_imported_by_one_module_alone(module: Module):
-    """An extra, and a way out: no process near card data may load it (ADR 0061)."""
+    """An extra, and a way out: no process near card data may load it (ADR 0062)."""
     found = [each.name for each in module.imports if each.name.partition(".")[0] == "opentelemetry"]
     assert not found or module.name == "b2bua.telemetry.otlp"
     if within(module.name, "media", "provider_adapters", "tonewall"):
