@@ -40,12 +40,18 @@ def make_sbom(root: Path, epoch: int) -> bytes:
     linked = [_linked(each) for each in others["linked"]]
     data = [_data(root, each) for each in others["data"]]
     packages = list(_packages(document["components"], lock, read_table(), carried))
+    vendored = [_vendored(root, each) for each in others["vendored"]]
     own = document["metadata"]["component"]
     own["bom-ref"] = own["purl"] = f"pkg:pypi/{_OWN}@{own['version']}"
     asked = [_ref(each) for each in lock if _OWN in each.via]
-    document["components"] = sorted([*packages, *linked, *data], key=lambda each: str(each["bom-ref"]))
+    document["components"] = sorted(
+        [*packages, *linked, *data, *vendored], key=lambda each: str(each["bom-ref"])
+    )
     document["dependencies"] = [
-        {"ref": own["bom-ref"], "dependsOn": sorted([*asked, *(each["bom-ref"] for each in linked)])},
+        {
+            "ref": own["bom-ref"],
+            "dependsOn": sorted([*asked, *(each["bom-ref"] for each in (*linked, *vendored))]),
+        },
         *_dependencies(lock),
     ]
     text = json.dumps(document, sort_keys=True)
@@ -120,6 +126,29 @@ def _data(root: Path, row: Mapping[str, Any]) -> Component:
         "version": row["version"],
         "description": f"in {row['file']}; {_IN_NOTICE}",
         "hashes": [{"alg": "SHA-256", "content": digest}],
+    }
+
+
+def _vendored(root: Path, row: Mapping[str, Any]) -> Component:
+    """A library of npm's, in files as its package has them."""
+    purl = f"pkg:npm/{row['name']}@{row['version']}"
+    files = [
+        {
+            "type": "file",
+            "name": name,
+            "bom-ref": f"{purl}#{name}",
+            "licenses": [{"expression": row["licence"]}],
+            "hashes": [{"alg": "SHA-256", "content": hashlib.sha256((root / name).read_bytes()).hexdigest()}],
+        }
+        for name in row["files"]
+    ]
+    return {
+        **_other("library", row["name"], row),
+        "bom-ref": purl,
+        "purl": purl,
+        "version": row["version"],
+        "description": f"in b2bua/api/web/vendor; {_IN_NOTICE}",
+        "components": files,
     }
 
 

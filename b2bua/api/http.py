@@ -35,7 +35,7 @@ from b2bua.api.ladder import ladder_routes
 from b2bua.api.link_routes import link_routes
 from b2bua.api.log_routes import log_routes
 from b2bua.api.metrics import Metrics, metrics_routes
-from b2bua.api.pages import add_pages
+from b2bua.api.pages import add_pages, load_pages
 from b2bua.api.payments import payment_routes
 from b2bua.api.permitted import Doorkeeper
 from b2bua.api.personal_data import personal_data_routes
@@ -48,6 +48,7 @@ from b2bua.api.sign_in_routes import sign_in_routes
 from b2bua.api.sign_out_routes import sign_out_routes
 from b2bua.api.statistics_routes import statistics_routes
 from b2bua.api.stream import Streams
+from b2bua.api.supervisor_page import add_supervisor_page
 from b2bua.api.webhook_routes import webhook_routes
 from b2bua.audit.recorder import Recorder
 from b2bua.call.prepared_desk import Desk
@@ -162,6 +163,7 @@ def create_app(
     app.include_router(embed_routes(desk, embedded, bool(frame_ancestors or origins), audit))
     app.include_router(demo_routes(demo))
     add_pages(app, messages, language)
+    add_supervisor_page(app, load_pages(messages, language), language)
     add_embedded(app, frame_ancestors, origins)
     add_description(app)
     return app

@@ -6,10 +6,12 @@ import pytest
 from playwright.async_api import BrowserContext, Page, Route, expect
 
 from b2bua.api.pages import load_pages
+from b2bua.api.supervisor_page import load_supervisor_page
 from tests.browser.conftest import Site
 from tests.browser.page import sign_in
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+SUPERVISOR = sorted(path for path in load_supervisor_page(load_pages()) if path.endswith((".js", ".css")))
 SCRIPTS = sorted(path for path in load_pages() if path.endswith(".js"))
 SKIMMER = "\ndocument.documentElement.dataset.skimmed = 'yes';\n"
 
@@ -40,6 +42,21 @@ async def test_a_changed_script_does_not_run(context: BrowserContext, site: Site
     await page.wait_for_load_state("networkidle")
     assert await page.evaluate("document.documentElement.dataset.skimmed") is None
     assert await page.locator("#sign-in").is_hidden()  # what needs the script does not run either
+    assert any("integrity" in each for each in said)
+    await page.close()
+
+
+@pytest.mark.parametrize("path", SUPERVISOR)
+async def test_nothing_changed_is_used_on_the_supervisors_page(
+    context: BrowserContext, site: Site, path: str
+):
+    await change(context, path)
+    page = await context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    await page.goto(f"{site.url}/supervisor")
+    await page.wait_for_load_state("networkidle")
+    assert await page.evaluate("document.documentElement.dataset.skimmed") is None
     assert any("integrity" in each for each in said)
     await page.close()
 

@@ -109,6 +109,22 @@ def test_data_of_others_is_in_it_and_in_notice(components: dict[str, Any]):
         assert each["hashes"][0]["alg"] == "SHA-256"
 
 
+def test_vendored_libraries_are_in_it_with_their_files_in_notice_and_as_their_version_has_them(
+    components: dict[str, Any],
+):
+    vendored = [each for ref, each in components.items() if ref.startswith("pkg:npm/")]
+    notice = (ROOT / "NOTICE").read_text()
+    folder = ROOT / "b2bua" / "api" / "web" / "vendor"
+    listed = {ROOT / file["name"] for each in vendored for file in each["components"]}
+    assert listed == {path for path in folder.iterdir() if path.suffix != ".LICENSE"}
+    for each in vendored:
+        assert f"npm {each['name']} {each['version']}" in notice
+        assert each["licenses"][0]["expression"] == "MIT"
+    script = (folder / "uPlot.iife.min.js").read_text()
+    assert [each["version"] for each in vendored] == re.findall(r"\(v(\d+\.\d+\.\d+)\) \*/", script)
+    assert "The MIT License" in (folder / "uPlot.LICENSE").read_text()
+
+
 def test_a_package_without_a_known_licence_stops_it(tmp_path: Path):
     for name in ("requirements", "release", "media"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("*.so", "__pycache__"))

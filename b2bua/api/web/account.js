@@ -35,6 +35,7 @@ export function showAccount(known) {
   write($("roles"), roles);
   write($("all-roles"), roles);
   $("account").hidden = false;
+  $("to-supervisor").hidden = !me.roles?.includes("supervisor");
   $("sign-out-everywhere").hidden = Boolean(token.get());
   $("change-password").hidden = me.method !== "password";
 }

@@ -88,6 +88,7 @@ async function signIn(fresh = false) {
   try {
     me = await ask("/v1/me");
     if (!fresh && given && isAway(me.idle_time)) return signOut("away");
+    if (location.hash === "#supervisor" && me.roles?.includes("supervisor")) return location.replace("supervisor");
     buildOrder(await ask("/v1/currencies"));
     takeForms(await ask("/v1/forms"));
     buildForms(formNames());
