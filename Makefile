@@ -39,7 +39,7 @@ build/.apt-test: build/.apt-run
 
 # Node.js and npm of Debian, where there are none; the packages by their hashes.
 NPM_LOCKS := tests/architecture/recheck/package-lock.json tests/contract/prism/package-lock.json \
-  tests/contract/oidc_provider/package-lock.json clients/typescript/package-lock.json
+  tests/contract/oidc_provider/package-lock.json tests/browser/axe/package-lock.json clients/typescript/package-lock.json
 build/.npm: $(NPM_LOCKS) build/.apt-run
 	@command -v npm >/dev/null || { $(SUDO) apt-get update -q && $(APT) nodejs npm; }
 	for each in $(dir $(NPM_LOCKS)); do \

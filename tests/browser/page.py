@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
+import httpx
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import TOKEN, Site
@@ -78,6 +80,13 @@ async def take(page: Page, amount: str = "49.90", reference: str = "INV-2041") -
     await page.locator("#transaction_id").fill(reference)
     await page.locator("#take").click()
     await expect(page.locator("#capture")).to_be_visible()
+
+
+async def embed_token(site: Site, **body: Any) -> str:
+    """What the company's server gets for an embedded form."""
+    async with httpx.AsyncClient(base_url=site.url, headers={"Authorization": f"Bearer {TOKEN}"}) as server:
+        answer = await server.post("/v1/embed-tokens", json={"agent": "ann", **body})
+        return str(answer.json()["token"])
 
 
 async def picture(page: Page, name: str) -> None:

@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-import httpx
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
 from media.events import Field
 from provider_adapters.payment import Approved, Declined
-from tests.browser.conftest import TOKEN, Site, fixture
+from tests.browser.conftest import Site, fixture
 from tests.browser.fake_desk import FakeDesk
+from tests.browser.page import embed_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 ELEMENT = """<!doctype html><title>CRM</title><link rel="stylesheet" href="crm.css">
@@ -92,13 +92,6 @@ async def pay(site: Site, crm: Crm, desk: FakeDesk) -> AsyncIterator[Site]:
     yield site
 
 
-async def token(site: Site, **body: Any) -> str:
-    """What the company's server gets."""
-    async with httpx.AsyncClient(base_url=site.url, headers={"Authorization": f"Bearer {TOKEN}"}) as server:
-        answer = await server.post("/v1/embed-tokens", json={"agent": "ann", **body})
-        return str(answer.json()["token"])
-
-
 async def events(page: Page, name: str) -> list[Any]:
     return [each[1] for each in await page.evaluate("window.events") if each[0] == name]
 
@@ -115,7 +108,7 @@ async def test_an_agent_takes_a_payment_in_the_page_of_the_crm(
     await page.goto(crm.url)
     form, status = page.locator("tonewall-payment"), page.get_by_role("status")
     await expect(status).to_have_text("Dieses Formular wartet auf seine Seite.")
-    await give(page, await token(pay))
+    await give(page, await embed_token(pay))
     assert await form.get_attribute("token") is None  # it is in no copy of the document
     await expect(status).to_contain_text("Fragen Sie noch nicht")
     start = page.get_by_role("button", name="Kartenzahlung starten: 49,90 €")
@@ -143,7 +136,7 @@ async def test_no_attribute_becomes_html_or_another_path(
     page: Page, pay: Site, crm: Crm, desk: FakeDesk
 ) -> None:
     await page.goto(crm.url)
-    given = await token(pay, expires_in=60)
+    given = await embed_token(pay, expires_in=60)
     await give(page, given)
     await expect(page.get_by_role("button", name="Kartenzahlung")).to_be_enabled()
     evil = "<img src=x onerror='window.stolen = 1'>"
@@ -181,7 +174,7 @@ async def test_the_same_in_a_frame_which_hears_the_page_around_it_alone(
     await expect(inside.get_by_role("status")).to_have_text("This form waits for its page.")
     post = """([token, to]) => document.querySelector("iframe").contentWindow
       .postMessage({ tonewall: "set", token }, to)"""
-    await page.evaluate(post, [await token(pay), pay.url])
+    await page.evaluate(post, [await embed_token(pay), pay.url])
     await inside.get_by_role("button", name="Take card payment").click()
     desk.masked()
     desk.key_all()
@@ -201,7 +194,7 @@ async def test_the_same_in_a_frame_which_hears_the_page_around_it_alone(
 async def test_another_origin_gets_neither_the_element_nor_the_frame_nor_an_answer(
     context: BrowserContext, pay: Site, crm: Crm, desk: FakeDesk
 ) -> None:
-    given = await token(pay)
+    given = await embed_token(pay)
     page = await context.new_page()
     await page.goto(crm.evil)
     await page.wait_for_load_state("load")

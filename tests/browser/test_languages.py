@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, expect
 from b2bua.config.page_messages import LANGUAGES, PLURALS, Message, Messages, shipped_messages
 from media.events import Field
 from provider_adapters.payment import Approved
+from tests.browser.accessibility import WIDER
 from tests.browser.conftest import Site
 from tests.browser.fake_desk import FakeDesk
 from tests.browser.page import begin_keying, sign_in
@@ -21,11 +22,6 @@ UNFILLED = """() => [...document.querySelectorAll(
     "[data-words], [data-words-label], [data-words-placeholder]")]
   .filter((each) => !(each.textContent || each.getAttribute("aria-label") || each.placeholder))
   .map((each) => each.outerHTML)"""
-# What reaches over the right edge of the window.
-WIDER = """() => document.documentElement.scrollWidth <= innerWidth ? []
-  : [...document.querySelectorAll("body *")]
-    .filter((each) => each.getBoundingClientRect().right > innerWidth)
-    .map((each) => each.outerHTML.slice(0, 99))"""
 AMOUNTS = {"en": "€49.90", "pl": "49,90 €", "de": "49,90 €", "fr": "49,90 €", "es": "49,90 €"}
 
 

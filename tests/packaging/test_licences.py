@@ -36,7 +36,9 @@ def test_every_package_is_held_to_a_hash(name: str) -> None:
     assert [line.split()[0] for line in packages if "--hash=sha256:" not in line] == []
 
 
-@pytest.mark.parametrize("name", ["architecture/recheck", "contract/prism", "contract/oidc_provider"])
+@pytest.mark.parametrize(
+    "name", ["architecture/recheck", "contract/prism", "contract/oidc_provider", "browser/axe"]
+)
 def test_every_npm_package_is_held_to_a_hash_and_to_no_host(name: str) -> None:
     lock = json.loads((ROOT / "tests" / name / "package-lock.json").read_text())
     packages = {path: package for path, package in lock["packages"].items() if path}
