@@ -25,6 +25,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "route": ("route", "route"),
     "prompts": ("prompts", "prompts"),
     "ladder": ("ladder", "ladder"),
+    "capture": ("capture", "capture"),
     "log-level": ("log_level", "log_level"),
     "top": ("top", "top"),
     "mcp": ("mcp", "mcp"),

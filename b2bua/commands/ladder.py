@@ -45,7 +45,7 @@ def ladder(
     if not call:
         _print_list(api.fetch("/v1/ladders", list[LadderSummary]))
         return
-    path = f"/v1/calls/{quote(_full_id(call, api.fetch('/v1/ladders', list[LadderSummary])), safe='')}/ladder"
+    path = f"/v1/calls/{quote(full_id(call, api.fetch('/v1/ladders', list[LadderSummary])), safe='')}/ladder"
     view = api.fetch(path, LadderView)
     if picture is not None:
         try:
@@ -56,7 +56,7 @@ def ladder(
     _print_ladder(api, path, view, follow=follow)
 
 
-def _full_id(call: str, calls: list[LadderSummary]) -> str:
+def full_id(call: str, calls: list[LadderSummary]) -> str:
     """The id that `call` abbreviates; else `call` itself, which may be a SIP Call-ID."""
     found = [one.id for one in calls if one.id.startswith(call)]
     if call in found or not found:

@@ -64,6 +64,19 @@ async def command(*arguments: str, **environment: str) -> str:
     return done.stdout.decode()
 
 
+async def captured(file: Path, call_id: str, stack: Stack) -> str:
+    """Every octet of the capture file of a call."""
+    await command("capture", call_id, "-o", str(file), "-c", str(stack.conf))
+    return read_capture(file)
+
+
+def read_capture(file: Path) -> str:
+    written = file.read_bytes()
+    assert b"CSeq: 1 INVITE" in written
+    assert file.stat().st_mode & 0o077 == 0
+    return written.decode("latin-1")
+
+
 async def test_a_paid_call_that_is_transferred_stands_on_one_page(tmp_path: Path) -> None:
     async with scene(tmp_path) as at:
         await at.stack.start_capture(at.call_id)
@@ -214,6 +227,7 @@ async def test_a_card_and_credentials_in_every_place_of_sip_are_in_no_ladder(tmp
                     "ladder", f"{NUMBER}@peer", "-c", str(stack.conf), FORCE_COLOR="1", COLUMNS="80"
                 ),
                 await command("ladder", "-c", str(stack.conf)),
+                await captured(tmp_path / "call.pcapng", call["id"], stack),
             ]
     found = words(view)
     in_order(found, "0<INVITE SDP", "1>INVITE SDP", "1<407 INVITE", "1>ACK", "1>INVITE SDP", "1<180 INVITE",
