@@ -21,7 +21,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   linphone-cli minisign multimon-ng nftables postgresql procps prometheus rsyslog rsyslog-gnutls rtpengine-daemon \
                   sip-tester softhsm2 sox systemd tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood sign-in-flood docs man prompts explore fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release deb deb-test reproduce image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood sign-in-flood docs man prompts explore explore-api fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release deb deb-test reproduce image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -136,6 +136,10 @@ lost-keys: build/.setup build/.apt-test  ## 1,200 calls of tones over each lossy
 
 audit-chains: build/.setup build/.apt-test  ## 10,000 random audit logs, each changed in some way by who has no key: every change is found
 	TONEWALL_AUDIT_RUNS=10000 $(BIN)/python -m pytest -n $(WORKERS) --durations=3 tests/property/b2bua/audit
+
+EXAMPLES ?= 200
+explore-api: build/.setup build/.apt-test  ## Ask a running Tonewall what its own description allows, and what it does not, at random: make explore-api EXAMPLES=200
+	TONEWALL_API_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest --timeout=7200 tests/wire/running/test_described_api.py
 
 ROUNDS ?= 20
 explore: build/.setup build/.apt-test  ## The property tests with other examples each time: make explore ROUNDS=20

@@ -81,6 +81,8 @@ _ANSWERS: Final = {
 # Without a token, unless sip.conf wants one (`[api] healthz`).
 _OPEN: Final = frozenset({"/healthz", "/livez", "/readyz", "/sign-in"})
 _JSON: Final = "application/json"
+# What may become of any body, before a route has it (b2bua/api/hardening.py).
+_OF_BODIES: Final = (400, 408, 413)
 _KEY_PATTERN: Final = "^[!-~]{1,255}$"
 
 _PROBLEM: Final = {
@@ -138,8 +140,11 @@ def describe_api(app: FastAPI) -> dict[str, Any]:
         for operation in operations.values():
             is_open = path in _OPEN
             operation["security"] = [] if is_open else [{"token": []}, {"session": []}]
-            if not is_open:
-                operation["responses"].setdefault("403", problem_answers(403)[403])
+            wanted = () if is_open else (403,)
+            if "requestBody" in operation:
+                wanted = (*_OF_BODIES, *wanted)
+            for code, answer in problem_answers(*wanted).items():
+                operation["responses"].setdefault(str(code), answer)
             _complete(operation, components["schemas"])
     return document
 

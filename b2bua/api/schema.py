@@ -77,10 +77,12 @@ def feed_answer(description: str) -> dict[str, Any]:
 def problem_answers(*codes: int) -> Answers:
     """The problems with these codes, as answers of a route."""
     why = {
+        400: "The body cannot be read as JSON, or the end of the request is not certain.",
         401: "No valid token.",
         403: "Your role does not permit it, or not for this call or payment; or another agent drives the "
         "payment: then `agent` says who. Take it over first.",
         404: "There is no such call, or it has ended; no such payment, or it is forgotten.",
+        408: "The body took too long.",
         409: "It does not fit the state of the call or capture; `detail` says why.",
         413: "The body is too large.",
         429: "There are too many; try again later.",
