@@ -69,7 +69,8 @@ def measure_audio(leg: Leg) -> AudioFacts:
         facts.early = sum(packet.at < leg.answered_at for packet in leg.packets)
         facts.first_after = max(_ms(first.at - leg.answered_at), 0.0)
     source = Counter(packet.source for packet in leg.packets).most_common(1)[0][0]
-    facts.source = f"{source[0]}:{source[1]}"
+    host, port = source
+    facts.source = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     facts.is_elsewhere = bool(leg.remote.port) and source != (leg.remote.host, leg.remote.port)
     streams: dict[int, list[Packet]] = {}
     for packet in leg.packets:
