@@ -17,7 +17,7 @@ import io
 import re
 import subprocess
 import tokenize
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -178,8 +178,9 @@ def read_repository(root: Path = ROOT) -> Code:
 
 def read_python(path: str, text: str) -> Source:
     """One module."""
-    tree = ast.parse(text)
-    docstrings = {(node.lineno, node.col_offset) for node in _docstrings(tree)}
+    # Walking the tree takes longer than making it: once.
+    nodes = list(ast.walk(ast.parse(text)))
+    docstrings = {(node.lineno, node.col_offset) for node in _docstrings(nodes)}
     prose: list[tuple[int, str]] = []
     words: set[str] = set()
     strings: set[str] = set()
@@ -197,9 +198,9 @@ def read_python(path: str, text: str) -> Source:
         elif token.type in {tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", tokenize.STRING)}:
             strings.update(_WORD.findall(token.string))
     return Source(
-        path, tuple(prose), frozenset(words | strings), frozenset(strings), frozenset(_defined(tree)),
-        frozenset(node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef)),
-        frozenset(_imported(tree)),
+        path, tuple(prose), frozenset(words | strings), frozenset(strings), frozenset(_defined(nodes)),
+        frozenset(node.name for node in nodes if isinstance(node, ast.ClassDef)),
+        frozenset(_imported(nodes)),
     )  # fmt: skip
 
 
@@ -213,8 +214,8 @@ def read_other(path: str, text: str) -> Source:
     return Source(path, tuple(prose), words, words, words)
 
 
-def _docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
-    for node in ast.walk(tree):
+def _docstrings(nodes: Iterable[ast.AST]) -> Iterator[ast.Constant]:
+    for node in nodes:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and node.body:
             first = node.body[0]
             value = first.value if isinstance(first, ast.Expr) else None
@@ -222,8 +223,8 @@ def _docstrings(tree: ast.Module) -> Iterator[ast.Constant]:
                 yield value
 
 
-def _defined(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _defined(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -234,8 +235,8 @@ def _defined(tree: ast.Module) -> Iterator[str]:
             yield node.arg
 
 
-def _imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _imported(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
