@@ -6,11 +6,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
-from typing import Any
+from functools import cache
+from typing import Any, cast
 
 import httpx
 import msgspec
 import pytest
+from fastapi import FastAPI
 
 from b2bua.access.authority import Authority, NotPermitted
 from b2bua.access.permissions import PERMISSIONS
@@ -100,9 +102,29 @@ def prepare(role: Role) -> FakeDesk:
     return desk
 
 
-def client(desk: FakeDesk, role: Role, **options: Any) -> httpx.AsyncClient:
+class Replaced:
+    """The desk of an app that is asked more than once: making an app takes a tenth of a second."""
+
+    def __init__(self) -> None:
+        self.desk = FakeDesk()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.desk, name)
+
+
+def make_app(role: Role) -> tuple[Replaced, FastAPI]:
+    desk = Replaced()
     authority = Authority(Teams.parse(f"north:{NAMES[role]} cleo, south:sam"))
-    app = create_app(desk, authenticators=[tokens()], authority=authority, **options)
+    return desk, create_app(cast("FakeDesk", desk), authenticators=[tokens()], authority=authority)
+
+
+app_of = cache(make_app)
+
+
+def client(desk: FakeDesk, role: Role, *, own: bool = False) -> httpx.AsyncClient:
+    """`own`: an app for this one alone, as a feed needs: it keeps its loop."""
+    replaced, app = (make_app if own else app_of)(role)
+    replaced.desk = desk
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app, raise_app_exceptions=False),
         base_url="http://tonewall.test",
@@ -283,7 +305,7 @@ class follow:  # noqa: N801  # reads as a verb
     """The feed of a role, read as it comes."""
 
     def __init__(self, desk: FakeDesk, role: Role) -> None:
-        self._client = client(desk, role)
+        self._client = client(desk, role, own=True)
         self._desk = desk
         self.status = 0
 
