@@ -16,12 +16,12 @@ PYTEST   = $(COMPILE) && $(CACHED) $(BIN)/python -m pytest
 BUILD_PACKAGES := build-essential ca-certificates cmake libsrtp2-dev pkg-config python3-dev python3-venv
 RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav \
-                  asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav baresip-core chromium clang dnsmasq-base \
+                  asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav baresip-core chromium clang dnsmasq-base docker-compose \
                   fonts-dejavu-core groff-base iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
                   linphone-cli minisign multimon-ng nftables postgresql procps prometheus rsyslog rsyslog-gnutls rtpengine-daemon \
-                  sip-tester softhsm2 sox systemd tshark
+                  sip-tester softhsm2 sox sqlite3 systemd tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood sign-in-flood docs man prompts explore explore-api fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release deb deb-test reproduce image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak flood sign-in-flood docs man prompts explore explore-api fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release site deb deb-test reproduce image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -160,6 +160,7 @@ lock:  ## Pin every dependency again, at its newest version that fits
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --upgrade --extra build --extra test --extra check --extra release -o requirements/dev.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --extra postgresql -c requirements/dev.lock -o build/postgresql.lock
 	$(BIN)/python -m release.lock build/postgresql.lock requirements/run.lock requirements/postgresql.lock
+	$(BIN)/uv pip compile requirements/site.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements/site.lock
 	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | \
 	  $(BIN)/uv pip compile - --universal --generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements/build.lock
 
@@ -174,6 +175,15 @@ audit-packages: build/.setup  ## Refuse known vulnerabilities that are not in re
 
 release: build/.setup  ## Signed files of a release in dist/release (docs/releasing.md): make release IMAGE=yes, or DRY_RUN=yes
 	DRY_RUN=$(DRY_RUN) $(BIN)/python -m release $(if $(IMAGE),--image)
+
+build/.site: requirements/site.lock build/.apt-run
+	test -x build/site-venv/bin/python || $(PYTHON) -m venv build/site-venv
+	build/site-venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/site.lock
+	@touch $@
+
+site: build/.site  ## The documentation as a site: build/site; a link that leads nowhere fails it
+	build/site-venv/bin/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -c release/site -d build/site-doctrees -b html docs build/site
+	cp build/site/README.html build/site/index.html
 
 deb: build/.setup  ## The package for Debian 12: build/tonewall_VERSION_ARCHITECTURE.deb
 	$(BIN)/python -m release.deb

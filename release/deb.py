@@ -47,7 +47,7 @@ Maintainer: The Tonewall authors <tonewall@localhost>
 Installed-Size: {size}
 Depends: python3 (>= 3.11), python3 (<< 3.12), ca-certificates, libc6 (>= 2.34), libgcc-s1, libsrtp2-1, \
 libstdc++6, systemd (>= 252)
-Suggests: espeak-ng, prometheus
+Suggests: espeak-ng, prometheus, sqlite3
 Section: comm
 Priority: optional
 Description: card payments by phone, without the agent receiving a digit
@@ -151,7 +151,7 @@ def _lay_out_texts(tree: Path, root: Path) -> None:
     _compress(root, "usr/share/man/man1/tonewall.1.gz", make_page())
     for page in sorted((tree / "docs").rglob("*.md")):
         _put(root, f"{doc}/{page.relative_to(tree / 'docs')}", page.read_text())
-    for folder in ("grafana", "prometheus"):
+    for folder in ("backup", "grafana", "prometheus"):
         shutil.copytree(tree / "deploy" / folder, root / doc / "examples" / folder)
     command = Path(sys.executable).with_name("tonewall")
     for shell, path in _COMPLETIONS.items():
