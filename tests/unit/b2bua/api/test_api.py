@@ -707,7 +707,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/payments/{payment_id}/link/close", "/v1/payments/{payment_id}/link/qr.svg",
         "/v1/payments/{payment_id}/settlement", "/v1/payments/{payment_id}/start",
         "/v1/claims", "/v1/claims/{claim_id}", "/v1/personal-data/export", "/v1/personal-data/erase",
-        "/v1/audit", "/v1/audit/checkpoint", "/v1/embed-tokens",
+        "/v1/audit", "/v1/audit/checkpoint", "/v1/embed-tokens", "/v1/statistics", "/v1/statistics/table",
     }  # fmt: skip
     schemas = document["components"]["schemas"]
     assert {
