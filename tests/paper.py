@@ -372,7 +372,8 @@ class World:
         return {}
 
     def call_id(self, leg: LegId) -> str:
-        return self.signalling.context.legs[leg].call_id
+        found = self.signalling.context.legs.get(leg)
+        return found.call_id if found is not None else ""
 
     def hops(self, trunk: str) -> tuple[HopView, ...]:
         return ()
