@@ -179,9 +179,20 @@ IMPERSONAL: Final[dict[str, frozenset[str]]] = {
             "why",
             "what",
         }
-        | {"hint", "call", "leg", "trunk", "route", "session", "capture", "stream", "side", "direction"}
-        | {"dialog", "method", "code", "state", "stage", "outcome", "kind", "brand", "port", "path", "url"}
-        | {"count", "calls", "sessions", "payers", "pid", "signal", "seconds", "status", "version"}
-        | {"section", "key", "idempotency_key", "reference"}
+        | {
+            "hint",
+            "call",
+            "leg",
+            "payment",
+            "follow_up",
+            "delivery",
+            "credential",
+            "stream",
+            "trunk",
+            "route",
+        }
+        | {"provider", "prompts", "target", "setting", "side", "operation", "method", "kind", "child", "task"}
+        | {"modules", "pid", "signal", "status", "version", "port", "transport", "path", "url", "state"}
+        | {"outcome", "claimed", "code", "count", "calls", "sessions", "seconds"}
     ),
 }
