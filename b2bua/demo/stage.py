@@ -35,6 +35,7 @@ from tonewall.log import configure_log
 _NETWORK = f"127.{os.getpid() // 256 % 254 + 1}.{os.getpid() % 256}"
 CUSTOMER, TONEWALL, AGENT = f"{_NETWORK}.2", f"{_NETWORK}.1", f"{_NETWORK}.3"
 _TIMEOUT = 20.0  # seconds for each step
+_START_TIMEOUT = 90.0  # seconds for what starts processes: a busy machine takes its time
 PLAYED = tuple(sorted(DIALECTS.keys() - TAKES_NO_CARD))
 """The adapters whose provider can be played here, and takes a card."""
 SAVING = frozenset(PLAYED) - {"fiserv", "govuk_pay", "payu"}
@@ -83,14 +84,14 @@ class Stage:
 
     async def wait_until_ready(self) -> None:
         """Wait for media and a payer: b2bua answers before they are there."""
-        deadline = asyncio.get_running_loop().time() + _TIMEOUT
+        deadline = asyncio.get_running_loop().time() + _START_TIMEOUT
         while asyncio.get_running_loop().time() < deadline:
             with contextlib.suppress(DemoFailed):  # 503 until then
                 health = await self.request("GET", "/healthz")
                 if health["media"] and health["payers"]:
                     return
             await asyncio.sleep(0.05)
-        raise DemoFailed(f"Tonewall was not ready within {_TIMEOUT:g} s; see {self.directory}/tonewall.log")
+        raise DemoFailed(f"Tonewall was never ready; see {self.directory}/tonewall.log")
 
     async def wait_for_call(self, what: str, wanted: Any, within: float = _TIMEOUT) -> dict[str, Any]:
         """The first call for which `wanted(call)` is true. `what`: its name in an error."""
@@ -159,7 +160,7 @@ async def _start_provider(directory: Path, stack: contextlib.AsyncExitStack, ada
     )
     stack.push_async_callback(_terminate, process)
     assert process.stdout is not None
-    line = await asyncio.wait_for(process.stdout.readline(), _TIMEOUT)
+    line = await asyncio.wait_for(process.stdout.readline(), _START_TIMEOUT)
     if not line:
         raise DemoFailed("the local provider did not start")
     return {"adapter": adapter, **ACCOUNTS.get(adapter, {}), **json.loads(line)}
@@ -225,7 +226,7 @@ async def _start_tonewall(
 
     stack.push_async_callback(stop_supervisor)
     ready = directory / "ready.json"
-    deadline = asyncio.get_running_loop().time() + _TIMEOUT
+    deadline = asyncio.get_running_loop().time() + _START_TIMEOUT
     while not ready.exists():
         if running.done() or asyncio.get_running_loop().time() > deadline:
             raise DemoFailed(f"Tonewall did not start; see {directory}/tonewall.log")

@@ -48,12 +48,13 @@ async def demo() -> AsyncIterator[Demo]:
         assert process.returncode is None, said.decode()
         return _OFFER.search(said.decode(errors="replace"))
 
-    yield Demo(await until(offer, "the demo's offer", 90))
+    yield Demo(await until(offer, "the demo's offer", 240))
     process.send_signal(signal.SIGINT)
     await process.communicate()
     assert process.returncode == 0, "every check of the demo held"
 
 
+@pytest.mark.timeout(400)  # a whole demo comes before it
 @pytest.mark.skipif(importlib.util.find_spec("pjsua2") is None, reason="pjsua2 is not here")
 async def test_an_order_is_paid_in_the_page_of_the_crm(page: Page, demo: Demo) -> None:
     await page.goto(demo.crm)
