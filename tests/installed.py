@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 def copy_installation(root: Path) -> Path:
     """Our packages in `root`, with a manifest that nobody signed."""
     for package in PACKAGES:
-        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("core"))
+        shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__", "core"))
     return list_installation(root)
 
 
@@ -29,7 +29,11 @@ def make_environment(folder: Path) -> tuple[str, Path]:
     site = folder / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
     # Path files that are in that folder are not read, an editable install's neither.
     (site / "others.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
-    return str(folder / "bin" / "python"), copy_installation(site)
+    copy_installation(site)
+    # As pip does: else each process compiles what it imports.
+    for package in PACKAGES:
+        compileall.compile_dir(site / package, quiet=1)
+    return str(folder / "bin" / "python"), list_installation(site)
 
 
 def small_installation(root: Path) -> Path:

@@ -179,7 +179,7 @@ def _method(method: str, path: str, operation: dict[str, Any], flavour: str) -> 
     body, many = _body(operation)
     signature = ["self", *(f"{name}: str" for name in in_path)]
     signature += [f"body: {body}"] if many else []
-    keywords = [f"{_argument(each['name'])}: {_optional(each['schema'])} = None" for each in query]
+    keywords = [_keyword(each) for each in query]
     keywords += ["idempotency_key: str | None = None"] if has_key else []
     if keywords:
         signature += ["*", *keywords]
@@ -231,6 +231,11 @@ def _is_json(response: dict[str, Any]) -> bool:
 
 def _argument(name: str) -> str:
     return f"{name}_" if keyword.iskeyword(name) else name
+
+
+def _keyword(parameter: dict[str, Any]) -> str:
+    name, schema = _argument(parameter["name"]), parameter["schema"]
+    return f"{name}: {_type(schema)}" if parameter.get("required") else f"{name}: {_optional(schema)} = None"
 
 
 def _optional(schema: dict[str, Any]) -> str:

@@ -229,8 +229,7 @@ class SyncService(SyncSender):
     def get_statistics_table(
         self,
         *,
-        table: Literal["calls", "payments", "trunks", "quality", "agents", "reasons", "providers"]
-        | None = None,
+        table: Literal["calls", "payments", "trunks", "quality", "agents", "reasons", "providers"],
         hours: Hours | None = None,
     ) -> str:
         """One table of the same, as CSV."""

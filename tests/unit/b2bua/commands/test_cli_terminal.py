@@ -122,11 +122,11 @@ def test_ids_are_whole_at_80_columns(
 
 def test_an_id_may_be_given_by_its_first_characters(capsys: pytest.CaptureFixture[str]) -> None:
     calls = [summary("5f0c3a9e1b77d204"), summary("5f1111111b77d204"), summary("a")]
-    assert cli_ladder._full_id("5f0", calls) == "5f0c3a9e1b77d204"
-    assert cli_ladder._full_id("a", calls) == "a"
-    assert cli_ladder._full_id("xyz@host", calls) == "xyz@host"
+    assert cli_ladder.full_id("5f0", calls) == "5f0c3a9e1b77d204"
+    assert cli_ladder.full_id("a", calls) == "a"
+    assert cli_ladder.full_id("xyz@host", calls) == "xyz@host"
     with pytest.raises(BaseException):  # noqa: B017, PT011  # typer.Exit
-        cli_ladder._full_id("5f", calls)
+        cli_ladder.full_id("5f", calls)
     assert "5f0c3a9e1b77d204, 5f1111111b77d204" in capsys.readouterr().err
 
 

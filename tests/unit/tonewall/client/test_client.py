@@ -90,12 +90,17 @@ async def reach(client: AsyncClient, operation: dict[str, Any]) -> None:
     name = operation["operationId"]
     method: Callable[..., Any] = getattr(client, name)
     given = [NAMES[each["name"]] for each in operation.get("parameters", ()) if each["in"] == "path"]
+    needed = {
+        each["name"]: each["schema"]["enum"][0]
+        for each in operation.get("parameters", ())
+        if each["in"] == "query" and each["required"]
+    }
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
     body = content.get("example", {})
     given += [each["value"] for each in list(content.get("examples", {}).values())[:1]]
     refused: ApiError | None = None
     try:
-        await method(*given, **body)
+        await method(*given, **needed, **body)
     except ApiError as error:
         refused = error
     if refused is not None:
