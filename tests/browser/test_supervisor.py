@@ -19,6 +19,7 @@ from b2bua.switchboard.call_counts import CallCounts
 from b2bua.switchboard.statistics import Statistics
 from media.events import LegCounters
 from provider_adapters.payment import Approved, Declined, Outcome
+from tests.browser.accessibility import inspect
 from tests.browser.conftest import COLLEAGUE, TOKEN, Site, fixture
 from tests.browser.fake_desk import FakeDesk
 from tests.browser.page import CONTRAST, picture
@@ -99,10 +100,12 @@ async def test_the_last_hours_are_plots_with_tables_beside_them(
     assert await page.evaluate(CONTRAST) == []
     await page.set_viewport_size({"width": 1400, "height": 900})
     await picture(page, "supervisors-page.png")
+    await inspect(page, "calls, plots and tables")
 
     numbers = page.locator("section", has=payments).locator("details")
     await numbers.locator("summary").press("Enter")
     await expect(numbers.locator("tbody tr")).to_have_count(12)
+    await inspect(page, "the numbers of a plot")
     await page.get_by_text("24 hours").click()
     await expect(page.get_by_role("radio", name="24 hours")).to_be_checked()
     async with page.expect_download() as download:
@@ -132,6 +135,7 @@ async def test_a_payment_is_taken_over_by_two_presses_and_its_line_opened(
     await page.keyboard.press("Enter")
     sure = page.get_by_role("button", name="Yes, take over: ann")
     await expect(sure).to_be_focused()
+    await inspect(page, "sure to take over")
     assert not any(what[0] == "take_over" for what in desk.asked)
     await page.keyboard.press("Enter")
     await expect(page.locator("#announce")).to_contain_text("is yours")
