@@ -6,6 +6,7 @@ Rule 1: a pseudonym is HMAC-SHA-256 (RFC 2104) of the number as numbers are comp
 Rule 2: of a call the customer's number is replaced, on the carrier's side; of what a prepared
         payment is found by, both numbers. What is a pseudonym stays as it is.
 Rule 3: the newest key writes; the older ones are known for looking up.
+Rule 4: who is on a leg at the moment, and what its headers say, is not kept, key or no key.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _LENGTH: Final = 20  # letters, of four bits
 _PSEUDONYM: Final = re.compile(r"p-[b-v]{20}")
 _NOBODY: Final = frozenset({"", "anonymous", "restricted", "unavailable", "unknown"})
 _KEY_BYTES: Final = 32
+# Of a call's view; a record has others.
+_LEGS: Final = ("customer_leg", "agent_leg")
 
 
 def read_keys(lines: Iterable[str]) -> tuple[bytes, ...]:
@@ -92,7 +95,7 @@ class Pseudonyms:
 
     def hide(self, encoded: bytes) -> bytes:
         """A view or record, in JSON, as it may be kept."""
-        if not self._keys:
+        if not self._keys and _LEGS[0].encode() not in encoded:
             return encoded
         document = msgspec.json.decode(encoded)
         self._hide(document)
@@ -103,6 +106,9 @@ class Pseudonyms:
             document["caller"], document["callee"] = self.of_call(
                 document["direction"], document["caller"], document["callee"]
             )
+        if _LEGS[0] in document:
+            for leg in _LEGS:
+                document[leg] |= {"number": "", "headers": {}}
         found_by = (document.get("prepared") or {}).get("find_by", {})
         for name in found_by.keys() & {"caller", "callee"}:
             found_by[name] = self.of(found_by[name])

@@ -27,7 +27,7 @@ LEAKY = Path(__file__).parents[1] / "leaky_bit"
 # is measured in time.
 _OTHERWISE = {
     "timestamp", "id", "pid", "at", "after", "call", "session", "sip_call_id", "caller_call_id",
-    "agent_call_id",
+    "agent_call_id", "call_id",
     "idempotency_key", "payment", "transaction_id", "reference",
 }  # fmt: skip
 _EITHER = re.compile(r"branch=[^;\r]*|tag=[^;\r]*|(?<=Call-ID: ).*|o=.*|:\d{4,5}|m=audio \d+|Date: .*")
