@@ -28,6 +28,7 @@ from b2bua.ladder.ladders import Ladders
 from b2bua.records.payments import PaymentTable
 from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.message.compose import hostport
+from b2bua.sip.message.octets import readable
 from b2bua.sip.signalling import Signalling, new_leg
 from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Timers
@@ -373,7 +374,7 @@ class World:
 
     def call_id(self, leg: LegId) -> str:
         found = self.signalling.context.legs.get(leg)
-        return found.call_id if found is not None else ""
+        return readable(found.call_id) if found is not None else ""
 
     def hops(self, trunk: str) -> tuple[HopView, ...]:
         return ()

@@ -13,6 +13,7 @@ from b2bua.call.routing.trunk import Trunk
 from b2bua.call.trunk_view import HopView
 from b2bua.ladder.ladders import Ladders
 from b2bua.sip.hop import Address, Bind, Hop
+from b2bua.sip.message.octets import readable
 from b2bua.sip.signalling import Signalling, new_leg
 from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Timers
@@ -206,9 +207,9 @@ class SipEngine:
         return self._registrations.states().get(trunk) if self._registrations is not None else None
 
     def call_id(self, leg: LegId) -> str:
-        """The Call-ID of a leg; "" where it is over."""
+        """The Call-ID of a leg, fit to be shown; "" where it is over."""
         found = self._signalling.context.legs.get(leg) if self._signalling is not None else None
-        return found.call_id if found is not None else ""
+        return readable(found.call_id) if found is not None else ""
 
     def hops(self, trunk: str) -> tuple[HopView, ...]:
         """The ways to a trunk, and whether each is well."""

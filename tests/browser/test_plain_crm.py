@@ -61,7 +61,7 @@ async def test_an_order_is_paid_in_the_page_of_the_crm(page: Page, demo: Demo) -
     await page.get_by_role("button", name="Take the payment by card").click()
     form = page.locator("tonewall-payment")
     await form.get_by_role("button", name="Take card payment").click()
-    await expect(form.get_by_role("status")).to_contain_text("do not reach you")
+    await expect(form.get_by_role("status")).to_contain_text("do not reach you", timeout=60_000)
     headers = {"Authorization": f"Bearer {demo.token}"}
     async with httpx.AsyncClient(base_url=demo.api, headers=headers, trust_env=False) as agent:
         found = (await agent.get("/v1/calls")).json()

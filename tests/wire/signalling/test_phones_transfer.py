@@ -169,7 +169,7 @@ async def held(stack: Stack) -> None:
 
     async def on_hold() -> bool:
         text = stack.log.read_text()
-        return text.count('"what": "ReinviteAnswered"') + text.count('"what":"ReinviteAnswered"') >= 2
+        return text.count('"kind":"ReinviteAnswered"') >= 2
 
     await until(on_hold, "both calls on hold")
 
