@@ -12,7 +12,7 @@ import contextlib
 import os
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from media.events import PayerFault
 from media.peer import NAMED, Peer
@@ -68,33 +68,40 @@ class Payers:
         self._channel = channel
         ended = loop.create_future()
 
-        def readable() -> None:
+        def read_one() -> bool:
+            """Whether there was a message."""
             try:
                 message, descriptors, _, _ = socket.recv_fds(channel, 64, _MAX_AT_ONCE)
             except BlockingIOError:
-                return
+                return False
             except OSError:
                 message, descriptors = b"", []
             if not message:
                 loop.remove_reader(channel)
                 if not ended.done():
                     ended.set_result(None)
+                return False
+            take(message, descriptors)
+            return True
+
+        def take(message: bytes, descriptors: Sequence[int]) -> None:
             if peer is not None and message.startswith(NAMED):
                 peer.name(message)
-                return
-            if message in FAULTS:
+            elif message in FAULTS:
                 self._fault = FAULTS[message]
-                return
-            if message == DECODER:
+            elif message == DECODER:
                 for descriptor in descriptors:
                     on_decoder(descriptor)
-                return
-            for descriptor in descriptors:
-                pipe = PayerPipe(socket.socket(fileno=descriptor))
-                self._starting.start(self._take_in(pipe), "payer", pipe.close)
+            else:
+                for descriptor in descriptors:
+                    pipe = PayerPipe(socket.socket(fileno=descriptor))
+                    self._starting.start(self._take_in(pipe), "payer", pipe.close)
 
         with channel:
-            loop.add_reader(channel, readable)
+            # What waits is read before anybody may connect: the name of who may is in it.
+            while read_one():
+                pass
+            loop.add_reader(channel, read_one)
             try:
                 await ended
             finally:

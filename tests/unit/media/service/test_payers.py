@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from media.peer import Peer, naming
 from media.service.payers import Payers
 from provider_adapters.payer.messages import Ready
 from tests.stack import until
@@ -55,3 +57,18 @@ async def test_a_payer_that_has_ended_is_not_given_a_card() -> None:
         assert (await pipe.ready()).pid == 2
         pipe.close()
         assert await payers.take_payer(0.01) is None
+
+
+async def test_who_may_command_is_known_before_anybody_can_connect():
+    """A b2bua that connects again at once is not refused by a media process that has just
+    begun."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    peer = Peer()
+    with theirs:
+        theirs.send(naming(os.getpid()))
+        receiving = asyncio.create_task(Payers().receive(ours, peer=peer))
+        near, far = socket.socketpair()
+        with near, far:
+            await asyncio.sleep(0)  # its first step, and no look at any socket
+            assert peer.admits(far)
+    await receiving
