@@ -59,6 +59,7 @@ from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.payment_notices import NoticePolicy
 from b2bua.switchboard.pulse import send_pulses
+from b2bua.switchboard.receipts import Receipts
 from b2bua.switchboard.statistics import Statistics
 from b2bua.switchboard.switchboard import Switchboard
 from b2bua.switchboard.webhooks import Webhooks
@@ -156,6 +157,7 @@ async def run(
         sign_in=ways.passwords,
         oidc_start=ways.oidc_start,
         webhooks=webhooks,
+        receipts=Receipts(webhooks, board, clock),
         statistics=statistics,
         frame_ancestors=parse_origins(settings.api.frame_ancestors),
         origins=parse_origins(settings.api.origins),

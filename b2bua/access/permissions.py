@@ -112,6 +112,7 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     "prepare_payment": _TAKE,
     "start_prepared_payment": _TAKE,
     "cancel_prepared_payment": _TAKE,
+    "send_receipt": _TAKE,
     "charge_saved_card": Permission(supervisor=_TEAM, scope=Scope.CARDS_CHARGE),
     "open_link": _LINK,
     "open_link_in_call": _LINK,

@@ -30,7 +30,8 @@ class ReadinessView(msgspec.Struct, frozen=True, kw_only=True):
 
 class AgentView(msgspec.Struct, frozen=True, kw_only=True):
     """Who asks. `agent`: the name; `method`: how that is known; `idle_time`: seconds without an
-    action after which the page signs out; `short_codes`: whether a telephone can be linked."""
+    action after which the page signs out; `short_codes`: whether a telephone can be linked;
+    `receipts`: whether a service of the company's sends receipts."""
 
     agent: str
     roles: tuple[str, ...]
@@ -38,6 +39,7 @@ class AgentView(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     idle_time: float
     short_codes: bool
+    receipts: bool
 
 
 class SignInView(msgspec.Struct, frozen=True, kw_only=True):

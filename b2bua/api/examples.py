@@ -44,7 +44,7 @@ from b2bua.switchboard.statistics_views import (
     StatisticsView,
     TrunkStatistics,
 )
-from b2bua.switchboard.webhook_views import DeliveryView, WebhookView
+from b2bua.switchboard.webhook_views import DeliveryView, ReceiptView, WebhookView
 from media.events import Field, FieldProgress
 from media.form_description import CARD
 from provider_adapters.payment import Approved
@@ -169,13 +169,15 @@ EXAMPLES: Final[dict[str, Any]] = {
         Erasure(dry_run=True, erased={"calls": 2, "payments": 1}, left=[]),
         WebhookView(name="crm", host="crm.example", events=("payment.*",)),
         _DELIVERY,
+        ReceiptView(deliveries=(_DELIVERY.id,)),
         _STATISTICS,
         LogLevelView(configured="info", level="debug", module="b2bua.sip", seconds=600),
         HealthView(status="degraded", faults=(_FAULT,)),
         LivenessView(alive=True),
         ReadinessView(ready=True, reasons=()),
         AgentView(
-            agent="ann", roles=("agent",), scopes=(), method="token", idle_time=900.0, short_codes=False
+            agent="ann", roles=("agent",), scopes=(), method="token", idle_time=900.0, short_codes=False,
+            receipts=True,
         ),
         SignInView(token=True, password=True, oidc=None),
         SignedInView(agent="ann", roles=("agent",)),

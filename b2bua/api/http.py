@@ -42,6 +42,7 @@ from b2bua.api.personal_data import personal_data_routes
 from b2bua.api.prepared_routes import prepared_routes
 from b2bua.api.probes import probe_routes
 from b2bua.api.problems import add_problem_handlers
+from b2bua.api.receipt_routes import receipt_routes
 from b2bua.api.schema import form_answer, problem_answers, trunks_answer
 from b2bua.api.settlement_routes import settlement_routes
 from b2bua.api.sign_in_routes import sign_in_routes
@@ -57,6 +58,7 @@ from b2bua.config.page_messages import Messages, sentences_of_reasons, shipped_m
 from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
 from b2bua.personal_data.desk import PersonalData
+from b2bua.switchboard.receipts import Receipts
 from b2bua.switchboard.statistics import Statistics
 from b2bua.switchboard.webhooks import Webhooks
 from media.form_description import CARD, FormDescription
@@ -97,6 +99,7 @@ def create_app(
     sign_in: SignIn | None = None,
     oidc_start: str = "",
     webhooks: Webhooks | None = None,
+    receipts: Receipts | None = None,
     statistics: Statistics | None = None,
     messages: Mapping[str, Messages] | None = None,
     language: str = "",
@@ -112,9 +115,10 @@ def create_app(
     something; `trusted_proxies`: whose X-Forwarded-For is believed; `sessions`: of who has signed
     in, asked last; `personal_data`: exports and erases what is kept on a person; `sign_in`: of
     people who have a password here; `oidc_start`: where a sign-in at the identity provider begins;
-    empty: there is none; `webhooks`: what sends events to the company's services; `statistics`:
-    counts of the last hours; `messages`: the sentences of the page by language, ours where None;
-    `language`: of who has chosen none on the page; "": that of their browser."""
+    empty: there is none; `webhooks`: what sends events to the company's services; `receipts`:
+    what hands receipts to them; `statistics`: counts of the last hours; `messages`: the sentences
+    of the page by language, ours where None; `language`: of who has chosen none on the
+    page; "": that of their browser."""
     authority = authority or Authority()
     doorkeeper = Doorkeeper(desk, authority, audit)
     app = FastAPI(
@@ -140,7 +144,8 @@ def create_app(
     if trusted_proxies:
         app.add_middleware(Forwarded, trusted=trusted_proxies)  # added last: outermost
     add_problem_handlers(app)
-    app.include_router(service_routes(desk, idle_time, forms, messages or shipped_messages()))
+    sends_receipts = receipts is not None and receipts.offered
+    app.include_router(service_routes(desk, idle_time, forms, messages or shipped_messages(), sends_receipts))
     app.include_router(probe_routes(desk))
     app.include_router(sign_in_routes(sign_in, sessions, audit, oidc_start))
     app.include_router(sign_out_routes(sessions))
@@ -153,6 +158,7 @@ def create_app(
     app.include_router(prepared_routes(desk, doorkeeper))
     app.include_router(settlement_routes(desk))
     app.include_router(follow_up_routes(desk, authority))
+    app.include_router(receipt_routes(desk, receipts))
     app.include_router(link_routes(desk))
     app.include_router(ladder_routes(ladders or Ladders()))
     app.include_router(personal_data_routes(personal_data))
@@ -178,7 +184,11 @@ def _own_id(desk: Desk, name: str) -> str:
 
 
 def service_routes(
-    desk: Desk, idle_time: float, forms: Sequence[FormDescription], messages: Mapping[str, Messages]
+    desk: Desk,
+    idle_time: float,
+    forms: Sequence[FormDescription],
+    messages: Mapping[str, Messages],
+    sends_receipts: bool,
 ) -> APIRouter:
     """The state of the service, its trunks, forms and currencies, and the owner of a token."""
     sentences = sentences_of_reasons(messages)
@@ -215,6 +225,7 @@ def service_routes(
             "method": principal.method,
             "idle_time": idle_time,
             "short_codes": desk.offers_claims(),
+            "receipts": sends_receipts,
         }
 
     @router.get(

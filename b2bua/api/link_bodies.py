@@ -19,16 +19,20 @@ from b2bua.call.order import Order
 _PHONE: Final = re.compile(r"\+[1-9][0-9]{5,14}")
 _PUNCTUATION: Final = str.maketrans("", "", " ()./-")
 _EMAIL: Final = re.compile(r"[^\s@]{1,64}@[^\s@]{1,189}")
+# No telephone number that is in use is as long as a card number with 14 or 15 digits.
+_LONG_PHONE: Final = 14  # characters, its plus included
 
 
-def _phone(text: str) -> str:
+def phone_number(text: str) -> str:
+    """E.164 without what is written between the digits; empty stays empty. Raises ValueError."""
     plain = text.translate(_PUNCTUATION)
     if plain and not _PHONE.fullmatch(plain):
         raise ValueError("must be a telephone number with its country, such as +49 30 123456")
-    return plain
+    return harmless(plain) if len(plain) > _LONG_PHONE else plain
 
 
-def _email(text: str) -> str:
+def email_address(text: str) -> str:
+    """The address as it is; empty stays empty. Raises ValueError."""
     if text and not _EMAIL.fullmatch(text):
         raise ValueError("must be an e-mail address, such as name@example.org")
     return harmless(text)
@@ -40,10 +44,10 @@ class RecipientBody(Body):
     model_config = ConfigDict(title="Recipient", json_schema_extra={"examples": [{"phone": "+4930123456"}]})
 
     phone: Annotated[
-        str, Described(max_length=32, description="E.164, with its plus."), AfterValidator(_phone)
+        str, Described(max_length=32, description="E.164, with its plus."), AfterValidator(phone_number)
     ] = ""
     email: Annotated[
-        str, Described(max_length=254, description="An e-mail address."), AfterValidator(_email)
+        str, Described(max_length=254, description="An e-mail address."), AfterValidator(email_address)
     ] = ""
 
     def to_recipient(self) -> Recipient:

@@ -37,7 +37,7 @@ from b2bua.call.view import CallView, PaymentView
 from b2bua.ladder.view import LadderSummary, LadderView
 from b2bua.personal_data.desk import Erasure
 from b2bua.switchboard.statistics_views import StatisticsView
-from b2bua.switchboard.webhook_views import DeliveryView, WebhookView
+from b2bua.switchboard.webhook_views import DeliveryView, ReceiptView, WebhookView
 from media.form_description import FormDescription
 from tonewall.version import VERSION
 
@@ -65,8 +65,8 @@ _TAGS: Final = {
 }
 _SHAPES: Final = (
     CallView, PaymentView, ServiceView, TrunkView, LinkOffer, ClaimView, Erasure, LadderSummary, LadderView,
-    FormDescription, WebhookView, DeliveryView, StatisticsView, AgentView, HealthView, LivenessView,
-    ReadinessView, SignedInView, SignInView, LogLevelView, EmbedTokenView,
+    FormDescription, WebhookView, DeliveryView, ReceiptView, StatisticsView, AgentView, HealthView,
+    LivenessView, ReadinessView, SignedInView, SignInView, LogLevelView, EmbedTokenView,
 )  # fmt: skip
 # Answers that the routes themselves describe as any object.
 _ANSWERS: Final = {

@@ -22,12 +22,13 @@ from b2bua.call.desk import CallDesk
 from b2bua.call.order import RequestName
 from b2bua.call.prepared_desk import Desk
 from b2bua.call.view import CallView, KeyReused, PaymentView
+from b2bua.switchboard.webhook_views import ReceiptView
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
 MAX_LISTED = 100
 _PREPARED = 10_000  # of which some are listed
-ViewT = TypeVar("ViewT", CallView, PaymentView)
+ViewT = TypeVar("ViewT", CallView, PaymentView, ReceiptView)
 IdempotencyKey = Annotated[
     str | None,
     Header(description="A name of yours for this request: repeated with it, it is carried out once."),

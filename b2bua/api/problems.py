@@ -173,6 +173,7 @@ async def _http(_request: Request, error: Exception) -> Response:
 
 def _field_problem(entry: Mapping[str, Any]) -> dict[str, str]:
     place = [part for part in entry["loc"] if isinstance(part, str) and part in _OURS]
+    place = place or [part for part in entry["loc"] if part == "to"]  # of a receipt; a link's has fields
     if entry["type"] == "value_error":  # raised by our own validators, with our own words
         words = str(entry["ctx"]["error"])
     else:

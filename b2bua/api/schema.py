@@ -40,6 +40,12 @@ def link_offer_answer(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": schema}}}
 
 
+def receipt_answer(description: str) -> dict[str, Any]:
+    """An answer whose body is one ReceiptView."""
+    schema = {"$ref": "#/components/schemas/ReceiptView"}
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
 def claim_answer(description: str) -> dict[str, Any]:
     """An answer whose body is one ClaimView."""
     schema = {"$ref": "#/components/schemas/ClaimView"}

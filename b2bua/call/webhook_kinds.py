@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 PREFIX: Final = "tonewall."
+RECEIPT: Final = "payment.receipt"
 KINDS: Final = (
     "payment.prepared",
     "payment.started",
@@ -28,17 +29,21 @@ KINDS: Final = (
     "payment.capture_unknown",
     "payment.void_unknown",
     "payment.refund_unknown",
+    RECEIPT,  # an agent sends one to the address in it
 )
+# A service that only follows payments sends no receipt: these are meant by their whole name alone.
+_BY_NAME: Final = frozenset({RECEIPT})
 
 
 def choose(patterns: Iterable[str]) -> frozenset[str]:
     """The kinds that are meant, each by its name or by what it begins with and an asterisk:
-    `payment.refund*`. Raises ValueError where a pattern means none."""
+    `payment.refund*`; a receipt by its name alone. Raises ValueError where a pattern means none."""
     chosen: set[str] = set()
     for pattern in patterns:
         plain = pattern.removeprefix(PREFIX)
         start, star, rest = plain.partition("*")
-        found = {each for each in KINDS if each == plain or (star and not rest and each.startswith(start))}
+        begun = [each for each in KINDS if star and not rest and each.startswith(start)]
+        found = ({plain} & set(KINDS)) | (set(begun) - _BY_NAME)
         if not found:
             raise ValueError(f"expected some of {', '.join(KINDS)}, or payment.* and the like")
         chosen |= found

@@ -19,6 +19,7 @@ from b2bua.call.pseudonyms import Pseudonyms
 ERASED: Final = "erased"
 FREE: Final = frozenset(
     {"caller", "callee", "extension", "description", "customer", "statement", "metadata", "phone", "email"}
+    | {"receipt"}
 )
 # Digits as numbers are written in a text.
 _RUN: Final = re.compile(r"[0-9](?:[ ()./-]{0,2}[0-9])*")

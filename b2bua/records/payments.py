@@ -78,14 +78,13 @@ class PaymentTable:
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         self._database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
-        self._database.execute("PRAGMA journal_mode=WAL")
-        self._database.execute("PRAGMA synchronous=FULL")
-        self._database.execute("PRAGMA secure_delete=ON")
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "secure_delete=ON"):
+            self._database.execute(f"PRAGMA {pragma}")
         self._database.executescript(_TABLES)
         self.notices = NoticeTable(self._database)
-        self.follow_ups = FollowUpTable(self._database, self._transaction)
-        self.links = LinkTable(self._database, self._transaction, self.find, self.put)
-        self.texts = KeptTexts(self._database, self._transaction)
+        self.follow_ups = FollowUpTable(self._database, self.transaction)
+        self.links = LinkTable(self._database, self.transaction, self.find, self.put)
+        self.texts = KeptTexts(self._database, self.transaction)
         if path != IN_MEMORY:
             directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             os.fsync(directory)
@@ -99,7 +98,7 @@ class PaymentTable:
     def put(self, payment: PaymentView, *, is_recorded: bool = False) -> None:
         """Write a payment as it stands. `is_recorded`: its call's record, which waited here, is
         with the records now."""
-        with contextlib.nullcontext() if self._database.in_transaction else self._transaction():
+        with contextlib.nullcontext() if self._database.in_transaction else self.transaction():
             self.notices.note(payment)
             self._put(payment, is_recorded=is_recorded)
 
@@ -131,7 +130,7 @@ class PaymentTable:
 
         `record`: the call's, to be completed where this process does not live to write it."""
         charged: tuple[PaymentView, ...] = ()
-        with self._transaction():
+        with self.transaction():
             if payment.order.moves_money:
                 charged = self._charged(payment.order.transaction_id, (*allowed, payment.id))
             if not charged:
@@ -154,7 +153,7 @@ class PaymentTable:
         """Note a payment whose saved card is about to be charged, or whose link is about to be
         opened, and what its request is answered; nothing, where others charged the order but for
         those that it repeats: those. `to`: for whom the link is."""
-        with self._transaction():
+        with self.transaction():
             charged = self._charged(payment.order.transaction_id, (*payment.repeats, payment.id))
             if not charged:
                 self.put(payment)
@@ -171,7 +170,7 @@ class PaymentTable:
 
     def drop_records(self, payment_ids: Collection[str]) -> None:
         """The call is with the records now."""
-        with self._transaction():
+        with self.transaction():
             self._database.executemany(
                 "UPDATE payments SET call_record = NULL WHERE id = ?", [(each,) for each in payment_ids]
             )
@@ -201,7 +200,7 @@ class PaymentTable:
 
     def remember(self, name: RequestName, answer: bytes, now: float) -> None:
         """Keep what was answered to a request, where nothing is kept yet."""
-        with self._transaction():
+        with contextlib.nullcontext() if self._database.in_transaction else self.transaction():
             self._remember(name, answer, now)
 
     def _remember(self, name: RequestName, answer: bytes, now: float) -> None:
@@ -339,7 +338,8 @@ class PaymentTable:
         return tuple(self.follow_ups.attach(found))
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """What is written meanwhile is on disk as a whole, or not at all."""
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield

@@ -38,6 +38,8 @@ _TABLES: Final = """
     CREATE INDEX IF NOT EXISTS webhook_deliveries_over ON webhook_deliveries (tried_at)
         WHERE state <> 'waiting';
     CREATE INDEX IF NOT EXISTS webhook_deliveries_event ON webhook_deliveries (event);
+    CREATE INDEX IF NOT EXISTS webhook_events_receipts ON webhook_events (subject)
+        WHERE kind = 'payment.receipt';
 """
 _FIELDS: Final = """
     d.number, d.id, e.id, d.webhook, e.kind, d.subject, d.state, d.attempts, e.created_at, d.next_at,
@@ -117,6 +119,12 @@ class WebhookTable:
             [(f"{event.id}.{name}", number, name, event.subject, now, now + LIFE) for name in webhooks],
         )
         return True
+
+    def count_receipts(self, subject: str) -> int:
+        """How many receipts of a payment are kept: those that wait, and those sent of late."""
+        query = "SELECT count(*) FROM webhook_events WHERE subject = ? AND kind = 'payment.receipt'"
+        found: int = self._database.execute(query, (subject,)).fetchone()[0]
+        return found
 
     def due(self, webhook: str, now: float, most: int) -> list[tuple[Delivery, bytes]]:
         """What may be sent to a service now, each with its body; what is due longest first."""

@@ -1,7 +1,8 @@
 """Writes the events of payments as CloudEvents 1.0 in structured JSON. Pure.
 
 Rule 1: of a card there are brand and last four, as the API has them; a saved card's token and the
-        URL of a link are not in an event, and no number of a caller.
+        URL of a link are not in an event, and no number of a caller. Where a receipt is sent to
+        stands in the event of that receipt, and in no other.
 Rule 2: each event has the whole payment: a service need not know the events before.
 """
 
@@ -74,9 +75,12 @@ def follow_up_kind(follow_up: FollowUpView) -> str | None:
             assert_never(outcome)
 
 
-def build_event(kind: str, payment: PaymentView, source: str, now: float, follow_up: str = "") -> Event:
+def build_event(
+    kind: str, payment: PaymentView, source: str, now: float, follow_up: str = "", receipt_to: str = ""
+) -> Event:
     """The event. `source`: who says it, as a URI; `follow_up`: the key of what was done about the
-    payment, where the event is about that."""
+    payment, where the event is about that; `receipt_to`: the address or number that a receipt is
+    sent to, where it is about that."""
     event_id = f"evt_{token(16)}"
     said: dict[str, Any] = {
         "specversion": "1.0",
@@ -89,7 +93,8 @@ def build_event(kind: str, payment: PaymentView, source: str, now: float, follow
     }
     if follow_up:
         said["followup"] = follow_up  # a name of CloudEvents has letters and digits alone
-    body = msgspec.json.encode(said | {"data": _data(payment)})
+    receipt = {"receipt": {"to": receipt_to}} if receipt_to else {}
+    body = msgspec.json.encode(said | {"data": _data(payment) | receipt})
     return Event(id=event_id, subject=payment.id, kind=kind, body=body)
 
 

@@ -46,6 +46,13 @@ class DeliveryView(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class ReceiptView(msgspec.Struct, frozen=True, kw_only=True):
+    """A receipt on its way to the services that send it. `deliveries`: the id of the delivery to
+    each."""
+
+    deliveries: tuple[str, ...]
+
+
 def delivery_view(delivery: Delivery, prefix: str) -> DeliveryView:
     """A delivery as the API has it. `prefix`: before the kind of an event."""
     return DeliveryView(

@@ -92,11 +92,7 @@ class Webhooks:
         table = self._written = payments.notices.webhooks
 
         def add(kind: str | None, payment: PaymentView, follow_up: str = "") -> None:
-            names = [each.name for each in self._endpoints.values() if kind in each.kinds]
-            if kind is None or not names:
-                return
-            now = self._clock()
-            if table.add(build_event(kind, payment, self._source, now, follow_up), names, now):
+            if kind is not None and self.add(table, kind, payment, follow_up=follow_up):
                 loop.call_soon_threadsafe(loop.call_later, _COMMIT, self._awake.set)
 
         def on_payment(payment: PaymentView, before: Written) -> None:
@@ -110,6 +106,32 @@ class Webhooks:
         payments.notices.observe = on_payment
         payments.follow_ups.observe = on_follow_up
         return self
+
+    def add(
+        self,
+        table: WebhookTable,
+        kind: str,
+        payment: PaymentView,
+        *,
+        follow_up: str = "",
+        receipt_to: str = "",
+    ) -> tuple[str, ...]:
+        """Write an event inside a transaction of the table, in its thread; the ids of its
+        deliveries, none where no service wants it, or there is no room. `follow_up`, `receipt_to`:
+        as for `build_event`."""
+        names, now = self.services_for(kind), self._clock()
+        if not names:
+            return ()
+        event = build_event(kind, payment, self._source, now, follow_up, receipt_to)
+        return tuple(f"{event.id}.{name}" for name in names) if table.add(event, names, now) else ()
+
+    def services_for(self, kind: str) -> list[str]:
+        """The names of the services that get events of this kind."""
+        return [each.name for each in self._endpoints.values() if kind in each.kinds]
+
+    def hurry(self) -> None:
+        """Look at once for what is due: something was written."""
+        self._awake.set()
 
     # --- sending ----------------------------------------------------------------------------------
 

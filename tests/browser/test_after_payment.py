@@ -4,15 +4,19 @@ browser."""
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, expect
 
 from provider_adapters.payment import Approved, Declined, Unknown
+from tests.browser.accessibility import inspect
 from tests.browser.conftest import COLLEAGUE, Site
 from tests.browser.fake_desk import FakeDesk, capture_of, payment_of
 from tests.browser.page import CONTRAST, begin_keying, choose, from_menu, open_call, sign_in, take
+from tests.receipt_service import ReceiptService
+from tests.stack import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")  # one browser for all of them
 APPROVED = Approved(reference="ch_3Pq9XkA1", token="tok_9f2c71", authorisation_code="A4471Z")
@@ -76,6 +80,52 @@ async def test_a_receipt_is_copied_and_printed_without_the_cards_token(
         await expect(page.locator(hidden)).to_be_hidden()
     await expect(page.get_by_text("tok_9f2c71")).to_be_hidden()
     assert await page.evaluate(CONTRAST) == []
+
+
+async def test_a_receipt_is_sent_by_the_companys_service(
+    page: Page, site: Site, desk: FakeDesk, tmp_path: Path
+) -> None:
+    company = ReceiptService(tmp_path)
+    site.more = {"receipts": company.receipts}
+    await site.stop()
+    await site.start()
+    await paid(page, site, desk)
+    [payment] = desk.paid.values()
+    to, press, said = (page.locator(f"#receipt-{part}") for part in ("to", "press", "said"))
+    await expect(page.locator("#receipt-press-why")).to_be_empty()
+    await press.click()
+    await expect(page.locator("#receipt-error")).to_contain_text("Enter an e-mail address")
+    await expect(to).to_be_focused()
+    await page.keyboard.type("jo@example.com")
+    await expect(page.locator("#receipt-error")).to_be_empty()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#receipt-error")).to_contain_text("no such payment")  # the table has it not
+    await inspect(page, "a receipt that was refused")
+    company.table.put(payment)
+    await page.get_by_label("E-mail or telephone").press("Enter")
+    await expect(said).to_have_text("Handed to your company's service, which sends it.")
+    await expect(page.locator("#announce")).to_have_text("Handed to your company's service, which sends it.")
+    await expect(to).to_have_value("")
+    await inspect(page, "a receipt that was sent")
+    await company.webhooks.look()
+    await until(lambda: company.service.got, "the event of the charge")
+    assert company.kinds() == ["payment.charged", "payment.receipt"]
+    await to.fill("4111 1111 1111 1111")
+    await press.click()
+    await expect(page.locator("#receipt-error")).to_contain_text("Enter an e-mail address")
+    await expect(said).to_be_empty()
+    assert len(company.kinds()) == 2
+    await from_menu(page, "Sign out")
+    await expect(to).to_have_value("")
+    await company.close()
+
+
+async def test_a_receipt_is_grey_where_no_service_sends_any(page: Page, site: Site, desk: FakeDesk) -> None:
+    await paid(page, site, desk)
+    await expect(page.get_by_role("button", name="Send receipt")).to_be_disabled()
+    why = "No service of your company sends receipts: copy or print it."
+    await expect(page.locator("#receipt-press-why")).to_have_text(why)
+    await expect(page.locator("#receipt-press")).to_have_attribute("aria-describedby", "receipt-press-why")
 
 
 async def test_a_grey_button_says_why(page: Page, site: Site, desk: FakeDesk) -> None:

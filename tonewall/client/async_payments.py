@@ -10,6 +10,7 @@ from tonewall.client.bodies import (
     FollowUpBody,
     LinkBody,
     PreparedBody,
+    ReceiptBody,
     ReconcileBody,
     SavedChargeBody,
     SettlementBody,
@@ -18,7 +19,7 @@ from tonewall.client.bodies import (
 from tonewall.client.call_views import CallView
 from tonewall.client.payment_views import PaymentView
 from tonewall.client.requests import AsyncSender, make_request
-from tonewall.client.service_views import LinkOffer
+from tonewall.client.service_views import LinkOffer, ReceiptView
 
 
 class AsyncPayments(AsyncSender):
@@ -144,6 +145,22 @@ class AsyncPayments(AsyncSender):
             make_request(
                 "POST",
                 "/v1/payments/{payment_id}/refunds",
+                payment_id,
+                body=body,
+                key=idempotency_key,
+                has_key=True,
+            )
+        )
+        return answer
+
+    async def send_receipt(
+        self, payment_id: str, *, idempotency_key: str | None = None, **body: Unpack[ReceiptBody]
+    ) -> ReceiptView:
+        """Send the receipt of a payment."""
+        answer: ReceiptView = await self._send(
+            make_request(
+                "POST",
+                "/v1/payments/{payment_id}/receipt",
                 payment_id,
                 body=body,
                 key=idempotency_key,

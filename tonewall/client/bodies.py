@@ -131,6 +131,12 @@ class PreparedBody(TypedDict):
     expires_in: NotRequired[float]
 
 
+class ReceiptBody(TypedDict):
+    """To whom a receipt is sent."""
+
+    to: str
+
+
 class RecipientBody(TypedDict):
     """To whom your own service sends a link."""
 

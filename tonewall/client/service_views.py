@@ -227,6 +227,12 @@ class DeliveryView(TypedDict):
     reason: str
 
 
+class ReceiptView(TypedDict):
+    """A receipt on its way to the services that send it."""
+
+    deliveries: list[str]
+
+
 class AgentView(TypedDict):
     """Who asks."""
 
@@ -236,6 +242,7 @@ class AgentView(TypedDict):
     method: str
     idle_time: float
     short_codes: bool
+    receipts: bool
 
 
 class HealthView(TypedDict):

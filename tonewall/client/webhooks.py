@@ -12,7 +12,7 @@ import hmac
 import json
 import time
 from collections.abc import Mapping
-from typing import Final, TypedDict, cast
+from typing import Final, NotRequired, TypedDict, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -24,8 +24,21 @@ TOLERANCE: Final = 300.0  # seconds
 _MAX_SIGNATURES: Final = 16
 
 
+class ReceiptTo(TypedDict):
+    """Where a receipt is to be sent: an e-mail address, or a telephone number with its plus."""
+
+    to: str
+
+
+class EventData(PaymentView):
+    """The payment, without what docs/webhooks.md names. `receipt`: in `tonewall.payment.receipt`
+    alone."""
+
+    receipt: NotRequired[ReceiptTo]
+
+
 class WebhookEvent(TypedDict):
-    """An event. `id`: take each once; `data`: the payment, without what docs/webhooks.md names."""
+    """An event. `id`: take each once."""
 
     specversion: str
     id: str
@@ -34,7 +47,7 @@ class WebhookEvent(TypedDict):
     time: str
     subject: str
     datacontenttype: str
-    data: PaymentView
+    data: EventData
 
 
 def verify_webhook(

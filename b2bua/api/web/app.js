@@ -20,7 +20,7 @@ import { announcePhone, buildPhone, forgetPhone, offerPhone, showPhoneCode, take
 import { forgetPrepared, isPrepared, notePrepared, preparedOf, showPrepared } from "./prepared.js";
 import { buildFields, drawFacts, forgetPanels, showCapture, showResult } from "./panels.js";
 import { buildPresence, isAway, unwatch, wasIdle, watch } from "./presence.js";
-import { buildReceipt, showReceipt } from "./receipt.js";
+import { buildReceipt, forgetReceipt, offerReceipts, showReceipt } from "./receipt.js";
 import { buildSignIn, findWays, hideSignIn, refuseToken, showSignIn } from "./sign_in.js";
 import { buildToday, noteToday, offerToday } from "./today.js";
 import { announcedWords, announcement, banner, customer, extension, isFinal, news, owner, protectable, protection, repeated, savedCard, say, unfit } from "./words.js";
@@ -28,7 +28,7 @@ import { announcedWords, announcement, banner, customer, extension, isFinal, new
 // What the elements that say something of a call are emptied of, once nobody is signed in.
 const OF_CALLS = [
   "number", "extension", "timer", "banner-title", "banner-text", "protection-text", "phone-said", "say-text", "say-hint", "owner", "take-over",
-  "prepared-title", "prepared-text", "prepared-refusal", "take-saved", "calls-list", "others-list", "calls-found", "kept-title", "take-why", "charge-why", "receipt-said",
+  "prepared-title", "prepared-text", "prepared-refusal", "take-saved", "calls-list", "others-list", "calls-found", "kept-title", "take-why", "charge-why",
 ];
 
 const calls = new Calls();
@@ -67,6 +67,7 @@ function signOut(why = "", options) {
   forgetLinks();
   forgetPhone();
   forgetPrepared();
+  forgetReceipt();
   forgetPanels();
   wipe(...OF_CALLS);
   token.set(null);
@@ -113,6 +114,7 @@ async function signIn(fresh = false) {
   hideSignIn();
   showAccount(me);
   offerPhone(me.short_codes);
+  offerReceipts(me.receipts);
   watch(me.idle_time, fresh);
   $("no-calls").hidden = true;
   $("next-call").hidden = false;
@@ -238,7 +240,7 @@ function showPanel(call, capture, amount, approved, theirs) {
   if (panel === "result") {
     const words = showResult(capture, amount, approved);
     $("again").hidden ||= call.state !== "up" || theirs;
-    showReceipt(capture, settledAt(capture.id));
+    showReceipt(capture, settledAt(capture.id), { live, busy });
     showLater(capture, live && !busy);
     if (shown.key !== key) announce(`${words.title}. ${plain(words.text)}`);
   }
@@ -426,7 +428,7 @@ $("done").addEventListener("click", () => {
 });
 buildCalls(open, () => show());
 buildKept(() => { calls.recall(); moveFocus = true; show(); });
-buildReceipt();
+buildReceipt(() => show());
 buildToday();
 buildLater(() => show());
 buildLinks(() => show());

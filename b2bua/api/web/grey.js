@@ -19,6 +19,11 @@ export function explainCharge(capture, now) {
   explain("charge", stopped(now) || open, { agent: now.theirs, fields: missing.join(", ") });
 }
 
+/** Say it of the button that sends a receipt. `offered`: a service of the company's sends some. */
+export function explainReceipt(offered, now) {
+  explain("receipt-press", stopped(now) || (offered ? "" : "no_receipts"), {});
+}
+
 function explain(button, name, values) {
   say($(`${button}-why`), name && `grey.${name}`, values);
 }

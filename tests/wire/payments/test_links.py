@@ -1,5 +1,5 @@
-"""Payment links with the real processes: opened, handed over, paid on the provider's page, closed,
-whoever is killed meanwhile."""
+"""Payment links with the real processes: opened, handed over, paid on the provider's page, with a
+receipt, closed, whoever is killed meanwhile."""
 
 from __future__ import annotations
 
@@ -84,13 +84,42 @@ async def receiver(tmp_path: Path) -> AsyncIterator[Receiver]:
     await receiver.stop()
 
 
+@pytest.fixture
+async def mailer(tmp_path: Path) -> AsyncIterator[Receiver]:
+    """The service that sends receipts."""
+    mailer = Receiver(*Authority(tmp_path, "mailer").issue("localhost"))
+    await mailer.start()
+    yield mailer
+    await mailer.stop()
+
+
+def sending_receipts(tmp_path: Path, mailer: Receiver) -> dict[str, dict[str, str]]:
+    """The section for sip.conf."""
+    (tmp_path / "mailer.secret").write_text(SECRET)
+    return {
+        "webhook mailer": {
+            "url": mailer.url, "events": "payment.receipt", "secret_file": str(tmp_path / "mailer.secret"),
+            "ca_file": str(tmp_path / "mailer.ca.pem"),
+        }
+    }  # fmt: skip
+
+
+def naming(directory: Path, text: str) -> set[str]:
+    """The files in which a text stands."""
+    files = [each for each in directory.rglob("*") if each.is_file()]
+    return {each.name for each in files if text.encode() in each.read_bytes()}
+
+
 @contextlib.asynccontextmanager
-async def shop(tmp_path: Path, receiver: Receiver, **links: str) -> AsyncIterator[Shop]:
+async def shop(
+    tmp_path: Path, receiver: Receiver, sections: dict[str, dict[str, str]] | None = None
+) -> AsyncIterator[Shop]:
     extra = {
         "links": {
             "webhook_url": receiver.url, "webhook_secret": SECRET,
-            "ca_file": str(tmp_path / "authority.ca.pem"), **links,
+            "ca_file": str(tmp_path / "authority.ca.pem"),
         },
+        **(sections or {}),
         "provider": {"adapter": "adyen", "merchant_account": "TonewallTest"},
         "general": {"port": str(free_port())},
     }  # fmt: skip
@@ -106,9 +135,13 @@ async def shop(tmp_path: Path, receiver: Receiver, **links: str) -> AsyncIterato
         yield Shop(started, receiver)
 
 
-async def test_a_link_is_handed_over_and_paid_by_the_customer(tmp_path: Path, receiver: Receiver) -> None:
-    async with shop(tmp_path, receiver) as here:
+async def test_a_link_is_handed_over_and_paid_by_the_customer_who_gets_a_receipt(
+    tmp_path: Path, receiver: Receiver, mailer: Receiver
+) -> None:
+    async with shop(tmp_path, receiver, sending_receipts(tmp_path, mailer)) as here:
         payment_id = (await here.open(to=TO))["id"]
+        receipt, to = f"/v1/payments/{payment_id}/receipt", {"to": "jo@example.com"}
+        assert (await here.stack.api.post(receipt, json=to)).status_code == 409, "nothing is paid"
         link = (await here.state(payment_id, "open"))["link"]
         [opened] = await here.told("opened")
         assert (opened["data"]["link"]["url"], opened["data"]["to"]) == (link["url"], TO)
@@ -122,6 +155,16 @@ async def test_a_link_is_handed_over_and_paid_by_the_customer(tmp_path: Path, re
         told = await here.told("opened", "paid")
         assert told[1]["data"]["outcome"]["type"] == "approved"
         assert TO["phone"].encode() not in here.stack.log.read_bytes()
+        assert (await here.stack.api.get("/v1/me")).json()["receipts"] is True
+        answer = await here.stack.api.post(receipt, json=to)
+        assert answer.status_code == 202, answer.text
+        await until(lambda: mailer.got, "the receipt")
+        [event] = mailer.verified()
+        assert answer.json() == {"deliveries": [f"{event['id']}.mailer"]}
+        assert (event["type"], event["subject"]) == ("tonewall.payment.receipt", payment_id)
+        assert event["data"]["receipt"] == to
+        assert event["data"]["outcome"]["type"] == "approved"
+        assert naming(tmp_path, to["to"]) <= {"payments.sqlite", "payments.sqlite-wal"}, "in no log"
 
 
 async def test_a_link_that_was_closed_cannot_be_paid(tmp_path: Path, receiver: Receiver) -> None:

@@ -43,7 +43,7 @@ TAKEN_BY_AGENTS = {
     "announce_payment", "withdraw_payment", "release_mask", "start_payment", "ask_field", "skip_field",
     "reset_fields", "slow_keys", "submit_card", "cancel_payment", "take_over_payment", "create_payment",
     "start_prepared_payment", "cancel_prepared_payment", "open_claim", "get_claim", "close_claim",
-    "open_link", "open_link_in_call", "close_link",
+    "open_link", "open_link_in_call", "close_link", "send_receipt",
 }  # fmt: skip
 OF_SUPERVISORS = ["capture_payment", "void_payment", "refund_payment", "settle_payment", "reconcile_payments"]
 LADDERS = ["list_ladders", "get_ladder", "draw_ladder"]

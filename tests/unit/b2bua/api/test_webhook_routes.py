@@ -10,7 +10,7 @@ import pytest
 
 from b2bua.api.http import create_app
 from b2bua.api.webhook_routes import loggable_delivery
-from b2bua.call.webhook_kinds import KINDS, choose
+from b2bua.call.webhook_kinds import KINDS, RECEIPT, choose
 from b2bua.notify.endpoint import Endpoint
 from b2bua.records.payments import PaymentTable
 from b2bua.records.webhooks import Event
@@ -70,10 +70,12 @@ def test_what_is_no_id_of_ours_is_in_no_log() -> None:
 
 
 def test_events_are_chosen_by_name_or_beginning() -> None:
-    assert choose(["payment.*"]) == choose(["*"]) == frozenset(KINDS)
+    assert choose(["payment.*"]) == choose(["*"]) == frozenset(KINDS) - {RECEIPT}
+    assert choose(["payment.*", "payment.receipt"]) == frozenset(KINDS)
+    assert choose(["tonewall.payment.receipt"]) == {RECEIPT}
     assert choose(["tonewall.payment.charged", "payment.refund*"]) == {
         "payment.charged", "payment.refunded", "payment.refund_failed", "payment.refund_unknown",
     }  # fmt: skip
-    for wrong in ([""], ["payment.*ed"], ["call.*"], ["payment"]):
+    for wrong in ([""], ["payment.*ed"], ["call.*"], ["payment"], ["payment.rec*"]):
         with pytest.raises(ValueError, match="expected some of"):
             choose(wrong)

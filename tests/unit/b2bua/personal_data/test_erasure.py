@@ -63,6 +63,7 @@ def prepared(name: str, stage: CaptureStage, caller: str = NUMBER) -> PaymentVie
 def test_a_person_is_known_in_any_form(form: str) -> None:
     assert WANTED.is_it(form)
     assert WANTED.blank({"caller": form}) == {"caller": ERASED}
+    assert WANTED.blank({"data": {"receipt": {"to": form}}}) == {"data": {"receipt": {"to": ERASED}}}
     assert ERASED in WANTED.blank({"description": f"call {form}, please"})["description"]
 
 
