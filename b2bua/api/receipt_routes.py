@@ -73,7 +73,7 @@ def receipt_routes(desk: CallDesk, receipts: Receipts | None) -> APIRouter:
     async def send_receipt(
         request: Request, payment_id: PaymentId, body: ReceiptBody, idempotency_key: IdempotencyKey = None
     ) -> Response:
-        """Of a payment that was approved, wholly or in part: an event `payment.receipt` with this
+        """Of a payment that was approved, wholly or in part: an event "payment.receipt" with this
         address to each `[webhook NAME]` that has it in its `events`; your service writes the
         receipt, and sends it. 409 where none has it, or after five of one payment."""
         agent = request.state.agent

@@ -76,10 +76,10 @@ PERSONAL: Final = (
          *_of("find_by", "agent", "extension")),
     ),
     Row(
-        "order and agent of a payment, in events for webhooks; whereto its receipt is sent",
+        "order and agent of a payment, address of a receipt, in webhooks",
         "customer; agent", "`[cdr] payments`; your own services",
         "until they are accepted, three days at most, and a week",
-        "`erase`, once they are over; an e-mail address by itself",
+        "`erase` of a number, once over",
         _of("payments", "webhook_events.body"),
     ),
     Row(

@@ -68,7 +68,7 @@ class Receipts:
         try:
             receipt: ReceiptView = await self._payments.on_payments(write)
         except sqlite3.Error as error:
-            log.error("receipt_not_written", setting="[cdr] payments", exc_info=error)
+            log.error("receipt_not_written", setting="[cdr] payments", payment=payment_id, exc_info=error)
             raise NotWell(_NOT_WRITTEN) from None
         self._webhooks.hurry()
         return receipt

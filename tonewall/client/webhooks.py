@@ -31,8 +31,8 @@ class ReceiptTo(TypedDict):
 
 
 class EventData(PaymentView):
-    """The payment, without what docs/webhooks.md names. `receipt`: in `tonewall.payment.receipt`
-    alone."""
+    """The payment, without what docs/webhooks.md names. `receipt`: in events of the type
+    "tonewall.payment.receipt" alone."""
 
     receipt: NotRequired[ReceiptTo]
 
