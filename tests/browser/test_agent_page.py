@@ -487,6 +487,7 @@ async def test_the_policy_stops_what_is_not_ours(context: BrowserContext, site: 
 
 async def test_the_check_of_contrast_finds_what_is_too_pale(page: Page, site: Site) -> None:
     await page.goto(site.url)
+    await expect(page.locator("h1").first).to_have_text("Sign in")
     await page.evaluate("document.querySelector('h1').style.color = '#bbb'")
     assert [fault.split(":")[0] for fault in await page.evaluate(CONTRAST)] == ["Sign in"]
 
