@@ -92,3 +92,12 @@ def test_a_bad_key_is_refused_and_not_quoted(lines: list[str]) -> None:
     with pytest.raises(ValueError, match="expected") as refused:
         read_keys(lines)
     assert not any(line and line in str(refused.value) for line in lines)
+
+
+@pytest.mark.parametrize("pseudonyms", [PSEUDONYMS, Pseudonyms()], ids=["with a key", "without"])
+def test_who_is_on_a_leg_and_its_headers_are_not_kept(pseudonyms: Pseudonyms):
+    leg = {"call_id": "b2@peer", "trunk": "carrier", "number": NUMBER, "headers": {"x-customer": NUMBER}}
+    view = {"customer_leg": leg, "agent_leg": leg | {"number": "201"}}
+    kept = msgspec.json.decode(pseudonyms.hide(msgspec.json.encode(view)))
+    bare = {"call_id": "b2@peer", "trunk": "carrier", "number": "", "headers": {}}
+    assert kept == {"customer_leg": bare, "agent_leg": bare}
