@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tests.stack import free_port
 from tests.wire.peers import pcap
 from tests.wire.peers.ports import free_ports, listens, until
 
@@ -216,7 +217,7 @@ class Sipp:
             f"%u-{name}-{port}",
             # On a busy machine an INVITE may be repeated after its answer; that is no reason to
             # abort the call.
-            "-default_behaviors", "all,-abortunexp", "-nostdin", "-cp", str(free_ports(1, address)),
+            "-default_behaviors", "all,-abortunexp", "-nostdin", "-cp", str(free_port()),
             "-timer_resol", "1",
             "-trace_err", "-error_file", "errors.log", "-trace_logs", "-log_file", "steps.log",
             "-trace_stat", "-stf", "stat.csv", "-fd", "1",
