@@ -157,7 +157,7 @@ class IdempotentRequests:
         try:
             known = await self._desk.recall(name)
             if known is not None:
-                return msgspec.json.decode(known, type=kind)
+                return self._as_it_was(msgspec.json.decode(known, type=kind))
             view = await ask(name)
             await self._desk.remember(name, msgspec.json.encode(view))
             return view
@@ -167,3 +167,11 @@ class IdempotentRequests:
             )
         finally:
             self._under_way.discard((agent, key))
+
+    def _as_it_was(self, view: ViewT) -> ViewT:
+        """A kept answer. Who is on a leg is not kept (b2bua/call/pseudonyms.py, rule 4): it is read
+        of the call anew, as long as that is up."""
+        if not isinstance(view, CallView):
+            return view
+        now = next((each for each in self._desk.calls() if each.id == view.id), view)
+        return msgspec.structs.replace(view, customer_leg=now.customer_leg, agent_leg=now.agent_leg)

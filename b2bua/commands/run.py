@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from b2bua.commands.configuration import ConfigFile, give_up
 from b2bua.commands.settings import load_settings
 from b2bua.doctor import startup
 from b2bua.supervise.supervisor import supervise
 from tonewall.log import configure_log
+from tonewall.loop import run_process
 
 
 def run(config: ConfigFile = None) -> None:
@@ -20,7 +19,7 @@ def run(config: ConfigFile = None) -> None:
         give_up("cannot start:\n" + "\n".join(refusals))
     startup.log_warnings(settings, config)
     try:
-        asyncio.run(supervise(settings))
+        run_process(supervise(settings))
     except* OSError as group:
         error = group.exceptions[0]
         give_up(f"cannot start: {error}")

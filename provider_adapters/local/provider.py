@@ -31,6 +31,7 @@ from provider_adapters.local.books import API_KEY, Answer, Books
 from provider_adapters.local.dialect import DIALECTS, Dialect, load_dialect
 from provider_adapters.local.hosted import PAGES, visit
 from tonewall.log import configure_log
+from tonewall.loop import run_process
 from tonewall.streams import drop
 
 _LARGEST = 64 * 1024
@@ -164,7 +165,7 @@ def main() -> None:
     chosen = arguments.parse_args()
     configure_log("provider", "info" if chosen.json_log else "error")
     chosen.directory.mkdir(parents=True, exist_ok=True)
-    asyncio.run(
+    run_process(
         serve(
             chosen.directory,
             chosen.host,

@@ -41,6 +41,7 @@ from provider_adapters.reconciler.reconciler import Reconciler
 from tonewall.confinement import ALONE, confine
 from tonewall.frames import FrameConnection
 from tonewall.log import configure_log, get_logger
+from tonewall.loop import run_process
 from tonewall.process import end_with_parent, harden, ignore_hangup
 from tonewall.tasks import BackgroundTasks
 from tonewall.unix_peer import is_our_user, read_credentials
@@ -148,7 +149,7 @@ def main() -> int:
     harden()
     confine(ALONE)
     try:
-        asyncio.run(serve(read_accounts(os.environ), chosen.socket))
+        run_process(serve(read_accounts(os.environ), chosen.socket))
     except BadAccount as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_CONFIGURATION

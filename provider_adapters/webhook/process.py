@@ -31,6 +31,7 @@ from provider_adapters.webhook.settings import WebhookSettings
 from tonewall.confinement import ALONE, confine
 from tonewall.ini import ConfigError, load
 from tonewall.log import configure_log, get_logger
+from tonewall.loop import run_process
 from tonewall.process import end_with_parent, harden, ignore_hangup
 from tonewall.tasks import BackgroundTasks
 
@@ -121,7 +122,7 @@ def main() -> int:
         settings = load(WebhookSettings, {}, os.environ)
         if faults := settings.faults(chosen.adapter):
             raise ConfigError("\n".join(faults))
-        asyncio.run(serve(settings, chosen.adapter, chosen.provider, chosen.socket))
+        run_process(serve(settings, chosen.adapter, chosen.provider, chosen.socket))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_CONFIGURATION

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
+from b2bua.call.obstacle import other_agent
 from media.events import Field
 from provider_adapters.payment import Approved, Declined
 from tests.browser.conftest import Site, fixture
@@ -130,6 +131,20 @@ async def test_an_agent_takes_a_payment_in_the_page_of_the_crm(
     text = json.dumps(await page.evaluate("window.events"))
     assert "1111" not in text
     assert "tonewall_embed_" not in text
+
+
+async def test_no_payment_begins_while_the_mask_of_another_agent_s_is_on(
+    page: Page, pay: Site, crm: Crm, desk: FakeDesk
+) -> None:
+    desk.up("c-1", agent="ann", masked=True, still_keying=True, not_capturable=other_agent("bob"))
+    await page.goto(crm.url)
+    await give(page, await embed_token(pay))
+    start = page.get_by_role("button", name="Kartenzahlung")
+    await expect(page.get_by_role("status")).to_contain_text("bob")
+    await expect(start).to_be_disabled()
+    desk.up("c-1", agent="ann", masked=False, still_keying=False, not_capturable=None)
+    await expect(start).to_be_enabled()
+    await expect(page.get_by_role("status")).not_to_contain_text("bob")
 
 
 async def test_no_attribute_becomes_html_or_another_path(

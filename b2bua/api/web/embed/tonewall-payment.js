@@ -114,6 +114,12 @@ export class TonewallPayment extends HTMLElement {
     return !isOver(newest) || this.#seen.has(newest.id) || newest.order.transaction_id === this.getAttribute("order") ? newest : undefined;
   }
 
+  /** Why no payment can begin in this call, for this agent; undefined: nothing is in its way. */
+  #bar(view) {
+    const bar = view?.not_capturable;
+    return bar && bar.agent !== this.#me ? bar : undefined;
+  }
+
   /** The order of the attributes, or null where it is none. */
   get #order() {
     const [reference, amount, currency, form] = ["order", "amount", "currency", "form"].map((name) => this.getAttribute(name)?.trim() ?? "");
@@ -172,6 +178,8 @@ export class TonewallPayment extends HTMLElement {
     if (name === "call") {
       const isNew = !this.#calls.has(data.id);
       if (data.capture && !isOver(data.capture)) this.#seen.add(data.capture.id);
+      // What was refused for this reason is refused no more.
+      if (data.id === this.#call && this.#bar(this.#view) && !this.#bar(data)) this.#problem = "";
       this.#calls.set(data.id, data);
       if (data.state === "ended") this.#gone(data.id);
       if (isNew) this.#find();
@@ -266,9 +274,10 @@ export class TonewallPayment extends HTMLElement {
     const moment = this.#moment(payment);
     const amount = order ? this.#money(order) : "";
     const part = payment?.outcome?.type === "partially_approved" ? this.#money({ ...order, amount: payment.outcome.amount }) : amount;
-    const theirs = payment && !isOver(payment) && payment.agent && payment.agent !== this.#me;
+    const bar = this.#bar(view);
+    const agent = payment && !isOver(payment) ? payment.agent : bar?.agent;
+    const theirs = Boolean(agent) && agent !== this.#me;
     const able = this.#live && !this.#busy && !theirs;
-    const agent = payment?.agent;
     parts.form.lang = languageOf(this.#locale);
     parts.form.setAttribute("aria-label", this.#text("form"));
     write(parts.amount, amount);
@@ -282,7 +291,7 @@ export class TonewallPayment extends HTMLElement {
       again: Boolean(payment && isOver(payment) && view?.state === "up" && !["approved", "partially_approved", "unknown"].includes(payment.outcome?.type)),
       release: view?.mask === "held" && (!payment || isOver(payment)),
     };
-    const may = { take: this.#order !== null, charge: payment?.stage === "ready", cancel: true, again: true, release: !view?.still_keying };
+    const may = { take: this.#order !== null && !bar, charge: payment?.stage === "ready", cancel: true, again: true, release: !view?.still_keying };
     for (const name of BUTTONS) {
       parts[name].hidden = !shown[name];
       parts[name].disabled = !(able && may[name]);
