@@ -7,7 +7,7 @@ from b2bua.commands.settings import load_settings
 from b2bua.doctor import startup
 from b2bua.supervise.supervisor import supervise
 from tonewall.log import configure_log
-from tonewall.loop import run_process
+from tonewall.process_loop import run_process
 
 
 def run(config: ConfigFile = None) -> None:

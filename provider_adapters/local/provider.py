@@ -31,7 +31,7 @@ from provider_adapters.local.books import API_KEY, Answer, Books
 from provider_adapters.local.dialect import DIALECTS, Dialect, load_dialect
 from provider_adapters.local.hosted import PAGES, visit
 from tonewall.log import configure_log
-from tonewall.loop import run_process
+from tonewall.process_loop import run_process
 from tonewall.streams import drop
 
 _LARGEST = 64 * 1024

@@ -41,8 +41,8 @@ from provider_adapters.reconciler.reconciler import Reconciler
 from tonewall.confinement import ALONE, confine
 from tonewall.frames import FrameConnection
 from tonewall.log import configure_log, get_logger
-from tonewall.loop import run_process
 from tonewall.process import end_with_parent, harden, ignore_hangup
+from tonewall.process_loop import run_process
 from tonewall.tasks import BackgroundTasks
 from tonewall.unix_peer import is_our_user, read_credentials
 

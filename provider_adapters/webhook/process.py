@@ -31,8 +31,8 @@ from provider_adapters.webhook.settings import WebhookSettings
 from tonewall.confinement import ALONE, confine
 from tonewall.ini import ConfigError, load
 from tonewall.log import configure_log, get_logger
-from tonewall.loop import run_process
 from tonewall.process import end_with_parent, harden, ignore_hangup
+from tonewall.process_loop import run_process
 from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)

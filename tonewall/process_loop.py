@@ -14,9 +14,8 @@ def run_process(main: Coroutine[Any, Any, T]) -> T:
     """`asyncio.run`, for a coroutine that adds signal handlers: once it has ended, a signal does
     nothing.
 
-    The loop closes the socket that wakes it before it removes its handlers (CPython 3.11,
-    `_UnixSelectorEventLoop.close`): a second SIGTERM in between is written to a descriptor that is
-    closed, or is another's by then.
+    The loop of CPython 3.11 closes the socket that wakes it before it removes its handlers: a
+    second SIGTERM in between is written to a descriptor that is closed, or is another's by then.
     """
     with asyncio.Runner() as runner:
         try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tonewall.loop import run_process
+from tonewall.process_loop import run_process
 
 
 async def end_at_once() -> str:
