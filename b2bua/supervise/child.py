@@ -8,12 +8,15 @@ import socket
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
+from tonewall.descriptors import write_table
 from tonewall.log import get_logger
 from tonewall.log_settings import VARIABLE, LogPageOwner
 from tonewall.process import SUPERVISOR
 
 log = get_logger(__name__)
+_NONE: Mapping[str, int] = MappingProxyType({})
 # Seconds that a process may take to stop. The longest is b2bua: calls and charges under way have
 # two, answers of its API three, and then its records are written.
 GRACE = 15.0
@@ -36,17 +39,20 @@ async def start_child(
     environment: Mapping[str, str],
     *,
     handed: socket.socket | None = None,
+    shared: Mapping[str, int] = _NONE,
     logs: int | None = None,
     page: LogPageOwner | None = None,
 ) -> Child:
     """Start the process of this module with its arguments, in a session of its own.
 
-    `handed`: a socket that becomes the child's and is closed here; `logs`: the file descriptor for
-    its log, where it is not our standard error; `page`: by which it logs, and which b2bua alone may
-    write. Raises OSError.
+    `handed`: a socket that becomes the child's and is closed here; `shared`: descriptors that stay
+    ours too, by the names under which the child finds them (`take_table`); `logs`: the file
+    descriptor for its log, where it is not our standard error; `page`: by which it logs, and which
+    b2bua alone may write. Raises OSError.
     """
     passed = [] if handed is None else [handed.fileno()]
-    own = {**environment, SUPERVISOR: str(os.getpid())}
+    passed += shared.values()
+    own = {**environment, **write_table(shared), SUPERVISOR: str(os.getpid())}
     if page is not None:
         passed.append(page.descriptor(may_write=module[0] == "b2bua.app"))
         own[VARIABLE] = str(passed[-1])
