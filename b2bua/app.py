@@ -53,6 +53,8 @@ from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.transport.tls import TlsContexts
 from b2bua.switchboard.call_counts import CallCounts
+from b2bua.switchboard.draining import Drain
+from b2bua.switchboard.end import End
 from b2bua.switchboard.housekeeping import count_sessions, prune_payments
 from b2bua.switchboard.installed_files import InstalledFiles
 from b2bua.switchboard.interfaces import Plan, RunningEngine
@@ -61,6 +63,7 @@ from b2bua.switchboard.payment_notices import NoticePolicy
 from b2bua.switchboard.pulse import send_pulses
 from b2bua.switchboard.receipts import Receipts
 from b2bua.switchboard.statistics import Statistics
+from b2bua.switchboard.supervised import connected
 from b2bua.switchboard.switchboard import Switchboard
 from b2bua.switchboard.webhooks import Webhooks
 from b2bua.telemetry.telemetry import open_telemetry
@@ -99,12 +102,13 @@ def steady_clock() -> Callable[[], float]:
 async def run(
     settings: SignallingSettings, media_socket: str, demo: Demo | None = None, pulse: int | None = None
 ) -> bool:
-    """Carry calls until SIGTERM or SIGINT; False where it had to stop by itself. `pulse`: the
-    descriptor of a socket to the supervisor. Raises OSError where an address cannot be bound."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    """Carry calls until SIGTERM or SIGINT, or until a drain is over; False where it had to stop by
+    itself. `pulse`: the descriptor of a socket to the supervisor. Raises OSError where an address
+    cannot be bound."""
     general, pseudonyms, clock = settings.general, build_pseudonyms(settings), steady_clock()
+    end = End(drain := Drain(general.drain_time), clock)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end.at_once)
     records = RecordStore(
         connect(settings.cdr.url.get_secret_value()), settings.cdr.spool, settings.cdr.retention, pseudonyms
     )
@@ -125,7 +129,7 @@ async def run(
         clock,
     )
     keep_record = telemetry.keeping(metrics.observe, statistics.counts.observe, records.put)
-    plan = _build_plan(settings, audit, tls, ways, webhooks)
+    plan = _build_plan(settings, audit, tls, ways, webhooks, drain)
     board = Switchboard(
         plan,
         keep_record,
@@ -176,12 +180,14 @@ async def run(
         asyncio.create_task(reconciler.run(), name="reconciler"),
         asyncio.create_task(count_sessions(board, statistics.counts, clock), name="count"),
     ]
-    housekeeping = _start_housekeeping(settings, board, plan, ways, webhooks, pulse)
+    housekeeping = _start_housekeeping(settings, board, plan, ways, webhooks)
+    if pulse is not None:
+        housekeeping.start(_follow_supervisor(board, pulse, end), "pulse")
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     write_whole(general.directory / "ready.json", msgspec.json.encode(ready))
     log.info("ready", port=engine.address[1], url=api.url, version=VERSION)
     _collect_garbage_seldom()
-    stopping = asyncio.create_task(stop.wait(), name="stop")
+    stopping = asyncio.create_task(end.wait(board, engine), name="stop")
     ended, _ = await asyncio.wait({stopping, api.task, *tasks}, return_when=asyncio.FIRST_COMPLETED)
     # None of them ends while all is well: better to be started again than half dead.
     for task in ended - {stopping}:
@@ -244,7 +250,6 @@ def _start_housekeeping(
     plan: Plan,
     ways: WaysIn,
     webhooks: Webhooks,
-    pulse: int | None,
 ) -> BackgroundTasks:
     """Start what is done now and then, beside the calls."""
     housekeeping = BackgroundTasks()
@@ -253,9 +258,13 @@ def _start_housekeeping(
     housekeeping.start(plan.installed.watch(plan.recorder), "comparison of files")
     housekeeping.start(webhooks.run(), "webhooks")
     housekeeping.start(prune_payments(board, settings.cdr.retention), "retention")
-    if pulse is not None:
-        housekeeping.start(send_pulses(board, pulse), "pulse")
     return housekeeping
+
+
+async def _follow_supervisor(board: Switchboard, fd: int, end: End) -> None:
+    """Do what the supervisor asks for, and have it know that we live."""
+    with connected(fd, lambda _drain: end.after_drain()) as supervisor:
+        await send_pulses(board, supervisor)
 
 
 def _build_plan(
@@ -264,6 +273,7 @@ def _build_plan(
     tls: ServerTls | None,
     ways: WaysIn,
     webhooks: Webhooks,
+    drain: Drain,
 ) -> Plan:
     return Plan(
         router=build_router(settings),
@@ -286,6 +296,7 @@ def _build_plan(
         extensions=settings.api.agent_of,
         feature_codes=settings.feature_codes.codes(),
         pseudonyms=build_pseudonyms(settings),
+        drain=drain,
     )
 
 

@@ -24,7 +24,7 @@ from b2bua.api.schema import problem_answers, text_answer
 from b2bua.api.sip_metrics import SipMetrics
 from b2bua.call.cdr import CallRecord, LegRecord
 from b2bua.call.desk import CallDesk
-from b2bua.call.service_view import FAULT_KINDS, Fault, Stops
+from b2bua.call.service_view import FAULT_KINDS, Fault, Stops, takes_calls
 from b2bua.call.tallies import Tallies
 from b2bua.call.trunk_view import TrunkView
 from b2bua.call.view import CaptureStage
@@ -241,7 +241,7 @@ class _Gauges:
             kinds.add_metric([kind], int(kind in present))
         yield kinds
         yield GaugeMetricFamily(
-            "tonewall_takes_calls", "Whether calls are taken, as in /readyz.", int(Stops.CALLS not in stopped)
+            "tonewall_takes_calls", "Whether calls are taken, as in /readyz.", int(takes_calls(self._faults))
         )
         build = GaugeMetricFamily("tonewall_build_info", "What runs.", labels=["version", "python"])
         build.add_metric([VERSION, platform.python_version()], 1)

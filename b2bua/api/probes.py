@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from b2bua.call.desk import CallDesk
-from b2bua.call.service_view import Stops
+from b2bua.call.service_view import reasons_against_calls
 
 LIVEZ, READYZ = "/livez", "/readyz"
 STOPPING = "stopping"  # set of an app's state
@@ -36,7 +36,7 @@ def probe_routes(desk: CallDesk) -> APIRouter:
     )
     async def readyz(request: Request) -> Response:
         """200 where calls are taken, else 503. Send calls elsewhere meanwhile. Needs no token."""
-        reasons = [fault.what for fault in desk.faults() if fault.stops is Stops.CALLS]
+        reasons = reasons_against_calls(desk.faults())
         if getattr(request.app.state, STOPPING, False):
             reasons.append(STOPPING)
         return JSONResponse(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
@@ -11,8 +12,9 @@ import msgspec
 FAULT_KINDS: Final = (
     "media", "rtpengine", "payers", "payments", "audit", "audit_copy", "certificate", "files", "sign_ins",
     "identity_provider",
-    "provider", "links", "notify", "webhooks", "records",
+    "provider", "links", "notify", "webhooks", "records", "draining",
 )  # fmt: skip
+DRAINING: Final = "draining"  # a fault that stops new calls alone
 
 
 class Stops(StrEnum):
@@ -30,6 +32,16 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True):
     what: str  # of FAULT_KINDS
     says: str
     stops: Stops | None
+
+
+def takes_calls(faults: Iterable[Fault]) -> bool:
+    """Whether new calls are accepted with these faults."""
+    return not reasons_against_calls(faults)
+
+
+def reasons_against_calls(faults: Iterable[Fault]) -> list[str]:
+    """The names of the faults for which new calls are refused."""
+    return [fault.what for fault in faults if fault.stops is Stops.CALLS or fault.what == DRAINING]
 
 
 class ServiceView(msgspec.Struct, frozen=True, kw_only=True):

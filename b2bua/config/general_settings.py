@@ -49,6 +49,13 @@ class GeneralSettings(MaskTimes):
         description="a directory for sockets and bindings, private to Tonewall; it is made where it is "
         "missing",
     )
+    drain_time: float = Field(
+        0.0,
+        ge=0,
+        le=86_400,
+        description="seconds that calls may go on after the first SIGTERM, while no new ones are accepted; "
+        "0: they end at once",
+    )
     ring_time: float = Field(180.0, gt=0, description="seconds that a call may ring")
     other_audio: OtherAudio = Field(
         OtherAudio.DECODE,

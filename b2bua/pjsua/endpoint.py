@@ -94,6 +94,10 @@ class PjsuaEngine:
             "sip_started", address=self.address[0], port=self.address[1], kind="pjsua2", count=self._places
         )
 
+    def drain(self) -> None:
+        """Answer OPTIONS with 503 from now on: peers send new calls elsewhere."""
+        self._front.draining = True
+
     async def stop(self, max_wait: float = 2.0) -> None:
         """Hang up every leg, wait for their ends, `max_wait` seconds at most, and close."""
         if not self._running:

@@ -36,7 +36,7 @@ _MAX_REPLIES = 100  # to requests of one leg that are kept for their repetitions
 
 
 class Front:
-    """One per engine. `closing`: new calls are refused."""
+    """One per engine. `closing`: new calls are refused; `draining`: OPTIONS alone are."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class Front:
         self._calls: dict[str, PjsuaLeg] = {}  # by PJSIP's Call-ID
         self._peers: dict[str, PjsuaLeg] = {}  # by the peer's
         self.pjsip_port = 0
-        self.closing = False
+        self.closing = self.draining = False
 
     def open(self) -> None:
         """Raises OSError where the address cannot be bound."""
@@ -162,7 +162,7 @@ class Front:
             self._respond_stateless(message.head, message.source, 403)
         elif message.method == "CANCEL" or message.to_tag:
             self._respond_stateless(message.head, message.source, 481)
-        elif (refusal := guard.check_opening(message, self._room(), self.closing)) is not None:
+        elif (refusal := guard.check_opening(message, self._room(), self.closing, self.draining)) is not None:
             self._count["requests_refused"] += 1
             self._respond_stateless(message.head, message.source, refusal.code, refusal.lines)
         else:

@@ -14,14 +14,14 @@ _REFRESHED = frozenset({"BYE", "INFO", "MESSAGE", "OPTIONS"})
 _FULL = Refusal(503, (LATER,))
 
 
-def check_opening(request: Request, room: bool, closing: bool) -> Refusal | None:
-    """Of a request outside of a dialog. `room`: for another call of two legs. None: an INVITE that
-    is taken."""
+def check_opening(request: Request, room: bool, closing: bool, draining: bool) -> Refusal | None:
+    """Of a request outside of a dialog. `room`: for another call of two legs; `closing`,
+    `draining`: as in Front. None: an INVITE that is taken."""
     refusal = _check_common(request)
     if refusal is not None:
         return refusal
     if request.method == "OPTIONS":
-        return Refusal(503 if closing else 200, (ALLOW_LINE,))
+        return Refusal(503 if closing or draining else 200, (ALLOW_LINE,))
     if request.method != "INVITE":
         return Refusal(481)
     if request.headers.getlist("Replaces"):

@@ -62,6 +62,10 @@ class Dispatcher:
         """Refuse new calls with 503 from now on."""
         self._openings.closing = True
 
+    def drain(self) -> None:
+        """Answer OPTIONS with 503 from now on."""
+        self._openings.draining = True
+
     # --- received ---------------------------------------------------------------------------------
 
     def dispatch_message(self, data: bytes, source: Hop) -> None:

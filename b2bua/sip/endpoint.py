@@ -109,6 +109,11 @@ class SipEngine:
         self._registrations = Registrations(signalling.context, list(self._trunks.peers.values()))
         log.info("sip_started", address=self.address[0], port=self.address[1])
 
+    def drain(self) -> None:
+        """Answer OPTIONS with 503 from now on: peers send new calls elsewhere."""
+        if self._signalling is not None:
+            self._signalling.drain()
+
     async def stop(self, max_wait: float = 2.0) -> None:
         """Hang up every leg, wait for their ends, `max_wait` seconds at most, and close."""
         signalling = self._signalling

@@ -35,7 +35,8 @@ CAPABILITY_LINES = (ALLOW_LINE, SUPPORTED_LINE, ACCEPT_LINE)
 
 
 class OpeningRequests:
-    """One per engine. `closing`: new calls are refused with 503."""
+    """One per engine. `closing`: new calls are refused with 503; `draining`: so are OPTIONS
+    alone."""
 
     def __init__(
         self,
@@ -53,7 +54,7 @@ class OpeningRequests:
         self._challenger = challenger
         self._foreign = foreign
         self._refusals = refusals
-        self.closing = False
+        self.closing = self.draining = False
 
     def receive_request(self, request: Request, proved: Peer | None) -> None:
         """Handle a new request. `proved`: the trunk whose credentials it has, if it had to."""
@@ -106,7 +107,8 @@ class OpeningRequests:
         elif peer.trunk.prack == "never" and has_100rel(request, "Require"):
             refuse(server, 420, (f"Unsupported: {RELIABLE}",))
         elif request.method == "OPTIONS":
-            self._refusals.respond(server, 503 if self.closing else 200, CAPABILITY_LINES)
+            away = self.closing or self.draining
+            self._refusals.respond(server, 503 if away else 200, CAPABILITY_LINES)
         elif request.method in {"REFER", "MESSAGE"}:  # they belong to a call
             refuse(server, 403)
         elif request.method == "SUBSCRIBE":

@@ -99,6 +99,10 @@ class Signalling:
         """Empty the queue of events and deferred work."""
         self._queue.drain()
 
+    def drain(self) -> None:
+        """Answer OPTIONS with 503 from now on: peers send new calls elsewhere."""
+        self._dispatcher.drain()
+
     def hang_up_all(self) -> None:
         """Hang up every leg, and take no new ones."""
         self._dispatcher.refuse_new_calls()

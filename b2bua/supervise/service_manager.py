@@ -8,19 +8,18 @@ Rule 2: whoever is started by us does not learn the address: a child's environme
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import socket
-from collections.abc import Iterator, Mapping
-
-import msgspec
+from collections.abc import Mapping
+from typing import Final
 
 from b2bua.switchboard.pulse import Pulse
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _VARIABLE = "NOTIFY_SOCKET"
-_MAX_PULSE = 4096
+_DRAINING: Final = "No new calls are accepted, those that are up go on"
+# Microseconds until the next pulse, or its end: systemd's TimeoutStopSec waits for a drain.
+_EXTENDED: Final = "EXTEND_TIMEOUT_USEC=60000000"
 
 
 class ServiceManager:
@@ -30,7 +29,7 @@ class ServiceManager:
         """`address`: of its socket, as in NOTIFY_SOCKET; "": nobody is notified."""
         # A name that begins with @ is abstract (unix(7)).
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
-        self._is_ready = self._is_stopping = False
+        self._is_ready = self._is_draining = self._is_stopping = False
         self._is_deaf = False  # the last was not received
         self._status = ""
 
@@ -39,39 +38,15 @@ class ServiceManager:
         """The one that this environment names."""
         return cls(environment.get(_VARIABLE, ""))
 
-    @contextlib.contextmanager
-    def following(self) -> Iterator[socket.socket | None]:
-        """A socket for the pulse of b2bua, which is followed meanwhile; None where nobody is
-        notified."""
-        if not self._address:
-            yield None
-            return
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        loop = asyncio.get_running_loop()
-        with ours:
-            loop.add_reader(ours, self._receive, ours)
-            try:
-                yield theirs
-            finally:
-                loop.remove_reader(ours)
+    def drain(self) -> None:
+        """Tell it that we end once the calls that are up have."""
+        self._is_draining = True
+        self._send("STOPPING=1", f"STATUS={_DRAINING}", _EXTENDED)
 
     def stop(self) -> None:
         """Tell it that we end."""
         self._is_stopping = True
         self._send("STOPPING=1", "STATUS=Ends calls and charges under way")
-
-    def _receive(self, ours: socket.socket) -> None:
-        try:
-            packet = ours.recv(_MAX_PULSE)
-        except BlockingIOError:
-            return
-        except OSError:
-            packet = b""
-        if not packet:  # b2bua has ended; the next one has a socket of its own
-            asyncio.get_running_loop().remove_reader(ours)
-            return
-        self.on_pulse(msgspec.json.decode(packet, type=Pulse))
 
     def on_pulse(self, pulse: Pulse) -> None:
         """b2bua lives."""
@@ -82,7 +57,10 @@ class ServiceManager:
             self._is_ready = True
             words.append("READY=1")
         status = f"{pulse.calls} calls" if pulse.takes_calls else "No calls are accepted"
-        if pulse.faults:
+        if self._is_draining:
+            words.append(_EXTENDED)
+            status = f"{_DRAINING}; {pulse.calls} calls left"
+        elif pulse.faults:
             status += f"; faults: {', '.join(pulse.faults)}"
         if status != self._status:
             self._status = status

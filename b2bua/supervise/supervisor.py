@@ -21,11 +21,15 @@ from functools import partial
 from pathlib import Path
 
 from b2bua.call.sdp.codecs import OtherAudio
+from b2bua.call.service_view import DRAINING
 from b2bua.config.settings import Settings
 from b2bua.config.trunk_settings import CarrierSettings
 from b2bua.supervise.child import Child, await_end, start_child, terminate_after
 from b2bua.supervise.media_channel import MediaChannel
 from b2bua.supervise.service_manager import ServiceManager
+from b2bua.supervise.signalling_channel import SignallingChannel
+from b2bua.switchboard.pulse import Pulse
+from b2bua.switchboard.supervised import DrainCalls
 from b2bua.telemetry.choice import telemetry_environment
 from media.events import PayerFault
 from media.lock_limit import captures_carried
@@ -43,6 +47,8 @@ _MIN_PAUSE, _MAX_PAUSE = 0.1, 5.0  # seconds before a process is started again
 _QUICK = 2.0  # seconds: a process that ends sooner is started again more slowly each time
 # Seconds beyond the provider's own times that a payer may take to end a charge.
 _PAYER_GRACE = 10.0
+# Seconds after a drain in which b2bua has to end by itself.
+_DRAIN_GRACE = 15.0
 _NOT_STARTED = 71  # as a status: EX_OSERR of sysexits.h
 _PAYER_FAULTS = {  # by a payer's status
     JOURNAL_FAILED: PayerFault.JOURNAL,
@@ -60,10 +66,15 @@ class Supervisor:
     logs: int | None = None
     channel: MediaChannel = field(default_factory=MediaChannel)
     manager: ServiceManager = field(default_factory=ServiceManager)
+    signalling: SignallingChannel = field(init=False)
+    _is_draining: bool = False
     _b2bua_down: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _charging: set[asyncio.Task[int]] = field(default_factory=set)
     _page: LogPageOwner | None = None
+
+    def __post_init__(self) -> None:
+        self.signalling = SignallingChannel(self._on_pulse)
 
     @property
     def media_socket(self) -> Path:
@@ -112,6 +123,23 @@ class Supervisor:
                 group.create_task(self._restart("payer", self._run_payer))
         await asyncio.gather(*self._charging)
 
+    def end(self) -> None:
+        """End as `[general] drain_time` says: the first time after a drain, the second at once."""
+        drain_time = self.settings.signalling.general.drain_time
+        if self._is_draining or not drain_time or not self.signalling.send(DrainCalls()):
+            self.stop()
+            return
+        self._is_draining = True
+        self.manager.drain()
+        log.info("draining", seconds=drain_time, hint="a second signal ends Tonewall at once")
+        # b2bua ends by itself; one that does not is stopped.
+        asyncio.get_running_loop().call_later(drain_time + _DRAIN_GRACE, self.stop)
+
+    def _on_pulse(self, pulse: Pulse) -> None:
+        self.manager.on_pulse(pulse)
+        if self._is_draining and DRAINING not in pulse.faults:  # one that was started meanwhile
+            self.signalling.send(DrainCalls())
+
     def stop(self) -> None:
         """End all processes in good order: b2bua, then media, then payers that still charge."""
         self._stop.set()
@@ -129,6 +157,8 @@ class Supervisor:
             except Exception as error:
                 log.error("process_not_started", child=name, exc_info=error)
                 status = _NOT_STARTED
+            if name == "b2bua" and status == 0 and self._is_draining:
+                self.stop()  # no call is left, or their time is over
             if self._stop.is_set():
                 return
             lasted = asyncio.get_running_loop().time() - started
@@ -250,10 +280,9 @@ class Supervisor:
         )
         make_environment = card_environment if by_info else plain_environment
         environment = make_environment(signalling.environment() | telemetry_environment(os.environ))
-        with self.manager.following() as pulse:
-            if pulse is not None:
-                module += ["--pulse", str(pulse.fileno())]
-            process = await self._begin(module, environment, pulse)
+        with self.signalling.opened() as theirs:
+            module += ["--pulse", str(theirs.fileno())]
+            process = await self._begin(module, environment, theirs)
             self.channel.name_b2bua(process.pid)
             try:
                 return await terminate_after(process, self._stop)
@@ -271,12 +300,13 @@ class Supervisor:
 
 
 async def supervise(settings: Settings) -> None:
-    """Run all processes until SIGTERM or SIGINT; SIGHUP changes nothing."""
+    """Run all processes until SIGTERM or SIGINT, and to the end of a drain where one is configured;
+    SIGHUP changes nothing."""
     confine(PLAIN)
     supervisor = Supervisor(settings, manager=ServiceManager.of(os.environ))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, supervisor.stop)
+        loop.add_signal_handler(number, supervisor.end)
     loop.add_signal_handler(signal.SIGHUP, _log_hangup)
     log.info("starting", pid=os.getpid(), path=str(settings.signalling.general.directory))
     _log_lock_limit(settings)

@@ -1,10 +1,19 @@
-"""Hands all calls over to another process, and takes them over from one."""
+"""Ends all calls, or hands them over to another process, and takes them over from one."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Callable
+from functools import partial
+
+from b2bua.call.call import Call
+from b2bua.call.command import CallCommand
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import restore_entries, snapshot_entries
 from b2bua.switchboard.executor import Executor
+from b2bua.switchboard.fault_views import FaultViews
+from b2bua.switchboard.feature_keys import FeatureKeys
 
 
 class Handover:
@@ -12,6 +21,43 @@ class Handover:
 
     _context: SwitchboardContext
     _executor: Executor
+    _fault_views: FaultViews
+    _features: FeatureKeys
+
+    def _queue_all(self, happen: Callable[[Call, float], list[CallCommand]]) -> None:
+        for entry in self._context.registry.all():
+            step = partial(self._executor.step, entry, partial(happen, entry.call))
+            self._context.run_queue.run(step)
+
+    def publish_faults(self) -> None:
+        """Show agents and load balancers what there is now."""
+        self._fault_views.publish()
+
+    def calls_left(self) -> int:
+        """The number of calls."""
+        return len(self._context.registry)
+
+    def is_busy(self) -> bool:
+        """Whether a call is left, or a charge is under way."""
+        return bool(self._context.registry or self._context.payments.charging)
+
+    def shut_down(self) -> None:
+        """End every call in good order."""
+        self._queue_all(Call.shut_down)
+
+    async def settle(self, at_most: float) -> None:
+        """After `shut_down`: wait for the last answers and outcomes, so many seconds at most, and
+        record what is left."""
+        registry = self._context.registry
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(at_most if registry else 0):
+                await registry.idle.wait()
+        self._queue_all(Call.media_lost)
+        for entry in registry.all():
+            self._executor.record_unfinished(entry)
+        self._context.feed.close()
+        await self._features.close()
+        await self._context.payments.close()
 
     def snapshot(self, now: float) -> bytes:
         """Serialise every call, between two events. The engine's snapshot comes first, because it

@@ -19,6 +19,7 @@ from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.service_view import Fault
 from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.trunk_view import HopView
+from b2bua.switchboard.draining import Drain
 from b2bua.switchboard.installed_files import InstalledFiles
 from media.events import AnyCommand, CaptureForm, Side
 from provider_adapters.payment import (
@@ -71,6 +72,10 @@ class RunningEngine(Engine, Protocol):
 
     async def start(self) -> None:
         """Open its sockets."""
+        ...
+
+    def drain(self) -> None:
+        """Have peers send new calls elsewhere, by the answers to their OPTIONS."""
         ...
 
     async def stop(self) -> None:
@@ -161,7 +166,7 @@ class Plan:
     API; `sign_ins`: that many wrong ones come; `identity`: with the identity provider; `recorder`:
     that log; `pseudonyms`: what stands for customers' numbers; `installed`: the files of this
     installation; `webhooks`: what is wrong with the services of `[webhook NAME]`, and
-    `webhook_health` what waits for them."""
+    `webhook_health` what waits for them; `drain`: whether new calls are accepted."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -183,6 +188,7 @@ class Plan:
     webhook_health: Callable[[], dict[str, int | bool]] = dict
     recorder: Recorder | None = None
     pseudonyms: Pseudonyms = field(default_factory=Pseudonyms)
+    drain: Drain = field(default_factory=Drain)
 
     def health(self) -> dict[str, int | bool]:
         """The numbers of what has no call, for the health check."""

@@ -95,6 +95,11 @@ class Payments(PaymentReading):
         # The records of their calls come with the end of the payment.
         await self._records.resume({each.view.call for each in self._open.values()})
 
+    @property
+    def charging(self) -> int:
+        """How many charges of this process are under way."""
+        return sum(each.is_charging and each.asked_since is None for each in self._open.values())
+
     def adopt(self, call: CallView) -> None:
         """Go on with the payment of a restored call, which the table has."""
         capture = call.capture

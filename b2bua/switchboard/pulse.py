@@ -11,7 +11,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from b2bua.call.service_view import Fault, Stops
+from b2bua.call.service_view import Fault, takes_calls
 
 INTERVAL: Final = 1.0  # seconds
 
@@ -33,21 +33,19 @@ def take_pulse(desk: _Desk) -> Pulse:
     """How the desk is now."""
     faults = desk.faults()
     return Pulse(
-        takes_calls=not any(fault.stops is Stops.CALLS for fault in faults),
+        takes_calls=takes_calls(faults),
         calls=int(desk.health()["calls"]),
         faults=tuple(fault.what for fault in faults),
     )
 
 
-async def send_pulses(desk: _Desk, fd: int) -> None:
+async def send_pulses(desk: _Desk, supervisor: socket.socket) -> None:
     """Send one each second on this socket, until nobody has its other end."""
-    with socket.socket(fileno=fd) as supervisor:
-        supervisor.setblocking(False)
-        while True:
-            try:
-                supervisor.send(msgspec.json.encode(take_pulse(desk)))
-            except BlockingIOError:
-                pass  # the supervisor is late, and will have the next ones
-            except OSError:
-                return
-            await asyncio.sleep(INTERVAL)
+    while True:
+        try:
+            supervisor.send(msgspec.json.encode(take_pulse(desk)))
+        except BlockingIOError:
+            pass  # the supervisor is late, and will have the next ones
+        except OSError:
+            return
+        await asyncio.sleep(INTERVAL)

@@ -6,8 +6,6 @@ Rule 2: no policy is here: calls decide.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import secrets
 from collections.abc import AsyncIterator, Callable
 from functools import partial
@@ -96,7 +94,7 @@ class Switchboard(PaymentRequests, Handover):
             lambda: self._context.has_media, records, clock, all_payments.fault,
             lambda: all_payments.reconciliation.passed_by, all_payments.link_service.fault, plan.audit,
             all_payments.notices.fault, plan.certificate, plan.installed.fault, plan.sign_ins, plan.identity,
-            plan.webhooks,
+            plan.webhooks, plan.drain.fault,
         )  # fmt: skip
         self._fault_views = FaultViews(self._faults, feed, self._queue_all)
         self._executor = Executor(self._context)
@@ -129,7 +127,10 @@ class Switchboard(PaymentRequests, Handover):
         if near is None or not context.has_media:
             self._executor.send_to_leg(leg, RejectLeg(503, "Service Unavailable"))
             return
-        retry_after = context.limiter.take(event.trunk, leg, context.clock())
+        now = context.clock()
+        # One that replaces a leg belongs to a call that is up.
+        retry_after = self._plan.drain.retry_after(now) if event.replaces is None else 0
+        retry_after = retry_after or context.limiter.take(event.trunk, leg, now)
         if retry_after:
             refusal = RejectLeg(503, "Service Unavailable", retry_after=retry_after)
             self._executor.send_to_leg(leg, refusal)
@@ -141,7 +142,7 @@ class Switchboard(PaymentRequests, Handover):
         near = decision.near(near)
         route = self._plan.route(near, event.trunk, decision)
         call_id, origin, seed = identifier(8), int(token(7), 16), secrets.token_bytes(32)
-        guard_time, now = self._plan.guard_time, context.clock()
+        guard_time = self._plan.guard_time
         call, commands = Call.begin(call_id, event, route, origin, seed, guard_time, now)
         call.report.stopped = self._fault_views.stopped
         entry = Entry(call, {near: leg})
@@ -286,26 +287,6 @@ class Switchboard(PaymentRequests, Handover):
             log.info("payment_outcome_found", payment=news.capture)
             self.on_media_news(news)
 
-    # --- the end, and another process -------------------------------------------------------------
-
-    def shut_down(self) -> None:
-        """End every call in good order."""
-        self._queue_all(Call.shut_down)
-
-    async def settle(self, at_most: float) -> None:
-        """After `shut_down`: wait for the last answers and outcomes, so many seconds at most, and
-        record what is left."""
-        registry = self._context.registry
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(at_most if registry else 0):
-                await registry.idle.wait()
-        self._queue_all(Call.media_lost)
-        for entry in registry.all():
-            self._executor.record_unfinished(entry)
-        self._context.feed.close()
-        await self._features.close()
-        await self._context.payments.close()
-
     async def resume_payments(self) -> None:
         """Go on with payments that an earlier process left open. Raises sqlite3.Error."""
         await self._context.payments.resume()
@@ -344,7 +325,3 @@ class Switchboard(PaymentRequests, Handover):
     def _queue(self, entry: Entry, happen: Callable[[Call, float], list[CallCommand]]) -> None:
         step = partial(self._executor.step, entry, partial(happen, entry.call))
         self._context.run_queue.run(step)
-
-    def _queue_all(self, happen: Callable[[Call, float], list[CallCommand]]) -> None:
-        for entry in self._context.registry.all():
-            self._queue(entry, happen)

@@ -20,6 +20,7 @@ from b2bua.call.transfer import states as transfer_state
 from b2bua.sip.leg import dialog, leg_state, referral, reinvite, reliable_answer, session_timer
 from b2bua.sip.transaction import invite_client, invite_server, non_invite_client, non_invite_server
 from b2bua.sip.trunk import health, registration
+from b2bua.switchboard import draining
 from media.capture import keying, transitions
 from tests import endings
 from tests.architecture.generated import write_or_check
@@ -75,6 +76,7 @@ MACHINES: tuple[tuple[str, str, Mapping[Any, Mapping[Any, Any]]], ...] = (
         "b2bua/call/transfer/leg_loan.py, LOAN_TRANSITIONS",
         loan.LOAN_TRANSITIONS,
     ),
+    ("A drain", "b2bua/switchboard/draining.py", draining.DRAIN_TRANSITIONS),
     ("A capture, in the media process", "media/capture/transitions.py", transitions.TRANSITIONS),
     ("INVITE client transaction", "b2bua/sip/transaction/invite_client.py", invite_client.TRANSITIONS),
     ("INVITE server transaction", "b2bua/sip/transaction/invite_server.py", invite_server.TRANSITIONS),

@@ -84,6 +84,7 @@ OTHER = {
     ("audit", "reports"): "/tmp/tonewall-reports",
     ("general", "ring_time"): "30",
     ("general", "ladders"): "50",
+    ("general", "drain_time"): "600",
     ("general", "guard_time"): "2.5",
     ("general", "release_time"): "90",
     ("general", "engine"): "pjsua2",
