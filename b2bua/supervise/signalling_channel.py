@@ -46,11 +46,15 @@ class SignallingChannel:
                 if self._end is ours:
                     self._end = None
 
+    @property
+    def lives(self) -> bool:
+        """Whether there is a b2bua that carries calls."""
+        now = asyncio.get_running_loop().time()
+        return self._end is not None and self._pulse_at is not None and now - self._pulse_at <= _SILENCE
+
     def send(self, request: Request) -> bool:
         """Ask b2bua for something. Returns whether there is one that carries calls."""
-        if self._end is None or self._pulse_at is None:
-            return False
-        if asyncio.get_running_loop().time() - self._pulse_at > _SILENCE:
+        if self._end is None or not self.lives:
             return False
         try:
             self._end.send(msgspec.json.encode(request))

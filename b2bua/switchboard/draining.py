@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from b2bua.call.service_view import DRAINING, Fault
+from b2bua.call.service_view import Fault
 
 # Retry-After, in seconds: nobody knows when the next Tonewall is there, so that nobody is kept away
 # for the whole of a long drain.
@@ -87,4 +87,4 @@ class Drain:
 
     def fault(self) -> Fault | None:
         """What agents and load balancers are shown meanwhile."""
-        return Fault(what=DRAINING, says=_SAYS, stops=None) if self._began else None
+        return Fault(what="draining", says=_SAYS, stops=None) if self._began else None

@@ -92,11 +92,13 @@ async def scene(
     complaints: bool = True,
     over: StreamCarrier | None = None,
     more: dict[str, dict[str, str]] | None = None,
+    late: float = 60.0,
     **carrier_keys: str,
 ) -> AsyncIterator[Scene]:
     """`describe`: the session that both ends want; `media`, `general`, `pbx_keys` and
     `carrier_keys`: more of the sections of those names; `more`: other sections. `complaints`: an
-    error in the log is a fault. `over`: the carrier, where it is not to be one by UDP."""
+    error in the log is a fault. `late`: seconds that a late card is charged. `over`: the carrier,
+    where it is not to be one by UDP."""
     extra = {"carrier": carrier_keys, "pbx": pbx_keys or {}, "media": media or {}, "general": general or {}}
     extra |= more or {}
     if over is not None:
@@ -104,8 +106,10 @@ async def scene(
         extra["general"] |= over.general
     with contextlib.ExitStack() as stack_of, trunk() as pbx:
         carrier: SipPeer = over or stack_of.enter_context(trunk())
+        delay = ["--delay", str(late)]
+        made = Stack(folder, carrier.port, pbx.port, pairs=20, extra=extra, provider_arguments=delay)
         async with (
-            running(Stack(folder, carrier.port, pbx.port, pairs=20, extra=extra)) as stack,
+            running(made) as stack,
             without_complaint(stack) if complaints else contextlib.nullcontext(),
         ):
             carrier.engine = pbx.engine = (HOST, stack.sip_port)

@@ -14,7 +14,9 @@ import pytest
 
 from b2bua.call.service_view import Fault, Stops
 from b2bua.supervise.service_manager import ServiceManager
+from b2bua.supervise.signalling_channel import SignallingChannel
 from b2bua.switchboard.pulse import Pulse, send_pulses, take_pulse
+from b2bua.switchboard.supervised import DrainCalls
 from tests.browser.fake_desk import FakeDesk
 from tests.configured_log import configured
 from tests.stack import until
@@ -50,6 +52,13 @@ def test_it_is_ready_once_calls_are_taken_and_alive_with_each_pulse(
     assert read() == ["WATCHDOG=1"]
     manager.on_pulse(NO_MEDIA)
     assert read() == ["WATCHDOG=1", "STATUS=No calls are accepted; faults: media, records"]
+    manager.drain()
+    assert (stopping := read())[0] == "STOPPING=1"
+    manager.on_pulse(Pulse(takes_calls=False, calls=2, faults=("draining",)))
+    [_, extended, status] = read()
+    assert extended in stopping  # the time that a stop may take, anew with each pulse
+    assert extended.startswith("EXTEND_TIMEOUT_USEC=")
+    assert status.endswith("; 2 calls left")
     manager.stop()
     assert read()[0] == "STOPPING=1"
     manager.on_pulse(WELL)
@@ -61,11 +70,12 @@ async def test_the_pulse_of_one_b2bua_after_another_is_followed(
     notified: tuple[ServiceManager, Callable[[], list[str]]],
 ) -> None:
     manager, read = notified
-    desk = FakeDesk()
+    desk, signalling = FakeDesk(), SignallingChannel(manager.on_pulse)
     for expected in (["WATCHDOG=1", "READY=1", "STATUS=0 calls"], ["WATCHDOG=1"]):
-        with manager.following() as theirs:
-            assert theirs is not None
-            pulses = asyncio.create_task(send_pulses(desk, theirs.detach()))
+        with signalling.opened() as theirs:
+            theirs.setblocking(False)
+            assert not signalling.send(DrainCalls())  # it carries no call yet
+            pulses = asyncio.create_task(send_pulses(desk, theirs))
             seen: list[str] = []
 
             def came(seen: list[str] = seen) -> list[str]:
@@ -74,8 +84,12 @@ async def test_the_pulse_of_one_b2bua_after_another_is_followed(
                 return seen
 
             assert await until(came, "a notification") == expected
+            assert signalling.send(DrainCalls())
+            assert msgspec.json.decode(theirs.recv(100), type=DrainCalls) == DrainCalls()
             pulses.cancel()
             await asyncio.gather(pulses, return_exceptions=True)
+            theirs.close()
+            await until(lambda: not signalling.send(DrainCalls()), "its end to be seen")
 
 
 def test_a_pulse_says_which_faults_there_are() -> None:
@@ -88,8 +102,6 @@ def test_a_pulse_says_which_faults_there_are() -> None:
 async def test_nobody_is_notified_where_nobody_asked_and_a_socket_that_is_gone_ends_nothing(
     tmp_path: Path,
 ) -> None:
-    with ServiceManager.of({}).following() as nothing:
-        assert nothing is None
     ServiceManager.of({}).on_pulse(WELL)
     log = io.StringIO()
     with configured("supervisor", "info", log):

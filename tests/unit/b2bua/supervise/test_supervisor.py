@@ -15,12 +15,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import Settings
 from b2bua.supervise import child
 from b2bua.supervise.supervisor import Supervisor
+from b2bua.switchboard.pulse import Pulse
 from media.settings import MediaSettings
 from provider_adapters.settings import ProviderSettings
 from provider_adapters.webhook.settings import WebhookSettings
@@ -113,9 +115,9 @@ def said() -> Iterator[Callable[[], list[dict[str, object]]]]:
 WITHOUT_CARDS = ("b2bua.app",)
 
 
-def settings(directory: Path, ready: int = 1) -> Settings:
+def settings(directory: Path, ready: int = 1, drain_time: str = "0") -> Settings:
     sections = {
-        "general": {"directory": str(directory / "run")},
+        "general": {"directory": str(directory / "run"), "drain_time": drain_time},
         "carrier": {"host": "192.0.2.1", "username": "u", "password": PASSWORD},
         "pbx": {"host": "192.0.2.2"},
         "api": {"tokens": TOKEN},
@@ -132,8 +134,10 @@ def settings(directory: Path, ready: int = 1) -> Settings:
 
 
 @asynccontextmanager
-async def running(machine: Machine, directory: Path, ready: int = 1) -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor(settings(directory, ready))
+async def running(
+    machine: Machine, directory: Path, ready: int = 1, drain_time: str = "0"
+) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor(settings(directory, ready, drain_time))
     task = asyncio.create_task(supervisor.run())
     await until(lambda: len(machine.started) >= 5 + ready, "a process")
     try:
@@ -359,3 +363,61 @@ async def test_what_does_not_stop_is_killed(
         (media,) = machine.of("media.process")
         media.stubborn = True
     assert media.signals == ["TERM", "KILL"]
+
+
+def pulse_of(b2bua: Process, *faults: str) -> socket.socket:
+    """The end of b2bua's channel that it was given, after it sent a pulse."""
+    end = socket.socket(fileno=os.dup(b2bua.handed[0]))
+    end.setblocking(False)
+    end.send(msgspec.json.encode(Pulse(takes_calls=not faults, calls=1, faults=faults)))
+    return end
+
+
+def asked(end: socket.socket) -> list[object]:
+    """What b2bua is asked for, so far."""
+    requests = []
+    with contextlib.suppress(BlockingIOError):
+        while packet := end.recv(100):
+            requests.append(msgspec.json.decode(packet))
+    return requests
+
+
+async def test_the_first_end_drains_and_all_others_go_on_meanwhile(machine: Machine, tmp_path: Path):
+    async with running(machine, tmp_path, drain_time="600") as supervisor:
+        [b2bua] = machine.of("b2bua.app")
+        with pulse_of(b2bua) as end:
+            await until(lambda: supervisor.signalling.lives, "a pulse")
+            supervisor.end()
+            assert asked(end) == [{"type": "drain"}]
+        assert b2bua.signals == []
+        machine.of("provider_adapters.payer.process")[0].end(0)  # it has charged
+        await until(lambda: len(machine.of("provider_adapters.payer.process")) == 2, "another payer")
+        b2bua.end(-9)
+        await until(lambda: len(machine.of("b2bua.app")) == 2, "b2bua again")
+        again = machine.of("b2bua.app")[1]
+        with pulse_of(again) as end:
+            found: list[object] = []
+            await until(lambda: found.extend(asked(end)) or found, "the wish for a drain")
+        with pulse_of(again, "draining") as end:
+            again.end(0)  # no call is left
+            await until(lambda: machine.of("media.process")[0].signals, "the end of media")
+            assert asked(end) == []
+        assert len(machine.of("b2bua.app")) == 2
+
+
+@pytest.mark.parametrize("why", ["second", "no pulse", "no drain_time", "time over"])
+async def test_an_end_that_waits_for_nothing(
+    machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, why: str
+):
+    monkeypatch.setattr("b2bua.supervise.supervisor._DRAIN_GRACE", 0.0)
+    drain_time = {"no drain_time": "0", "time over": "0.1"}.get(why, "600")
+    async with running(machine, tmp_path, drain_time=drain_time) as supervisor:
+        [b2bua] = machine.of("b2bua.app")
+        if why != "no pulse":
+            pulse_of(b2bua).close()
+            await until(lambda: supervisor.signalling.lives, "a pulse")
+        supervisor.end()
+        if why == "second":
+            assert b2bua.signals == []
+            supervisor.end()
+        await until(lambda: b2bua.signals == ["TERM"], "SIGTERM to b2bua")
