@@ -25,18 +25,13 @@ from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
 from b2bua.api.server import serve
-from b2bua.api.sip_metrics import OnEvent, WatchedEngine
-from b2bua.api.tls import ServerTls, open_tls
+from b2bua.api.sip_metrics import WatchedEngine
+from b2bua.api.tls import open_tls
 from b2bua.api.ways_in import WaysIn, open_ways_in
-from b2bua.audit.recorder import Recorder
 from b2bua.config.access import build_authority
 from b2bua.config.assembly import (
-    agent_charging,
     build_forms,
     build_pseudonyms,
-    build_router,
-    build_trunks,
-    trunk_limits,
     trunk_policies,
 )
 from b2bua.config.audit_log import build_recorder, end_log, start_log
@@ -50,14 +45,11 @@ from b2bua.ladder.ladders import Ladders
 from b2bua.personal_data.desk import PersonalData
 from b2bua.records.payment_counts import PaymentCounts
 from b2bua.records.store import RecordStore, StoreError, connect
-from b2bua.sip.endpoint import SipEngine
-from b2bua.sip.transport.tls import TlsContexts
 from b2bua.switchboard.call_counts import CallCounts
 from b2bua.switchboard.draining import Drain
 from b2bua.switchboard.end import End
 from b2bua.switchboard.housekeeping import count_sessions, prune_payments
-from b2bua.switchboard.installed_files import InstalledFiles
-from b2bua.switchboard.interfaces import Plan, RunningEngine
+from b2bua.switchboard.interfaces import Plan
 from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.payment_notices import NoticePolicy
 from b2bua.switchboard.pulse import send_pulses
@@ -67,6 +59,8 @@ from b2bua.switchboard.supervised import connected
 from b2bua.switchboard.switchboard import Switchboard
 from b2bua.switchboard.webhooks import Webhooks
 from b2bua.telemetry.telemetry import open_telemetry
+from b2bua.wiring.engine import build_engine
+from b2bua.wiring.plan import build_plan
 from media.client import MediaClient
 from media.form_description import describe
 from provider_adapters.reconciler.client import ReconcilerClient
@@ -129,7 +123,7 @@ async def run(
         clock,
     )
     keep_record = telemetry.keeping(metrics.observe, statistics.counts.observe, records.put)
-    plan = _build_plan(settings, audit, tls, ways, webhooks, drain)
+    plan = build_plan(settings, audit, tls, ways, webhooks, drain)
     board = Switchboard(
         plan,
         keep_record,
@@ -140,7 +134,7 @@ async def run(
         LinkPolicy(settings.links.expires, service.send if service is not None else None),
         NoticePolicy(listener.send if listener is not None else None, settings.notify.chosen),
     )
-    engine = _build_engine(settings, metrics.sip.watch(board.on_leg_event), ladders)
+    engine = build_engine(settings, metrics.sip.watch(board.on_leg_event), ladders)
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
     reconciler = ReconcilerClient(general.directory / "reconciler.sock", board.on_findings)
     board.connect(WatchedEngine(engine, metrics.sip), media, reconciler)
@@ -209,26 +203,6 @@ async def run(
     return ended == {stopping}
 
 
-def _build_engine(settings: SignallingSettings, on_event: OnEvent, ladders: Ladders) -> RunningEngine:
-    """The SIP engine of the settings. Raises ConfigError where it is not installed."""
-    general = settings.general
-    if general.engine == "pjsua2":
-        # GPL, and only where it is chosen.
-        from b2bua.pjsua.choice import pjsua_engine  # noqa: PLC0415
-
-        return pjsua_engine(general.binds[0], build_trunks(settings), on_event, f"Tonewall/{VERSION}")
-    return SipEngine(
-        binds=general.binds,
-        tls=TlsContexts(general.tls_certificate, general.tls_key),
-        trunks=build_trunks(settings),
-        on_event=on_event,
-        user_agent=f"Tonewall/{VERSION}",
-        realm=general.realm,
-        bindings=general.directory / "bindings.json",
-        ladders=ladders,
-    )
-
-
 def _begin_to_stop(app: FastAPI, board: Switchboard) -> None:
     """End every call in good order; load balancers see it by /readyz."""
     log.info("stopping", calls=board.health()["calls"])
@@ -265,39 +239,6 @@ async def _follow_supervisor(board: Switchboard, fd: int, end: End) -> None:
     """Do what the supervisor asks for, and have it know that we live."""
     with connected(fd, lambda _drain: end.after_drain()) as supervisor:
         await send_pulses(board, supervisor)
-
-
-def _build_plan(
-    settings: SignallingSettings,
-    audit: Recorder | None,
-    tls: ServerTls | None,
-    ways: WaysIn,
-    webhooks: Webhooks,
-    drain: Drain,
-) -> Plan:
-    return Plan(
-        router=build_router(settings),
-        limits=trunk_limits(settings),
-        policies=trunk_policies(settings),
-        other_audio=settings.general.other_audio,
-        max_media=settings.general.max_media,
-        ring_time=settings.general.ring_time,
-        guard_time=settings.general.guard_time,
-        agent_charging=agent_charging(settings),
-        forms=build_forms(settings),
-        audit=audit.fault if audit is not None else lambda: None,
-        certificate=tls.fault if tls is not None else lambda: None,
-        sign_ins=ways.wrong_tries,
-        identity=ways.identity,
-        webhooks=webhooks.fault,
-        webhook_health=webhooks.health,
-        recorder=audit,
-        installed=InstalledFiles(key=settings.general.signer),
-        extensions=settings.api.agent_of,
-        feature_codes=settings.feature_codes.codes(),
-        pseudonyms=build_pseudonyms(settings),
-        drain=drain,
-    )
 
 
 def _harden() -> None:

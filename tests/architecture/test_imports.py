@@ -178,6 +178,7 @@ def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
         {"b2bua.preflight"},
         {"b2bua.doctor", "b2bua.demo", "b2bua.voice_bot", "b2bua.self_test"},
         {"b2bua.app", "b2bua.supervise"},
+        {"b2bua.wiring"},
         {"b2bua.api", "b2bua.pjsua"},
         {"b2bua.switchboard", "b2bua.config", "b2bua.personal_data"},
         {"b2bua.access"},

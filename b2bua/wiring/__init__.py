@@ -1,0 +1,1 @@
+"""Makes the parts of the b2bua process from its settings."""
