@@ -36,6 +36,11 @@ def info_key(body: bytes, into: SecretMemory, offset: int) -> int:
     or 0 for a body without one (media/reference/sip_info.py). Raises ValueError for a body that is
     not understood."""
 
+def tapped(packet: bytes, events: bytes, mu: bytes, is_rtp: bool, masked: bool, at_us: int) -> bytes:
+    """The record of a packet, for tests: as the relay keeps it (media/tapped.py). `events`, `mu`:
+    payload types; `is_rtp`: it came to an RTP port; `masked`: its stream is; `at_us`: when it came,
+    in microseconds since the epoch."""
+
 def secret_bytes(streams: int, masked: int, decoded: int) -> int:
     """The bytes of secret memory that a `Relay` maps for so many streams, of which so many are
     masked, and so many in codecs of the decoder process."""
@@ -159,6 +164,14 @@ class Relay:
     def arrived(self, stream: int) -> tuple[Arrived, Arrived]:
         """For the caller's and the agent's leg: packets that failed SRTP authentication; host and
         port of the newest packet from a foreign source; packets of the peer by payload type."""
+
+    def set_tap(self, stream: int, on: bool) -> None:
+        """Record the headers of the packets of a stream (media/tapped.py), or do not; on again:
+        what is recorded is thrown away. Raises OSError where there is no memory."""
+
+    def read_tap(self, stream: int) -> tuple[bytes, int]:
+        """Take the records since the last call, as media.tapped.TapRecord reads them, and the
+        number of packets that found no room. Nothing where nobody records."""
 
     # --- mask and capture ---------------------------------------------------------------------
 

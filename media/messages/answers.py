@@ -86,4 +86,21 @@ class Counted(Answer, frozen=True, kw_only=True, tag="counted"):
     descriptors: int
 
 
-AnyAnswer = Done | Refused | SessionOpened | SessionClosed | ChargeResolved | Counted
+class TappedStream(msgspec.Struct, frozen=True, kw_only=True):
+    """What was recorded of one m-line. `caller_port`, `agent_port`: ours for RTP, the next is for
+    RTCP; `records`: as media/tapped.py reads them; `dropped`: packets that found no room."""
+
+    caller_port: int
+    agent_port: int
+    records: bytes
+    dropped: int
+
+
+class TapRead(Answer, frozen=True, kw_only=True, tag="tap_read"):
+    """`whole`: nothing that came before is left; else more can be read at once."""
+
+    streams: tuple[TappedStream, ...]
+    whole: bool
+
+
+AnyAnswer = Done | Refused | SessionOpened | SessionClosed | ChargeResolved | Counted | TapRead

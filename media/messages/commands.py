@@ -233,6 +233,23 @@ class CloseSession(Command, frozen=True, kw_only=True, tag="close"):
     """Wipe, unbind, forget. Answered by `SessionClosed` with the final counters."""
 
 
+class TapRequest(Command, frozen=True, kw_only=True):
+    """A request about the tap of a session: the record of its packets' headers."""
+
+
+class TapSession(TapRequest, frozen=True, kw_only=True, tag="tap"):
+    """Record the headers of the session's packets (media/tapped.py), or do so no longer. Answered
+    by `Done`; refused where another engine relays. A tap that nobody reads ends by itself, as does
+    one whose session is closed."""
+
+    on: bool
+
+
+class ReadTap(TapRequest, frozen=True, kw_only=True, tag="read_tap"):
+    """Take what was recorded since the last time. Answered by `TapRead`; refused where nothing is
+    recorded."""
+
+
 class CountSessions(Command, frozen=True, kw_only=True, tag="count"):
     """Ask what media holds now (`session` is ignored). Answered by `Counted`."""
 
@@ -259,6 +276,8 @@ AnyCommand = (
     | ResolveCharge
     | PlayPrompt
     | StopPrompt
+    | TapSession
+    | ReadTap
     | CloseSession
     | CountSessions
 )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import socket
 
+from media.events import Side
 from media.stream_description import Interface
 
 # Bytes that may wait where the media thread has to: twelve seconds of audio, two of video.
@@ -70,6 +71,10 @@ class OwnInterfaces:
     def __init__(self, own: Interface, limits: tuple[int, int, int]) -> None:
         self._own, self._limits = own, limits
         self._ports: dict[str, PortPairs] = {}  # by address
+
+    def of_sides(self, caller: Interface, agent: Interface) -> dict[Side, tuple[PortPairs, str]]:
+        """Of both sides."""
+        return {Side.CALLER: self.find(caller), Side.AGENT: self.find(agent)}
 
     def find(self, wanted: Interface) -> tuple[PortPairs, str]:
         """The ports of an address, and the address that peers get in SDP."""

@@ -10,13 +10,13 @@ Rule 2: the mask covers every stream of the session, or `set_mask` raises and no
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.codecs import DecodedCodec
-from media.events import LegCounters, Masking, MaskTally, SessionId, Side
+from media.events import LegCounters, Masking, MaskTally, SessionId, Side, TappedStream
 from media.mask_policy import BLOCK_SECONDS, MaskPolicy
 from media.service.line_watch import LineArrivals
 from media.service.ports import PortPairs
@@ -123,6 +123,7 @@ class RelayedSession:
         # What each leg's peer is, as last said.
         self.remotes: dict[Side, tuple[RemoteStream, ...]] = {}
         self._capturing: list[int] = []
+        self.tapped = False  # whether the headers of its packets are recorded
         self._hears_tones = False
         # Once closed: packets of each payload type in the first stream.
         self.came: tuple[dict[int, int], ...] = (
@@ -140,6 +141,7 @@ class RelayedSession:
         before = len(self.streams)
         while len(self.streams) < count:
             self._bind()
+            self.relay.set_tap(self.streams[-1], self.tapped)
         return self.streams[before:]
 
     def _bind(self) -> None:
@@ -269,6 +271,20 @@ class RelayedSession:
         for number in self._capturing:
             self.relay.set_slow(number, on)
         return True
+
+    def tap(self, on: bool) -> None:
+        """Record the headers of its packets, or no longer. Raises OSError."""
+        self.tapped = False
+        for number in self.streams:
+            self.relay.set_tap(number, on)
+        self.tapped = on
+
+    def read_tap(self) -> Iterator[TappedStream]:
+        """What was recorded since the last time, one stream at a time."""
+        for index, number in enumerate(self.streams):
+            records, dropped = self.relay.read_tap(number)
+            caller, agent = (self.local[side][index].port for side in (Side.CALLER, Side.AGENT))
+            yield TappedStream(caller_port=caller, agent_port=agent, records=records, dropped=dropped)
 
     def take_digits(self, stream: int, into: SecretMemory, offset: int) -> int:
         """As `Relay.take_digits`."""

@@ -39,9 +39,9 @@ from media.events import (
     SessionOpened,
     SetMask,
     SetRemote,
-    Side,
     StartCapture,
     StopPrompt,
+    TapRequest,
     WidenSession,
 )
 from media.peer import Peer
@@ -57,6 +57,7 @@ from media.service.playback import Playback
 from media.service.ports import NoPorts, OwnInterfaces
 from media.service.relayed_session import RelayedSession, own
 from media.service.session_protocol import FinalCounters, SessionProtocol
+from media.service.taps import Taps
 from media.service.threads import MediaThreads
 from media.service.unmasking import Answer, Unmasking
 from media.settings import MaskTimes, MediaSettings
@@ -96,6 +97,7 @@ class MediaService:
         )
         self._masks = MaskReports(self._tell, lambda: self._b2bua is not None)
         self._playback = Playback(shelf or PromptShelf(), self._tell)
+        self._taps = Taps()
         self._of_stream: dict[int, SessionProtocol] = {}
         self._numbers = itertools.count(1).__next__
         self._leaks = 0  # that the canary stopped
@@ -216,14 +218,14 @@ class MediaService:
         return Refused(serial=command.serial, reason=reason)
 
     def _carry_out(self, command: AnyCommand) -> AnyAnswer:
-        done = Done(serial=command.serial)
+        serial = command.serial
         if isinstance(command, OpenSession):
             return self._open(command)
         if isinstance(command, CountSessions):
-            return self._count(command.serial)
+            return self._count(serial)
         session = self._sessions.get(command.session)
         if session is None:
-            return Refused(serial=command.serial, reason="no such session")
+            return Refused(serial=serial, reason="no such session")
         if isinstance(command, WidenSession):
             return self._widen(session, command)
         reason: str | None = None
@@ -252,14 +254,16 @@ class MediaService:
                 self._playback.obey(session, command)
             case SendKey() | AgentKeyed():
                 reason = pass_key(session, command)
+            case TapRequest():
+                return self._taps.obey(session, command)
             case CloseSession():
                 caller, agent = self._close(session.id)
                 came = session.came if isinstance(session, RelayedSession) else ({}, {})
                 types = {"caller_types": came[0], "agent_types": came[1]}
-                return SessionClosed(serial=command.serial, caller=caller, agent=agent, **types)
+                return SessionClosed(serial=serial, caller=caller, agent=agent, **types)
             case CaptureRequest():
                 reason = self._captures.obey(command)
-        return done if reason is None else Refused(serial=command.serial, reason=reason)
+        return Done(serial=serial) if reason is None else Refused(serial=serial, reason=reason)
 
     def _open(self, command: OpenSession) -> AnyAnswer:
         if command.session in self._sessions:
@@ -267,10 +271,7 @@ class MediaService:
                 return Refused(serial=command.serial, reason="the session exists")
             self._close(command.session)
         relay = self._threads.least_busy()
-        interfaces = {
-            Side.CALLER: self._interfaces.find(command.caller),
-            Side.AGENT: self._interfaces.find(command.agent),
-        }
+        interfaces = self._interfaces.of_sides(command.caller, command.agent)
         session = RelayedSession(command.session, relay, interfaces, self._numbers, command.streams)
         self._threads.add_session(relay)
         self._sessions[session.id] = session

@@ -17,6 +17,7 @@
 #include "mask/events.h"
 #include "mask/gap.h"
 #include "mask/hold.h"
+#include "relay/tap.h"
 #include "rtp/quality.h"
 #include "rtp/red.h"
 #include "rtp/rtcp.h"
@@ -42,7 +43,7 @@ static const struct {
     {"rtpengine_log", rtpengine_log_constants}, {"sensitive_detector", sensitive_detector_constants},
     {"sequence", sequence_constants},           {"sip_info", sip_info_constants},
     {"source", source_constants},               {"talk", talk_constants},
-    {"tones", tones_constants},
+    {"tap", tap_constants},                     {"tones", tones_constants},
 };
 
 /* The number, or a list of the numbers before and this one. A new reference; NULL: an exception is

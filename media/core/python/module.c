@@ -10,6 +10,7 @@
 #include "python/python.h"
 #include "python/recording_type.h"
 #include "python/secret_type.h"
+#include "python/tapped_function.h"
 #include "relay/relay_api.h"
 #include "relay/srtp.h"
 
@@ -23,6 +24,7 @@ static PyObject *py_secret_bytes(PyObject *Py_UNUSED(module), PyObject *args) {
 static PyMethodDef functions[] = {
     {"secret_bytes", py_secret_bytes, METH_VARARGS, NULL},
     {"info_key", WITH_KEYWORDS(py_info_key)},
+    {"tapped", WITH_KEYWORDS(py_tapped)},
     {"constants", py_constants, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

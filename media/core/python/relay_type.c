@@ -260,6 +260,29 @@ static PyObject *py_relay_arrived(PyObject *self, PyObject *args, PyObject *kwar
     return both;
 }
 
+static PyObject *py_relay_set_tap(PyObject *self, PyObject *args, PyObject *kwargs) {
+    return switch_stream(self, args, kwargs, COMMAND_SET_TAP);
+}
+
+static PyObject *py_relay_read_tap(PyObject *self, PyObject *args, PyObject *kwargs) {
+    static char *names[] = {"stream", NULL};
+    struct command command = {.kind = COMMAND_READ_TAP};
+    long long stream;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "L", names, &stream))
+        return NULL;
+    command.stream = stream;
+    command.records = PyMem_Malloc(TAP_RECORDS * sizeof *command.records);
+    if (command.records == NULL)
+        return PyErr_NoMemory();
+    PyObject *result = NULL;
+    if (py_relay_run(self, &command))
+        result = Py_BuildValue("(y#K)", (const char *)command.records,
+                               (Py_ssize_t)((size_t)command.result * sizeof *command.records),
+                               (unsigned long long)command.dropped);
+    PyMem_Free(command.records);
+    return result;
+}
+
 static PyObject *py_relay_close_stream(PyObject *self, PyObject *args, PyObject *kwargs) {
     return count_stream(self, args, kwargs, COMMAND_CLOSE_STREAM);
 }
@@ -294,6 +317,8 @@ static PyMethodDef relay_methods[] = {
     {"take_events", py_relay_take_events, METH_NOARGS, NULL},
     {"counters", WITH_KEYWORDS(py_relay_counters)},
     {"arrived", WITH_KEYWORDS(py_relay_arrived)},
+    {"set_tap", WITH_KEYWORDS(py_relay_set_tap)},
+    {"read_tap", WITH_KEYWORDS(py_relay_read_tap)},
     {"close_stream", WITH_KEYWORDS(py_relay_close_stream)},
     NOT_PICKLED,
     {NULL, NULL, 0, NULL},

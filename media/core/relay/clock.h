@@ -13,11 +13,13 @@ static inline int64_t clock_us(void) {
 
 static inline int64_t clock_ms(void) { return clock_us() / 1000; }
 
-/* Milliseconds since the epoch. */
-static inline int64_t clock_wall_ms(void) {
+/* Microseconds since the epoch. */
+static inline int64_t clock_wall_us(void) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
+
+static inline int64_t clock_wall_ms(void) { return clock_wall_us() / 1000; }
 
 #endif

@@ -12,6 +12,7 @@
 #include "relay/table.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -156,6 +157,18 @@ static int copy_arrived(const struct stream *stream, struct arrived *out) {
     return 0;
 }
 
+/* Begins anew where it is on already. */
+static int set_tap(struct stream *stream, bool on) {
+    free(stream->tap);
+    stream->tap = on ? calloc(1, sizeof *stream->tap) : NULL;
+    return on && stream->tap == NULL ? -ENOMEM : 0;
+}
+
+static int read_tap(struct stream *stream, struct command *command) {
+    return stream->tap == NULL ? 0
+                               : (int)tap_take(stream->tap, command->records, TAP_RECORDS, &command->dropped);
+}
+
 static int close_stream(struct relay *relay, struct stream **at, struct command *command) {
     copy_counters(*at, command->counters);
     relay_close_stream(relay, at);
@@ -212,6 +225,10 @@ static int apply_to_stream(struct relay *relay, struct command *command) {
         return copy_counters(stream, command->counters);
     case COMMAND_ARRIVED:
         return copy_arrived(stream, command->arrived);
+    case COMMAND_SET_TAP:
+        return set_tap(stream, command->on);
+    case COMMAND_READ_TAP:
+        return read_tap(stream, command);
     case COMMAND_CLOSE_STREAM:
         return close_stream(relay, at, command);
     default:

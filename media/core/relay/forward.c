@@ -33,11 +33,13 @@
 
 #include "mask/agent_events.h"
 #include "mask/mask.h"
+#include "relay/clock.h"
 #include "relay/decoder.h"
 #include "relay/notices.h"
 #include "relay/playing.h"
 #include "relay/send.h"
 #include "relay/table.h"
+#include "relay/tap.h"
 #include "rtp/rtcp.h"
 #include "rtp/rtp.h"
 
@@ -124,6 +126,25 @@ static bool admit_packet(struct packet *packet) {
         arrived->has_stranger = true;
     }
     return is_peer;
+}
+
+/* Records the header, before the mask may change it. Not inlined: most streams have no tap. */
+static __attribute__((noinline)) void record_packet(const struct packet *packet, bool is_peer) {
+    struct stream *stream = packet->stream;
+    enum tap_kind kind = packet->is_rtp ? TAP_RTP : TAP_RTCP;
+    if (!packet->is_open || packet->is_oversized)
+        kind = TAP_OTHER;
+    if (!is_peer)
+        kind = TAP_FOREIGN;
+    const struct tap_place place = {
+        .socket = packet->from->index,
+        .is_sealed = stream->crypto[packet->leg] != NULL,
+        .is_masked = stream->mask.on,
+        .other = &packet->address,
+    };
+    struct tap_record record = tap_describe(&stream->mask.types, packet->bytes, packet->length, kind, &place,
+                                            clock_wall_us());
+    tap_add(stream->tap, &record);
 }
 
 /* Reads the header, and counts the packet as one of its stream. */
@@ -274,7 +295,10 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     if (!receive_packet(relay, &packet))
         return false;
     struct counters *counters = &packet.stream->counters[packet.leg];
-    if (!admit_packet(&packet)) {
+    bool is_peer = admit_packet(&packet);
+    if (packet.stream->tap != NULL)
+        record_packet(&packet, is_peer);
+    if (!is_peer) {
         counters->foreign_source++;
         explicit_bzero(packet.bytes, packet.length);
         return true;

@@ -12,6 +12,7 @@
 #include "mask/tally.h"
 #include "prompt/player.h"
 #include "relay/srtp.h"
+#include "relay/tap.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,6 +63,8 @@ enum command_kind {
     COMMAND_TAKE_CODE,
     COMMAND_COUNTERS,
     COMMAND_ARRIVED,
+    COMMAND_SET_TAP,
+    COMMAND_READ_TAP,
     COMMAND_CLOSE_STREAM,
     COMMAND_STOP
 };
@@ -91,6 +94,8 @@ struct command {
     size_t room;
     struct counters counters[LEGS];
     struct arrived *arrived; /* of both legs */
+    struct tap_record *records; /* of COMMAND_READ_TAP: room for TAP_RECORDS */
+    uint64_t dropped; /* the records that had no room */
     int result; /* how many, or -errno */
 };
 

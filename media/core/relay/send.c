@@ -7,6 +7,7 @@
 #include "relay/clock.h"
 #include "relay/decoder.h"
 #include "relay/notices.h"
+#include "relay/tap.h"
 
 #include <sys/socket.h>
 
@@ -25,6 +26,23 @@ bool relay_may_leave(struct relay *relay, struct stream *stream, const uint8_t *
     return !stream->mask.shut;
 }
 
+/* Not inlined: most streams have no tap. */
+static __attribute__((noinline)) struct tap_record
+describe_departing(const struct stream *stream, int index, const uint8_t *packet, size_t length) {
+    int leg = socket_leg(index);
+    bool is_rtp = socket_is_rtp(index);
+    int socket = socket_of(leg, is_rtp || stream->muxed[leg]);
+    const struct tap_place place = {
+        .socket = socket,
+        .is_sent = true,
+        .is_sealed = stream->crypto[leg] != NULL,
+        .is_masked = stream->mask.on,
+        .other = &stream->endpoints[socket].source.current,
+    };
+    return tap_describe(&stream->mask.types, packet, length, is_rtp ? TAP_RTP : TAP_RTCP, &place,
+                        clock_wall_us());
+}
+
 static bool send_packet(struct stream *stream, int index, uint8_t *packet, size_t length) {
     int leg = socket_leg(index);
     bool is_rtp = socket_is_rtp(index);
@@ -33,10 +51,16 @@ static bool send_packet(struct stream *stream, int index, uint8_t *packet, size_
     struct crypto *crypto = stream->crypto[leg];
     bool is_counted = leg == AGENT && is_rtp && stream->mask.on,
          is_event = is_counted && tally_sees_event(&stream->mask, packet, length);
+    struct tap_record noted;
+    bool is_tapped = stream->tap != NULL;
+    if (is_tapped) /* in clear still */
+        noted = describe_departing(stream, index, packet, length);
     if (!to->source.present || (crypto != NULL && !crypto_seal(crypto, is_rtp, packet, &length)))
         return false;
     bool is_sent = sendto(to->fd, packet, length, MSG_DONTWAIT | MSG_NOSIGNAL, (const struct sockaddr *)peer,
                           source_length(peer)) >= 0;
+    if (is_tapped && is_sent)
+        tap_add(stream->tap, &noted);
     stream->tally.left += is_sent && is_counted;
     stream->tally.passed += is_sent && is_event;
     return is_sent;

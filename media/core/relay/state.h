@@ -13,6 +13,7 @@
 #include "prompt/player.h"
 #include "relay/relay_api.h"
 #include "relay/srtp.h"
+#include "relay/tap.h"
 #include "rtp/quality.h"
 #include "rtp/source.h"
 
@@ -66,6 +67,7 @@ struct stream {
     bool capture, announced; /* keys are kept; KEYED was notified */
     int64_t passed_ms; /* when PASSED was notified last */
     struct departed departed[LEGS]; /* RTP for each */
+    struct tap *tap; /* owned; NULL: nobody records the headers of its packets */
     struct player *players[LEGS]; /* owned; NULL: nothing was ever played into that leg */
     bool plays; /* listed with `next_playing` */
     struct stream *next_playing;

@@ -57,6 +57,7 @@ void relay_close_stream(struct relay *relay, struct stream **at) {
     }
     relay_stop_capture(stream);
     relay_drop_players(relay, stream);
+    free(stream->tap);
     pool_give_back(&relay->keys, stream->keys);
     if (stream->mask.hold != NULL)
         pool_give_back(&relay->holds, stream->mask.hold);

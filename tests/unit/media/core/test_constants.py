@@ -5,6 +5,7 @@ A property test finds a threshold that differs by a little only where chance pla
 
 from __future__ import annotations
 
+from media import tapped
 from media._core import constants
 from media.formats import opus, rtp, telephone_event
 from media.reference import (
@@ -29,6 +30,11 @@ from media.reference import (
 )
 
 REFERENCE = {
+    "tap": {
+        "TAP_RECORDS": tapped.RECORDS,
+        **{f"TAP_{kind.name}": kind.value for kind in tapped.TapKind},
+        **{f"TAP_{flag.name}": flag.value for flag in tapped.TapFlag},
+    },
     "agent_keys": {
         "CODE_MAX": agent_keys.MAX_DIGITS,
         "CODE_PAUSE_MS": agent_keys.PAUSE_MS,
