@@ -12,8 +12,10 @@ import contextlib
 import gc
 import os
 import signal
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import msgspec
 import uvloop
@@ -45,11 +47,12 @@ from b2bua.ladder.ladders import Ladders
 from b2bua.personal_data.desk import PersonalData
 from b2bua.records.payment_counts import PaymentCounts
 from b2bua.records.store import RecordStore, StoreError, connect
+from b2bua.sip.transport.bound_sockets import take_sockets
 from b2bua.switchboard.call_counts import CallCounts
 from b2bua.switchboard.draining import Drain
 from b2bua.switchboard.end import End
 from b2bua.switchboard.housekeeping import count_sessions, prune_payments
-from b2bua.switchboard.interfaces import Plan
+from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.payment_notices import NoticePolicy
 from b2bua.switchboard.pulse import send_pulses
@@ -65,6 +68,7 @@ from media.client import MediaClient
 from media.form_description import describe
 from provider_adapters.reconciler.client import ReconcilerClient
 from tonewall.confinement import PLAIN, confine
+from tonewall.descriptors import take_table
 from tonewall.disk import write_whole
 from tonewall.ini import ConfigError
 from tonewall.log import configure_log, get_logger
@@ -73,7 +77,9 @@ from tonewall.tasks import BackgroundTasks
 from tonewall.version import VERSION
 
 log = get_logger(__name__)
+_NONE: Mapping[str, int] = MappingProxyType({})
 _SETTLE = 2.0  # seconds that calls and charges under way have to end when we stop
+_FIRST_MEDIA = 1.0  # seconds that the start waits for media, which was started with us
 # About 50 calls between two collections of the youngest generation, 900 between two of all.
 _GARBAGE = (5_000, 5, 2)
 
@@ -94,11 +100,15 @@ def steady_clock() -> Callable[[], float]:
 
 
 async def run(
-    settings: SignallingSettings, media_socket: str, demo: Demo | None = None, pulse: int | None = None
+    settings: SignallingSettings,
+    media_socket: str,
+    demo: Demo | None = None,
+    pulse: int | None = None,
+    inherited: Mapping[str, int] = _NONE,
 ) -> bool:
     """Carry calls until SIGTERM or SIGINT, or until a drain is over; False where it had to stop by
-    itself. `pulse`: the descriptor of a socket to the supervisor. Raises OSError where an address
-    cannot be bound."""
+    itself. `pulse`: the descriptor of a socket to the supervisor; `inherited`: descriptors of
+    sockets that are bound already, by name. Raises OSError where an address cannot be bound."""
     general, pseudonyms, clock = settings.general, build_pseudonyms(settings), steady_clock()
     end = End(drain := Drain(general.drain_time), clock)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -134,7 +144,12 @@ async def run(
         LinkPolicy(settings.links.expires, service.send if service is not None else None),
         NoticePolicy(listener.send if listener is not None else None, settings.notify.chosen),
     )
-    engine = build_engine(settings, metrics.sip.watch(board.on_leg_event), ladders)
+    engine = build_engine(
+        settings,
+        metrics.sip.watch(board.on_leg_event),
+        ladders,
+        take_sockets(general.binds, inherited),
+    )
     media = MediaClient(media_socket, board.on_media_answer, board.on_media_news, board.on_media_state)
     reconciler = ReconcilerClient(general.directory / "reconciler.sock", board.on_findings)
     board.connect(WatchedEngine(engine, metrics.sip), media, reconciler)
@@ -165,12 +180,17 @@ async def run(
     ways.add_pages(app, audit, messages)
     telemetry.start(app, board)
     await board.resume_payments()
-    await engine.start()
+    relaying = await _start_calls(media, engine)
     api = await serve(
-        app, settings.api.address, settings.api.port, connections=settings.api.connections, tls=tls
+        app,
+        settings.api.address,
+        settings.api.port,
+        bound=socket.socket(fileno=inherited["api"]) if "api" in inherited else None,
+        connections=settings.api.connections,
+        tls=tls,
     )
     tasks = [
-        asyncio.create_task(media.run(), name="media"),
+        relaying,
         asyncio.create_task(reconciler.run(), name="reconciler"),
         asyncio.create_task(count_sessions(board, statistics.counts, clock), name="count"),
     ]
@@ -201,6 +221,15 @@ async def run(
             await each.close()
     records.close()
     return ended == {stopping}
+
+
+async def _start_calls(media: MediaClient, engine: RunningEngine) -> asyncio.Task[None]:
+    """Receive calls. Those that have waited in the sockets are carried, not refused: media, which
+    is started with us, is connected first."""
+    relaying = asyncio.create_task(media.run(), name="media")
+    await media.wait_connected(_FIRST_MEDIA)
+    await engine.start()
+    return relaying
 
 
 def _begin_to_stop(app: FastAPI, board: Switchboard) -> None:
@@ -283,7 +312,8 @@ def main() -> None:
 
         demo = RemoteCustomer(arguments.demo)
     try:
-        if not uvloop.run(run(settings, arguments.media, demo, arguments.pulse)):
+        inherited = take_table(os.environ)
+        if not uvloop.run(run(settings, arguments.media, demo, arguments.pulse, inherited)):
             raise SystemExit(1)
     except ConfigError as error:
         raise SystemExit(str(error)) from None

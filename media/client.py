@@ -8,6 +8,7 @@ Rule 2: no answer is invented here: what media did not confirm is not confirmed.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import cast
 
@@ -40,6 +41,7 @@ class MediaClient:
         self._connection: FrameConnection[_FromMedia] | None = None
         self._waiting: dict[int, AnyCommand] = {}
         self._serial = 0
+        self._reached = asyncio.Event()  # once
 
     @property
     def connected(self) -> bool:
@@ -74,6 +76,7 @@ class MediaClient:
                 continue
             self._connection = connection
             self._on_state(True)
+            self._reached.set()
             try:
                 error = await lost
                 if isinstance(error, BadFrame):
@@ -83,6 +86,11 @@ class MediaClient:
                 self._waiting.clear()
                 connection.close()
             self._on_state(False)
+
+    async def wait_connected(self, seconds: float) -> None:
+        """Wait for the first connection of `run`, so many seconds at most."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._reached.wait(), seconds)
 
     def _on_message(self, message: _FromMedia) -> None:
         if isinstance(message, AnyNews):

@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from b2bua.api.bound_socket import bind_socket
 from b2bua.api.connection import CONNECTIONS, HEADERS_TIME, bounded_protocol
 from b2bua.api.stream import Streams
 from b2bua.api.tls import ServerTls
@@ -141,20 +142,3 @@ async def serve(
         raise OSError("the HTTP server stopped before it had started")
     scheme = "http" if tls is None else "https"
     return Serving(address[0], address[1], task, server, app.state.streams, scheme)
-
-
-def bind_socket(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises OSError that names the address."""
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    bound = socket.socket(family, kind, protocol)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-        bound.listen(1024)
-        bound.setblocking(False)
-    except OSError as error:
-        bound.close()
-        raise OSError(error.errno, error.strerror, f"[api] {host}:{port}") from None
-    return bound

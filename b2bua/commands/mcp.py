@@ -51,8 +51,9 @@ def mcp(
     # Half a second that no other command needs.
     import uvicorn  # noqa: PLC0415
 
+    from b2bua.api.bound_socket import bind_socket  # noqa: PLC0415
     from b2bua.api.connection import bounded_protocol  # noqa: PLC0415
-    from b2bua.api.server import TlsServer, bind_socket  # noqa: PLC0415
+    from b2bua.api.server import TlsServer  # noqa: PLC0415
     from b2bua.api.tls_listener import HANDSHAKE_TIME  # noqa: PLC0415
     from b2bua.voice_bot.server import PATH, build_app  # noqa: PLC0415
 

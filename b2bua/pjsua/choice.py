@@ -9,6 +9,7 @@ from b2bua.call.leg import LegEvent, LegId
 from b2bua.call.routing.trunk import Trunk
 from b2bua.pjsua.build import NoBuildError, examine
 from b2bua.sip.hop import Bind
+from b2bua.sip.transport.bound_sockets import BoundSocket
 from tonewall.ini import ConfigError
 
 if TYPE_CHECKING:
@@ -16,13 +17,25 @@ if TYPE_CHECKING:
 
 
 def pjsua_engine(
-    bind: Bind, trunks: Sequence[Trunk], on_event: Callable[[LegId, LegEvent], None], user_agent: str
+    bind: Bind,
+    trunks: Sequence[Trunk],
+    on_event: Callable[[LegId, LegEvent], None],
+    user_agent: str,
+    sockets: Sequence[BoundSocket] = (),
 ) -> PjsuaEngine:
-    """Raises ConfigError where there is no pjsua2 that starts."""
+    """`sockets`: that of `bind`, where it is bound already. Raises ConfigError where there is no
+    pjsua2 that starts."""
     try:
         build = examine()
     except NoBuildError as error:
         raise ConfigError(f"[general] engine: {error}") from None
     from b2bua.pjsua.endpoint import PjsuaEngine as Engine  # noqa: PLC0415  # it is there
 
-    return Engine(bind=bind, trunks=trunks, on_event=on_event, places=build.places, user_agent=user_agent)
+    return Engine(
+        bind=bind,
+        trunks=trunks,
+        on_event=on_event,
+        places=build.places,
+        user_agent=user_agent,
+        sockets=sockets,
+    )

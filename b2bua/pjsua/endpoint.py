@@ -29,6 +29,7 @@ from b2bua.sip.leg.invitation import new_invite
 from b2bua.sip.message.compose import reason_phrase
 from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Request
+from b2bua.sip.transport.bound_sockets import BoundSocket
 from b2bua.sip.trunk.locator import Locator
 from b2bua.sip.trunk.peers import Peer, TrunkTable
 from b2bua.sip.trunk.resolve import Resolver
@@ -55,9 +56,11 @@ class PjsuaEngine:
         places: int,
         user_agent: str = "Tonewall",
         resolver: Resolver | None = None,
+        sockets: Sequence[BoundSocket] = (),
     ) -> None:
-        """`places`: how many legs this build of PJSIP holds, see build.py."""
-        self._places, self._user_agent = places, user_agent
+        """`places`: how many legs this build of PJSIP holds, see build.py; `sockets`: that of
+        `bind`, where it is bound already."""
+        self._places, self._user_agent, self._sockets = places, user_agent, sockets
         self._count: Counter[str] = Counter()
         self._queue = EventQueue(
             lambda work: asyncio.get_running_loop().call_soon(work), self._count, on_event
@@ -85,10 +88,11 @@ class PjsuaEngine:
     async def start(self) -> None:
         """Bind, start PJSIP and resolve the trunks. Raises OSError where the address cannot be
         bound."""
-        self._front.open()
+        self._front.open(self._sockets)
         self._front.pjsip_port = self._stack.start(self._user_agent)
         self._running = True
         await self._locator.start([Transport.UDP], {self._family})
+        self._front.start()
         self._tick()
         log.info(
             "sip_started", address=self.address[0], port=self.address[1], kind="pjsua2", count=self._places

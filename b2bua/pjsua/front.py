@@ -10,7 +10,7 @@ Rule 3: what PJSIP is handed, it deals with at once: `poll` is called before any
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -25,6 +25,7 @@ from b2bua.sip.leg.mid_dialog import METHODS
 from b2bua.sip.message.bodies import unwrap_body
 from b2bua.sip.message.compose import compose_response, hostport, return_hop, stateless_tag
 from b2bua.sip.message.message import Head, MalformedError, Request, Response, parse_message, salvage_head
+from b2bua.sip.transport.bound_sockets import BoundSocket, bind_datagrams, open_sockets
 from b2bua.sip.transport.udp import UdpSocket
 from b2bua.sip.trunk.peers import Peer, TrunkTable
 from tonewall.log import get_logger
@@ -60,10 +61,17 @@ class Front:
         self.pjsip_port = 0
         self.closing = self.draining = False
 
-    def open(self) -> None:
-        """Raises OSError where the address cannot be bound."""
-        self._outer.open(self._bind.host, self._bind.port)
-        self._inner.open(LOOPBACK, 0)
+    def open(self, sockets: Sequence[BoundSocket] = ()) -> None:
+        """Send by the first of these sockets, or by one that is bound here; peers are received from
+        once `start` is called. Raises OSError where the address cannot be bound."""
+        bound, *_ = sockets or open_sockets([self._bind])
+        self._outer.adopt(bound.socket)
+        self._inner.adopt(bind_datagrams(LOOPBACK, 0))
+        self._inner.start()
+
+    def start(self) -> None:
+        """Receive from peers, beginning with what has waited."""
+        self._outer.start()
 
     def close(self) -> None:
         """Close both sockets."""

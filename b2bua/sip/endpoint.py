@@ -17,6 +17,7 @@ from b2bua.sip.message.octets import readable
 from b2bua.sip.signalling import Signalling, new_leg
 from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Timers
+from b2bua.sip.transport.bound_sockets import BoundSocket, open_sockets
 from b2bua.sip.transport.framer import BrokenStream
 from b2bua.sip.transport.interface import Callbacks, LostConnection
 from b2bua.sip.transport.stream import Limits
@@ -30,6 +31,7 @@ from b2bua.sip.trunk.resolve import Resolver
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
+_MAX_DEAF = 1.0  # seconds: twice T1 (RFC 3261 section 17.1.1.1)
 
 
 class SipEngine:
@@ -49,11 +51,13 @@ class SipEngine:
         ladders: Ladders | None = None,
         realm: str = "tonewall",
         bindings: Path | None = None,
+        sockets: Sequence[BoundSocket] = (),
     ) -> None:
         """`binds`: where we listen. The first that fits a peer is the one that calls to it leave
         by. `realm`: of our own challenges. `bindings`: the file that keeps where trunks registered
-        from."""
+        from. `sockets`: those of `binds`, where they are bound already."""
         self._binds = binds
+        self._sockets = sockets
         self._on_event = on_event
         self._user_agent = user_agent
         self._realm = realm
@@ -81,6 +85,9 @@ class SipEngine:
     async def start(self, snapshot: bytes = b"") -> None:
         """Bind, resolve the trunks, and restore a snapshot of another engine's.
 
+        What has waited in an inherited socket is received once the trunks are resolved: before, its
+        sender would be a stranger.
+
         Raises OSError where an address cannot be bound, SnapshotError where the snapshot cannot be
         restored.
         """
@@ -99,13 +106,18 @@ class SipEngine:
             bindings=self._bindings,
         )
         self._signalling = signalling
-        self.address, *_ = await self._transports.open(self._binds, self._trunks.hops)
+        sockets = self._sockets or open_sockets(self._binds)
+        self.address, *_ = await self._transports.open(sockets, self._trunks.hops)
         if snapshot:
             signalling.restore(snapshot)
         signalling.restore_bindings()
         families = self._transports.families()
         self._pings = OptionsPings(signalling.context, lambda: list(self._trunks.peers.values()))
+        # One name that DNS does not answer holds up the other trunks no longer than this.
+        hearing = asyncio.get_running_loop().call_later(_MAX_DEAF, self._transports.start)
         await self._locator.start([bind.transport for bind in self._binds], families)
+        hearing.cancel()
+        self._transports.start()
         self._registrations = Registrations(signalling.context, list(self._trunks.peers.values()))
         log.info("sip_started", address=self.address[0], port=self.address[1])
 

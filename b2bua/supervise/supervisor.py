@@ -7,6 +7,7 @@ Rule 2: media receives its payers, and the process id of b2bua, over socket pair
         nobody else can pretend to be either.
 Rule 3: a process that ends is logged, with its signal or status, and started again after a pause
         that grows to 5 s.
+Rule 4: sockets of SIP and of the API are bound here, once; each b2bua inherits them.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.service_view import DRAINING
 from b2bua.config.settings import Settings
 from b2bua.config.trunk_settings import CarrierSettings
 from b2bua.supervise.child import Child, await_end, start_child, terminate_after
+from b2bua.supervise.held_sockets import HeldSockets
+from b2bua.supervise.lock_warning import warn_of_lock_limit
 from b2bua.supervise.media_channel import MediaChannel
 from b2bua.supervise.service_manager import ServiceManager
 from b2bua.supervise.signalling_channel import SignallingChannel
@@ -32,7 +36,6 @@ from b2bua.switchboard.pulse import Pulse
 from b2bua.switchboard.supervised import DrainCalls
 from b2bua.telemetry.choice import telemetry_environment
 from media.events import PayerFault
-from media.lock_limit import captures_carried
 from media.settings import MaskTimes
 from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
 from provider_adapters.settings import provider_name
@@ -40,9 +43,10 @@ from tonewall.confinement import PLAIN, confine
 from tonewall.ini import to_environment
 from tonewall.log import get_logger, use_page
 from tonewall.log_settings import LogPageOwner, LogSettings
-from tonewall.process import card_environment, lock_limit, plain_environment
+from tonewall.process import card_environment, plain_environment
 
 log = get_logger(__name__)
+_NONE: Mapping[str, int] = MappingProxyType({})
 _MIN_PAUSE, _MAX_PAUSE = 0.1, 5.0  # seconds before a process is started again
 _QUICK = 2.0  # seconds: a process that ends sooner is started again more slowly each time
 # Seconds beyond the provider's own times that a payer may take to end a charge.
@@ -72,6 +76,7 @@ class Supervisor:
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
     _charging: set[asyncio.Task[int]] = field(default_factory=set)
     _page: LogPageOwner | None = None
+    _sockets: HeldSockets | None = None
 
     def __post_init__(self) -> None:
         self.signalling = SignallingChannel(self._on_pulse)
@@ -92,15 +97,18 @@ class Supervisor:
         return self.settings.signalling.general.directory / "prompts"
 
     async def run(self) -> None:
-        """Run all processes until `stop`. Raises OSError where the directory cannot be made."""
+        """Run all processes until `stop`. Raises OSError where the directory cannot be made, or an
+        address cannot be bound."""
         directory = self.settings.signalling.general.directory
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         general = self.settings.signalling.general
         self._page = LogPageOwner(LogSettings(general.log_format, general.log_level))
         use_page(self._page.page)
         try:
+            self._sockets = HeldSockets.open(self.settings.signalling)
             await self._run_all(directory)
         finally:
+            self._close_sockets()
             use_page(None)
             self._page.close()
 
@@ -111,7 +119,7 @@ class Supervisor:
                 group.create_task(self._prepare_prompts())
             group.create_task(self._restart("media", self._run_media))
             signalling = group.create_task(self._restart("b2bua", self._run_b2bua))
-            signalling.add_done_callback(lambda _: self._b2bua_down.set())
+            signalling.add_done_callback(self._on_b2bua_down)
             if self.settings.signalling.general.other_audio is OtherAudio.DECODE:
                 for _ in range(self.settings.media.threads):
                     group.create_task(self._restart("decoder", self._run_decoder))
@@ -139,6 +147,15 @@ class Supervisor:
         self.manager.on_pulse(pulse)
         if self._is_draining and DRAINING not in pulse.faults:  # one that was started meanwhile
             self.signalling.send(DrainCalls())
+
+    def _on_b2bua_down(self, _: object) -> None:
+        self._close_sockets()  # charges may go on for long: nobody is to wait for an answer
+        self._b2bua_down.set()
+
+    def _close_sockets(self) -> None:
+        if self._sockets is not None:
+            self._sockets.close()
+            self._sockets = None
 
     def stop(self) -> None:
         """End all processes in good order: b2bua, then media, then payers that still charge."""
@@ -280,9 +297,10 @@ class Supervisor:
         )
         make_environment = card_environment if by_info else plain_environment
         environment = make_environment(signalling.environment() | telemetry_environment(os.environ))
+        assert self._sockets is not None
         with self.signalling.opened() as theirs:
             module += ["--pulse", str(theirs.fileno())]
-            process = await self._begin(module, environment, theirs)
+            process = await self._begin(module, environment, theirs, self._sockets.descriptors())
             self.channel.name_b2bua(process.pid)
             try:
                 return await terminate_after(process, self._stop)
@@ -294,9 +312,15 @@ class Supervisor:
         return await self._begin([*module, "--log-level", level], environment, handed)
 
     async def _begin(
-        self, module: list[str], environment: dict[str, str], handed: socket.socket | None = None
+        self,
+        module: list[str],
+        environment: dict[str, str],
+        handed: socket.socket | None = None,
+        shared: Mapping[str, int] = _NONE,
     ) -> Child:
-        return await start_child(module, environment, handed=handed, logs=self.logs, page=self._page)
+        return await start_child(
+            module, environment, handed=handed, shared=shared, logs=self.logs, page=self._page
+        )
 
 
 async def supervise(settings: Settings) -> None:
@@ -309,7 +333,7 @@ async def supervise(settings: Settings) -> None:
         loop.add_signal_handler(number, supervisor.end)
     loop.add_signal_handler(signal.SIGHUP, _log_hangup)
     log.info("starting", pid=os.getpid(), path=str(settings.signalling.general.directory))
-    _log_lock_limit(settings)
+    warn_of_lock_limit(settings)
     await supervisor.run()
     log.info("stopped")
 
@@ -318,22 +342,3 @@ def _log_hangup() -> None:
     log.warning(
         "sighup_ignored", why="settings are read at the start only", hint="restart to read them again"
     )
-
-
-def _log_lock_limit(settings: Settings) -> None:
-    limit = lock_limit()
-    if limit is None:
-        return
-    decoded = settings.signalling.general.other_audio is OtherAudio.DECODE
-    captures = captures_carried(limit, settings.media.threads, decoded=decoded)
-    if captures:
-        log.warning(
-            "payments_at_once_limited",
-            why="the memory lock limit",
-            count=captures,
-            hint="see `tonewall doctor`",
-        )
-    else:
-        log.error(
-            "no_card_can_be_taken", why="the memory lock limit is too low", hint="see `tonewall doctor`"
-        )

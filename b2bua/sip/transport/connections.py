@@ -17,6 +17,7 @@ from collections.abc import Callable, Coroutine, Iterator, Mapping
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Hop, Transport
 from b2bua.sip.transport.admission import Admission
+from b2bua.sip.transport.bound_sockets import BoundSocket
 from b2bua.sip.transport.connection_table import ConnectionTable
 from b2bua.sip.transport.framer import BrokenStream
 from b2bua.sip.transport.interface import Callbacks, LostConnection, StreamKind
@@ -54,7 +55,7 @@ class Connections:
         self._table = ConnectionTable()
         self._admission = Admission(trunks, callbacks.trunks_at, limits, self._counters)
         self._emptied = asyncio.Event()
-        self._listeners: list[socket.socket] = []
+        self._listeners: list[BoundSocket] = []
         self._tasks = BackgroundTasks()
 
     # --- life -------------------------------------------------------------------------------------
@@ -63,29 +64,20 @@ class Connections:
         """Load the certificates of a trunk. Raises OSError for a file of no use."""
         self._kinds[Transport(trunk.transport)].prepare(trunk, listens=listens)
 
-    def listen(self, bind: Bind, flow: int) -> int:
-        """Listen; return the port. Raises OSError."""
-        family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
-        listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family is socket.AF_INET6:
-                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind((bind.host, bind.port))
-            listener.listen(512)
-        except OSError as error:
-            listener.close()
-            raise OSError(error.errno, error.strerror, f"{bind.transport}:{bind.host}:{bind.port}") from None
-        self._listeners.append(listener)
-        bind = bind._replace(port=listener.getsockname()[1])
-        self._start_task(self._accept(listener, bind))
-        return bind.port
+    def adopt_socket(self, bound: BoundSocket, flow: int) -> None:
+        """Accept connections of a listening socket, once `start` is called."""
+        self._listeners.append(bound)
+
+    def start(self) -> None:
+        """Accept, beginning with the connections that have waited."""
+        for listener in self._listeners:
+            self._start_task(self._accept(listener.socket, listener.bind))
 
     async def close(self, max_wait: float = 1.0) -> None:
         """Close every connection, after `max_wait` seconds at most for queued messages to leave."""
         await self._tasks.cancel()
         for listener in self._listeners:
-            listener.close()
+            listener.socket.close()
         self._listeners.clear()
         for connection in self._table:
             connection.end("stopping")

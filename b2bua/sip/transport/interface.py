@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Bind, Hop, Transport
+from b2bua.sip.transport.bound_sockets import BoundSocket
 from b2bua.sip.transport.framer import BrokenStream, Framer
 
 
@@ -47,8 +48,12 @@ class SipTransport(Protocol):
         """Load what messages to a trunk need. Raises OSError for a file of no use."""
         ...
 
-    def listen(self, bind: Bind, flow: int) -> int:
-        """Listen, under that flow number; return the port. Raises OSError."""
+    def adopt_socket(self, bound: BoundSocket, flow: int) -> None:
+        """Use a bound socket, under that flow number; nothing is received yet."""
+        ...
+
+    def start(self) -> None:
+        """Receive and accept on the running loop, beginning with what has waited."""
         ...
 
     def send_message(self, message: bytes, hop: Hop) -> bool:

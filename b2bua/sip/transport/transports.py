@@ -16,6 +16,7 @@ from itertools import count
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Address, Bind, Hop, Transport
 from b2bua.sip.message.compose import hostport
+from b2bua.sip.transport.bound_sockets import BoundSocket
 from b2bua.sip.transport.connections import Connections
 from b2bua.sip.transport.datagram_size import DatagramSize
 from b2bua.sip.transport.interface import Callbacks, LostConnection, SipTransport, StreamKind
@@ -47,6 +48,7 @@ class Transports:
         self._sizes = DatagramSize(trunks, self._paths, lambda hop: bool(self._fitting_flow(hop)))
         self._peers: Callable[[], Iterable[Hop]] = tuple
         self._tick: asyncio.TimerHandle | None = None
+        self._has_started = False
         self._carriers = self._new_carriers(tls, limits or Limits())
 
     def _new_carriers(self, tls: TlsContexts, limits: Limits) -> dict[Transport, SipTransport]:
@@ -68,16 +70,21 @@ class Transports:
 
     # --- life -------------------------------------------------------------------------------------
 
-    async def open(self, binds: Sequence[Bind], peers: Callable[[], Iterable[Hop]] = tuple) -> list[Address]:
-        """Bind all of them; return the addresses. `peers`: the trunks' addresses, for keep-alives.
+    async def open(
+        self, sockets: Sequence[BoundSocket], peers: Callable[[], Iterable[Hop]] = tuple
+    ) -> list[Address]:
+        """Send by these sockets, which are ours now; return their addresses. Nothing is received
+        before `start`. `peers`: the trunks' addresses, for keep-alives.
 
-        Raises OSError, also for a certificate that cannot be read, and has then bound none.
+        Raises OSError for a certificate that cannot be read, and has then closed them.
         """
         self._peers = peers
-        listening = {bind.transport for bind in binds}
+        listening = {each.bind.transport for each in sockets}
+        for each in sockets:
+            flow = next(self._flows)
+            self._carriers[each.bind.transport].adopt_socket(each, flow)
+            self._bound[flow] = each.bind
         try:
-            for bind in binds:
-                self._listen(bind)
             for trunk in self._trunks.values():
                 if trunk.transport:
                     transport = Transport(trunk.transport)
@@ -88,29 +95,12 @@ class Transports:
         self._on_tick()
         return [(bind.host, bind.port) for bind in self._bound.values()]
 
-    def _listen(self, bind: Bind) -> None:
-        flow, asked = next(self._flows), bind.port
-        carrier = self._carriers[bind.transport]
-        if not asked:
-            bind = bind._replace(port=self._shared_port(bind))
-        try:
-            port = carrier.listen(bind, flow)
-        except OSError:
-            if asked or not bind.port:
-                raise
-            port = carrier.listen(bind._replace(port=0), flow)
-        self._bound[flow] = bind._replace(port=port)
-
-    def _shared_port(self, bind: Bind) -> int:
-        """The port that another transport has at that host, if both have one default (UDP, TCP)."""
-        same = (
-            taken.port
-            for taken in self._bound.values()
-            if taken.host == bind.host
-            and taken.transport is not bind.transport
-            and taken.transport.default_port == bind.transport.default_port
-        )
-        return next(same, 0)
+    def start(self) -> None:
+        """Receive, beginning with what has waited; once more changes nothing."""
+        if not self._has_started:
+            self._has_started = True
+            for carrier in self._all:
+                carrier.start()
 
     async def close(self) -> None:
         """Close every socket, after a moment for queued messages to leave."""

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterable, Mapping
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Address, Bind, Hop, Transport
 from b2bua.sip.message.message import MAX_MESSAGE_BYTES
+from b2bua.sip.transport.bound_sockets import BoundSocket
 
 _AT_ONCE = 64  # datagrams received before the loop may do something else
-_BUFFER = 4 << 20  # bytes of the kernel's queues, as far as it lets us
 _KEEPALIVE = b"\r\n\r\n"
 
 
@@ -42,13 +42,16 @@ class UdpTransport:
     def prepare(self, trunk: Trunk, *, listens: bool) -> None:
         """Nothing to load."""
 
-    def listen(self, bind: Bind, flow: int) -> int:
-        """Bind a socket; return its port. Raises OSError."""
+    def adopt_socket(self, bound: BoundSocket, flow: int) -> None:
+        """Send by a socket, under that flow number."""
         opened = UdpSocket(flow, self._on_message)
-        opened.open(bind.host, bind.port)
-        port = opened.address[1]
-        self._by_flow[flow] = self._by_bind[bind._replace(port=port)] = opened
-        return port
+        opened.adopt(bound.socket)
+        self._by_flow[flow] = self._by_bind[bound.bind] = opened
+
+    def start(self) -> None:
+        """Receive, beginning with what has waited."""
+        for opened in self._by_flow.values():
+            opened.start()
 
     def send_message(self, message: bytes, hop: Hop) -> bool:
         """Send one datagram. False: no socket fits, or the kernel refused."""
@@ -104,22 +107,15 @@ class UdpSocket:
         self._receive = receive
         self._socket: socket.socket | None = None
 
-    def open(self, host: str, port: int) -> None:
-        """Bind; port 0 takes a free one. Raises OSError."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        bound = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        try:
-            if family is socket.AF_INET6:
-                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            for queue in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-                bound.setsockopt(socket.SOL_SOCKET, queue, _BUFFER)
-            bound.bind((host, port))
-        except OSError as error:
-            bound.close()
-            raise OSError(error.errno, error.strerror, f"udp:{host}:{port}") from None
+    def adopt(self, bound: socket.socket) -> None:
+        """Send by this socket, which is ours now."""
         self._socket = bound
         self.address = bound.getsockname()[:2]
-        asyncio.get_running_loop().add_reader(bound, self._on_readable)
+
+    def start(self) -> None:
+        """Receive on the running loop."""
+        if self._socket is not None:
+            asyncio.get_running_loop().add_reader(self._socket, self._on_readable)
 
     def close(self) -> None:
         """Close the socket; once more changes nothing."""

@@ -1,0 +1,22 @@
+"""Binds the socket of the API, which loads no library of HTTP."""
+
+from __future__ import annotations
+
+import socket
+
+
+def bind_socket(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises OSError that names the address."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    bound = socket.socket(family, kind, protocol)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+        bound.listen(1024)
+        bound.setblocking(False)
+    except OSError as error:
+        bound.close()
+        raise OSError(error.errno, error.strerror, f"[api] {host}:{port}") from None
+    return bound
