@@ -289,7 +289,7 @@ class Stack:
     def pids(self) -> dict[str, list[int]]:
         """The running processes of Tonewall, by kind."""
         found: dict[str, list[int]] = {
-            "supervisor": [], "media": [], "b2bua": [], "payer": [], "decoder": [],
+            "supervisor": [], "media": [], "b2bua": [], "spare": [], "payer": [], "decoder": [],
             "reconciler": [], "webhooks": [],
         }  # fmt: skip
         roots = {process.pid for process in self._processes if process.returncode is None}
@@ -312,7 +312,17 @@ class Stack:
                 ):
                     if parent in roots and module in command:
                         found[kind].append(pid)
+        if len(found["b2bua"]) > 1:  # the others wait for their turn
+            carrying = self._ready().get("pid")
+            found["spare"] = [pid for pid in found["b2bua"] if pid != carrying]
+            found["b2bua"] = [pid for pid in found["b2bua"] if pid == carrying]
         return found
+
+    def _ready(self) -> dict[str, Any]:
+        """What b2bua wrote when calls could come; {} before."""
+        with contextlib.suppress(OSError):
+            return dict(json.loads((self.directory / "run" / "ready.json").read_text()))
+        return {}
 
     async def await_restart(self, before: int) -> None:
         """Wait until another b2bua than that process is ready."""
@@ -342,7 +352,7 @@ class Stack:
             "general": {
                 "bind": "127.0.0.1", "port": "0", "log_level": "debug",
                 "directory": str(self.directory / "run"),
-                "guard_time": "0.3",
+                "guard_time": "0.3", "spare": "no",
             },
             "cdr": {"url": self._cdr_url, "spool": str(self.directory / "cdr.spool")},
             "carrier": {"host": "127.0.0.1", "port": str(self.carrier_port)},

@@ -71,6 +71,10 @@ class GeneralSettings(MaskTimes):
         description="ended calls whose message flow is remembered (tonewall ladder); 0: none",
     )
 
+    spare: bool = Field(
+        True,
+        description="whether a second b2bua waits, loaded, to go on where the first ends; about 80 MB",
+    )
     manifest_key: str = Field(
         "",
         description="the public key of whoever signed the release (minisign, RW...): files are compared with "

@@ -180,6 +180,7 @@ def _demo_settings(
             "bind": TONEWALL,
             "port": "0",
             "directory": str(directory),
+            "spare": "no",
         },
         "cdr": {"url": f"sqlite:///{directory / 'cdr.sqlite'}", "spool": str(directory / "cdr.spool")},
         "carrier": {"host": CUSTOMER, "port": str(customer)},

@@ -30,21 +30,25 @@ class SignallingChannel:
         self._end: socket.socket | None = None
         self._pulse_at: float | None = None
 
-    @contextlib.contextmanager
-    def opened(self) -> Iterator[socket.socket]:
-        """The end for a b2bua that is about to start, which is followed meanwhile."""
+    @staticmethod
+    def new_pair() -> tuple[socket.socket, socket.socket]:
+        """Our end and that of a b2bua that is about to start."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
+        return ours, theirs
+
+    @contextlib.contextmanager
+    def following(self, ours: socket.socket) -> Iterator[None]:
+        """Follow the b2bua at the other end of this socket meanwhile."""
         loop = asyncio.get_running_loop()
-        with ours:
-            self._end, self._pulse_at = ours, None
-            loop.add_reader(ours, self._receive, ours)
-            try:
-                yield theirs
-            finally:
-                loop.remove_reader(ours)
-                if self._end is ours:
-                    self._end = None
+        self._end, self._pulse_at = ours, None
+        loop.add_reader(ours, self._receive, ours)
+        try:
+            yield
+        finally:
+            loop.remove_reader(ours)
+            if self._end is ours:
+                self._end = None
 
     @property
     def lives(self) -> bool:

@@ -25,7 +25,7 @@ from types import MappingProxyType
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.service_view import DRAINING
 from b2bua.config.settings import Settings
-from b2bua.config.trunk_settings import CarrierSettings
+from b2bua.supervise.b2bua_process import LASTED, B2buaProcesses
 from b2bua.supervise.child import Child, await_end, start_child, terminate_after
 from b2bua.supervise.held_sockets import HeldSockets
 from b2bua.supervise.lock_warning import warn_of_lock_limit
@@ -34,7 +34,6 @@ from b2bua.supervise.service_manager import ServiceManager
 from b2bua.supervise.signalling_channel import SignallingChannel
 from b2bua.switchboard.pulse import Pulse
 from b2bua.switchboard.supervised import DrainCalls
-from b2bua.telemetry.choice import telemetry_environment
 from media.events import PayerFault
 from media.settings import MaskTimes
 from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
@@ -48,7 +47,7 @@ from tonewall.process import card_environment, plain_environment
 log = get_logger(__name__)
 _NONE: Mapping[str, int] = MappingProxyType({})
 _MIN_PAUSE, _MAX_PAUSE = 0.1, 5.0  # seconds before a process is started again
-_QUICK = 2.0  # seconds: a process that ends sooner is started again more slowly each time
+_QUICK = LASTED  # seconds: a process that ends sooner is started again more slowly each time
 # Seconds beyond the provider's own times that a payer may take to end a charge.
 _PAYER_GRACE = 10.0
 # Seconds after a drain in which b2bua has to end by itself.
@@ -77,6 +76,7 @@ class Supervisor:
     _charging: set[asyncio.Task[int]] = field(default_factory=set)
     _page: LogPageOwner | None = None
     _sockets: HeldSockets | None = None
+    _b2bua: B2buaProcesses | None = None
 
     def __post_init__(self) -> None:
         self.signalling = SignallingChannel(self._on_pulse)
@@ -118,7 +118,10 @@ class Supervisor:
             if self.settings.plays_prompts:
                 group.create_task(self._prepare_prompts())
             group.create_task(self._restart("media", self._run_media))
-            signalling = group.create_task(self._restart("b2bua", self._run_b2bua))
+            self._b2bua = self._signalling()
+            signalling = group.create_task(self._restart("b2bua", self._b2bua.run))
+            if self.settings.signalling.general.spare:
+                group.create_task(self._restart("spare", self._b2bua.run_spare))
             signalling.add_done_callback(self._on_b2bua_down)
             if self.settings.signalling.general.other_audio is OtherAudio.DECODE:
                 for _ in range(self.settings.media.threads):
@@ -179,11 +182,13 @@ class Supervisor:
             if self._stop.is_set():
                 return
             lasted = asyncio.get_running_loop().time() - started
-            if name in ("payer", "decoder") and status == 0:
-                pause = _MIN_PAUSE  # it has done its work, or media was restarted
+            if name in ("payer", "decoder", "spare") and status == 0:
+                pause = _MIN_PAUSE  # it has done its work, its turn has come, or media was restarted
                 continue
             killed = signal.Signals(-status).name if status < 0 else None
             pause = _MIN_PAUSE if lasted > _QUICK else min(pause * 2, _MAX_PAUSE)
+            if name == "b2bua" and self._b2bua is not None and self._b2bua.has_spare:
+                pause = 0.0
             log.error("restarting", child=name, status=status, signal=killed, seconds=round(pause, 1))
             await self._sleep(pause)
 
@@ -286,26 +291,21 @@ class Supervisor:
         if not ended.cancelled() and (error := ended.exception()) is not None:
             log.error("payer_wait_failed", exc_info=error)
 
-    async def _run_b2bua(self) -> int:
-        signalling = self.settings.signalling
-        module = ["b2bua.app", "--media", str(self.media_socket)]
+    def _signalling(self) -> B2buaProcesses:
+        """The b2bua that carries the calls, and the next ones."""
+        arguments = ["--media", str(self.media_socket)]
         if self.demo:
-            module += ["--demo", self.demo]
-        # Keys that come as SIP INFO pass through it: then what it frees is overwritten as well.
-        by_info = any(
-            isinstance(each, CarrierSettings) and each.info_digits for each in signalling.trunks.values()
-        )
-        make_environment = card_environment if by_info else plain_environment
-        environment = make_environment(signalling.environment() | telemetry_environment(os.environ))
+            arguments += ["--demo", self.demo]
         assert self._sockets is not None
-        with self.signalling.opened() as theirs:
-            module += ["--pulse", str(theirs.fileno())]
-            process = await self._begin(module, environment, theirs, self._sockets.descriptors())
-            self.channel.name_b2bua(process.pid)
-            try:
-                return await terminate_after(process, self._stop)
-            finally:
-                self.channel.name_b2bua(0)  # its number may be another's soon
+        return B2buaProcesses(
+            self.settings.signalling,
+            arguments,
+            self._begin,
+            self._sockets.descriptors,
+            self.signalling,
+            self.channel.name_b2bua,
+            self._stop,
+        )
 
     async def _start(self, module: list[str], environment: dict[str, str], handed: socket.socket) -> Child:
         level = self.settings.signalling.general.log_level

@@ -23,6 +23,7 @@ from tests.benchmark import (
     paying,
     playing,
     relaying,
+    restarting,
     showing,
     soaking,
     unattended,
@@ -59,6 +60,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
     prompt = playing.SHORT if short else playing.PlayPlan()
     show = showing.SHORT if short else showing.ShowPlan()
     alone = unattended.SHORT if short else unattended.UnattendedPlan()
+    restart = restarting.SHORT if short else restarting.RestartPlan()
     audit = auditing.SHORT if short else auditing.AuditPlan()
     return {
         "relay": Benchmark(
@@ -115,6 +117,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
             lambda say: playing.measure(prompt, say=say),
         ),
         "unattended": Benchmark(unattended.FIGURES, 1, lambda say: unattended.measure(alone, say=say)),
+        "restart": Benchmark(restarting.FIGURES, 2, lambda say: restarting.measure(restart, say=say)),
         "audit": Benchmark(auditing.FIGURES, 1, lambda say: auditing.measure(audit, say=say)),
         "soak": Benchmark(("soak_idle_call_kb",), 1, lambda say: soaking.measure(soak, say=say)),
     }

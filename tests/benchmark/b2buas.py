@@ -115,6 +115,7 @@ def tonewall_conf(ports: Ports, directory: Path, calls: int) -> str:
 bind = {HOST}
 port = {ports.subject}
 directory = {directory / "run"}
+spare = no
 
 [cdr]
 url = sqlite:///{directory / "cdr.sqlite"}

@@ -69,14 +69,17 @@ def check_descriptors(stack: Stack) -> None:
         assert not shared & sockets_of(pid)
 
 
-@pytest.mark.parametrize("transport", ["tcp", "tls"])
-async def test_what_comes_while_b2bua_is_away_is_answered_by_the_next(tmp_path: Path, transport: str) -> None:
+@pytest.mark.parametrize(("transport", "spare"), [("tcp", "no"), ("tls", "yes")])
+async def test_what_comes_while_b2bua_is_away_is_answered_by_the_next(
+    tmp_path: Path, transport: str, spare: str
+) -> None:
     media = MediaPair()
     await media.open()
     async with stream_carrier(transport, tmp_path) as carrier:
         with contextlib.closing(SipPeer()) as pbx:
+            general = {**carrier.general, "spare": spare}
             stack = Stack(
-                tmp_path, carrier.port, pbx.port, extra={"general": carrier.general, "carrier": carrier.keys}
+                tmp_path, carrier.port, pbx.port, extra={"general": general, "carrier": carrier.keys}
             )
             async with running(stack):
                 carrier.engine = pbx.engine = (HOST, stack.sip_port)
@@ -85,6 +88,8 @@ async def test_what_comes_while_b2bua_is_away_is_answered_by_the_next(tmp_path: 
                 pbx.send(pbx.request("OPTIONS"))
                 await pbx.hear("200")
                 check_descriptors(stack)
+                if spare == "yes":
+                    [next_one] = await until(lambda: stack.pids()["spare"], "a spare")
 
                 [before] = stack.kill("b2bua")
                 await until(lambda: gone(before), "b2bua to be gone")
@@ -106,6 +111,9 @@ async def test_what_comes_while_b2bua_is_away_is_answered_by_the_next(tmp_path: 
                 carrier.never("503")
                 await stack.await_restart(before)
                 check_descriptors(stack)
+                if spare == "yes":
+                    assert stack.pids()["b2bua"] == [next_one]
+                    await until(lambda: stack.pids()["spare"], "another spare")
 
                 [supervisor] = stack.pids()["supervisor"]
                 left = [pid for pids in stack.pids().values() for pid in pids]

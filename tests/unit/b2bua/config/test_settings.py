@@ -50,6 +50,7 @@ OTHER = {
     ("general", "log_level"): "debug",
     ("general", "log_format"): "text",
     ("general", "directory"): "/tmp/tonewall-test",
+    ("general", "spare"): "no",
     ("cdr", "url"): f"postgresql+psycopg://cdr:{SECRET}@db.example/cdr",
     ("cdr", "spool"): "/tmp/other.spool",
     ("cdr", "retention"): "30",

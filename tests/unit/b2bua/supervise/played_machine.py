@@ -36,7 +36,7 @@ class Process:
     ) -> None:
         self.module, self.arguments, self.environment = module, arguments, environment
         self.pid = next(self._pids)
-        self.handed = [os.dup(number) for number in handed]  # as the child inherits them
+        self.inherited = {number: os.dup(number) for number in handed}
         self.stubborn = False
         self.signals: list[str] = []
         self._status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -56,6 +56,11 @@ class Process:
     def kill(self) -> None:
         self.signals.append("KILL")
         self.end(-9)
+
+    @property
+    def handed(self) -> list[int]:
+        """What it inherited, in the order in which it was passed."""
+        return list(self.inherited.values())
 
     @property
     def running(self) -> bool:

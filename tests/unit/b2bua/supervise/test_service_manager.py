@@ -72,7 +72,8 @@ async def test_the_pulse_of_one_b2bua_after_another_is_followed(
     manager, read = notified
     desk, signalling = FakeDesk(), SignallingChannel(manager.on_pulse)
     for expected in (["WATCHDOG=1", "READY=1", "STATUS=0 calls"], ["WATCHDOG=1"]):
-        with signalling.opened() as theirs:
+        ours, theirs = signalling.new_pair()
+        with ours, signalling.following(ours):
             theirs.setblocking(False)
             assert not signalling.send(DrainCalls())  # it carries no call yet
             pulses = asyncio.create_task(send_pulses(desk, theirs))

@@ -1,0 +1,56 @@
+"""A process that waits for its turn: which environment it goes on with, and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+
+import pytest
+
+from tonewall.turn import give_turn, wait_for_turn
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    found = {"TONEWALL_SUPERVISOR": "7", "TONEWALL_LOG_SETTINGS": "5", "TONEWALL_OLD": "1", "TONEWALL_A": "1"}
+    monkeypatch.setattr(os, "environ", found)
+    return found
+
+
+async def test_its_settings_are_those_of_the_moment_in_which_its_turn_comes(
+    environment: dict[str, str],
+) -> None:
+    starter, ours = socket.socketpair()
+    starter.setblocking(False)
+    done: list[str] = []
+    large = "x" * 1_000_000  # more than the kernel holds at once
+    with starter:
+        waiting = asyncio.create_task(
+            asyncio.to_thread(wait_for_turn, ours.detach(), lambda: done.append("loaded"))
+        )
+        await give_turn(starter, {"TONEWALL_A": "2", "TONEWALL_NEW": large})
+        assert await waiting
+    assert environment == {
+        "TONEWALL_SUPERVISOR": "7",
+        "TONEWALL_LOG_SETTINGS": "5",
+        "TONEWALL_A": "2",
+        "TONEWALL_NEW": large,
+    }
+    assert done in ([], ["loaded"])  # whichever was first
+
+
+def test_one_whose_turn_has_come_loads_nothing_beforehand(environment: dict[str, str]) -> None:
+    starter, ours = socket.socketpair()
+    with starter:
+        starter.sendall(b"{}")
+        starter.shutdown(socket.SHUT_WR)
+        assert wait_for_turn(ours.detach(), lambda: pytest.fail("it is late"))
+
+
+def test_one_whose_starter_has_gone_ends(environment: dict[str, str]) -> None:
+    before, done = dict(environment), []
+    starter, ours = socket.socketpair()
+    assert not wait_for_turn(ours.detach(), lambda: (done.append("loaded"), starter.close()))
+    assert done == ["loaded"]
+    assert environment == before

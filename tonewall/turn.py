@@ -1,0 +1,53 @@
+"""A process that is started ahead of its time, and waits until it is its turn.
+
+What it has loaded by then costs nothing when another of its kind has just ended.
+
+Rule 1: it begins with the settings of the moment in which its turn comes.
+Rule 2: one whose starter has gone ends: its turn can come no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import socket
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from tonewall import log_settings
+from tonewall.process import SUPERVISOR
+
+NAME: Final = "turn"  # of the descriptor, in the table of the child
+# What a child is given at its start, whatever its settings are.
+_OF_THE_START: Final = frozenset({SUPERVISOR, log_settings.VARIABLE})
+
+
+async def give_turn(waiting: socket.socket, environment: Mapping[str, str]) -> None:
+    """Have the process at the other end begin, in this environment. Raises OSError where it has
+    ended."""
+    await asyncio.get_running_loop().sock_sendall(waiting, msgspec.json.encode(dict(environment)))
+    waiting.shutdown(socket.SHUT_WR)
+
+
+def wait_for_turn(descriptor: int, meanwhile: Callable[[], object]) -> bool:
+    """Wait, and take the environment over. False: the process that started us has gone.
+
+    `meanwhile`: done first, unless the turn has come already. Raises ValueError for what is no
+    environment."""
+    with socket.socket(fileno=descriptor) as starter:
+        starter.setblocking(True)
+        if not select.select([starter], [], [], 0)[0]:
+            meanwhile()
+        text = bytearray()
+        while part := starter.recv(1 << 16):
+            text += part
+    if not text:
+        return False
+    environment = msgspec.json.decode(bytes(text), type=dict[str, str])
+    for name in set(os.environ) - set(environment) - _OF_THE_START:
+        del os.environ[name]
+    os.environ.update(environment)
+    return True
