@@ -56,6 +56,7 @@ from b2bua.switchboard.end import End
 from b2bua.switchboard.housekeeping import count_sessions, prune_payments
 from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.link_service import LinkPolicy
+from b2bua.switchboard.packet_recordings import PacketRecordings
 from b2bua.switchboard.payment_notices import NoticePolicy
 from b2bua.switchboard.pulse import send_pulses
 from b2bua.switchboard.receipts import Receipts
@@ -179,6 +180,7 @@ async def run(
         origins=parse_origins(settings.api.origins),
         messages=(messages := read_messages(settings.api.messages)),
         language=settings.api.language,
+        recordings=PacketRecordings(media, board, ladders, clock),
     )
     ways.add_pages(app, audit, messages)
     telemetry.start(app, board)

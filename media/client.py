@@ -1,7 +1,7 @@
 """The façade of media that b2bua sees: commands go down one unix socket, answers and news come up.
 
 Rule 1: a command is answered once, or the connection is lost; then every unanswered command is lost
-        with it.
+        with it. Who waits for an answer (`ask`) gets `Refused` then.
 Rule 2: no answer is invented here: what media did not confirm is not confirmed.
 """
 
@@ -20,6 +20,7 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _FromMedia = AnyAnswer | AnyNews
+_AWAY = "the media process is not reachable"
 
 
 class MediaClient:
@@ -40,6 +41,7 @@ class MediaClient:
         self._on_answer, self._on_news, self._on_state = on_answer, on_news, on_state
         self._connection: FrameConnection[_FromMedia] | None = None
         self._waiting: dict[int, AnyCommand] = {}
+        self._asked: dict[int, asyncio.Future[AnyAnswer]] = {}
         self._serial = 0
         self._reached = asyncio.Event()  # once
 
@@ -53,12 +55,21 @@ class MediaClient:
         self._serial += 1
         numbered = msgspec.structs.replace(command, serial=self._serial)
         if self._connection is None:
-            self._on_answer(
-                numbered, Refused(serial=self._serial, reason="the media process is not reachable")
-            )
+            self._on_answer(numbered, Refused(serial=self._serial, reason=_AWAY))
             return
         self._waiting[self._serial] = numbered
         self._connection.send(numbered)
+
+    async def ask(self, command: AnyCommand) -> AnyAnswer:
+        """Send one command; its answer, which does not come to `on_answer`."""
+        self._serial += 1
+        serial = self._serial
+        if self._connection is None:
+            return Refused(serial=serial, reason=_AWAY)
+        answered: asyncio.Future[AnyAnswer] = asyncio.get_running_loop().create_future()
+        self._asked[serial] = answered
+        self._connection.send(msgspec.structs.replace(command, serial=serial))
+        return await answered
 
     async def run(self, retry: float = 0.2) -> None:
         """Connect, read until the connection is lost, connect again; for ever. `retry` in
@@ -84,6 +95,7 @@ class MediaClient:
             finally:  # also where we are cancelled, which is no loss of media
                 self._connection = connection.lost = None
                 self._waiting.clear()
+                self._refuse_asked()
                 connection.close()
             self._on_state(False)
 
@@ -96,8 +108,18 @@ class MediaClient:
         if isinstance(message, AnyNews):
             self._on_news(message)
             return
+        if (asked := self._asked.pop(message.serial, None)) is not None:
+            if not asked.done():  # who asked may have gone
+                asked.set_result(message)
+            return
         command = self._waiting.pop(message.serial, None)
         if command is None:
             log.error("unexpected_answer_of_media", kind=type(message).__name__)
         else:
             self._on_answer(command, message)
+
+    def _refuse_asked(self) -> None:
+        for serial, asked in self._asked.items():
+            if not asked.done():
+                asked.set_result(Refused(serial=serial, reason=_AWAY))
+        self._asked.clear()

@@ -91,6 +91,7 @@ PERMISSIONS: Final[dict[str, Permission]] = {
     "list_ladders": _LADDERS,
     "get_ladder": _LADDERS,
     "draw_ladder": _LADDERS,
+    "record_packets": Permission(others=_ADMINISTRATOR),
     "open_claim": _TAKE,
     "get_claim": _TAKE,
     "close_claim": _TAKE,

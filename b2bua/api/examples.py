@@ -196,6 +196,7 @@ TEXTS: Final = {
     "draw_ladder": '<svg xmlns="http://www.w3.org/2000/svg"/>',
     "get_ladder": '<svg xmlns="http://www.w3.org/2000/svg"/>',
     "get_link_qr": '<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "record_packets": "(blocks of pcapng)",
 }
 # Answers that have no view: objects of whatever names.
 OBJECTS: Final[dict[str, Any]] = {

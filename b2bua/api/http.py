@@ -43,6 +43,7 @@ from b2bua.api.prepared_routes import prepared_routes
 from b2bua.api.probes import probe_routes
 from b2bua.api.problems import add_problem_handlers
 from b2bua.api.receipt_routes import receipt_routes
+from b2bua.api.recording_routes import recording_routes
 from b2bua.api.schema import form_answer, problem_answers, trunks_answer
 from b2bua.api.settlement_routes import settlement_routes
 from b2bua.api.sign_in_routes import sign_in_routes
@@ -58,6 +59,7 @@ from b2bua.config.page_messages import Messages, sentences_of_reasons, shipped_m
 from b2bua.ladder.ladders import Ladders
 from b2bua.ladder.view import LadderDesk
 from b2bua.personal_data.desk import PersonalData
+from b2bua.switchboard.packet_recordings import PacketRecordings
 from b2bua.switchboard.receipts import Receipts
 from b2bua.switchboard.statistics import Statistics
 from b2bua.switchboard.webhooks import Webhooks
@@ -103,6 +105,7 @@ def create_app(
     statistics: Statistics | None = None,
     messages: Mapping[str, Messages] | None = None,
     language: str = "",
+    recordings: PacketRecordings | None = None,
 ) -> FastAPI:
     """The API and the page over `desk`. `frame_ancestors`: origins of the pages that may hold
     the form for payments in a frame; `origins`: of those that may use the API (CORS), without
@@ -118,7 +121,7 @@ def create_app(
     empty: there is none; `webhooks`: what sends events to the company's services; `receipts`:
     what hands receipts to them; `statistics`: counts of the last hours; `messages`: the sentences
     of the page by language, ours where None; `language`: of who has chosen none on the
-    page; "": that of their browser."""
+    page; "": that of their browser; `recordings`: of the headers of packets."""
     authority = authority or Authority()
     doorkeeper = Doorkeeper(desk, authority, audit)
     app = FastAPI(
@@ -161,6 +164,7 @@ def create_app(
     app.include_router(receipt_routes(desk, receipts))
     app.include_router(link_routes(desk))
     app.include_router(ladder_routes(ladders or Ladders()))
+    app.include_router(recording_routes(recordings, app.state.streams))
     app.include_router(personal_data_routes(personal_data))
     app.include_router(audit_routes(audit))
     app.include_router(webhook_routes(webhooks))

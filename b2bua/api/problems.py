@@ -63,6 +63,7 @@ _OURS: Final = frozenset(
     | {"phone", "email", "expires_in", "start", "find_by"}
     | {"caller", "callee", "extension", "agent", "code", "numbers", "dry_run"}
     | {"name", "password", "new_password"}
+    | {"seconds", "megabytes"}
 )
 _WORDS: Final = {
     "missing": "is missing",

@@ -93,7 +93,7 @@ class FeedResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._streams.open += 1
-        gone = asyncio.create_task(_wait_for_disconnect(receive))
+        gone = asyncio.create_task(wait_for_disconnect(receive))
         written = asyncio.create_task(self._write_events(send))
         closing = asyncio.create_task(self._streams.closing.wait())
         lost = asyncio.create_task(self._streams.wait_until_not(self._holds))
@@ -172,7 +172,8 @@ class FeedResponse(Response):
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
 
 
-async def _wait_for_disconnect(receive: Receive) -> None:
+async def wait_for_disconnect(receive: Receive) -> None:
+    """Until the reader has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 

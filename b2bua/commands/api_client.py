@@ -6,7 +6,7 @@ import json
 import ssl
 from collections.abc import Callable
 from functools import partial
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import TypeVar
 from urllib.error import HTTPError
@@ -86,6 +86,17 @@ class ApiClient:
         headers = {"Content-Type": "application/json"}
         return self._or_give_up(path, kind, msgspec.json.encode(body), headers, patience)
 
+    def stream(self, path: str, body: object, into: Callable[[bytes], None], patience: float) -> None:
+        """Hand on the answer to a POST while it comes. `patience`: seconds without any of it.
+        Raises ApiFailure; with status 0 where the connection was lost."""
+        headers = {"Content-Type": "application/json"}
+
+        def take(answer: HTTPResponse) -> None:
+            while part := answer.read1(65536):
+                into(part)
+
+        self._exchange(path, msgspec.json.encode(body), headers, patience, take)
+
     def _or_give_up(
         self, path: str, kind: type[T], body: bytes | None, headers: dict[str, str], patience: float
     ) -> T:
@@ -97,16 +108,28 @@ class ApiClient:
     def _ask(
         self, path: str, kind: type[T], body: bytes | None, headers: dict[str, str], patience: float
     ) -> T:
+        return self._exchange(
+            path, body, headers, patience, lambda answer: msgspec.json.decode(answer.read(), type=kind)
+        )
+
+    def _exchange(
+        self,
+        path: str,
+        body: bytes | None,
+        headers: dict[str, str],
+        patience: float,
+        read: Callable[[HTTPResponse], T],
+    ) -> T:
         try:
             headers = {"Authorization": f"Bearer {self._token}", **headers}
             request = Request(self._url + path, body, headers)  # noqa: S310
 
-            def ask(tls: ssl.SSLContext | None) -> bytes:
+            def ask(tls: ssl.SSLContext | None) -> T:
                 opener = build_opener(ProxyHandler({}), HTTPSHandler(context=tls))
                 with opener.open(request, timeout=patience) as answer:
-                    return bytes(answer.read())
+                    return read(answer)
 
-            return msgspec.json.decode(ask_verified(self._trust, ask), type=kind)
+            return ask_verified(self._trust, ask)
         except HTTPError as error:
             answer = _body_of(error)
             raise ApiFailure(self._explain(error, answer), error.code, answer) from None

@@ -11,23 +11,19 @@ Rule 3: pure: a view in, octets out; a ladder is bounded, and so is its file.
 from __future__ import annotations
 
 import ipaddress
-import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from b2bua.ladder import pcapng
 from b2bua.ladder.summary import Media
 from b2bua.ladder.view import Entry, GapView, LadderView, MessageView
 from b2bua.ladder.words import STATIC
 
-_SECTION, _INTERFACE, _PACKET = 0x0A0D0D0A, 1, 6
-_MAGIC: Final = 0x1A2B3C4D
-_LINK_RAW: Final = 101  # a packet is an IP packet
-_COMMENT, _APPLICATION = 1, 4  # options
 _SIP_PORT: Final = 5060
-_UDP: Final = 17
 _FIRST_DYNAMIC: Final = 96
-_ABOUT: Final = "rebuilt from the ladder of a call: words of Tonewall's own, see docs/capture-file.md"
+ABOUT: Final = "rebuilt from the ladder of a call: words of Tonewall's own, see docs/capture-file.md"
+_SECOND: Final = 1_000_000
 _NUMBERS: Final = {name: number for number, name in STATIC.items()}
 
 
@@ -37,19 +33,29 @@ def write_capture(view: LadderView) -> bytes:
     comments: list[str] = []
     for entry in view.entries:
         if isinstance(entry, MessageView):
-            blocks.append(_message(view, entry, [*comments, *_remarks(entry)]))
+            blocks.append(message_packet(view, entry, comments))
             comments = []
         else:
-            comments.append(_words(entry))
+            comments.append(entry_words(entry))
     # What came after the last message is a comment of the whole.
-    return b"".join([_section(comments), _interface(), *blocks])
+    return b"".join([pcapng.section([ABOUT, *comments]), pcapng.interface(), *blocks])
 
 
-def _message(view: LadderView, entry: MessageView, comments: list[str]) -> bytes:
-    return _block(_PACKET, _packet_body(entry, _sip(view, entry).encode(), comments))
+def message_packet(view: LadderView, entry: MessageView, comments: list[str]) -> bytes:
+    """A message as a packet of the file, with these comments and its own."""
+    octets = _datagram(entry, _sip(view, entry).encode())
+    return pcapng.packet(message_time(entry), octets, [*comments, *_remarks(entry)])
 
 
-def _words(entry: Entry) -> str:
+def message_time(entry: MessageView) -> int:
+    """In microseconds since the epoch; of an INFO under a mask, which may have a key, the
+    second."""
+    micros = round(datetime.fromisoformat(entry.at).timestamp() * _SECOND)
+    return micros - micros % _SECOND if entry.masked and entry.method == "INFO" else micros
+
+
+def entry_words(entry: Entry) -> str:
+    """What is no message, as a comment."""
     if isinstance(entry, GapView):
         return f"{entry.left_out} entries were not kept here"
     what = entry.what if not isinstance(entry, MessageView) else entry.method
@@ -64,6 +70,31 @@ def _remarks(entry: MessageView) -> Iterator[str]:
         yield "the call was masked"
     if entry.transport != "udp":
         yield f"by {entry.transport}"
+
+
+def _datagram(entry: MessageView, payload: bytes) -> bytes:
+    host, _, port = entry.peer.rpartition(":")
+    theirs = (_numeric(host.strip("[]")), int(port) if port.isdecimal() and int(port) < 65536 else _SIP_PORT)
+    ours = (_own_host(entry), _SIP_PORT)
+    return (
+        pcapng.udp(ours, theirs, payload) if entry.direction == "sent" else pcapng.udp(theirs, ours, payload)
+    )
+
+
+def _own_host(entry: MessageView) -> pcapng.Address:
+    """Our end of a leg: an address for documentation, of the family of the peer's."""
+    return pcapng.documentation(entry.leg, 6 if entry.peer.startswith("[") else 4)
+
+
+def _numeric(host: str) -> pcapng.Address:
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return ipaddress.ip_address("192.0.2.254")
+
+
+def _address(host: pcapng.Address, port: int) -> str:
+    return f"[{host}]:{port}" if host.version == 6 else f"{host}:{port}"
 
 
 # --- SIP ------------------------------------------------------------------------------------------
@@ -84,7 +115,7 @@ def _sip(view: LadderView, entry: MessageView) -> str:
         "To: <sip:callee@tonewall.invalid>" + (";tag=b" if not is_request or entry.cseq > 1 else ""),
         f"Call-ID: {call_id}",
         f"CSeq: {entry.cseq} {method}",
-        f"X-Tonewall: {_ABOUT}",
+        f"X-Tonewall: {ABOUT}",
     ]
     body = _description(entry.sdp) if entry.sdp else ""
     lines += ["Content-Type: application/sdp"] if body else []
@@ -105,88 +136,3 @@ def _description(media: tuple[Media, ...]) -> str:
         lines.append(f"m={each.kind} {port} {each.protocol} {' '.join(kinds) or '0'}")
         lines += [*named, f"a={each.direction}"]
     return "\r\n".join([*lines, ""])
-
-
-# --- packets --------------------------------------------------------------------------------------
-
-
-def _packet_body(entry: MessageView, payload: bytes, comments: list[str]) -> bytes:
-    micros = round(datetime.fromisoformat(entry.at).timestamp() * 1e6)
-    packet = _ip(entry, payload)
-    head = struct.pack("<IIIII", 0, micros >> 32, micros & 0xFFFFFFFF, len(packet), len(packet))
-    return head + _padded(packet) + _options((_COMMENT, comment) for comment in comments)
-
-
-def _ip(entry: MessageView, payload: bytes) -> bytes:
-    host, _, port = entry.peer.rpartition(":")
-    theirs = (_numeric(host.strip("[]")), int(port) if port.isdecimal() and int(port) < 65536 else _SIP_PORT)
-    ours = (ipaddress.ip_address(_own_host(entry)), _SIP_PORT)
-    source, target = (ours, theirs) if entry.direction == "sent" else (theirs, ours)
-    size = 8 + len(payload)
-    udp = struct.pack("!HHHH", source[1], target[1], size, 0) + payload
-    pseudo = source[0].packed + target[0].packed + struct.pack("!HH", _UDP, size)
-    checksum = _checksum(pseudo + udp) or 0xFFFF
-    udp = udp[:6] + checksum.to_bytes(2, "big") + udp[8:]
-    if ours[0].version == 6:
-        head = struct.pack("!IHBB", 6 << 28, size, _UDP, 64)
-        return head + source[0].packed + target[0].packed + udp
-    head = (
-        struct.pack("!BBHHHBBH", 0x45, 0, 20 + size, 0, 0, 64, _UDP, 0) + source[0].packed + target[0].packed
-    )
-    return head[:10] + _checksum(head).to_bytes(2, "big") + head[12:] + udp
-
-
-def _own_host(entry: MessageView) -> str:
-    """Our end of a leg: an address for documentation, of the family of the peer's."""
-    number = entry.leg % 250 + 1
-    return f"2001:db8::{number:x}" if entry.peer.startswith("[") else f"192.0.2.{number}"
-
-
-def _numeric(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    try:
-        return ipaddress.ip_address(host)
-    except ValueError:
-        return ipaddress.ip_address("192.0.2.254")
-
-
-def _address(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _checksum(octets: bytes) -> int:
-    """Of RFC 1071."""
-    octets += b"\0" * (len(octets) % 2)
-    total: int = sum(struct.unpack(f"!{len(octets) // 2}H", octets))
-    while total >> 16:
-        total = (total & 0xFFFF) + (total >> 16)
-    return ~total & 0xFFFF
-
-
-# --- blocks of pcapng -----------------------------------------------------------------------------
-
-
-def _section(comments: list[str]) -> bytes:
-    body = struct.pack("<IHHq", _MAGIC, 1, 0, -1)
-    options = [(_APPLICATION, "Tonewall"), *((_COMMENT, each) for each in (_ABOUT, *comments))]
-    return _block(_SECTION, body + _options(options))
-
-
-def _interface() -> bytes:
-    return _block(_INTERFACE, struct.pack("<HHI", _LINK_RAW, 0, 0))
-
-
-def _options(options: Iterable[tuple[int, str]]) -> bytes:
-    found = b""
-    for code, text in options:
-        octets = text.encode()
-        found += struct.pack("<HH", code, len(octets)) + _padded(octets)
-    return found + bytes(4) if found else b""
-
-
-def _block(kind: int, body: bytes) -> bytes:
-    size = 12 + len(body)
-    return struct.pack("<II", kind, size) + body + struct.pack("<I", size)
-
-
-def _padded(octets: bytes) -> bytes:
-    return octets + b"\0" * (-len(octets) % 4)

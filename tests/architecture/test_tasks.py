@@ -10,6 +10,7 @@ from tests.architecture.source import MODULES, Module, every_module
 # Where tasks are made and awaited in the same module: looked at by hand.
 AWAITED = {
     "b2bua.api.server": "`Serving.task`, awaited by `close` and watched by b2bua.app",
+    "b2bua.api.recording_routes": "gathered by the answer, which raises what they raised",
     "b2bua.api.stream": "gathered by `FeedResponse.__call__`, which raises what they raised",
     "b2bua.app": "watched by `run`, which stops when one ends",
     "b2bua.doctor.examination": "awaited by `examine`",

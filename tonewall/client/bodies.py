@@ -150,6 +150,13 @@ class ReconcileBody(TypedDict):
     payments: NotRequired[list[str]]
 
 
+class RecordingBody(TypedDict):
+    """How long and how large a recording may become."""
+
+    seconds: NotRequired[int]
+    megabytes: NotRequired[int]
+
+
 class ResetBody(TypedDict):
     """The field that the customer is to key again."""
 

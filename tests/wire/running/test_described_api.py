@@ -35,8 +35,8 @@ from tests.stack import Stack, running
 from tests.wire.handmade import trunk
 
 EXAMPLES: Final = int(os.environ.get("TONEWALL_API_EXAMPLES", "0"))
-# The feed does not end; a sign-in is answered the later the more of them are wrong.
-APART: Final = {"follow_calls", "sign_in"}
+# The feed and a recording do not end; a sign-in is answered the later the more of them are wrong.
+APART: Final = {"follow_calls", "record_packets", "sign_in"}
 # No fault is a 422 to what fits its schema: of a card number in an order, and of fields that go
 # together or not at all, no schema speaks.
 ACCEPTED: Final = frozenset({200, 201, 202, 204})

@@ -60,7 +60,7 @@ PERMITTED: dict[Role, list[str]] = {
         "list_trunks"
     ],
     Role.ADMINISTRATOR: [*EVERYBODY, *LADDERS, *WEBHOOKS, "list_trunks", "get_metrics", "follow_calls",
-        "get_log_level", "set_log_level",
+        "get_log_level", "set_log_level", "record_packets",
         "export_personal_data", "erase_personal_data"],
     Role.METRICS: [*EVERYBODY, "get_metrics"],
     Role.AUDITOR: [*EVERYBODY, "read_audit", "get_audit_checkpoint"],
@@ -147,8 +147,10 @@ async def test_a_route_answers_those_alone_who_may(operation: str, role: Role) -
             answer = await somebody.request(method, address.replace("{claim_id}", "x"))
         permitted = operation in PERMITTED[role]
         if "call_id" in path or "payment_id" in path:
-            # Ladders are not of one person's calls.
-            permitted = permitted and (operation in LADDERS or whose in REACHED.get(role, ()))
+            # Ladders and recordings are not of one person's calls.
+            permitted = permitted and (
+                operation in (*LADDERS, "record_packets") or whose in REACHED.get(role, ())
+            )
         assert (answer.status_code != 403) is permitted, (whose, answer.text)
         assert answer.status_code != 401
         if not permitted:

@@ -664,6 +664,7 @@ async def test_each_route_has_a_name_that_generated_clients_can_keep(agent: http
         ("open_link_in_call", "POST /v1/calls/{call_id}/links"),
         ("read_audit", "GET /v1/audit"),
         ("reconcile_payments", "POST /v1/payments/reconcile"),
+        ("record_packets", "POST /v1/calls/{call_id}/recording"),
         ("redeliver_webhook", "POST /v1/webhooks/deliveries/{delivery_id}/redeliver"),
         ("refund_payment", "POST /v1/payments/{payment_id}/refunds"),
         ("release_mask", "POST /v1/calls/{call_id}/mask/release"),
@@ -708,6 +709,7 @@ async def test_the_description_names_every_route_and_shape(agent: httpx.AsyncCli
         "/v1/payments/{payment_id}/link/close", "/v1/payments/{payment_id}/link/qr.svg",
         "/v1/payments/{payment_id}/settlement", "/v1/payments/{payment_id}/start",
         "/v1/claims", "/v1/claims/{claim_id}", "/v1/personal-data/export", "/v1/personal-data/erase",
+        "/v1/calls/{call_id}/recording",
         "/v1/audit", "/v1/audit/checkpoint", "/v1/embed-tokens", "/v1/statistics", "/v1/statistics/table",
     }  # fmt: skip
     schemas = document["components"]["schemas"]

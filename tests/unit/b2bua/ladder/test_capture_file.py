@@ -2,29 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from b2bua.ladder.capture_file import write_capture
 from b2bua.ladder.view import LadderView, MessageView
-
-VIEW = Path(__file__).parents[3] / "fixtures" / "ladder.json"
-needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="tshark is not installed")
+from tests.capture_files import VIEW, fields, needs_tshark
 
 
 def view(**changes: object) -> LadderView:
     return msgspec.structs.replace(msgspec.json.decode(VIEW.read_bytes(), type=LadderView), **changes)
-
-
-def fields(file: Path, *names: str) -> list[list[str]]:
-    asked = [part for name in names for part in ("-e", name)]
-    command = ["tshark", "-r", str(file), "-n", "-T", "fields", "-E", "occurrence=a", *asked]
-    done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=60)
-    return [line.split("\t") for line in done.stdout.splitlines()]
 
 
 @needs_tshark

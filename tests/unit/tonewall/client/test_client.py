@@ -73,7 +73,8 @@ def test_each_operation_has_a_method_of_its_name_in_both_clients():
         methods = {
             name for name, _ in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")
         }
-        assert methods - {"close"} == {str(operation["operationId"]) for _, _, operation in OPERATIONS}
+        names = {str(operation["operationId"]) for _, _, operation in OPERATIONS}
+        assert methods - {"close"} == names - generator.LEFT_OUT
 
 
 async def test_each_method_reaches_its_route_with_the_example_of_its_body():
@@ -82,7 +83,7 @@ async def test_each_method_reaches_its_route_with_the_example_of_its_body():
     desk.up("c-1")
     async with connected(desk) as client:
         for _, _, operation in OPERATIONS:
-            if operation["operationId"] not in generator.BY_HAND:
+            if operation["operationId"] not in generator.BY_HAND | generator.LEFT_OUT:
                 await reach(client, operation)
 
 
