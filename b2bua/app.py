@@ -12,7 +12,6 @@ import contextlib
 import gc
 import os
 import signal
-import socket
 import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -24,6 +23,7 @@ from fastapi import FastAPI
 
 from b2bua.access.tokens import Tokens
 from b2bua.api.authenticators import build_authenticators
+from b2bua.api.bound_socket import take_socket
 from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
@@ -190,7 +190,7 @@ async def run(
         app,
         settings.api.address,
         settings.api.port,
-        bound=socket.socket(fileno=inherited["api"]) if "api" in inherited else None,
+        bound=take_socket(settings.api.address, settings.api.port, inherited),
         connections=settings.api.connections,
         tls=tls,
     )

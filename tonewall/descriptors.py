@@ -12,6 +12,9 @@ from typing import Final
 
 import msgspec
 
+_STORED: Final = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
+_FIRST_STORED: Final = 3  # behind standard error
+_MAX_DIGITS: Final = 5  # of their count
 VARIABLE: Final = "TONEWALL_DESCRIPTORS"  # of a child: JSON, the number of each by its name
 
 
@@ -30,4 +33,21 @@ def take_table(environment: MutableMapping[str, str]) -> dict[str, int]:
     found = msgspec.json.decode(text, type=dict[str, int])
     for number in found.values():
         os.set_inheritable(number, False)
+    return found
+
+
+def take_stored(environment: MutableMapping[str, str], pid: int) -> dict[str, int]:
+    """The descriptors that systemd has kept for this process (LISTEN_FDS), by their names;
+    the environment loses them. Of two of one name the second is closed. Raises OSError for a
+    descriptor that is not open."""
+    whose, count, names = (environment.pop(each, "") for each in _STORED)
+    if whose != str(pid) or not count.isdecimal() or len(count) > _MAX_DIGITS:
+        return {}
+    found: dict[str, int] = {}
+    for number, name in enumerate(names.split(":"), _FIRST_STORED):
+        if number >= _FIRST_STORED + int(count):
+            break
+        os.set_inheritable(number, False)
+        if found.setdefault(name, number) != number:
+            os.close(number)
     return found

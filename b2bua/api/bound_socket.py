@@ -3,6 +3,18 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
+
+
+def socket_name(host: str, port: int) -> str:
+    """The name under which a process inherits the socket of the configured address."""
+    return f"api_{host}_{port}".replace(":", "-")
+
+
+def take_socket(host: str, port: int, table: Mapping[str, int]) -> socket.socket | None:
+    """The socket that this process inherited for the configured address, where it has."""
+    number = table.get(socket_name(host, port))
+    return None if number is None else socket.socket(fileno=number)
 
 
 def bind_socket(host: str, port: int) -> socket.socket:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from b2bua.commands.configuration import ConfigFile, give_up
 from b2bua.commands.settings import load_settings
 from b2bua.doctor import startup
 from b2bua.supervise.supervisor import supervise
+from tonewall.descriptors import take_stored
 from tonewall.log import configure_log
 from tonewall.process_loop import run_process
 
@@ -15,11 +18,12 @@ def run(config: ConfigFile = None) -> None:
     settings = load_settings(config)
     general = settings.signalling.general
     configure_log("supervisor", general.log_level, form=general.log_format)
-    if refusals := startup.find_refusals(settings):
+    stored = take_stored(os.environ, os.getpid())
+    if refusals := startup.find_refusals(settings, stored):
         give_up("cannot start:\n" + "\n".join(refusals))
     startup.log_warnings(settings, config)
     try:
-        run_process(supervise(settings))
+        run_process(supervise(settings, stored))
     except* OSError as group:
         error = group.exceptions[0]
         give_up(f"cannot start: {error}")

@@ -9,6 +9,7 @@ import json
 import os
 import resource
 import socket
+from collections.abc import Container
 from pathlib import Path
 
 from b2bua.access.roles import Role
@@ -19,7 +20,7 @@ from b2bua.config.values import split_list, trunk_name
 from b2bua.doctor.finding import Finding, fault, good, warn
 from b2bua.doctor.machine import check_bind, check_realtime
 from b2bua.pjsua import build as pjsua
-from b2bua.sip.hop import Transport
+from b2bua.sip.transport.bound_sockets import socket_kind, socket_name
 
 _SOCKETS_A_CALL = 4
 _FEW = 10  # calls; a PJSIP that holds fewer was built for a telephone
@@ -97,21 +98,24 @@ def running_b2bua(settings: Settings) -> int | None:
     return pid if b"b2bua.app" in command.split(b"\0") else None
 
 
-def check_sip_ports(settings: Settings, ours: int | None = None) -> list[Finding]:
-    """The ports of SIP must be free. `ours`: the process that may have them."""
+def check_sip_ports(
+    settings: Settings, ours: int | None = None, stored: Container[str] = ()
+) -> list[Finding]:
+    """The ports of SIP must be free. `ours`: the process that may have them; `stored`: the names of
+    sockets that are bound for us already."""
     general = settings.signalling.general
     keys = "[general] listen" if general.listen else "[general] bind and port"
-    kinds = {Transport.UDP: socket.SOCK_DGRAM}
     return [
         check_bind(
             f"SIP over {bind.transport.upper()}",
             bind.host,
             bind.port,
-            kinds.get(bind.transport, socket.SOCK_STREAM),
+            socket_kind(bind),
             keys,
             ours,
         )
         for bind in general.binds
+        if socket_name(bind) not in stored
     ]
 
 

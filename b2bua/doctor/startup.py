@@ -7,9 +7,10 @@ Rule 1: only a fault that lets nothing work is a refusal. One that spares some c
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
+from b2bua.api.bound_socket import socket_name
 from b2bua.config.settings import Settings
 from b2bua.doctor import certificates, configuration, exposure, files
 from b2bua.doctor.finding import Level
@@ -20,12 +21,13 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 
 
-def find_refusals(settings: Settings) -> list[str]:
-    """The reasons against a start, a line each with the key, file or port."""
+def find_refusals(settings: Settings, stored: Container[str] = ()) -> list[str]:
+    """The reasons against a start, a line each with the key, file or port. `stored`: the names of
+    sockets that are bound for us already."""
     return [
         *files.find_refusals(settings),
         *certificates.find_unusable(settings),
-        *_faults_of_ports(settings),
+        *_faults_of_ports(settings, stored),
         *_faults_of_telemetry(os.environ),
     ]
 
@@ -37,10 +39,11 @@ def _faults_of_telemetry(environment: Mapping[str, str]) -> Iterator[str]:
         yield str(error)
 
 
-def _faults_of_ports(settings: Settings) -> Iterator[str]:
+def _faults_of_ports(settings: Settings, stored: Container[str]) -> Iterator[str]:
+    api = settings.signalling.api
     findings = [
-        *configuration.check_sip_ports(settings),
-        configuration.check_api_port(settings),
+        *configuration.check_sip_ports(settings, stored=stored),
+        *([] if socket_name(api.address, api.port) in stored else [configuration.check_api_port(settings)]),
         *configuration.check_decoder(settings),
     ]
     if settings.media.engine == "own":

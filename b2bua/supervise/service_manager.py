@@ -43,6 +43,14 @@ class ServiceManager:
         self._is_draining = True
         self._send("STOPPING=1", f"STATUS={_DRAINING}", _EXTENDED)
 
+    def keep(self, name: str, descriptor: int) -> None:
+        """Have it keep a copy of this descriptor, for the next of us where we are killed."""
+        self._send("FDSTORE=1", f"FDNAME={name}", "FDPOLL=0", descriptor=descriptor)
+
+    def forget(self, name: str) -> None:
+        """Have it close its copy."""
+        self._send("FDSTOREREMOVE=1", f"FDNAME={name}")
+
     def stop(self) -> None:
         """Tell it that we end."""
         self._is_stopping = True
@@ -69,12 +77,14 @@ class ServiceManager:
         if self._is_deaf:  # all of it again with the next one
             self._is_ready, self._status = False, ""
 
-    def _send(self, *words: str) -> None:
+    def _send(self, *words: str, descriptor: int | None = None) -> None:
         if not self._address:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
-                sender.sendto("\n".join(words).encode(), self._address)
+                handed = [] if descriptor is None else [descriptor]
+                sender.connect(self._address)
+                socket.send_fds(sender, ["\n".join(words).encode()], handed)
         except OSError as error:
             if not self._is_deaf:
                 log.warning("service_manager_not_notified", why=error.strerror or type(error).__name__)

@@ -61,14 +61,16 @@ _PAYER_FAULTS = {  # by a payer's status
 
 @dataclass(slots=True)
 class Supervisor:
-    """The processes of one installation. `demo`: the unix socket of a demo's customer, in a demo;
-    `logs`: the file descriptor for the processes' logs, where it is not our standard error."""
+    """The processes of one installation. `stored`: descriptors that systemd has kept, by name;
+    `demo`: the unix socket of a demo's customer, in a demo; `logs`: the file descriptor for the
+    processes' logs, where it is not our standard error."""
 
     settings: Settings
     demo: str | None = None
     logs: int | None = None
     channel: MediaChannel = field(default_factory=MediaChannel)
     manager: ServiceManager = field(default_factory=ServiceManager)
+    stored: Mapping[str, int] = field(default_factory=dict)
     signalling: SignallingChannel = field(init=False)
     _is_draining: bool = False
     _b2bua_down: asyncio.Event = field(default_factory=asyncio.Event)
@@ -105,7 +107,7 @@ class Supervisor:
         self._page = LogPageOwner(LogSettings(general.log_format, general.log_level))
         use_page(self._page.page)
         try:
-            self._sockets = HeldSockets.open(self.settings.signalling)
+            self._sockets = HeldSockets.open(self.settings.signalling, self.manager, self.stored)
             await self._run_all(directory)
         finally:
             self._close_sockets()
@@ -323,11 +325,11 @@ class Supervisor:
         )
 
 
-async def supervise(settings: Settings) -> None:
+async def supervise(settings: Settings, stored: Mapping[str, int]) -> None:
     """Run all processes until SIGTERM or SIGINT, and to the end of a drain where one is configured;
-    SIGHUP changes nothing."""
+    SIGHUP changes nothing. `stored`: as the supervisor's."""
     confine(PLAIN)
-    supervisor = Supervisor(settings, manager=ServiceManager.of(os.environ))
+    supervisor = Supervisor(settings, manager=ServiceManager.of(os.environ), stored=stored)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.end)

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from b2bua.sip.hop import Bind
 
 _BUFFER = 4 << 20  # bytes of the kernel's queues, as far as it lets us (net.core.rmem_max)
 _BACKLOG = 512  # connections
+_NONE: Mapping[str, socket.socket] = MappingProxyType({})
 
 
 class BoundSocket(NamedTuple):
@@ -26,12 +28,17 @@ class BoundSocket(NamedTuple):
     socket: socket.socket
 
 
-def open_sockets(binds: Sequence[Bind]) -> list[BoundSocket]:
-    """Bind all of them, in this order. Raises OSError that names the address."""
+def open_sockets(binds: Sequence[Bind], kept: Mapping[str, socket.socket] = _NONE) -> list[BoundSocket]:
+    """Bind all of them, in this order, but those of which a socket was `kept` under its name.
+    Raises OSError that names the address."""
     opened: list[BoundSocket] = []
     try:
         for bind in binds:
-            opened.append(_open(bind, opened))
+            old = kept.get(socket_name(bind))
+            if old is not None:
+                opened.append(BoundSocket(bind._replace(port=old.getsockname()[1]), old))
+            else:
+                opened.append(_open(bind, opened))
     except OSError:
         for each in opened:
             each.socket.close()
@@ -44,6 +51,11 @@ def socket_name(bind: Bind) -> str:
 
     It has no colon: systemd.exec(5) takes none in the name of a descriptor."""
     return f"sip_{bind.transport}_{bind.host}_{bind.port}".replace(":", "-")
+
+
+def socket_kind(bind: Bind) -> socket.SocketKind:
+    """What kind of socket receives at an address."""
+    return socket.SOCK_STREAM if bind.transport.reliable else socket.SOCK_DGRAM
 
 
 def take_sockets(binds: Sequence[Bind], table: Mapping[str, int]) -> list[BoundSocket]:
@@ -66,7 +78,7 @@ def bind_datagrams(host: str, port: int) -> socket.socket:
 
 def _open(bind: Bind, others: Iterable[BoundSocket]) -> BoundSocket:
     wanted = bind.port or _shared_port(bind, others)
-    kind = socket.SOCK_STREAM if bind.transport.reliable else socket.SOCK_DGRAM
+    kind = socket_kind(bind)
     try:
         try:
             opened = _bound(kind, bind.host, wanted)

@@ -16,18 +16,11 @@ import pytest
 from tests.complaints import permit_error
 from tests.stack import PATIENCE, Stack, running, until
 from tests.wire.handmade import MediaPair, offer
+from tests.wire.running.gone import is_gone
 from tests.wire.sip_peer import HOST, SipPeer
 from tests.wire.stream_peer import stream_carrier
 
 AWAY = 40  # datagrams that are sent while no b2bua runs
-
-
-def gone(pid: int) -> bool:
-    """Whether a process has ended, waited for or not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def sockets_of(pid: int) -> set[str]:
@@ -92,7 +85,7 @@ async def test_what_comes_while_b2bua_is_away_is_answered_by_the_next(
                     [next_one] = await until(lambda: stack.pids()["spare"], "a spare")
 
                 [before] = stack.kill("b2bua")
-                await until(lambda: gone(before), "b2bua to be gone")
+                await until(lambda: is_gone(before), "b2bua to be gone")
                 # Its connections are reset, and begun anew; each datagram is sent once.
                 away = [pbx.request("OPTIONS", cseq=each) for each in range(2, AWAY + 2)]
                 for each in away:
@@ -120,7 +113,7 @@ async def test_what_comes_while_b2bua_is_away_is_answered_by_the_next(
                 permit_error("gave_up")
                 permit_error("media_lost")
                 os.kill(supervisor, signal.SIGKILL)
-                await until(lambda: all(gone(pid) for pid in left), "all processes to end")
+                await until(lambda: all(is_gone(pid) for pid in left), "all processes to end")
                 assert api_port is not None
                 assert not bound(socket.SOCK_DGRAM, stack.sip_port)
                 assert not bound(socket.SOCK_STREAM, api_port)

@@ -10,7 +10,8 @@ import pytest
 
 from b2bua.supervise.child import await_end, start_child
 from tests.stack import PATIENCE
-from tonewall.descriptors import take_table, write_table
+from tonewall import descriptors
+from tonewall.descriptors import take_stored, take_table, write_table
 from tonewall.process import plain_environment
 
 PROGRAM = ["tests.unit.b2bua.supervise.naming_child"]
@@ -42,3 +43,23 @@ def test_a_table_is_taken_once_and_names_what_is_open() -> None:
         take_table(write_table({"api": 1 << 20}))
     with pytest.raises(ValueError, match="Expected"):
         take_table({"TONEWALL_DESCRIPTORS": "[7]"})
+
+
+def test_what_systemd_has_stored_is_for_the_process_that_it_started_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened = [socket.socket() for _ in range(3)]
+    monkeypatch.setattr(descriptors, "_FIRST_STORED", opened[0].fileno())
+    numbers = [each.fileno() for each in opened]
+    assert numbers == list(range(numbers[0], numbers[0] + 3))
+    given = {"LISTEN_PID": "7", "LISTEN_FDS": "3", "LISTEN_FDNAMES": "one:two:one"}
+    assert take_stored(environment := dict(given), 8) == {}
+    assert environment == {}
+    assert take_stored(dict(given), 7) == {"one": numbers[0], "two": numbers[1]}
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened[2].detach())
+    assert take_stored({**given, "LISTEN_FDS": "1"}, 7) == {"one": numbers[0]}
+    for count in ("", "-1", "x", "9" * 5000):
+        assert take_stored({**given, "LISTEN_FDS": count}, 7) == {}
+    for each in opened[:2]:
+        each.close()

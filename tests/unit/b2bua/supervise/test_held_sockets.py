@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from b2bua.supervise.held_sockets import HeldSockets
+from b2bua.supervise.service_manager import ServiceManager
 from b2bua.supervise.supervisor import Supervisor
 from tests.stack import until
 from tests.unit.b2bua.supervise.played_machine import Machine, running, settings
@@ -21,10 +23,10 @@ async def test_only_b2bua_inherits_the_sockets_and_they_are_closed_once_it_is_do
         [b2bua] = machine.of("b2bua.app")
         table = json.loads(b2bua.environment["TONEWALL_DESCRIPTORS"])
         assert table.pop("turn") > 0
-        assert list(table) == ["sip_udp_127.0.0.1_0", "sip_tcp_127.0.0.1_0", "api"]
+        assert list(table) == ["sip_udp_127.0.0.1_0", "sip_tcp_127.0.0.1_0", "api_127.0.0.1_0"]
         for process in machine.started:
             assert process is b2bua or "TONEWALL_DESCRIPTORS" not in process.environment
-        api = socket.socket(fileno=os.dup(table["api"])).getsockname()
+        api = socket.socket(fileno=os.dup(table["api_127.0.0.1_0"])).getsockname()
         socket.create_connection(api).close()
         b2bua.end(-9)
         await until(lambda: len(machine.of("b2bua.app")) == 2, "the next b2bua")
@@ -45,3 +47,53 @@ async def test_where_an_address_is_in_use_nothing_is_started(machine: Machine, t
         with pytest.raises(OSError, match=r"Address already in use: '\[api\] 127.0.0.1:"):
             await Supervisor(chosen).run()
     assert machine.started == []
+
+
+async def test_of_what_systemd_has_stored_what_is_asked_for_is_used_and_the_rest_forgotten(
+    machine: Machine, tmp_path: Path
+):
+    chosen = settings(tmp_path).signalling
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        manager = ServiceManager.of({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        udp, stream = socket.socket(type=socket.SOCK_DGRAM), socket.create_server(("127.0.0.1", 0))
+        udp.bind(("127.0.0.1", 0))
+        port, api = udp.getsockname()[1], stream.getsockname()
+        stored = {
+            "sip_udp_127.0.0.1_0": udp.detach(),
+            "api_127.0.0.1_0": stream.detach(),
+            "sip_udp_192.0.2.7_5060": socket.socket(type=socket.SOCK_DGRAM).detach(),
+            "sip_tcp_127.0.0.1_0": socket.socket(type=socket.SOCK_DGRAM).detach(),  # of another kind
+            "calls": os.memfd_create("calls"),
+        }
+        held = HeldSockets.open(chosen, manager, stored)
+        found = {name: os.fstat(number).st_ino for name, number in held.descriptors().items()}
+        assert list(found) == ["sip_udp_127.0.0.1_0", "sip_tcp_127.0.0.1_0", "api_127.0.0.1_0"]
+        udp = socket.socket(fileno=os.dup(held.descriptors()["sip_udp_127.0.0.1_0"]))
+        tcp = socket.socket(fileno=os.dup(held.descriptors()["sip_tcp_127.0.0.1_0"]))
+        # TCP is bound anew, to the port of the socket that was kept.
+        assert udp.getsockname()[1] == port == tcp.getsockname()[1]
+        udp.close()
+        tcp.close()
+        assert notified(systemd) == [
+            *(f"FDSTOREREMOVE=1\nFDNAME={name}" for name in list(stored)[2:]),
+            *(f"FDSTORE=1\nFDNAME={name}\nFDPOLL=0" for name in found),
+        ]
+        held.close()
+        assert notified(systemd) == [f"FDSTOREREMOVE=1\nFDNAME={name}" for name in found]
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(api)
+
+
+def notified(systemd: socket.socket) -> list[str]:
+    """What systemd was told, with a descriptor where it is to store one."""
+    found = []
+    try:
+        while True:
+            text, received, _, _ = socket.recv_fds(systemd, 4096, 4)
+            assert len(received) == text.startswith(b"FDSTORE=1")
+            for number in received:
+                os.close(number)
+            found.append(text.decode())
+    except BlockingIOError:
+        return found
