@@ -22,7 +22,7 @@ import uvloop
 from fastapi import FastAPI
 
 from b2bua.access.tokens import Tokens
-from b2bua.api.authenticators import build_authenticators
+from b2bua.api.authenticators import build_authenticators, build_tokens
 from b2bua.api.bound_socket import take_socket
 from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
@@ -61,12 +61,13 @@ from b2bua.switchboard.payment_notices import NoticePolicy
 from b2bua.switchboard.pulse import send_pulses
 from b2bua.switchboard.receipts import Receipts
 from b2bua.switchboard.statistics import Statistics
-from b2bua.switchboard.supervised import connected
+from b2bua.switchboard.supervised import Reloaded, ReloadSettings, Request, connected
 from b2bua.switchboard.switchboard import Switchboard
 from b2bua.switchboard.webhooks import Webhooks
 from b2bua.telemetry.telemetry import open_telemetry
 from b2bua.wiring.engine import build_engine
 from b2bua.wiring.plan import build_plan
+from b2bua.wiring.reload import Reload
 from media.client import MediaClient
 from media.form_description import describe
 from provider_adapters.reconciler.client import ReconcilerClient
@@ -159,7 +160,7 @@ async def run(
     board.connect(WatchedEngine(engine, metrics.sip), media, reconciler)
     app = create_app(
         board,
-        authenticators=build_authenticators(settings),
+        authenticators=build_authenticators(settings, tokens := build_tokens(settings)),
         authority=build_authority(settings.api),
         demo=demo,
         ladders=ladders,
@@ -201,7 +202,10 @@ async def run(
     ]
     housekeeping = _start_housekeeping(settings, board, plan, ways, webhooks)
     if pulse is not None:
-        housekeeping.start(_follow_supervisor(board, pulse, end), "pulse")
+        housekeeping.start(
+            _follow_supervisor(board, pulse, end, Reload(plan, tokens, audit, app.state.streams.look_again)),
+            "pulse",
+        )
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
     write_whole(general.directory / "ready.json", msgspec.json.encode(ready))
     log.info("ready", port=engine.address[1], url=api.url, version=VERSION)
@@ -269,9 +273,16 @@ def _start_housekeeping(
     return housekeeping
 
 
-async def _follow_supervisor(board: Switchboard, fd: int, end: End) -> None:
+async def _follow_supervisor(board: Switchboard, fd: int, end: End, reload: Reload) -> None:
     """Do what the supervisor asks for, and have it know that we live."""
-    with connected(fd, lambda _drain: end.after_drain()) as supervisor:
+
+    def on_request(request: Request, environment: Mapping[str, str]) -> Reloaded | None:
+        if isinstance(request, ReloadSettings):
+            return Reloaded(why=reload.apply(board, request, environment))
+        end.after_drain()
+        return None
+
+    with connected(fd, on_request) as supervisor:
         await send_pulses(board, supervisor)
 
 

@@ -20,6 +20,7 @@ from tonewall.version import VERSION
 _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("run", "run"),
     "demo": ("demo", "demo"),
+    "reload": ("reload", "reload"),
     "doctor": ("doctor", "doctor"),
     "health": ("health", "health"),
     "route": ("route", "route"),

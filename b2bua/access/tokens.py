@@ -30,12 +30,13 @@ _LEAST: Final = frozenset({Role.AGENT})
 class Tokens:
     """The tokens of sip.conf, by name. An authenticator."""
 
-    __slots__ = ("_digests", "_roles")
+    __slots__ = ("_changes", "_digests", "_roles")
 
     def __init__(self, digests: dict[str, bytes], roles: Mapping[str, frozenset[Role]] | None = None) -> None:
         """`roles`: by name; `*`: of all others. Who has none is an agent."""
         self._digests = dict(digests)
         self._roles = dict(roles or {})
+        self._changes: dict[str, int] = {}  # how often each was replaced
 
     @classmethod
     def parse(cls, text: str, roles: str = "") -> Tokens:
@@ -67,15 +68,26 @@ class Tokens:
         return None if name is None else self.principal(name)
 
     def holds(self, principal: Principal) -> bool:
-        """See Authenticator. A token is valid as long as the process that has read it."""
-        del principal
-        return True
+        """See Authenticator. A token is valid until another one, or none, has its name."""
+        name = principal.name
+        if principal.method != "token":
+            return True
+        return name in self._digests and principal == self.principal(name)
+
+    def replace(self, tokens: Tokens) -> None:
+        """Know these tokens from now on, and no others."""
+        for name in {**self._digests, **tokens._digests}:
+            if self._digests.get(name) != tokens._digests.get(name):
+                self._changes[name] = self._changes.get(name, 0) + 1
+        self._digests, self._roles = tokens._digests, tokens._roles
 
     def principal(self, name: str) -> Principal:
         """Who has the token of this name."""
         roles = self._roles.get(name, self._roles.get(_OTHERS, _LEAST))
         scopes = ALL_SCOPES if Role.INTEGRATION in roles else frozenset()
-        return Principal(name=name, roles=roles, scopes=scopes, method="token", credential=f"token:{name}")
+        change = self._changes.get(name)
+        credential = f"token:{name}" if change is None else f"token:{name}:{change}"
+        return Principal(name=name, roles=roles, scopes=scopes, method="token", credential=credential)
 
     def agent_of(self, token: str) -> str | None:
         """The name of the agent who has this token, or None."""

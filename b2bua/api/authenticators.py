@@ -13,11 +13,12 @@ from b2bua.config.settings import SignallingSettings
 from tonewall.ini import ConfigError
 
 
-def build_authenticators(settings: SignallingSettings) -> Sequence[Authenticator]:
-    """The ways, in the order in which they are asked. Raises ConfigError where a file of theirs
-    cannot be used."""
-    api = settings.api
-    found: list[Authenticator] = [Tokens.parse(api.tokens.get_secret_value(), api.roles)]
+def build_authenticators(
+    settings: SignallingSettings, tokens_of_file: Tokens | None = None
+) -> Sequence[Authenticator]:
+    """The ways, in the order in which they are asked. `tokens_of_file`: those of `[api] tokens`,
+    where a reload is to change them. Raises ConfigError where a file of theirs cannot be used."""
+    found: list[Authenticator] = [tokens_of_file or build_tokens(settings)]
     if settings.access.directory is not None:
         try:
             keys = KeyAuthenticator(settings.access.directory)
@@ -32,3 +33,8 @@ def build_authenticators(settings: SignallingSettings) -> Sequence[Authenticator
     if clients:
         found.append(CertificateAuthenticator({each.mark: each for each in clients if each.mark}))
     return found
+
+
+def build_tokens(settings: SignallingSettings) -> Tokens:
+    """The tokens of sip.conf. Raises ValueError."""
+    return Tokens.parse(settings.api.tokens.get_secret_value(), settings.api.roles)

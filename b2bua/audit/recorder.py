@@ -54,7 +54,7 @@ class Recorder:
         required: bool = False,
         waits: float = WAITS,
     ) -> None:
-        self._open_log, self._now, self._configuration = open_log, now, configuration
+        self._open_log, self._now, self.configuration = open_log, now, configuration
         self.required, self._waits = required, waits
         self._file: LogFile | None = None
         self._waiting: list[_Waiting] = []
@@ -85,7 +85,7 @@ class Recorder:
     def entry(self, who: str, what: str, result: Result, **more: Any) -> Entry:
         """An entry of now. `more`: its other fields."""
         at = write_time(self._now())
-        return Entry(at=at, who=who, what=what, result=result, configuration=self._configuration, **more)
+        return Entry(at=at, who=who, what=what, result=result, configuration=self.configuration, **more)
 
     async def write(self, entry: Entry) -> int:
         """The number of the line. Raises NotWritten."""

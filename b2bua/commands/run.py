@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from b2bua.commands.configuration import ConfigFile, give_up
 from b2bua.commands.settings import load_settings
 from b2bua.doctor import startup
-from b2bua.supervise.supervisor import supervise
+from b2bua.supervise.run import supervise
 from tonewall.descriptors import take_stored
 from tonewall.log import configure_log
 from tonewall.process_loop import run_process
@@ -23,7 +24,7 @@ def run(config: ConfigFile = None) -> None:
         give_up("cannot start:\n" + "\n".join(refusals))
     startup.log_warnings(settings, config)
     try:
-        run_process(supervise(settings, stored))
+        run_process(supervise(settings, stored, partial(startup.read_again, config)))
     except* OSError as group:
         error = group.exceptions[0]
         give_up(f"cannot start: {error}")

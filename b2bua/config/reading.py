@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from b2bua.config.access_settings import AccessSettings
@@ -72,46 +74,49 @@ def read_settings(path: Path | None) -> Settings:
     return settings
 
 
-def read_signalling(sections: Sections) -> SignallingSettings:
-    """The settings of the b2bua process alone. Raises ConfigError."""
+def read_signalling(sections: Sections, environment: Mapping[str, str] | None = None) -> SignallingSettings:
+    """The settings of the b2bua process alone; `environment`: where not our own. Raises
+    ConfigError."""
+    read = partial(load, environment=environment)
     own = SignallingSettings(
-        general=load(GeneralSettings, sections),
+        general=read(GeneralSettings, sections),
         trunks={
-            header: load(model, sections, header=header)
+            header: read(model, sections, header=header)
             for model in (CarrierSettings, PbxSettings)
-            for header in _headers(model, sections)
+            for header in _headers(model, sections, environment)
         },
         routes={
-            header: load(RouteSettings, sections, header=header)
-            for header in _headers(RouteSettings, sections)
+            header: read(RouteSettings, sections, header=header)
+            for header in _headers(RouteSettings, sections, environment)
         },
-        api=load(ApiSettings, sections),
-        cdr=load(CdrSettings, sections),
+        api=read(ApiSettings, sections),
+        cdr=read(CdrSettings, sections),
         agent_groups={
-            header: load(AgentGroupSettings, sections, header=header)
-            for header in _headers(AgentGroupSettings, sections)
+            header: read(AgentGroupSettings, sections, header=header)
+            for header in _headers(AgentGroupSettings, sections, environment)
         },
         forms={
-            header: load(FormSettings, sections, header=header) for header in _headers(FormSettings, sections)
+            header: read(FormSettings, sections, header=header)
+            for header in _headers(FormSettings, sections, environment)
         },
         fields={
-            header: load(FieldSettings, sections, header=header)
-            for header in _headers(FieldSettings, sections)
+            header: read(FieldSettings, sections, header=header)
+            for header in _headers(FieldSettings, sections, environment)
         },
-        links=load(LinkSettings, sections),
-        feature_codes=load(FeatureCodeSettings, sections),
-        audit=load(AuditSettings, sections),
-        notify=load(NotifySettings, sections),
-        access=load(AccessSettings, sections),
-        oauth=load(OauthSettings, sections),
-        oidc=load(OidcSettings, sections),
+        links=read(LinkSettings, sections),
+        feature_codes=read(FeatureCodeSettings, sections),
+        audit=read(AuditSettings, sections),
+        notify=read(NotifySettings, sections),
+        access=read(AccessSettings, sections),
+        oauth=read(OauthSettings, sections),
+        oidc=read(OidcSettings, sections),
         clients={
-            header: load(ClientSettings, sections, header=header)
-            for header in _headers(ClientSettings, sections)
+            header: read(ClientSettings, sections, header=header)
+            for header in _headers(ClientSettings, sections, environment)
         },
         webhooks={
-            header: load(EventWebhookSettings, sections, header=header)
-            for header in _headers(EventWebhookSettings, sections)
+            header: read(EventWebhookSettings, sections, header=header)
+            for header in _headers(EventWebhookSettings, sections, environment)
         },
     )
     if faults := find_signalling_faults(own):
@@ -119,11 +124,13 @@ def read_signalling(sections: Sections) -> SignallingSettings:
     return own
 
 
-def _headers(model: type[Section], sections: Sections) -> list[str]:
+def _headers(
+    model: type[Section], sections: Sections, environment: Mapping[str, str] | None = None
+) -> list[str]:
     """The headers of a model's sections. Where a trunk is missing, that of one without a name: its
     fault says so."""
     if model.section not in SEVERAL:
         return [model.section]
     absent = {RouteSettings, AgentGroupSettings, FormSettings, FieldSettings, PromptSettings, ClientSettings}
     may_be_absent = model in absent | {EventWebhookSettings}
-    return headers(model.section, sections) or ([] if may_be_absent else [model.section])
+    return headers(model.section, sections, environment) or ([] if may_be_absent else [model.section])

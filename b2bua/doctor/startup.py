@@ -10,7 +10,9 @@ import os
 from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 
+from b2bua.access.tokens import Tokens
 from b2bua.api.bound_socket import socket_name
+from b2bua.config.reading import read_settings
 from b2bua.config.settings import Settings
 from b2bua.doctor import certificates, configuration, exposure, files
 from b2bua.doctor.finding import Level
@@ -30,6 +32,20 @@ def find_refusals(settings: Settings, stored: Container[str] = ()) -> list[str]:
         *_faults_of_ports(settings, stored),
         *_faults_of_telemetry(os.environ),
     ]
+
+
+def read_again(config: Path | None) -> Settings:
+    """The settings, checked as before a start but for what a running Tonewall holds. Raises
+    ConfigError."""
+    settings = read_settings(config)
+    api = settings.signalling.api
+    try:
+        Tokens.parse(api.tokens.get_secret_value(), api.roles)
+    except ValueError as error:
+        raise ConfigError(f"[api] tokens: {error}") from None
+    if refusals := [*files.find_refusals(settings), *certificates.find_unusable(settings)]:
+        raise ConfigError("\n".join(refusals))
+    return settings
 
 
 def _faults_of_telemetry(environment: Mapping[str, str]) -> Iterator[str]:

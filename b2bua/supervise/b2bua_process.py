@@ -58,12 +58,13 @@ class Waiting:
 
 
 class B2buaProcesses:
-    """One b2bua after another. `arguments`: those of its module; `sockets`: what all of them
-    inherit; `name`: is given the process id of the one that carries calls, 0: none does."""
+    """One b2bua after another. `settings`: those in force; `arguments`: those of its module;
+    `sockets`: what all of them inherit; `name`: is given the process id of the one that carries
+    calls, 0: none does."""
 
     def __init__(
         self,
-        settings: SignallingSettings,
+        settings: Callable[[], SignallingSettings],
         arguments: list[str],
         start: Starter,
         sockets: Callable[[], Mapping[str, int]],
@@ -150,8 +151,9 @@ class B2buaProcesses:
 
     def _environment(self) -> dict[str, str]:
         # Keys that come as SIP INFO pass through it: then what it frees is overwritten as well.
+        settings = self._settings()
         by_info = any(
-            isinstance(each, CarrierSettings) and each.info_digits for each in self._settings.trunks.values()
+            isinstance(each, CarrierSettings) and each.info_digits for each in settings.trunks.values()
         )
         make_environment = card_environment if by_info else plain_environment
-        return make_environment(self._settings.environment() | telemetry_environment(os.environ))
+        return make_environment(settings.environment() | telemetry_environment(os.environ))

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 
 from b2bua.switchboard.pulse import Pulse
-from b2bua.switchboard.supervised import Request
+from b2bua.switchboard.supervised import DrainCalls, Reloaded, ReloadSettings, send_request
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -29,6 +29,7 @@ class SignallingChannel:
         self._on_pulse = on_pulse
         self._end: socket.socket | None = None
         self._pulse_at: float | None = None
+        self._answer: asyncio.Future[Reloaded] | None = None
 
     @staticmethod
     def new_pair() -> tuple[socket.socket, socket.socket]:
@@ -49,6 +50,7 @@ class SignallingChannel:
             loop.remove_reader(ours)
             if self._end is ours:
                 self._end = None
+                self._answered(None)
 
     @property
     def lives(self) -> bool:
@@ -56,16 +58,36 @@ class SignallingChannel:
         now = asyncio.get_running_loop().time()
         return self._end is not None and self._pulse_at is not None and now - self._pulse_at <= _SILENCE
 
-    def send(self, request: Request) -> bool:
-        """Ask b2bua for something. Returns whether there is one that carries calls."""
+    def drain(self) -> bool:
+        """Ask b2bua for a drain. Returns whether there is one that carries calls."""
         if self._end is None or not self.lives:
             return False
         try:
-            self._end.send(msgspec.json.encode(request))
+            send_request(self._end, DrainCalls())
         except OSError as error:
             log.error("b2bua_not_asked", why=error.strerror or type(error).__name__)
             return False
         return True
+
+    async def reload(self, request: ReloadSettings, environment: Mapping[str, str]) -> Reloaded:
+        """Have b2bua put these settings in force: its answer. One at a time. Raises OSError where
+        it ends before."""
+        if self._end is None:
+            raise OSError("b2bua is away")
+        self._answer = asyncio.get_running_loop().create_future()
+        try:
+            send_request(self._end, request, environment)
+            return await self._answer
+        finally:
+            self._answer = None
+
+    def _answered(self, answer: Reloaded | None) -> None:
+        if self._answer is None or self._answer.done():
+            return
+        if answer is None:
+            self._answer.set_exception(OSError("b2bua has ended"))
+        else:
+            self._answer.set_result(answer)
 
     def _receive(self, ours: socket.socket) -> None:
         try:
@@ -78,4 +100,8 @@ class SignallingChannel:
             asyncio.get_running_loop().remove_reader(ours)
             return
         self._pulse_at = asyncio.get_running_loop().time()
-        self._on_pulse(msgspec.json.decode(packet, type=Pulse))
+        said = msgspec.json.decode(packet, type=Pulse | Reloaded)
+        if isinstance(said, Reloaded):
+            self._answered(said)
+        else:
+            self._on_pulse(said)

@@ -13,7 +13,6 @@ Rule 4: sockets of SIP and of the API are bound here, once; each b2bua inherits 
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Mapping
@@ -27,18 +26,17 @@ from b2bua.call.service_view import DRAINING
 from b2bua.config.settings import Settings
 from b2bua.supervise.b2bua_process import LASTED, B2buaProcesses
 from b2bua.supervise.child import Child, await_end, start_child, terminate_after
+from b2bua.supervise.control import control
 from b2bua.supervise.held_sockets import HeldSockets
-from b2bua.supervise.lock_warning import warn_of_lock_limit
 from b2bua.supervise.media_channel import MediaChannel
+from b2bua.supervise.reloads import Reloads
 from b2bua.supervise.service_manager import ServiceManager
 from b2bua.supervise.signalling_channel import SignallingChannel
 from b2bua.switchboard.pulse import Pulse
-from b2bua.switchboard.supervised import DrainCalls
 from media.events import PayerFault
 from media.settings import MaskTimes
 from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
 from provider_adapters.settings import provider_name
-from tonewall.confinement import PLAIN, confine
 from tonewall.ini import to_environment
 from tonewall.log import get_logger, use_page
 from tonewall.log_settings import LogPageOwner, LogSettings
@@ -62,6 +60,7 @@ _PAYER_FAULTS = {  # by a payer's status
 @dataclass(slots=True)
 class Supervisor:
     """The processes of one installation. `stored`: descriptors that systemd has kept, by name;
+    `read`: reads and checks the settings again, for a reload;
     `demo`: the unix socket of a demo's customer, in a demo; `logs`: the file descriptor for the
     processes' logs, where it is not our standard error."""
 
@@ -71,7 +70,9 @@ class Supervisor:
     channel: MediaChannel = field(default_factory=MediaChannel)
     manager: ServiceManager = field(default_factory=ServiceManager)
     stored: Mapping[str, int] = field(default_factory=dict)
+    read: Callable[[], Settings] | None = None
     signalling: SignallingChannel = field(init=False)
+    reloads: Reloads = field(init=False)
     _is_draining: bool = False
     _b2bua_down: asyncio.Event = field(default_factory=asyncio.Event)
     _stop: asyncio.Event = field(default_factory=asyncio.Event)
@@ -82,6 +83,7 @@ class Supervisor:
 
     def __post_init__(self) -> None:
         self.signalling = SignallingChannel(self._on_pulse)
+        self.reloads = Reloads(self.settings, self.read or (lambda: self.settings), self.signalling)
 
     @property
     def media_socket(self) -> Path:
@@ -108,7 +110,8 @@ class Supervisor:
         use_page(self._page.page)
         try:
             self._sockets = HeldSockets.open(self.settings.signalling, self.manager, self.stored)
-            await self._run_all(directory)
+            async with control(directory, self.reloads.reload):
+                await self._run_all(directory)
         finally:
             self._close_sockets()
             use_page(None)
@@ -138,11 +141,11 @@ class Supervisor:
 
     def end(self) -> None:
         """End as `[general] drain_time` says: the first time after a drain, the second at once."""
-        drain_time = self.settings.signalling.general.drain_time
-        if self._is_draining or not drain_time or not self.signalling.send(DrainCalls()):
+        drain_time = self.reloads.settings.signalling.general.drain_time
+        if self._is_draining or not drain_time or not self.signalling.drain():
             self.stop()
             return
-        self._is_draining = True
+        self._is_draining = self.reloads.ending = True
         self.manager.drain()
         log.info("draining", seconds=drain_time, hint="a second signal ends Tonewall at once")
         # b2bua ends by itself; one that does not is stopped.
@@ -151,7 +154,7 @@ class Supervisor:
     def _on_pulse(self, pulse: Pulse) -> None:
         self.manager.on_pulse(pulse)
         if self._is_draining and DRAINING not in pulse.faults:  # one that was started meanwhile
-            self.signalling.send(DrainCalls())
+            self.signalling.drain()
 
     def _on_b2bua_down(self, _: object) -> None:
         self._close_sockets()  # charges may go on for long: nobody is to wait for an answer
@@ -165,6 +168,7 @@ class Supervisor:
     def stop(self) -> None:
         """End all processes in good order: b2bua, then media, then payers that still charge."""
         self._stop.set()
+        self.reloads.ending = True
         self.manager.stop()
         self.channel.stop()
 
@@ -300,7 +304,7 @@ class Supervisor:
             arguments += ["--demo", self.demo]
         assert self._sockets is not None
         return B2buaProcesses(
-            self.settings.signalling,
+            lambda: self.reloads.settings.signalling,
             arguments,
             self._begin,
             self._sockets.descriptors,
@@ -323,24 +327,3 @@ class Supervisor:
         return await start_child(
             module, environment, handed=handed, shared=shared, logs=self.logs, page=self._page
         )
-
-
-async def supervise(settings: Settings, stored: Mapping[str, int]) -> None:
-    """Run all processes until SIGTERM or SIGINT, and to the end of a drain where one is configured;
-    SIGHUP changes nothing. `stored`: as the supervisor's."""
-    confine(PLAIN)
-    supervisor = Supervisor(settings, manager=ServiceManager.of(os.environ), stored=stored)
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, supervisor.end)
-    loop.add_signal_handler(signal.SIGHUP, _log_hangup)
-    log.info("starting", pid=os.getpid(), path=str(settings.signalling.general.directory))
-    warn_of_lock_limit(settings)
-    await supervisor.run()
-    log.info("stopped")
-
-
-def _log_hangup() -> None:
-    log.warning(
-        "sighup_ignored", why="settings are read at the start only", hint="restart to read them again"
-    )

@@ -16,7 +16,7 @@ from b2bua.call.service_view import Fault, takes_calls
 INTERVAL: Final = 1.0  # seconds
 
 
-class Pulse(msgspec.Struct, frozen=True, kw_only=True):
+class Pulse(msgspec.Struct, frozen=True, kw_only=True, tag="pulse"):
     """How b2bua is. `faults`: their names, the worst first."""
 
     takes_calls: bool

@@ -111,6 +111,13 @@ class Switchboard(PaymentRequests, Handover):
         """Connect what executes commands, before the first event."""
         self._context.engine, self._context.media, self._context.reconciler = engine, media, reconciler
 
+    def replan(self, plan: Plan) -> None:
+        """Treat new calls by another plan, whose settings alone are others; calls that are up go on
+        as they are."""
+        self._plan = plan
+        self._context.limiter.change(plan.limits)
+        self._context.agent_charging = plan.agent_charging
+
     # --- from the SIP engine ----------------------------------------------------------------------
 
     def on_leg_event(self, leg: LegId, event: LegEvent) -> None:

@@ -72,6 +72,19 @@ class Limiter:
         self._trunk_of[leg] = trunk
         return 0
 
+    def change(self, limits: Mapping[str, Limit]) -> None:
+        """Other limits from now on. Legs keep their places, those above a limit too; those of a
+        trunk that is gone until they are over."""
+        rates = {name: limit.max_rate for name, limit in limits.items() if limit.max_rate}
+        self._buckets = {
+            name: kept if (kept := self._buckets.get(name)) and kept.rate == rate else Bucket(rate)
+            for name, rate in rates.items()
+        }
+        self._limits = dict(limits)
+        for name in limits:
+            self._legs.setdefault(name, set())
+            self.refused.setdefault(name, 0)
+
     def release(self, leg: LegId) -> None:
         """The leg is over."""
         trunk = self._trunk_of.pop(leg, None)

@@ -75,7 +75,7 @@ async def test_the_pulse_of_one_b2bua_after_another_is_followed(
         ours, theirs = signalling.new_pair()
         with ours, signalling.following(ours):
             theirs.setblocking(False)
-            assert not signalling.send(DrainCalls())  # it carries no call yet
+            assert not signalling.drain()  # it carries no call yet
             pulses = asyncio.create_task(send_pulses(desk, theirs))
             seen: list[str] = []
 
@@ -85,12 +85,12 @@ async def test_the_pulse_of_one_b2bua_after_another_is_followed(
                 return seen
 
             assert await until(came, "a notification") == expected
-            assert signalling.send(DrainCalls())
+            assert signalling.drain()
             assert msgspec.json.decode(theirs.recv(100), type=DrainCalls) == DrainCalls()
             pulses.cancel()
             await asyncio.gather(pulses, return_exceptions=True)
             theirs.close()
-            await until(lambda: not signalling.send(DrainCalls()), "its end to be seen")
+            await until(lambda: not signalling.drain(), "its end to be seen")
 
 
 def test_a_pulse_says_which_faults_there_are() -> None:

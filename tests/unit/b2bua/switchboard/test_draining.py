@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Mapping
 
 import msgspec
 import pytest
@@ -13,7 +14,14 @@ from b2bua.call.leg import LegHungUp, LegId
 from b2bua.call.service_view import ServiceView, reasons_against_calls, takes_calls
 from b2bua.switchboard.draining import DRAIN_TRANSITIONS, Drain, DrainEvent, DrainState
 from b2bua.switchboard.end import End
-from b2bua.switchboard.supervised import DrainCalls, connected
+from b2bua.switchboard.supervised import (
+    DrainCalls,
+    Reloaded,
+    ReloadSettings,
+    Request,
+    connected,
+    send_request,
+)
 from media.events import CaptureState
 from provider_adapters.payment import Approved
 from tests.call_script import ORDER
@@ -146,10 +154,18 @@ async def test_calls_that_do_not_end_are_left_when_the_time_is_over() -> None:
 
 async def test_the_supervisor_asks_by_its_socket_and_may_go_away() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    asked: list[DrainCalls] = []
-    with connected(theirs.detach(), asked.append):
-        ours.send(msgspec.json.encode(DrainCalls()))
-        await until(lambda: asked, "a request")
+    asked: list[tuple[Request, Mapping[str, str]]] = []
+
+    def take(request: Request, environment: Mapping[str, str]) -> Reloaded | None:
+        asked.append((request, environment))
+        return Reloaded(why="no") if isinstance(request, ReloadSettings) else None
+
+    large = {"TONEWALL_API_TOKENS": "x" * 1_000_000}  # more than a packet holds
+    with connected(theirs.detach(), take):
+        send_request(ours, DrainCalls())
+        send_request(ours, ReloadSettings(by="SIGHUP"), large)
+        await until(lambda: len(asked) == 2, "both requests")
+        assert msgspec.json.decode(ours.recv(100), type=Reloaded) == Reloaded(why="no")
         ours.close()
         await asyncio.sleep(0)
-    assert asked == [DrainCalls()]
+    assert asked == [(DrainCalls(), {}), (ReloadSettings(by="SIGHUP"), large)]

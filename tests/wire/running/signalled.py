@@ -1,0 +1,43 @@
+"""A running Tonewall that is signalled: its process, its log and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+
+from tests.stack import PATIENCE, Stack, until
+from tests.wire.scene import Scene
+from tests.wire.sip_peer import Heard, SipPeer
+
+
+def supervisor(stack: Stack) -> int:
+    [pid] = stack.pids()["supervisor"]
+    return pid
+
+
+async def ended(stack: Stack) -> int:
+    """The status of `tonewall run`, once it has ended."""
+    return await asyncio.wait_for(stack._processes[-1].wait(), PATIENCE)
+
+
+def logged(stack: Stack, event: str) -> list[dict[str, object]]:
+    lines = [json.loads(line) for line in stack.log.read_text().splitlines() if line.startswith("{")]
+    return [line for line in lines if line["event"] == event]
+
+
+def acknowledged(peer: SipPeer, refused: Heard) -> str:
+    """The ACK to an error (RFC 3261 section 17.1.1.3)."""
+    same = {name: refused.one(name) for name in ("From", "To", "Call-ID", "Via")}
+    return peer.request("ACK", **{name.replace("-", "_"): value for name, value in same.items()})
+
+
+async def begin_to_drain(at: Scene) -> None:
+    os.kill(supervisor(at.stack), signal.SIGTERM)
+
+    async def refuses() -> bool:
+        answer = await at.stack.api.get("/readyz")
+        return answer.status_code == 503 and answer.json()["reasons"] == ["draining"]
+
+    await until(refuses, "/readyz to say so")
