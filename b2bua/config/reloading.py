@@ -50,7 +50,7 @@ _WAITING: Final[Mapping[str, frozenset[str]]] = {
     "general": frozenset(
         {
             "advertised", "bind", "directory", "engine", "guard_time", "ladders", "listen", "log_format",
-            "log_level", "manifest_key", "max_media", "other_audio", "port", "realm", "release_time",
+            "log_level", "manifest_key", "max_media", "other_audio", "port", "realm", "release_time", "spare",
             "tls_certificate", "tls_key",
         }
     ),
