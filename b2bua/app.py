@@ -58,16 +58,15 @@ from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.packet_recordings import PacketRecordings
 from b2bua.switchboard.payment_notices import NoticePolicy
-from b2bua.switchboard.pulse import send_pulses
 from b2bua.switchboard.receipts import Receipts
 from b2bua.switchboard.statistics import Statistics
-from b2bua.switchboard.supervised import Reloaded, ReloadSettings, Request, connected
 from b2bua.switchboard.switchboard import Switchboard
 from b2bua.switchboard.webhooks import Webhooks
 from b2bua.telemetry.telemetry import open_telemetry
 from b2bua.wiring.engine import build_engine
 from b2bua.wiring.plan import build_plan
 from b2bua.wiring.reload import Reload
+from b2bua.wiring.supervised import follow_supervisor
 from media.client import MediaClient
 from media.form_description import describe
 from provider_adapters.reconciler.client import ReconcilerClient
@@ -203,7 +202,7 @@ async def run(
     housekeeping = _start_housekeeping(settings, board, plan, ways, webhooks)
     if pulse is not None:
         housekeeping.start(
-            _follow_supervisor(board, pulse, end, Reload(plan, tokens, audit, app.state.streams.look_again)),
+            follow_supervisor(board, pulse, end, Reload(plan, tokens, audit, app.state.streams.look_again)),
             "pulse",
         )
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)
@@ -271,19 +270,6 @@ def _start_housekeeping(
     housekeeping.start(webhooks.run(), "webhooks")
     housekeeping.start(prune_payments(board, settings.cdr.retention), "retention")
     return housekeeping
-
-
-async def _follow_supervisor(board: Switchboard, fd: int, end: End, reload: Reload) -> None:
-    """Do what the supervisor asks for, and have it know that we live."""
-
-    def on_request(request: Request, environment: Mapping[str, str]) -> Reloaded | None:
-        if isinstance(request, ReloadSettings):
-            return Reloaded(why=reload.apply(board, request, environment))
-        end.after_drain()
-        return None
-
-    with connected(fd, on_request) as supervisor:
-        await send_pulses(board, supervisor)
 
 
 def _harden() -> None:
