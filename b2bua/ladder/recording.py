@@ -2,7 +2,9 @@
 
 Rule 1: packets leave in the order of their times. Under a mask the time of a packet is the second
         in which it was, so nothing leaves before its second is over.
-Rule 2: pure: views and records in, octets out. Nothing is kept but what has not left.
+Rule 2: within such a second packets are ordered by socket, source and sequence number, not as they
+        came: beside the steady packets of the other leg their order would be a clock.
+Rule 3: pure: views and records in, octets out. Nothing is kept but what has not left.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from b2bua.ladder.capture_file import ABOUT, entry_words, message_packet, messag
 from b2bua.ladder.rtp_packets import record_packet
 from b2bua.ladder.view import Entry, GapView, LadderView, MessageView
 from media.events import Side, TappedStream
-from media.tapped import TapRecord, read_records
+from media.tapped import TapFlag, TapRecord, read_records
 
 SETTLED_US: Final = 1_000_000  # after which nothing more comes of a time
 _RTP: Final = (
@@ -25,11 +27,14 @@ _RTP: Final = (
 )
 
 
+_Place = tuple[int, tuple[int, ...]]  # the time, and the order within it where that is not as it came
+
+
 class Recording:
     """The file of one call, from its first octets to its last."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[int, bytes]] = []
+        self._waiting: list[tuple[_Place, bytes]] = []
         self._seen: Counter[tuple[object, ...]] = Counter()
         self._comments: list[str] = []  # of the message that comes next
         self._gaps: list[str] = []  # of the packet that comes next
@@ -54,7 +59,7 @@ class Recording:
     def take(self, until_us: int) -> bytes:
         """What is settled: all until this time, in microseconds since the epoch."""
         self._waiting.sort(key=lambda one: one[0])
-        ready = [octets for at_us, octets in self._waiting if at_us <= until_us]
+        ready = [octets for place, octets in self._waiting if place[0] <= until_us]
         del self._waiting[: len(ready)]
         return b"".join(ready)
 
@@ -82,7 +87,7 @@ class Recording:
             self._seen[key] += 1
             if isinstance(entry, MessageView):
                 block = message_packet(view, entry, self._comments)
-                self._waiting.append((message_time(entry), block))
+                self._waiting.append(((message_time(entry), ()), block))
                 self._comments = []
             else:
                 self._comments.append(entry_words(entry))
@@ -92,11 +97,18 @@ class Recording:
             port = stream.agent_port if record.is_agents else stream.caller_port
             block = record_packet(record, port, _leg_of(view, record), self._gaps)
             self._gaps = []
-            self._waiting.append((record.at_us, block))
+            self._waiting.append((_place_of(record), block))
             self.received += 1
         if stream.dropped:
             self.dropped += stream.dropped
             self._gaps.append(f"{stream.dropped} packets before this one found no room and are missing")
+
+
+def _place_of(record: TapRecord) -> _Place:
+    if TapFlag.MASKED not in record.flags:
+        return record.at_us, ()
+    rank = record.socket, record.flags, record.kind, record.ssrc, record.sequence_number
+    return record.at_us, (*rank, record.port, int(record.host))
 
 
 def with_end(at_us: int, why: str) -> bytes:

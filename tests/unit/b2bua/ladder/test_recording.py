@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from b2bua.ladder.pcapng import WholeBlocks
 from b2bua.ladder.recording import Recording, with_end
@@ -63,7 +65,7 @@ def test_tshark_reads_rtp_with_its_length_and_messages_between(tmp_path: Path) -
                 record(START + 4 * SECOND + 2, TapKind.RTCP, 201, socket=3),
                 record(START + 5 * SECOND, TapKind.FOREIGN, host="203.0.113.7"),
                 record(START + 6 * SECOND, flags=TapFlag.MASKED | TapFlag.SEALED, number=9, length=0),
-                record(START + 6 * SECOND, TapKind.OTHER, host="2001:db8:7::1"),
+                record(START + 7 * SECOND, TapKind.OTHER, host="2001:db8:7::1"),
                 dropped=3,
             )
         ],
@@ -148,6 +150,22 @@ def test_two_cards_make_the_same_file() -> None:
         files.append(recording.begin() + recording.end(START, "over"))
     assert files[0] == files[1]
     assert len(files[0]) > 16 * 6 * 40
+
+
+@given(st.permutations(range(12)))
+def test_the_order_within_a_masked_second_is_not_that_of_arrival(order: list[int]) -> None:
+    """Packets of the agent come every 20 ms: where a customer's event stood among them is when."""
+    masked, sent = TapFlag.MASKED, TapFlag.MASKED | TapFlag.SENT
+    rows = [(masked, 0, each) for each in range(4)] + [(sent, 2, each) for each in range(4)]
+    rows += [(masked, 2, each) for each in range(3)]
+    records = [record(START, flags=flags, number=number, length=0, socket=at) for flags, at, number in rows]
+    records += [record(START, TapKind.OTHER, flags=masked)]
+    files = []
+    for arrived in (range(12), order):
+        recording = Recording()
+        recording.add(None, [stream(*(records[each] for each in arrived))])
+        files.append(recording.take(START))
+    assert files[0] == files[1] != b""
 
 
 def test_a_file_that_was_cut_off_ends_where_a_block_does() -> None:
