@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from b2bua.sip.hop import Bind
 
+SO_TIMESTAMPNS = 35  # socket(7): recvmsg learns when a datagram arrived
 _BUFFER = 4 << 20  # bytes of the kernel's queues, as far as it lets us (net.core.rmem_max)
 _BACKLOG = 512  # connections
 _NONE: Mapping[str, socket.socket] = MappingProxyType({})
@@ -116,6 +117,7 @@ def _bound(kind: socket.SocketKind, host: str, port: int) -> socket.socket:
         else:
             for queue in (socket.SO_RCVBUF, socket.SO_SNDBUF):
                 bound.setsockopt(socket.SOL_SOCKET, queue, _BUFFER)
+            bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             bound.bind((host, port))
     except OSError:
         bound.close()

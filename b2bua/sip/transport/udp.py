@@ -2,6 +2,8 @@
 
 Rule 1: a datagram that the kernel has no room for is lost, as the network loses others; SIP sends
         it again.
+Rule 2: one that waited in an inherited socket until its sender had given up is dropped: its call
+        would ring for nobody.
 """
 
 from __future__ import annotations
@@ -9,14 +11,18 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+import struct
+import time
 from collections.abc import Callable, Iterable, Mapping
 
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Address, Bind, Hop, Transport
 from b2bua.sip.message.message import MAX_MESSAGE_BYTES
-from b2bua.sip.transport.bound_sockets import BoundSocket
+from b2bua.sip.transport.bound_sockets import SO_TIMESTAMPNS, BoundSocket
 
 _AT_ONCE = 64  # datagrams received before the loop may do something else
+_MAX_WAIT = 32.0  # seconds, 64*T1: timers B and F (RFC 3261 section 17.1)
+_STAMP = struct.Struct("@qq")  # seconds, nanoseconds: struct timespec
 _KEEPALIVE = b"\r\n\r\n"
 
 
@@ -93,16 +99,22 @@ class UdpTransport:
         self._by_bind.clear()
 
     def counts(self) -> Mapping[str, int]:
-        """Nothing is counted."""
-        return {}
+        """Return how many datagrams waited for too long."""
+        return {"datagrams_too_late": sum(opened.dropped for opened in self._by_flow.values())}
 
 
 class UdpSocket:
     """One bound socket. Hands each datagram to `receive`, with its source; `flow`: the number by
     which answers find this socket."""
 
-    def __init__(self, flow: int, receive: Callable[[bytes, Hop], None]) -> None:
+    def __init__(
+        self, flow: int, receive: Callable[[bytes, Hop], None], clock: Callable[[], float] = time.time
+    ) -> None:
+        """`clock`: seconds since the epoch, as the kernel stamps datagrams."""
         self.flow = flow
+        self._clock = clock
+        self._has_waited = True  # what is read next, perhaps
+        self.dropped = 0  # datagrams that waited too long
         self.address: Address = ("", 0)
         self._receive = receive
         self._socket: socket.socket | None = None
@@ -143,7 +155,25 @@ class UdpSocket:
                 return
             try:
                 # One byte more than we accept shows which messages are too large.
-                data, source = self._socket.recvfrom(MAX_MESSAGE_BYTES + 1)
-            except OSError:  # nothing more, or an error that belongs to something sent earlier
+                if self._has_waited:
+                    data, source = self._receive_stamped(self._socket)
+                else:
+                    data, source = self._socket.recvfrom(MAX_MESSAGE_BYTES + 1)
+            except BlockingIOError:
+                self._has_waited = False  # all that waited is read
                 return
-            self._receive(data, Hop(source[0], source[1], Transport.UDP, self.flow))
+            except OSError:  # an error that belongs to something sent earlier
+                return
+            if source is not None:
+                self._receive(data, Hop(source[0], source[1], Transport.UDP, self.flow))
+
+    def _receive_stamped(self, bound: socket.socket) -> tuple[bytes, tuple[str, int] | None]:
+        """The next datagram; None instead of its source where it waited for too long."""
+        data, stamps, _, source = bound.recvmsg(MAX_MESSAGE_BYTES + 1, socket.CMSG_SPACE(_STAMP.size))
+        for level, kind, stamp in stamps:
+            if (level, kind, len(stamp)) == (socket.SOL_SOCKET, SO_TIMESTAMPNS, _STAMP.size):
+                seconds, nanoseconds = _STAMP.unpack(stamp)
+                if self._clock() - seconds - nanoseconds / 1e9 > _MAX_WAIT:
+                    self.dropped += 1
+                    return data, None
+        return data, source[:2]

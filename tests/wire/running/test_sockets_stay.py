@@ -20,7 +20,7 @@ from tests.wire.running.gone import is_gone
 from tests.wire.sip_peer import HOST, SipPeer
 from tests.wire.stream_peer import stream_carrier
 
-AWAY = 40  # datagrams that are sent while no b2bua runs
+AWAY, CALLS = 40, 10  # requests that are sent while no b2bua runs: OPTIONS, INVITE
 
 
 def sockets_of(pid: int) -> set[str]:
@@ -78,6 +78,8 @@ async def test_what_comes_while_b2bua_is_away_is_answered_by_the_next(
                 carrier.engine = pbx.engine = (HOST, stack.sip_port)
                 api_port = httpx.URL(stack.api_url).port
                 await carrier.join()
+                if transport == "tcp":
+                    await carrier.listen()
                 pbx.send(pbx.request("OPTIONS"))
                 await pbx.hear("200")
                 check_descriptors(stack)
@@ -90,12 +92,22 @@ async def test_what_comes_while_b2bua_is_away_is_answered_by_the_next(
                 away = [pbx.request("OPTIONS", cseq=each) for each in range(2, AWAY + 2)]
                 for each in away:
                     pbx.send(each)
+                calls = [
+                    pbx.request("INVITE", body=offer(media.port), From=f"<sip:pbx@{HOST}>;tag=call{each}")
+                    for each in range(CALLS if transport == "tcp" else 0)
+                ]
+                for each in calls:
+                    pbx.send(each)
                 asked = asyncio.create_task(get(f"{stack.api_url}/livez"))
                 joining = asyncio.create_task(carrier.join())
                 answered = [await pbx.hear("200", PATIENCE) for _ in away]
                 assert {each.one("CSeq") for each in answered} == {
                     f"{each} OPTIONS" for each in range(2, AWAY + 2)
                 }
+                tried = [await pbx.hear("100", PATIENCE) for _ in calls]
+                assert {each.tag("From") for each in tried} == {f"call{each}" for each in range(len(calls))}
+                for _ in calls:
+                    await carrier.hear("INVITE", PATIENCE)
                 assert await asked == 200
                 await joining
                 # Media is there: the call is carried.
