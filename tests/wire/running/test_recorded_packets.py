@@ -159,6 +159,14 @@ async def test_a_recording_can_be_read_whatever_ends_it(tmp_path: Path) -> None:
             assert "ended by whoever recorded it" in stopped.whole()
             assert len(rtp_of(stopped.file)) >= 6
 
+        killed = await Recorder(at, tmp_path / "killed.pcapng").start()
+        await at.customer.play([at.customer.speech() for _ in range(3)])
+        await killed.holds(6)
+        assert killed.process is not None
+        killed.process.kill()
+        assert (await killed.ended())[0] == -signal.SIGKILL
+        killed.whole()
+        # The next can begin: that one's reader is known to have gone.
         lost = await Recorder(at, tmp_path / "lost.pcapng").start()
         await at.customer.play([at.customer.speech() for _ in range(3)])
         await lost.holds(6)
