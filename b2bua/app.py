@@ -51,10 +51,11 @@ from b2bua.records.payment_counts import PaymentCounts
 from b2bua.records.store import RecordStore, StoreError, connect
 from b2bua.sip.transport.bound_sockets import take_sockets
 from b2bua.switchboard.call_counts import CallCounts
+from b2bua.switchboard.call_slots import CALLS
 from b2bua.switchboard.draining import Drain
 from b2bua.switchboard.end import End
 from b2bua.switchboard.housekeeping import count_sessions, prune_payments
-from b2bua.switchboard.interfaces import Plan, RunningEngine
+from b2bua.switchboard.interfaces import Plan
 from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.packet_recordings import PacketRecordings
 from b2bua.switchboard.payment_notices import NoticePolicy
@@ -66,6 +67,7 @@ from b2bua.telemetry.telemetry import open_telemetry
 from b2bua.wiring.engine import build_engine
 from b2bua.wiring.plan import build_plan
 from b2bua.wiring.reload import Reload
+from b2bua.wiring.start import start_calls
 from b2bua.wiring.supervised import follow_supervisor
 from media.client import MediaClient
 from media.form_description import describe
@@ -83,7 +85,6 @@ from tonewall.version import VERSION
 log = get_logger(__name__)
 _NONE: Mapping[str, int] = MappingProxyType({})
 _SETTLE = 2.0  # seconds that calls and charges under way have to end when we stop
-_FIRST_MEDIA = 1.0  # seconds that the start waits for media, which was started with us
 # About 50 calls between two collections of the youngest generation, 900 between two of all.
 _GARBAGE = (5_000, 5, 2)
 
@@ -112,7 +113,8 @@ async def run(
 ) -> bool:
     """Carry calls until SIGTERM or SIGINT, or until a drain is over; False where it had to stop by
     itself. `pulse`: the descriptor of a socket to the supervisor; `inherited`: descriptors of
-    sockets that are bound already, by name. Raises OSError where an address cannot be bound."""
+    sockets that are bound already, and of the file of calls, by name. Raises OSError where an
+    address cannot be bound."""
     general, pseudonyms, clock = settings.general, build_pseudonyms(settings), steady_clock()
     end = End(drain := Drain(general.drain_time), clock)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -184,8 +186,7 @@ async def run(
     )
     ways.add_pages(app, audit, messages)
     telemetry.start(app, board)
-    await board.resume_payments()
-    relaying = await _start_calls(media, engine)
+    relaying = await start_calls(media, engine, board, inherited.get(CALLS))
     api = await serve(
         app,
         settings.api.address,
@@ -229,15 +230,6 @@ async def run(
             await each.close()
     records.close()
     return ended == {stopping}
-
-
-async def _start_calls(media: MediaClient, engine: RunningEngine) -> asyncio.Task[None]:
-    """Receive calls. Those that have waited in the sockets are carried, not refused: media, which
-    is started with us, is connected first."""
-    relaying = asyncio.create_task(media.run(), name="media")
-    await media.wait_connected(_FIRST_MEDIA)
-    await engine.start()
-    return relaying
 
 
 def _begin_to_stop(app: FastAPI, board: Switchboard) -> None:

@@ -136,11 +136,7 @@ ENDINGS: dict[str, Row] = {
     "a payment is announced": _masked_anew(),
     "no RTP for `media_timeout`": _ENDED,
     "media is killed": _ENDED,
-    "b2bua is killed": (
-        Left("aborted", "on", recorded=False), Left("aborted", "on", recorded=False),
-        Left("aborted", "on", recorded=False), Left("finished", "on", "approved", 1),
-        Left("cancelled", "on", recorded=False), Left("finished", "off", "approved", 1),
-    ),
+    "b2bua is killed": (ABORTED_ON, ABORTED_ON, ABORTED_ON, OPEN, CANCELLED_ON, OPEN),
     "the payers are killed": (
         GOES_ON, GOES_ON, Left("ready", "on"), Left("finished", "on", "unknown", None), CANCELLED_ON, OPEN,
     ),

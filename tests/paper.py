@@ -449,6 +449,6 @@ class World:
             "transactions": len(context.layer),
             "calls": len(board._context.registry),
             "legs of calls": board._context.registry.legs,
-            "places": len(board._context.limiter.places()),
+            "places": board._context.limiter.taken,
             "errors": self.count["errors"] + len(board.failures),
         }

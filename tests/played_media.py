@@ -110,6 +110,9 @@ class PlayedRelay:
 
     # --- what customer and agent do ---------------------------------------------------------------
 
+    def set_tap(self, number: int, on: bool) -> None:
+        pass
+
     def press(self, number: int, key: str) -> None:
         stream = self.streams[number]
         if not stream.masked:
@@ -321,8 +324,8 @@ class _Port:
 
 
 class _Interfaces:
-    def find(self, _wanted: object) -> tuple[_Port, str]:
-        return _Port(), "127.0.0.1"
+    def of_sides(self, _caller: object, _agent: object) -> dict[Side, tuple[_Port, str]]:
+        return {side: (_Port(), "127.0.0.1") for side in Side}
 
 
 class _Threads:

@@ -114,8 +114,11 @@ def write(root: object, kinds: Kinds, now: float, names: Names = _NO_NAMES) -> b
     return hashlib.blake2b(body, digest_size=_DIGEST).digest() + body
 
 
-def read(data: bytes, kinds: Kinds, now: float, names: Names = _NO_NAMES) -> Any:
-    """Restore an object from a snapshot. `now`: as for `write`. Raises SnapshotError."""
+def read(
+    data: bytes, kinds: Kinds, now: float, names: Names = _NO_NAMES, made: list[object] | None = None
+) -> Any:
+    """Restore an object from a snapshot. `now`: as for `write`; `made`: gets every object that was
+    restored. Raises SnapshotError."""
     digest, body = data[:_DIGEST], data[_DIGEST:]
     if hashlib.blake2b(body, digest_size=_DIGEST).digest() != digest:
         raise SnapshotError("it is not whole")
@@ -126,7 +129,11 @@ def read(data: bytes, kinds: Kinds, now: float, names: Names = _NO_NAMES) -> Any
         at, root, objects = rest
         if at > now:
             raise SnapshotError("the machine was started again since it was written")
-        return _Reader(kinds, objects, names).value(root)
+        reader = _Reader(kinds, objects, names)
+        found = reader.value(root)
+        if made is not None:
+            made.extend(reader.made())
+        return found
     except SnapshotError:
         raise
     except Exception as error:  # whole, but not of this writer: its text could hold anything
@@ -184,6 +191,9 @@ class _Reader:
         self._names = names
         self._objects = objects
         self._made: dict[int, Any] = {}
+
+    def made(self) -> list[object]:
+        return list(self._made.values())
 
     def value(self, value: Any) -> Any:
         if not isinstance(value, list):

@@ -36,6 +36,7 @@ from b2bua.call.report import CallReport
 from b2bua.call.routing.route import Route
 from b2bua.call.sdp.offer_answer import OTHER
 from b2bua.call.state import BridgeState
+from b2bua.call.taken_up import TakenUp
 from b2bua.call.transfer.leg_loan import LegLoan
 from b2bua.call.transfer.transfer import Transfer
 from b2bua.call.transfer_requests import TransferRequests
@@ -45,11 +46,13 @@ from media.events import (
     AgentKeyed,
     AnyAnswer,
     AnyCommand,
+    ClaimSession,
     CloseSession,
     Done,
     OpenSession,
     Refused,
     SendKey,
+    SessionClaimed,
     SessionClosed,
     SessionId,
     SessionOpened,
@@ -66,7 +69,7 @@ _REMOTE_REFUSED = "The media process could not follow a change of the call. Noth
 
 
 @dataclass(slots=True)
-class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews):
+class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews, TakenUp):
     """One call. `party`: who called. `closed`: media has closed the session, or is gone."""
 
     id: str
@@ -236,6 +239,10 @@ class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews):
                 return self._finish_exchange(stopped, now, released)
             case OpenSession(), Refused():
                 commands = self.bridge.media_refused()
+            case _, SessionClaimed():
+                return self.claimed(answer, now)
+            case ClaimSession(), Refused():
+                return self.media_lost(now)
             case CloseSession(), Refused():
                 # Media has no such session: it never opened it, or was started again.
                 self.closed = True

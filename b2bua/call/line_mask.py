@@ -84,6 +84,23 @@ class LineMask:
         """The customer keys under a mask whose capture is over, or keys no longer."""
         self.keying, self.dropped = news.keying and self.masked, news.keys if self.masked else 0
 
+    def _claimed(self, *, masked: bool) -> list[CallCommand]:
+        """The call goes on in another process: what was asked for is asked for again, and what only
+        media knows of stays on."""
+        self._unanswered = 0
+        match self.mask:
+            case MaskState.OPEN if masked:
+                self._mask(MaskEvent.FOUND)
+                return self._ask(on=False)
+            case MaskState.OPEN:
+                return []
+            case MaskState.HELD | MaskState.RELEASING:
+                return self._ask(on=False, released=self.mask is MaskState.RELEASING)
+            case MaskState.ANNOUNCED | MaskState.MASKED if masked:
+                return []
+            case _:
+                return self._ask(on=True)
+
     def _is_newest_answer(self) -> bool:
         """Whether the answer that has come says what is."""
         self._unanswered -= 1

@@ -40,6 +40,7 @@ from media.events import (
     KeyWithheld,
     Masking,
     Refused,
+    SessionClaimed,
     SetMask,
     SlowKeys,
     StartCapture,
@@ -54,6 +55,7 @@ _STAGE_EVENTS = {
     CaptureState.ABORTED: CaptureEvent.ABORTED,
 }
 MAX_TAKEN_OVER = 8  # names that are kept
+_RESTARTED = "Tonewall was restarted while the customer keyed; nothing was charged. Start again."
 _STILL_KEYING = "The customer is still keying; nothing reaches you. Ask for a pause, then release the mask."
 
 
@@ -255,6 +257,14 @@ class Payment(OwnedPayment):
         view = self.view
         if view is not None and view.id == capture and isinstance(view.outcome, Unknown):
             self.view = msgspec.structs.replace(view, outcome=outcome)
+
+    def claimed(self, found: SessionClaimed) -> list[CallCommand]:
+        """The call goes on in another process, and this is what media has of it."""
+        commands = self._claimed(masked=found.masked)
+        view = self.view
+        if view is None or view.stage in {*FINAL, CaptureStage.CHARGING} or found.capturing:
+            return commands
+        return [*commands, *self._abort(CaptureEvent.ABORTED, _RESTARTED)]
 
     # --- time and the end -------------------------------------------------------------------------
 

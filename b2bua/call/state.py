@@ -137,12 +137,14 @@ class MaskEvent(StrEnum):
     CAPTURE_PAID = "payment approved"
     CAPTURE_OVER = "capture over otherwise"
     RELEASED = "keying declared over"
+    FOUND = "media says that it is on"
 
 
 MASK_TRANSITIONS: Mapping[MaskState, Mapping[MaskEvent, MaskState]] = {
     MaskState.OPEN: {
         MaskEvent.WANTED: MaskState.MASKING,
         MaskEvent.ANNOUNCED: MaskState.ANNOUNCING,
+        MaskEvent.FOUND: MaskState.HELD,  # asked for by a process that died before it wrote so
     },
     MaskState.ANNOUNCING: {
         MaskEvent.CONFIRMED_ON: MaskState.ANNOUNCED,

@@ -219,6 +219,7 @@ class Dispatcher:
             leg.referrals.receive_request(server)
         else:
             self._refusals.respond(server, 200, CAPABILITY_LINES)
+        self._context.changed(leg.id)
 
     def _is_late_prack(self, request: Request) -> bool:
         dialog = request.head.call_id, request.to_tag, request.from_tag

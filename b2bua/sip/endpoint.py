@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from b2bua.call.leg import LegEvent, LegId
@@ -82,8 +82,15 @@ class SipEngine:
 
     # --- life -------------------------------------------------------------------------------------
 
-    async def start(self, snapshot: bytes = b"") -> None:
-        """Bind, resolve the trunks, and restore a snapshot of another engine's.
+    async def start(
+        self,
+        snapshot: bytes = b"",
+        opened: Callable[[], None] = lambda: None,
+        leg_changed: Callable[[LegId], None] = lambda _: None,
+    ) -> None:
+        """Bind, resolve the trunks, and restore a snapshot of another engine's. `opened`: called
+        once the sockets are there; `leg_changed`: called with a leg that has moved without an
+        event.
 
         What has waited in an inherited socket is received once the trunks are resolved: before, its
         sender would be a stranger.
@@ -110,6 +117,8 @@ class SipEngine:
         self.address, *_ = await self._transports.open(sockets, self._trunks.hops)
         if snapshot:
             signalling.restore(snapshot)
+        opened()
+        signalling.context.changed = leg_changed
         signalling.restore_bindings()
         families = self._transports.families()
         self._pings = OptionsPings(signalling.context, lambda: list(self._trunks.peers.values()))
@@ -152,6 +161,21 @@ class SipEngine:
         """Write every leg with its transactions, dialogs and timers. Raises SnapshotError."""
         assert self._signalling is not None
         return self._signalling.snapshot()
+
+    def write_legs(self, legs: Iterable[LegId]) -> bytes:
+        """Write these legs alone. Raises SnapshotError."""
+        assert self._signalling is not None
+        return self._signalling.write_legs(legs)
+
+    def restore_legs(self, data: bytes) -> tuple[LegId, ...]:
+        """Restore legs of an engine that died; their ids. Raises SnapshotError, and has then
+        restored nothing."""
+        assert self._signalling is not None
+        return self._signalling.restore_legs(data)
+
+    def has_leg(self, leg: LegId) -> bool:
+        """Whether a leg is not over."""
+        return self._signalling is not None and leg in self._signalling.context.legs
 
     async def abandon(self) -> None:
         """Close without a word to anybody: another engine goes on with the snapshot."""

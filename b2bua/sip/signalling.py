@@ -12,7 +12,7 @@ Rule 4: all of it can be written out between two messages and read back into ano
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from b2bua.call.leg import LegEvent, LegFailed, LegId
@@ -41,7 +41,7 @@ from b2bua.sip.leg.leg_context import LegContext
 from b2bua.sip.leg.uac import UacLeg
 from b2bua.sip.leg.uas import UasLeg
 from b2bua.sip.message.compose import reason_phrase
-from b2bua.sip.snapshot import restore_engine, write_engine
+from b2bua.sip.snapshot import restore_engine, restore_legs, write_engine, write_legs
 from b2bua.sip.transaction.layer import TransactionLayer
 from b2bua.sip.transaction.scheduler import GRAIN_OF_T1, Loop, Scheduler
 from b2bua.sip.transaction.tap import Tap
@@ -131,6 +131,15 @@ class Signalling:
         Raises SnapshotError, and has then restored nothing.
         """
         restore_engine(data, self.context, self._trunks.peers)
+
+    def write_legs(self, legs: Iterable[LegId]) -> bytes:
+        """Write these legs alone, as they are between two events. Raises SnapshotError."""
+        return write_legs(self.context, self._trunks.peers, legs)
+
+    def restore_legs(self, data: bytes) -> tuple[LegId, ...]:
+        """Restore legs of an engine that died; their ids. Raises SnapshotError, and has then
+        restored nothing."""
+        return restore_legs(data, self.context, self._trunks.peers)
 
     # --- what the calls ask -----------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ Rule 4: registrations and health checks begin anew; a hop that asked for rest go
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from b2bua.call import leg, leg_command
@@ -38,6 +38,7 @@ from b2bua.sip.leg import (
 )
 from b2bua.sip.leg.dialog import Dialog, DialogKey, Forks
 from b2bua.sip.leg.failover import AbandonedInvite
+from b2bua.sip.leg.invite_sender import InviteSender
 from b2bua.sip.leg.late_prack import LatePracks
 from b2bua.sip.leg.leg_base import Leg
 from b2bua.sip.leg.leg_context import LegContext
@@ -65,6 +66,7 @@ from b2bua.sip.trunk.peers import Peer
 from tonewall.snapshot import Kinds, SnapshotError, read, write
 
 _KEYS = tuple(f"{method} ".encode() for method in METHODS)
+_LEAP = 32  # requests within a dialog, between two snapshots of it
 _NOT_OF_CALLS = METHODS | {"REGISTER", "OPTIONS"}
 Machine = Transaction | Dialog | Forks | ReliableAnswer | SessionTimer | ReceivedProvisionals
 
@@ -84,6 +86,15 @@ class EngineSnapshot:
     late_pracks: LatePracks
 
 
+@dataclass(frozen=True, slots=True)
+class LegsSnapshot:
+    """Some legs of an engine, those of one call, with the requests of ours that they wait for. What
+    else is under way in them they refer to themselves."""
+
+    legs: dict[LegId, Leg]
+    clients: list[ClientTransaction]
+
+
 _MODULES = (
     compose, dialog, dialog_sender, failover, health, hop, invite_client, invite_sender, invite_server,
     late_prack, layer, leg, leg_base, leg_command, leg_state, message, mid_dialog,
@@ -91,7 +102,9 @@ _MODULES = (
     session, session_timer, transaction, transactions, uac, uas,
 )  # fmt: skip
 KINDS = Kinds(
-    _MODULES, never=(leg.LegRequested, leg_command.RequestLeg, message.Response), also=(EngineSnapshot,)
+    _MODULES,
+    never=(leg.LegRequested, leg_command.RequestLeg, message.Response),
+    also=(EngineSnapshot, LegsSnapshot),
 )
 
 
@@ -133,6 +146,40 @@ def restore_engine(data: bytes, context: LegContext[Leg], peers: Mapping[str, Pe
     timers: list[Timed] = [user for each in found.clients if isinstance(user := each.user, AbandonedInvite)]
     for timed in (*found.legs.values(), *timers):
         context.scheduler.watch(timed)
+
+
+def write_legs(context: LegContext[Leg], peers: Mapping[str, Peer], wanted: Iterable[LegId]) -> bytes:
+    """Write these legs; those that are over are left out. Raises SnapshotError."""
+    legs = {leg: context.legs[leg] for leg in wanted if leg in context.legs}
+    clients = [
+        each
+        for each in context.layer.clients()
+        if isinstance(each.user, Leg) and each.user.id in legs and each.request.method not in METHODS
+    ]
+    return write(LegsSnapshot(legs, clients), KINDS, context.scheduler.now(), SnapshotNames(context, peers))
+
+
+def restore_legs(data: bytes, context: LegContext[Leg], peers: Mapping[str, Peer]) -> tuple[LegId, ...]:
+    """Restore legs that another process wrote a moment before it died, into a context that has not
+    got them; their ids.
+
+    What it sent after it wrote is not known here: CSeq and nonce count go on behind anything that
+    it can have used. Raises SnapshotError, and has then changed nothing.
+    """
+    made: list[object] = []
+    found = read(data, KINDS, context.scheduler.now(), SnapshotNames(context, peers), made)
+    if not isinstance(found, LegsSnapshot):
+        raise SnapshotError("these are no legs")
+    for each in found.legs.values():
+        each.leap(_LEAP)
+        context.legs[each.id] = each
+        context.dialogs.update(dict.fromkeys(each.dialog_keys, each))
+        if isinstance(each, InviteSender):
+            context.outgoing[each.invitation] = each
+        context.scheduler.watch(each)
+    servers = [each for each in made if isinstance(each, ServerTransaction) and not each.machine.ended]
+    context.layer.restore(found.clients, servers)
+    return tuple(found.legs)
 
 
 def _is_of_call(user: object) -> bool:

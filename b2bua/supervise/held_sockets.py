@@ -1,8 +1,10 @@
-"""Sockets that outlive the processes which use them: those of SIP and of the API.
+"""What outlives the processes which use it: the sockets of SIP and of the API, and the file of
+calls that are up.
 
 Rule 1: they are bound once, before anything is started, and closed when b2bua is not to come back.
 Rule 2: nothing is read of them here.
 Rule 3: systemd keeps a copy of each, so that they outlive a supervisor that is killed, too.
+Rule 4: SDES keys are in the file: it is in memory alone, and b2bua alone inherits it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from b2bua.config.settings import SignallingSettings
 from b2bua.sip.hop import Bind
 from b2bua.sip.transport.bound_sockets import open_sockets, socket_kind, socket_name
 from b2bua.supervise.service_manager import ServiceManager
+from b2bua.switchboard.call_slots import CALLS
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -25,10 +28,12 @@ log = get_logger(__name__)
 
 @dataclass(slots=True)
 class HeldSockets:
-    """The sockets of one installation, by the names under which b2bua inherits them."""
+    """The sockets and the file of one installation, by the names under which b2bua inherits
+    them."""
 
     _by_name: dict[str, socket.socket]
     _manager: ServiceManager
+    _calls: int
 
     @classmethod
     def open(
@@ -39,7 +44,7 @@ class HeldSockets:
         binds = settings.general.binds
         if settings.general.engine == "pjsua2":
             binds = binds[:1]
-        held = cls({}, manager)
+        held = cls({}, manager, os.memfd_create("tonewall-calls", os.MFD_CLOEXEC))
         address, port = settings.api.address, settings.api.port
         kinds = {socket_name(bind): socket_kind(bind) for bind in binds}
         kinds[api_name(address, port)] = socket.SOCK_STREAM
@@ -63,7 +68,7 @@ class HeldSockets:
 
     def descriptors(self) -> Mapping[str, int]:
         """The descriptor of each."""
-        return {name: each.fileno() for name, each in self._by_name.items()}
+        return {CALLS: self._calls} | {name: each.fileno() for name, each in self._by_name.items()}
 
     def close(self) -> None:
         """Close them, the copies of systemd included; once more changes nothing."""
@@ -71,6 +76,9 @@ class HeldSockets:
             self._manager.forget(name)
             each.close()
         self._by_name.clear()
+        if self._calls >= 0:
+            os.close(self._calls)
+        self._calls = -1
 
 
 def _adopt(

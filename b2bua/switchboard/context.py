@@ -3,11 +3,11 @@ to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from b2bua.call.charge_defaults import ChargeDefaults
-from b2bua.call.command import StartPayment, SubmitPayment
+from b2bua.call.command import CallCommand, StartPayment, SubmitPayment
 from b2bua.call.pseudonyms import Pseudonyms
 from b2bua.call.routing.limits import Limiter
 from b2bua.call.view import NotOffered
@@ -32,7 +32,9 @@ class SwitchboardContext:
     """The parts of one switchboard. `clock` gives seconds since the epoch and never runs backwards;
     `engine`, `media` and `reconciler` are None until they are connected. `on_feature_code` takes a
     code that a call's agent has keyed, `carry_out` what a form without an agent asks for;
-    `pseudonyms`: what stands for customers' numbers."""
+    `pseudonyms`: what stands for customers' numbers. `unclaimed`: calls of another process, whose
+    sessions are to be claimed; `keep` takes a call that has moved with the commands that it
+    returned, before they are executed; `kept` once they are; `forget` one that is over."""
 
     clock: Callable[[], float]
     limiter: Limiter
@@ -49,6 +51,10 @@ class SwitchboardContext:
     media: Media | None = None
     reconciler: Reconciler | None = None
     on_feature_code: Callable[[Entry, str], None] = lambda _entry, _code: None
+    unclaimed: list[str] = field(default_factory=list)
+    keep: Callable[[Entry, Sequence[CallCommand]], None] = lambda _entry, _commands: None
+    kept: Callable[[Entry], None] = lambda _entry: None
+    forget: Callable[[str], None] = lambda _call: None
     carry_out: Callable[[Entry, StartPayment | SubmitPayment], None] = _nobody
 
     def charging_of(self, agent: str) -> ChargeDefaults:

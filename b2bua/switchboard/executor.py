@@ -104,6 +104,7 @@ class Executor:
     # --- commands ---------------------------------------------------------------------------------
 
     def _execute(self, entry: Entry, commands: list[CallCommand]) -> None:
+        self._context.keep(entry, commands)
         for command in commands:
             match command:
                 case ToLeg(side, InviteLeg() as invite):
@@ -143,6 +144,8 @@ class Executor:
         self.schedule(entry)
         if entry.call.over:
             self._remove(entry)
+        else:
+            self._context.kept(entry)
 
     def _name_legs(self, entry: Entry) -> None:
         """Let the call know its Call-IDs. The engine has one from the moment it sends an INVITE."""
@@ -242,6 +245,7 @@ class Executor:
 
     def _remove(self, entry: Entry) -> None:
         self._context.registry.remove(entry)
+        self._context.forget(entry.call.id)
         self.linking.leave(entry)
         self._context.payments.notices.forget(entry.call.id)
         self._context.mask_audit.forget(entry.call.id)

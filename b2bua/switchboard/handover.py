@@ -1,19 +1,22 @@
-"""Ends all calls, or hands them over to another process, and takes them over from one."""
+"""Ends all calls, or hands them over to another process, and takes them over from one: in good
+order, or after its death."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from b2bua.call.call import Call
 from b2bua.call.command import CallCommand
+from b2bua.call.view import CaptureStage
 from b2bua.switchboard.context import SwitchboardContext
-from b2bua.switchboard.entry import restore_entries, snapshot_entries
+from b2bua.switchboard.entry import Entry, restore_entries, snapshot_entries
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.fault_views import FaultViews
 from b2bua.switchboard.feature_keys import FeatureKeys
+from media.events import ClaimSession
 
 
 class Handover:
@@ -59,21 +62,51 @@ class Handover:
         await self._features.close()
         await self._context.payments.close()
 
+    @property
+    def context(self) -> SwitchboardContext:
+        """The calls, and what they are connected to."""
+        return self._context
+
     def snapshot(self, now: float) -> bytes:
         """Serialise every call, between two events. The engine's snapshot comes first, because it
         delivers the events that wait. `now`: on the monotonic clock. Raises SnapshotError."""
-        return snapshot_entries(self._context.registry.all(), self._context.limiter.places(), now)
+        return self.write_calls(self._context.registry.all(), now)
 
-    def restore(self, data: bytes, now: float) -> None:
+    def write_calls(self, entries: tuple[Entry, ...], now: float) -> bytes:
+        """Serialise these calls alone, with any that they lend a leg to, or borrow one from. As
+        `snapshot`."""
+        legs = [leg for entry in entries for leg in entry.all_legs()]
+        return snapshot_entries(entries, self._context.limiter.places(legs), now)
+
+    def restore(self, data: bytes, now: float) -> tuple[Entry, ...]:
         """Go on with the calls of a snapshot, before the first event. Raises SnapshotError; then
         nothing was restored."""
         entries, places = restore_entries(data, now)
         self._context.limiter.restore(places)
         for entry in entries:
+            entry.call.report.stopped = self._fault_views.stopped
             self._context.registry.add(entry)
             self._context.feed.publish(entry.call.view())
             self._context.payments.adopt(entry.call.view())
             self._executor.schedule(entry)
+        return tuple(entries)
+
+    def claim_sessions(self, calls: Iterable[str] = ()) -> None:
+        """Have the media sessions of these calls, whose legs are there: now, or when media is
+        connected."""
+        self._context.unclaimed.extend(calls)
+        media = self._context.media
+        if media is None or not media.connected:
+            return
+        unclaimed, self._context.unclaimed = self._context.unclaimed, []
+        for call in unclaimed:
+            entry = self._context.registry.get(call)
+            if entry is None:
+                continue
+            media.send(ClaimSession(session=entry.call.bridge.session))
+            capture = entry.call.payment.view
+            if capture is not None and capture.stage is CaptureStage.CHARGING:
+                self._context.payments.ask_for(capture.id)
 
     def abandon(self) -> None:
         """Stop without a command to anybody: another process goes on with the `snapshot`."""

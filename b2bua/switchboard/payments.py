@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -72,8 +72,9 @@ class Payments(PaymentReading):
         self._open: dict[str, OpenPayment] = {}
         self._submitting: set[str] = set()
 
-    async def resume(self) -> None:
-        """Go on with payments that an earlier process left open. Raises sqlite3.Error."""
+    async def resume(self, calls: Collection[str] = ()) -> None:
+        """Go on with payments that an earlier process left open. `calls`: those that go on here,
+        and are recorded when they end. Raises sqlite3.Error."""
         await self.reconciliation.resume()
         await self.follow_ups.resume()
         await self.links.resume()
@@ -93,7 +94,7 @@ class Payments(PaymentReading):
                 self._open[view.id] = OpenPayment(view, in_call=False)
                 self._change(view.id, stage=CaptureStage.ABORTED, reason=_RESTARTED)
         # The records of their calls come with the end of the payment.
-        await self._records.resume({each.view.call for each in self._open.values()})
+        await self._records.resume({*calls, *(each.view.call for each in self._open.values())})
 
     @property
     def charging(self) -> int:

@@ -241,6 +241,7 @@ class Switchboard(PaymentRequests, Handover):
         self._faults.new_media()
         if connected:
             log.info("media_connected")
+            self.claim_sessions()
             self.count()
             return
         self._counted = None
@@ -296,7 +297,7 @@ class Switchboard(PaymentRequests, Handover):
 
     async def resume_payments(self) -> None:
         """Go on with payments that an earlier process left open. Raises sqlite3.Error."""
-        await self._context.payments.resume()
+        await self._context.payments.resume([entry.call.id for entry in self._context.registry.all()])
 
     async def prune_payments(self, before: float) -> None:
         """Delete payments that started before this time. Raises sqlite3.Error."""

@@ -35,6 +35,13 @@ class SessionOpened(Answer, frozen=True, kw_only=True, tag="opened"):
     agent: tuple[LocalStream, ...]
 
 
+class SessionClaimed(Answer, frozen=True, kw_only=True, tag="claimed"):
+    """`masked`: whether the session is, or may be. `capturing`: whether its capture is not over."""
+
+    masked: bool
+    capturing: bool = False
+
+
 class ChargeResolved(Answer, frozen=True, kw_only=True, tag="charge_resolved"):
     """What became of a charge; None while it is under way: its `CaptureChanged` is still to come,
     or it is to be asked again."""
@@ -103,4 +110,6 @@ class TapRead(Answer, frozen=True, kw_only=True, tag="tap_read"):
     whole: bool
 
 
-AnyAnswer = Done | Refused | SessionOpened | SessionClosed | ChargeResolved | Counted | TapRead
+AnyAnswer = (
+    Done | Refused | SessionOpened | SessionClosed | SessionClaimed | ChargeResolved | Counted | TapRead
+)

@@ -250,6 +250,11 @@ class ReadTap(TapRequest, frozen=True, kw_only=True, tag="read_tap"):
     recorded."""
 
 
+class ClaimSession(Command, frozen=True, kw_only=True, tag="claim"):
+    """A b2bua that took a call up has it from now on: its session is no orphan any more. Answered
+    by `SessionClaimed`; refused where media has no such session."""
+
+
 class CountSessions(Command, frozen=True, kw_only=True, tag="count"):
     """Ask what media holds now (`session` is ignored). Answered by `Counted`."""
 
@@ -279,5 +284,6 @@ AnyCommand = (
     | TapSession
     | ReadTap
     | CloseSession
+    | ClaimSession
     | CountSessions
 )

@@ -40,6 +40,10 @@ class Orphans:
         for session in sessions:
             self._left.setdefault(session.id, _Orphan(_packets_by_leg(session) or {}))
 
+    def forget(self, session: SessionId) -> None:
+        """A b2bua commands it again."""
+        self._left.pop(session, None)
+
     def silent(self, find: Callable[[SessionId], SessionProtocol | None]) -> list[SessionId]:
         """Of which a leg that spoke has sent nothing for more than `LOOKS` looks, or neither ever
         did; they are forgotten."""

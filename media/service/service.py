@@ -22,6 +22,7 @@ from media.events import (
     AnyCommand,
     AnyNews,
     CaptureRequest,
+    ClaimSession,
     CloseSession,
     Counted,
     CountSessions,
@@ -34,6 +35,7 @@ from media.events import (
     Refused,
     ResolveCharge,
     SendKey,
+    SessionClaimed,
     SessionClosed,
     SessionId,
     SessionOpened,
@@ -48,6 +50,7 @@ from media.peer import Peer
 from media.prompts.shelf import PromptShelf
 from media.service.capture_driver import CaptureDriver
 from media.service.capture_limits import limits
+from media.service.counting import count_sessions
 from media.service.line_watch import LOOK, Watch
 from media.service.mask_reports import MaskReports
 from media.service.orphans import LOOKS, Orphans
@@ -228,6 +231,10 @@ class MediaService:
             return Refused(serial=serial, reason="no such session")
         if isinstance(command, WidenSession):
             return self._widen(session, command)
+        if isinstance(command, ClaimSession):
+            self._orphans.forget(session.id)
+            capturing = self._captures.runs(session.id)
+            return SessionClaimed(serial=command.serial, masked=session.masked, capturing=capturing)
         reason: str | None = None
         match command:
             case SetRemote(side=side, streams=streams, codes=codes):
@@ -301,16 +308,8 @@ class MediaService:
         return session.close()
 
     def _count(self, serial: int) -> Counted:
-        return Counted(
-            serial=serial,
-            sessions=len(self._sessions),
-            captures=len(self._captures),
-            payers=len(self._payers),
-            payer_fault=self._payers.fault,
-            servers=self._servers_up(),
-            leaks=self._leaks,
-            descriptors=len(os.listdir("/proc/self/fd")),
-        )
+        parts = self._captures, self._payers, self._servers_up()
+        return count_sessions(serial, len(self._sessions), *parts, self._leaks)
 
     def _servers_up(self) -> int | None:
         return None

@@ -32,6 +32,9 @@ def free_port() -> int:
 class Bridge:
     """`carrier` calls `pbx`. `seen` keeps every event of every leg, in order."""
 
+    dies = False
+    """Whether its engine dies where another is to go on."""
+
     def __init__(
         self,
         carrier: int,

@@ -8,7 +8,7 @@ Rule 2: a refusal says when to come back (Retry-After).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from b2bua.call.leg import LegId
@@ -91,9 +91,14 @@ class Limiter:
         if trunk is not None:
             self._legs[trunk].discard(leg)
 
-    def places(self) -> dict[LegId, str]:
-        """The trunk of each leg that has a place."""
-        return dict(self._trunk_of)
+    @property
+    def taken(self) -> int:
+        """How many legs have places."""
+        return len(self._trunk_of)
+
+    def places(self, legs: Iterable[LegId]) -> dict[LegId, str]:
+        """The trunks of these legs, as far as they have places."""
+        return {leg: self._trunk_of[leg] for leg in legs if leg in self._trunk_of}
 
     def restore(self, places: Mapping[LegId, str]) -> None:
         """Legs that have their places already, whatever the limits are now; those of trunks that

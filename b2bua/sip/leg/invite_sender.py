@@ -71,7 +71,7 @@ class InviteSender(Leg):
         invite = new_invite(command, peer, hops[0], own, self._tag)
         invite = msgspec.structs.replace(invite, lines=self._invite_lines(), body=body, content_type=kind)
         self._targets = TargetSet(invite.uri, hops[1:])
-        context.outgoing[invite.call_id, self._tag] = self
+        context.outgoing[invite.call_id, self._tag] = self  # before there is a transaction
         context.tap.open(leg_id, invite.call_id)
         self._invite = self._send_invite(invite, hops[0])
 
@@ -79,6 +79,16 @@ class InviteSender(Leg):
     def call_id(self) -> str:
         """The Call-ID of its INVITE."""
         return self._invite.request.call_id
+
+    @property
+    def invitation(self) -> tuple[str, str]:
+        """Call-ID and From tag of its INVITE."""
+        return self._invite.request.call_id, self._tag
+
+    @property
+    def dialog_keys(self) -> tuple[DialogKey, ...]:
+        """Those of early dialogs, too."""
+        return (*super().dialog_keys, *self._early)
 
     def _invite_lines(self) -> tuple[str, ...]:
         """Compose our headers. Without an offer no 100rel, whose answer would have to have one."""
@@ -158,5 +168,5 @@ class InviteSender(Leg):
     def _release(self) -> None:
         for key in self._early:
             self.context.dialogs.pop(key, None)
-        self.context.outgoing.pop((self._invite.request.call_id, self._tag), None)
+        self.context.outgoing.pop(self.invitation, None)
         super()._release()

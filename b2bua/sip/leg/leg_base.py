@@ -126,6 +126,17 @@ class Leg(DialogSender):
         """The Call-ID of its dialog."""
         return self.dialog.call_id if self.dialog is not None else ""
 
+    @property
+    def dialog_keys(self) -> tuple[DialogKey, ...]:
+        """The dialogs in which its peer may send requests."""
+        return (self.dialog.key,) if self.dialog is not None else ()
+
+    def leap(self, requests: int) -> None:
+        """Go on as if so many requests had been sent: nobody knows how many there were."""
+        self.digest.count += requests
+        if self.dialog is not None:
+            self.dialog.local_cseq += requests
+
     def find_leg(self, key: DialogKey) -> Leg | None:
         """Find another leg of this engine by its dialog."""
         return self.context.dialogs.get(key)
@@ -289,6 +300,7 @@ class Leg(DialogSender):
         self._expire_answer(now)
         self.reinvite.expire(now)
         self.session.expire(now)
+        self.context.changed(self.id)
 
     def _expire_answer(self, now: float) -> None:
         if self.answer is None or self.dialog is None:

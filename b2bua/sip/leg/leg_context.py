@@ -16,10 +16,11 @@ from b2bua.sip.leg.leg_protocol import AnyLeg
 @dataclass(slots=True)
 class LegContext(EngineContext, Generic[AnyLeg]):
     """One per engine. `outgoing`: by Call-ID and From tag, to recognize our own INVITE in a
-    loop."""
+    loop; `changed`: called with a leg that has moved without an event of it."""
 
     emit: Callable[[LegId, LegEvent], None]
     legs: dict[LegId, AnyLeg] = field(default_factory=dict)
     dialogs: dict[DialogKey, AnyLeg] = field(default_factory=dict)
     outgoing: dict[tuple[str, str], AnyLeg] = field(default_factory=dict)
     late_pracks: LatePracks = field(default_factory=LatePracks)
+    changed: Callable[[LegId], None] = lambda _: None

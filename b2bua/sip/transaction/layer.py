@@ -214,6 +214,10 @@ class TransactionLayer:
 
     # --- to be written out, and read back ---------------------------------------------------------
 
+    def clients(self) -> Iterable[ClientTransaction]:
+        """The requests of ours that are under way."""
+        return self._clients.values()
+
     def transactions(self) -> tuple[list[ClientTransaction], list[ServerTransaction]]:
         """All that are under way."""
         return list(self._clients.values()), list(self._servers.values())

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from b2bua.call.leg import LegConfirmed, LegHungUp, LegReinvited, LegRequested
+from b2bua.call.leg import LegConfirmed, LegHungUp, LegId, LegReinvited, LegRequested
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.endpoint import SipEngine
 from b2bua.sip.hop import Bind, Transport
@@ -21,21 +21,29 @@ MOVED = SDP.format("moved")
 DIGITS = "4929000000006"
 
 
-@pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+@pytest.fixture(params=["the whole engine", "legs alone"])
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     async with staged() as made:
+        made.bridge.dies = request.param == "legs alone"
         yield made
 
 
 async def again(bridge: Bridge) -> bytes:
-    """Close the engine without a word and let another go on; what was written."""
+    """Close the engine without a word and let another go on; what was written. Where it `dies`, its
+    legs alone are."""
     old = bridge.engine
-    snapshot = old.snapshot()
+    legs = list(old._signalling.context.legs) if old._signalling is not None else []
+    snapshot = old.write_legs(legs) if bridge.dies else old.snapshot()
     await old.abandon()
+    found: list[LegId] = []
     trunks = [peer.trunk for peer in old._trunks.peers.values()]
     binds = [Bind(bind.transport, bind.host, old.address[1]) for bind in old._binds]
-    bridge.engine = SipEngine(binds=binds, trunks=trunks, on_event=bridge.on_event, timers=QUICK)
-    await bridge.engine.start(snapshot)
+    bridge.engine = engine = SipEngine(binds=binds, trunks=trunks, on_event=bridge.on_event, timers=QUICK)
+    if bridge.dies:
+        await engine.start(opened=lambda: found.extend(engine.restore_legs(snapshot)))
+        assert found == legs
+    else:
+        await engine.start(snapshot)
     return snapshot
 
 

@@ -23,7 +23,7 @@ async def test_only_b2bua_inherits_the_sockets_and_they_are_closed_once_it_is_do
         [b2bua] = machine.of("b2bua.app")
         table = json.loads(b2bua.environment["TONEWALL_DESCRIPTORS"])
         assert table.pop("turn") > 0
-        assert list(table) == ["sip_udp_127.0.0.1_0", "sip_tcp_127.0.0.1_0", "api_127.0.0.1_0"]
+        assert list(table) == ["calls", "sip_udp_127.0.0.1_0", "sip_tcp_127.0.0.1_0", "api_127.0.0.1_0"]
         for process in machine.started:
             assert process is b2bua or "TONEWALL_DESCRIPTORS" not in process.environment
         api = socket.socket(fileno=os.dup(table["api_127.0.0.1_0"])).getsockname()
@@ -68,7 +68,7 @@ async def test_of_what_systemd_has_stored_what_is_asked_for_is_used_and_the_rest
         }
         held = HeldSockets.open(chosen, manager, stored)
         found = {name: os.fstat(number).st_ino for name, number in held.descriptors().items()}
-        assert list(found) == ["sip_udp_127.0.0.1_0", "sip_tcp_127.0.0.1_0", "api_127.0.0.1_0"]
+        assert list(found) == ["calls", "sip_udp_127.0.0.1_0", "sip_tcp_127.0.0.1_0", "api_127.0.0.1_0"]
         udp = socket.socket(fileno=os.dup(held.descriptors()["sip_udp_127.0.0.1_0"]))
         tcp = socket.socket(fileno=os.dup(held.descriptors()["sip_tcp_127.0.0.1_0"]))
         # TCP is bound anew, to the port of the socket that was kept.
@@ -77,10 +77,10 @@ async def test_of_what_systemd_has_stored_what_is_asked_for_is_used_and_the_rest
         tcp.close()
         assert notified(systemd) == [
             *(f"FDSTOREREMOVE=1\nFDNAME={name}" for name in list(stored)[2:]),
-            *(f"FDSTORE=1\nFDNAME={name}\nFDPOLL=0" for name in found),
+            *(f"FDSTORE=1\nFDNAME={name}\nFDPOLL=0" for name in list(found)[1:]),
         ]
         held.close()
-        assert notified(systemd) == [f"FDSTOREREMOVE=1\nFDNAME={name}" for name in found]
+        assert notified(systemd) == [f"FDSTOREREMOVE=1\nFDNAME={name}" for name in list(found)[1:]]
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(api)
 

@@ -1,0 +1,157 @@
+"""A file of slots, one for each call: what a process wrote there, its successor reads.
+
+The file is in memory (memfd_create(2)), and whoever starts these processes keeps it open.
+
+Rule 1: a slot has two halves. The older one is overwritten, and counts once its digest is there: a
+        process that dies while it writes leaves the call as it was before.
+Rule 2: a half that is not whole, or a slot of another form, is no call. The others are read.
+Rule 3: the file says how often it was read since a process last lived long enough. Calls that kill
+        each process which takes them up are dropped in the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+CALLS: Final = "calls"
+"""Its name among the descriptors that b2bua inherits."""
+FORM: Final = 1
+"""Of the file; that of a call is its snapshot's own."""
+SLOTS: Final = 16_384
+_HALF: Final = 64 * 1024  # bytes; a page of it that is never written takes no memory
+_DIGEST: Final = 16  # bytes
+_FILE: Final = struct.Struct("<8sII")  # magic, form, how often it was read
+_HEAD: Final = struct.Struct(f"<Q{_DIGEST}sII")  # number, digest, length of the id, of all
+_MAGIC: Final = b"tonewall"
+_FIRST: Final = 4096  # bytes before the first slot
+MOST: Final = _HALF - _HEAD.size
+"""The largest call, in bytes, with its id."""
+
+
+class TooLarge(Exception):
+    """A call that has no room in a slot."""
+
+
+@dataclass(slots=True)
+class _Slot:
+    place: int
+    half: int = 0  # the one to be written next
+    number: int = 0
+
+
+@dataclass(slots=True)
+class CallSlots:
+    """The slots of one file. `descriptor`: of a file that is read and written, and stays open."""
+
+    descriptor: int
+    _of_call: dict[str, _Slot] = field(default_factory=dict)
+    _free: list[int] = field(default_factory=list)
+    _used: int = 0  # slots that were ever used
+
+    def __len__(self) -> int:
+        return len(self._of_call)
+
+    def read(self) -> Iterator[tuple[str, bytes]]:
+        """Every call: its id, and what was written last. Their slots are theirs from then on."""
+        size = os.fstat(self.descriptor).st_size
+        self._used = -(-max(0, size - _FIRST) // (2 * _HALF))  # the last may be shorter
+        for place in range(self._used):
+            halves = [self._read_half(place, half) for half in (0, 1)]
+            newest = max(range(2), key=lambda half: halves[half][0])
+            number, call, data = halves[newest]
+            if not call:
+                self._free.append(place)
+                continue
+            self._of_call[call] = _Slot(place, 1 - newest, number)
+            yield call, data
+
+    def write(self, call: str, data: bytes) -> None:
+        """Write a call, or write it anew. Raises TooLarge, and OSError; then what there was
+        stays."""
+        name = call.encode()
+        length = len(name) + len(data)
+        if length > MOST:
+            raise TooLarge(f"{length} bytes; a slot has {MOST}")
+        slot = self._of_call.get(call)
+        if slot is None:
+            slot = _Slot(self._take())
+        number = slot.number + 1
+        head = _HEAD.pack(number, _digest(number, name, data), len(name), length)
+        os.pwritev(self.descriptor, [head, name, data], _offset(slot.place, slot.half))
+        self._of_call[call] = slot
+        slot.number, slot.half = number, 1 - slot.half
+
+    def drop(self, call: str) -> None:
+        """The call is over. Raises OSError."""
+        slot = self._of_call.pop(call, None)
+        if slot is not None:
+            self._free.append(slot.place)
+            for half in (0, 1):
+                os.pwrite(self.descriptor, bytes(_HEAD.size), _offset(slot.place, half))
+
+    def clear(self) -> None:
+        """No call is there any more. Raises OSError."""
+        os.ftruncate(self.descriptor, 0)
+        self._of_call.clear()
+        self._free.clear()
+        self._used = 0
+
+    def begin(self) -> int:
+        """Count a process that takes the calls up: how many have done so, with this one, since one
+        lived long enough. What is of another form is cleared first. Raises OSError."""
+        head = os.pread(self.descriptor, _FILE.size, 0)
+        times = 0
+        if len(head) == _FILE.size:
+            magic, form, times = _FILE.unpack(head)
+            if (magic, form) != (_MAGIC, FORM):
+                self.clear()
+                times = 0
+        self._note_reads(times + 1)
+        return times + 1
+
+    def settle(self) -> None:
+        """This process has lived long enough. Raises OSError."""
+        self._note_reads(0)
+
+    def _note_reads(self, times: int) -> None:
+        os.pwrite(self.descriptor, _FILE.pack(_MAGIC, FORM, times), 0)
+
+    def _take(self) -> int:
+        if self._free:
+            return self._free.pop()
+        if self._used == SLOTS:
+            raise TooLarge(f"{SLOTS} calls have one already")
+        self._used += 1
+        return self._used - 1
+
+    def _read_half(self, place: int, half: int) -> tuple[int, str, bytes]:
+        """Number, call and data; number 0 where nothing is there, or nothing whole."""
+        nothing = 0, "", b""
+        octets = os.pread(self.descriptor, _HALF, _offset(place, half))
+        if len(octets) < _HEAD.size:
+            return nothing
+        number, digest, named, length = _HEAD.unpack_from(octets)
+        if not number or named > length or length > len(octets) - _HEAD.size:
+            return nothing
+        body = octets[_HEAD.size : _HEAD.size + length]
+        name, data = body[:named], body[named:]
+        if _digest(number, name, data) != digest:
+            return nothing
+        return number, name.decode(errors="replace"), data
+
+
+def _offset(place: int, half: int) -> int:
+    return _FIRST + (2 * place + half) * _HALF
+
+
+def _digest(number: int, name: bytes, data: bytes) -> bytes:
+    made = hashlib.blake2b(number.to_bytes(8, "little"), digest_size=_DIGEST)
+    made.update(len(name).to_bytes(4, "little"))
+    made.update(name)
+    made.update(data)
+    return made.digest()

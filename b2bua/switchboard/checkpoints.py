@@ -1,0 +1,229 @@
+"""Keeps each call that is up in a slot, and takes the calls of a process that died up.
+
+Rule 1: a call is written when it is answered, before media gets a command that changes what its
+        session does, and otherwise `DELAY` after it has moved. It is dropped as it ends.
+Rule 2: what lends a leg and what borrows it are one line, and have one slot.
+Rule 3: a call that cannot be read costs no other. One whose legs are not all there is ended.
+Rule 4: calls that killed `_TRIES` processes in a row, each as it began, are dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, Protocol, runtime_checkable
+
+import msgspec
+
+from b2bua.call.command import CallCommand, ToMedia
+from b2bua.call.leg import LegEvent, LegHungUp, LegId
+from b2bua.call.own_leg import is_own_leg
+from b2bua.call.state import BridgeState
+from b2bua.switchboard.call_slots import CallSlots, TooLarge
+from b2bua.switchboard.context import SwitchboardContext
+from b2bua.switchboard.entry import Entry
+from b2bua.switchboard.interfaces import RunningEngine
+from media.events import CancelCapture, SetMask, SetRemote, StartCapture, SubmitCapture, WidenSession
+from tonewall.log import get_logger
+from tonewall.snapshot import SnapshotError
+
+log = get_logger(__name__)
+DELAY: Final = 0.5
+"""Seconds until a change is written that costs nothing where it is lost: the next request within
+the dialog brings it back."""
+_BATCH: Final = 8  # calls that are written without a look at the network
+_TRIES: Final = 4
+_LONG_ENOUGH: Final = 20.0  # seconds that a process lives which its calls do not kill
+_CHANGES_SESSION: Final = (SetMask, StartCapture, SubmitCapture, CancelCapture, SetRemote, WidenSession)
+
+
+@runtime_checkable
+class LegWriter(Protocol):
+    """A SIP engine whose legs can be written one by one."""
+
+    async def start(self, *, opened: Callable[[], None], leg_changed: Callable[[LegId], None]) -> None: ...
+
+    def write_legs(self, legs: Iterable[LegId]) -> bytes:
+        """Raises SnapshotError."""
+        ...
+
+    def restore_legs(self, data: bytes) -> tuple[LegId, ...]:
+        """Raises SnapshotError, and has then restored nothing."""
+        ...
+
+    def has_leg(self, leg: LegId) -> bool:
+        """Whether a leg is not over."""
+        ...
+
+
+class CallWriter(Protocol):
+    """The switchboard, as far as it is written."""
+
+    @property
+    def context(self) -> SwitchboardContext: ...
+
+    def write_calls(self, entries: tuple[Entry, ...], now: float) -> bytes:
+        """Raises SnapshotError."""
+        ...
+
+    def restore(self, data: bytes, now: float) -> tuple[Entry, ...]:
+        """Raises SnapshotError, and has then restored nothing."""
+        ...
+
+    def on_leg_event(self, leg: LegId, event: LegEvent) -> None: ...
+    def claim_sessions(self, calls: Iterable[str]) -> None: ...
+
+
+class Checkpoints:
+    """The slots of one process's calls."""
+
+    def __init__(self, slots: CallSlots, engine: LegWriter, board: CallWriter) -> None:
+        context = board.context
+        self._slots, self._engine, self._board, self._context = slots, engine, board, context
+        self._loop = asyncio.get_running_loop()
+        self._written: set[str] = set()  # calls that have a slot, or are part of a line that has one
+        self._changed: dict[str, Entry] = {}
+        self._timer: asyncio.Handle | None = None
+        self._legs: list[tuple[tuple[Entry, ...], bytes]] = []  # of calls that were read
+        context.keep, context.kept, context.forget = self._keep, self._kept, self._forget
+
+    # --- the calls of the process before ----------------------------------------------------------
+
+    def restore_calls(self) -> int:
+        """Read the calls; how many there are. Their legs wait for `start_engine`."""
+        try:
+            tries = self._slots.begin()
+            if tries > _TRIES:
+                log.error("calls_dropped", count=tries - 1, why="each process that took them up has ended")
+                self._slots.clear()
+            found = list(self._slots.read())
+        except OSError as error:
+            log.error("calls_not_read", exc_info=error)
+            return 0
+        for call, data in found:
+            try:
+                legs, calls = msgspec.msgpack.decode(data, type=tuple[bytes, bytes])
+                entries = self._board.restore(calls, self._loop.time())
+            except (msgspec.DecodeError, SnapshotError) as error:
+                log.error("call_not_restored", call=call, exc_info=error)
+                self._drop(call)
+            else:
+                self._written.update(entry.call.id for entry in entries)
+                self._legs.append((entries, legs))
+        self._loop.call_later(_LONG_ENOUGH, self._settle)
+        return sum(len(entries) for entries, _ in self._legs)
+
+    async def start_engine(self) -> None:
+        """Start the engine, with the legs of the calls that were read. Raises OSError."""
+        await self._engine.start(opened=self._restore_legs, leg_changed=self._leg_changed)
+
+    def _restore_legs(self) -> None:
+        waiting, self._legs = self._legs, []
+        for entries, legs in waiting:
+            try:
+                self._engine.restore_legs(legs)
+            except SnapshotError as error:
+                log.error("legs_not_restored", call=entries[0].call.id, exc_info=error)
+            for entry in entries:
+                for leg in entry.all_legs():
+                    if not is_own_leg(leg) and not self._engine.has_leg(leg):
+                        self._board.on_leg_event(leg, LegHungUp("lost with its process"))
+        calls = [entry for entries, _ in waiting for entry in entries]
+        self._board.claim_sessions(entry.call.id for entry in calls)
+        for entry in calls:  # one that dies again must not use the same numbers again
+            self._kept(entry)
+        if calls:
+            log.warning("calls_restored", calls=len(self._context.registry))
+
+    # --- the calls of this process ----------------------------------------------------------------
+
+    def _leg_changed(self, leg: LegId) -> None:
+        """A leg has moved without an event of it."""
+        found = self._context.registry.find_leg(leg)
+        if found is not None:
+            self._kept(found[0])
+
+    def _keep(self, entry: Entry, commands: Sequence[CallCommand]) -> None:
+        if entry.call.id in self._written and any(
+            isinstance(each, ToMedia) and isinstance(each.command, _CHANGES_SESSION) for each in commands
+        ):
+            self._write(entry)
+
+    def _kept(self, entry: Entry) -> None:
+        if entry.call.id in self._written:
+            if entry.call.bridge.state is BridgeState.ENDED and not entry.call.payment.masked:
+                self._forget(entry.call.id)  # nothing of it can go on
+                return
+            self._changed[entry.call.id] = entry
+            if self._timer is None:
+                self._timer = self._loop.call_later(DELAY, self._write_changed)
+        elif entry.call.bridge.state is BridgeState.UP:
+            self._write(entry)
+
+    def _forget(self, call: str) -> None:
+        self._changed.pop(call, None)
+        if call in self._written:
+            self._written.discard(call)
+            self._drop(call)
+
+    def _write_changed(self) -> None:
+        self._timer = None
+        for _ in range(min(_BATCH, len(self._changed))):
+            self._write(self._changed.pop(next(iter(self._changed))))
+        if self._changed:
+            self._timer = self._loop.call_soon(self._write_changed)
+
+    def _write(self, entry: Entry) -> None:
+        line = _line(entry)
+        first, *others = sorted(line, key=lambda each: each.call.id)
+        for each in line:
+            self._changed.pop(each.call.id, None)
+        name, wanted = first.call.id, [leg for each in line for leg in each.all_legs()]
+        if not any(map(self._engine.has_leg, wanted)):
+            self._drop(name)  # its legs are over, or the engine has stopped
+            return
+        try:
+            legs = self._engine.write_legs(wanted)
+            calls = self._board.write_calls(line, self._loop.time())
+            self._slots.write(name, msgspec.msgpack.encode((legs, calls)))
+        except (SnapshotError, TooLarge, OSError) as error:
+            log.error("call_not_written", call=name, exc_info=error)
+            self._drop(name)  # rather none than one that is out of date
+        for each in others:
+            self._drop(each.call.id)
+        self._written.update(each.call.id for each in line)
+
+    def _drop(self, call: str) -> None:
+        try:
+            self._slots.drop(call)
+        except OSError as error:
+            log.error("call_not_dropped", call=call, exc_info=error)
+
+    def _settle(self) -> None:
+        try:
+            self._slots.settle()
+        except OSError as error:
+            log.error("calls_not_settled", exc_info=error)
+
+
+def take_calls_up(calls: int | None, engine: RunningEngine, board: CallWriter) -> Checkpoints | None:
+    """Read the calls of the process before from the file of this descriptor; who keeps those of
+    this process, and starts the engine. None where there is no file, or the engine cannot go on
+    with legs of another."""
+    if calls is None or not isinstance(engine, LegWriter):
+        return None
+    checkpoints = Checkpoints(CallSlots(calls), engine, board)
+    checkpoints.restore_calls()
+    return checkpoints
+
+
+def _line(entry: Entry) -> tuple[Entry, ...]:
+    """The call, and what it lends to or borrows from, and so on."""
+    found, waiting = [entry], [entry]
+    while waiting:
+        each = waiting.pop()
+        for other in (each.lender, each.borrower):
+            if other is not None and other not in found:
+                found.append(other)
+                waiting.append(other)
+    return tuple(found)
