@@ -107,6 +107,7 @@ def test_nobody_can_cut_the_page_off(owner: LogPageOwner):
 def test_who_reads_while_it_is_written_has_what_was_or_what_is(owner: LogPageOwner):
     first, second = change("debug", "b2bua.sip"), change("error", "media.service.line_watch")
     owner.page.write(first)
+    assert owner.page.read() == first  # nobody has read before; while it is written, what was read counts
     ended = threading.Event()
 
     def write() -> None:
