@@ -7,6 +7,8 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -196,12 +198,15 @@ async def test_a_call_that_lost_its_b2bua_goes_on_while_both_speak_and_ends_once
         near = agent.rtp.heard[0][1]
         async with speaking(lambda: agent.rtp.send(customer.speech().serialize(), near)):
             async with speaking(lambda: customer.media.rtp.send(customer.speech().serialize(), customer.far)):
-                at.stack.kill("b2bua")
+                [supervisor] = at.stack.pids()["supervisor"]
+                os.kill(supervisor, signal.SIGSTOP)  # no other b2bua takes the call up
+                [before] = at.stack.kill("b2bua")
                 wanted = len(agent.rtp.heard) + 200  # more than two looks take
                 await until(lambda: len(agent.rtp.heard) >= wanted, "the customer to be heard on")
                 assert not closed()
             await until(closed, "the orphan to be closed, of which one side speaks on")
-            await at.stack.await_ready()
+            os.kill(supervisor, signal.SIGCONT)
+            await at.stack.await_restart(before)
 
 
 @pytest.mark.parametrize("rtcp", [False, True], ids=["rtp", "rtp and rtcp"])
