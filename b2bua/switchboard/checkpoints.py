@@ -97,6 +97,8 @@ class Checkpoints:
                 log.error("calls_dropped", count=tries - 1, why="each process that took them up has ended")
                 self._slots.clear()
             found = list(self._slots.read())
+            if not found:
+                self._slots.settle()
         except OSError as error:
             log.error("calls_not_read", exc_info=error)
             return 0
@@ -165,6 +167,8 @@ class Checkpoints:
         if call in self._written:
             self._written.discard(call)
             self._drop(call)
+            if not self._written:
+                self._settle()  # they have ended, and this process has not
 
     def _write_changed(self) -> None:
         self._timer = None

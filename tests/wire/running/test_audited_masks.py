@@ -99,7 +99,7 @@ async def test_where_media_is_lost_the_log_says_that_nobody_knows_the_counts(pee
     assert "keys" not in lost
 
 
-async def test_a_mask_that_outlives_its_b2bua_is_told_to_the_next(peers: Peers) -> None:
+async def test_a_mask_that_outlives_its_b2bua_is_noted_by_the_next(peers: Peers) -> None:
     log = AuditLog(peers.directory)
     async with line(peers, extra={"audit": log.settings, "media": {"quiet_time": "0.5"}}) as wire:
         stack = wire.stack
@@ -110,9 +110,9 @@ async def test_a_mask_that_outlives_its_b2bua_is_told_to_the_next(peers: Peers) 
         stack.kill("b2bua")
         await stack.await_restart(before)
         await wire.customer.hangup()
-        [orphan] = await log.ended(call, 1)
-        assert (orphan["off_because"], orphan["keys"]) == ("b2bua_lost", 4)
-        assert (orphan["passed"], orphan["on_because"]) == (0, "payment")
+        [mask] = await log.ended(call, 1)
+        assert (mask["off_because"], mask["keys"]) == ("call_ended", 4)
+        assert (mask["passed"], mask["on_because"]) == (0, "payment")
     assert await log.verify() == "sound"
 
 

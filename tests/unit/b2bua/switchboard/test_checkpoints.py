@@ -202,7 +202,7 @@ async def test_a_slot_of_something_else_is_dropped(file: int) -> None:
 
 async def test_calls_that_end_each_process_are_dropped(file: int) -> None:
     Process(file).up()
-    for _ in range(3):
+    for _ in range(4):
         assert Process(file).checkpoints.restore_calls() == 1
     assert Process(file).checkpoints.restore_calls() == 0
     assert kept(file) == []
