@@ -1,7 +1,8 @@
 """Keeps each call that is up in a slot, and takes the calls of a process that died up.
 
-Rule 1: a call is written when it is answered, before media gets a command that changes what its
-        session does, and otherwise `DELAY` after it has moved. It is dropped as it ends.
+Rule 1: a call is written when it is answered and acknowledged, before media gets a command that
+        changes what its session does, and otherwise `DELAY` after it has moved. It is dropped as it
+        ends.
 Rule 2: what lends a leg and what borrows it are one line, and have one slot.
 Rule 3: a call that cannot be read costs no other. One whose legs are not all there is ended.
 Rule 4: calls that killed `_TRIES` processes in a row, each as it began, are dropped.
@@ -82,6 +83,7 @@ class Checkpoints:
         self._slots, self._engine, self._board, self._context = slots, engine, board, context
         self._loop = asyncio.get_running_loop()
         self._written: set[str] = set()  # calls that have a slot, or are part of a line that has one
+        self._unsettled: set[str] = set()  # calls that were written before their ACK
         self._changed: dict[str, Entry] = {}
         self._timer: asyncio.Handle | None = None
         self._legs: list[tuple[tuple[Entry, ...], bytes]] = []  # of calls that were read
@@ -156,6 +158,9 @@ class Checkpoints:
             if entry.call.bridge.state is BridgeState.ENDED and not entry.call.payment.masked:
                 self._forget(entry.call.id)  # nothing of it can go on
                 return
+            if entry.call.id in self._unsettled and entry.call.bridge.may_offer:
+                self._write(entry)  # else a re-INVITE would wait for an ACK that has come
+                return
             self._changed[entry.call.id] = entry
             if self._timer is None:
                 self._timer = self._loop.call_later(DELAY, self._write_changed)
@@ -164,6 +169,7 @@ class Checkpoints:
 
     def _forget(self, call: str) -> None:
         self._changed.pop(call, None)
+        self._unsettled.discard(call)
         if call in self._written:
             self._written.discard(call)
             self._drop(call)
@@ -196,6 +202,8 @@ class Checkpoints:
         for each in others:
             self._drop(each.call.id)
         self._written.update(each.call.id for each in line)
+        self._unsettled.difference_update(each.call.id for each in line)
+        self._unsettled.update(each.call.id for each in line if not each.call.bridge.may_offer)
 
     def _drop(self, call: str) -> None:
         try:
