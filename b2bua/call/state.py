@@ -157,6 +157,7 @@ MASK_TRANSITIONS: Mapping[MaskState, Mapping[MaskEvent, MaskState]] = {
         MaskEvent.WANTED: MaskState.MASKING,  # it is to be masked in another way
         MaskEvent.RELEASED: MaskState.RELEASING,
         MaskEvent.TIMED_OUT: MaskState.HELD,
+        MaskEvent.REFUSED: MaskState.HELD,  # asked for again by another process: unknown, so masked
     },
     MaskState.MASKING: {
         MaskEvent.CONFIRMED_ON: MaskState.MASKED,

@@ -42,6 +42,7 @@ class _Slot:
     place: int
     half: int = 0  # the one to be written next
     number: int = 0
+    lengths: list[int] = field(default_factory=lambda: [MOST, MOST])  # of what the halves hold
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class CallSlots:
             if not call:
                 self._free.append(place)
                 continue
-            self._of_call[call] = _Slot(place, 1 - newest, number)
+            self._of_call[call] = _Slot(place, 1 - newest, number)  # of its lengths the longest
             yield call, data
 
     def write(self, call: str, data: bytes) -> None:
@@ -79,20 +80,21 @@ class CallSlots:
             raise TooLarge(f"{length} bytes; a slot has {MOST}")
         slot = self._of_call.get(call)
         if slot is None:
-            slot = _Slot(self._take())
+            slot = _Slot(self._take(), lengths=[0, 0])
         number = slot.number + 1
         head = _HEAD.pack(number, _digest(number, name, data), len(name), length)
         os.pwritev(self.descriptor, [head, name, data], _offset(slot.place, slot.half))
         self._of_call[call] = slot
+        slot.lengths[slot.half] = max(length, slot.lengths[slot.half])
         slot.number, slot.half = number, 1 - slot.half
 
     def drop(self, call: str) -> None:
-        """The call is over. Raises OSError."""
+        """The call is over; its numbers and keys are overwritten. Raises OSError."""
         slot = self._of_call.pop(call, None)
         if slot is not None:
             self._free.append(slot.place)
-            for half in (0, 1):
-                os.pwrite(self.descriptor, bytes(_HEAD.size), _offset(slot.place, half))
+            for half, length in enumerate(slot.lengths):
+                os.pwrite(self.descriptor, bytes(_HEAD.size + length), _offset(slot.place, half))
 
     def clear(self) -> None:
         """No call is there any more. Raises OSError."""

@@ -1,8 +1,8 @@
 """Keeps each call that is up in a slot, and takes the calls of a process that died up.
 
 Rule 1: a call is written when it is answered and acknowledged, before media gets a command that
-        changes what its session does, and otherwise `DELAY` after it has moved. It is dropped as it
-        ends.
+        changes what its session does, and otherwise `DELAY` after it has moved. It is dropped once
+        it is recorded: until then its successor finds that media has closed its session.
 Rule 2: what lends a leg and what borrows it are one line, and have one slot.
 Rule 3: a call that cannot be read costs no other. One whose legs are not all there is ended.
 Rule 4: calls that killed `_TRIES` processes in a row, each as it began, are dropped.
@@ -155,9 +155,6 @@ class Checkpoints:
 
     def _kept(self, entry: Entry) -> None:
         if entry.call.id in self._written:
-            if entry.call.bridge.state is BridgeState.ENDED and not entry.call.payment.masked:
-                self._forget(entry.call.id)  # nothing of it can go on
-                return
             if entry.call.id in self._unsettled and entry.call.bridge.may_offer:
                 self._write(entry)  # else a re-INVITE would wait for an ACK that has come
                 return

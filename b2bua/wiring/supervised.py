@@ -10,13 +10,15 @@ from b2bua.switchboard.supervised import Reloaded, ReloadSettings, Request, conn
 from b2bua.switchboard.switchboard import Switchboard
 from b2bua.wiring.reload import Reload
 
+_MAX_WHY = 1000  # characters; one packet has the answer
+
 
 async def follow_supervisor(board: Switchboard, fd: int, end: End, reload: Reload) -> None:
     """Do what the supervisor asks for, and have it know that we live."""
 
     def on_request(request: Request, environment: Mapping[str, str]) -> Reloaded | None:
         if isinstance(request, ReloadSettings):
-            return Reloaded(why=reload.apply(board, request, environment))
+            return Reloaded(why=reload.apply(board, request, environment)[:_MAX_WHY])
         end.after_drain()
         return None
 

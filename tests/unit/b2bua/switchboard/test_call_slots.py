@@ -50,6 +50,19 @@ def test_a_successor_writes_on_and_reuses_what_is_free(file: int) -> None:
     assert read(file)["c9"] == b"anew"
 
 
+def test_nothing_of_a_call_that_is_over_is_left(file: int) -> None:
+    slots = CallSlots(file)
+    for data in (b"secret" * 90, b"secret", b"secret" * 3):
+        slots.write("call", data)
+    slots.drop("call")
+    assert b"secret" not in os.pread(file, os.fstat(file).st_size, 0)
+    slots.write("other", b"secret" * 50)
+    successor = CallSlots(file)
+    assert dict(successor.read()) == {"other": b"secret" * 50}
+    successor.drop("other")
+    assert b"secret" not in os.pread(file, os.fstat(file).st_size, 0)
+
+
 def test_what_is_too_large_is_refused_and_what_there_was_stays(file: int) -> None:
     slots = CallSlots(file)
     slots.write("a", b"1" * (MOST - 1))

@@ -113,6 +113,18 @@ async def test_a_call_is_kept_from_its_answer_to_its_end(file: int) -> None:
     assert kept(file) == []
 
 
+async def test_a_call_that_ends_as_its_process_dies_is_recorded_by_the_next(file: int) -> None:
+    process = Process(file)
+    call = process.up()
+    process.exchange.wire.obeys = False  # media's last answer comes too late
+    process.exchange.board.on_leg_event(LegId("near-0"), LegHungUp("far end hung up"))
+    assert kept(file) == [call]
+    successor = Process(file, masked=None)
+    await successor.begin()
+    assert [record.call for record in successor.exchange.records] == [call]
+    assert kept(file) == []
+
+
 async def test_what_changes_the_session_is_written_before_media_gets_it(file: int) -> None:
     process = Process(file)
     call = process.up()
