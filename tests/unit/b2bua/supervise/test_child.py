@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
 
@@ -16,6 +17,18 @@ from tonewall.process import plain_environment
 
 PROGRAM = ["tests.unit.b2bua.supervise.naming_child"]
 ROOT = os.getcwd()
+
+
+def open_adjacent_sockets(count: int) -> list[socket.socket]:
+    """Sockets whose numbers follow one another: above all that this process has open, which may
+    have holes.
+    """
+    first = max(int(number) for number in os.listdir("/proc/self/fd")) + 1
+    with socket.socket() as opened:
+        return [
+            socket.socket(fileno=fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, first + position))
+            for position in range(count)
+        ]
 
 
 async def test_a_child_finds_each_descriptor_by_its_name_and_we_keep_it() -> None:
@@ -48,7 +61,7 @@ def test_a_table_is_taken_once_and_names_what_is_open() -> None:
 def test_what_systemd_has_stored_is_for_the_process_that_it_started_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    opened = [socket.socket() for _ in range(3)]
+    opened = open_adjacent_sockets(3)
     monkeypatch.setattr(descriptors, "_FIRST_STORED", opened[0].fileno())
     numbers = [each.fileno() for each in opened]
     assert numbers == list(range(numbers[0], numbers[0] + 3))
