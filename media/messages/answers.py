@@ -36,10 +36,12 @@ class SessionOpened(Answer, frozen=True, kw_only=True, tag="opened"):
 
 
 class SessionClaimed(Answer, frozen=True, kw_only=True, tag="claimed"):
-    """`masked`: whether the session is, or may be. `capturing`: whether its capture is not over."""
+    """`masked`: whether the session is, or may be. `capturing`: whether its capture is not over.
+    `restored`: it was restored, as of `ClaimSession`."""
 
     masked: bool
     capturing: bool = False
+    restored: bool = False
 
 
 class ChargeResolved(Answer, frozen=True, kw_only=True, tag="charge_resolved"):

@@ -250,9 +250,28 @@ class ReadTap(TapRequest, frozen=True, kw_only=True, tag="read_tap"):
     recorded."""
 
 
+class ClaimedLeg(msgspec.Struct, frozen=True, kw_only=True):
+    """One leg of a session, as `OpenSession` and the newest `SetRemote` had it."""
+
+    interface: Interface = Interface()
+    streams: tuple[RemoteStream, ...] = ()
+
+
 class ClaimSession(Command, frozen=True, kw_only=True, tag="claim"):
-    """A b2bua that took a call up has it from now on: its session is no orphan any more. Answered
-    by `SessionClaimed`; refused where media has no such session."""
+    """The call of this session goes on, after a death of b2bua or of media. Answered by
+    `SessionClaimed`; refused where media has neither the session nor its sockets.
+
+    A session that media has is no orphan any more. One that it has not is restored, on the sockets
+    that outlived the media process which opened them: `streams` m-lines, of which each leg's peer
+    is where `caller` and `agent` say; masked where `masking` is given, or where nobody knows.
+    `codes`: as of `SetRemote`, of the agent's leg.
+    """
+
+    streams: int = 0
+    caller: ClaimedLeg = ClaimedLeg()
+    agent: ClaimedLeg = ClaimedLeg()
+    masking: Masking | None = None
+    codes: bool = False
 
 
 class CountSessions(Command, frozen=True, kw_only=True, tag="count"):
