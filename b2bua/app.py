@@ -203,7 +203,9 @@ async def run(
     housekeeping = _start_housekeeping(settings, board, plan, ways, webhooks)
     if pulse is not None:
         housekeeping.start(
-            follow_supervisor(board, pulse, end, Reload(plan, tokens, audit, app.state.streams.look_again)),
+            follow_supervisor(
+                board, pulse, end, Reload(plan, tokens, audit, app.state.streams.look_again, engine)
+            ),
             "pulse",
         )
     ready = Ready(pid=os.getpid(), sip_port=engine.address[1], api_port=api.port, api_url=api.url)

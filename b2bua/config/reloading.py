@@ -7,45 +7,27 @@ Rule 2: a setting that needs a restart stays as it was, and is named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
 from b2bua.config.consistency import find_faults, find_signalling_faults
 from b2bua.config.settings import SECTIONS, Settings, SignallingSettings
+from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from tonewall.ini import ConfigError, Section
 
 S = TypeVar("S", bound=Section)
 
-# By section: what the next call or request follows.
-_OF_TRUNKS: Final = frozenset(
+# Of a trunk that registers here, and with PJSIP: what no engine has to know.
+_OF_CALLS: Final = frozenset(
     {
         "max_calls", "max_rate", "numbers", "country", "national_prefix", "international_prefix", "media",
         "srtp", "media_address", "media_advertised", "reference_headers", "shown_headers", "form",
-        "merchant_account", "statement", "metadata",
+        "merchant_account", "statement", "metadata", "mask", "key_pause", "capture_tones",
+        "placeholder_tone", "slow_keys", "pre_mask", "pre_mask_time", "dtmf",
     }
 )  # fmt: skip
-RELOADED: Final[Mapping[str, frozenset[str]]] = {
-    "general": frozenset({"ring_time", "drain_time"}),
-    "carrier": _OF_TRUNKS
-    | {
-        "mask", "key_pause", "capture_tones", "placeholder_tone", "slow_keys", "pre_mask", "pre_mask_time",
-    },
-    "pbx": _OF_TRUNKS | {"dtmf"},
-    "route": frozenset(SECTIONS["route"].model_fields),
-    "agent_group": frozenset(SECTIONS["agent_group"].model_fields),
-    "api": frozenset({"tokens", "roles", "extensions"}),
-}  # fmt: skip
-_TRUNKS_WAIT: Final = frozenset(
-    {
-        "bind", "challenge", "contact_host", "domain", "expires", "host", "identity", "keepalive", "match",
-        "nat", "password", "port", "prack", "probe", "realm", "redirect", "refer", "registration",
-        "session_expires", "session_minimum", "tcp_switch", "tls_ca", "tls_certificate", "tls_key",
-        "tls_name", "tls_verify_client", "transport", "trust", "user", "user_parameters", "user_phone",
-        "username", "x_headers",
-    }
-)  # fmt: skip
-# By section, where some of its keys are reloaded.
+# By section, where some of its keys wait for a restart.
 _WAITING: Final[Mapping[str, frozenset[str]]] = {
     "general": frozenset(
         {
@@ -54,8 +36,8 @@ _WAITING: Final[Mapping[str, frozenset[str]]] = {
             "tls_certificate", "tls_key",
         }
     ),
-    "carrier": _TRUNKS_WAIT | {"info_digits"},
-    "pbx": _TRUNKS_WAIT | {"feature_codes"},
+    "carrier": frozenset({"info_digits"}),
+    "pbx": frozenset({"feature_codes"}),
     "api": frozenset(
         {
             "address", "client_ca", "client_crl", "connections", "frame_ancestors", "healthz", "idle_time",
@@ -63,6 +45,14 @@ _WAITING: Final[Mapping[str, frozenset[str]]] = {
             "tls_certificate", "tls_key", "trusted_proxies",
         }
     ),
+}  # fmt: skip
+RELOADED: Final[Mapping[str, frozenset[str]]] = {
+    "general": frozenset({"ring_time", "drain_time"}),
+    "carrier": frozenset(CarrierSettings.model_fields) - _WAITING["carrier"],
+    "pbx": frozenset(PbxSettings.model_fields) - _WAITING["pbx"],
+    "route": frozenset(SECTIONS["route"].model_fields),
+    "agent_group": frozenset(SECTIONS["agent_group"].model_fields),
+    "api": frozenset({"tokens", "roles", "extensions"}),
 }  # fmt: skip
 _WHOLLY_WAITING: Final = (
     "access", "audit", "cdr", "client", "feature_codes", "field", "form", "links", "media", "notify", "oauth",
@@ -93,7 +83,7 @@ def compare(old: Settings, new: Settings) -> Reloading:
         own,
         general=changes.section(own.general, given.general),
         api=changes.section(own.api, given.api),
-        trunks=changes.sections(own.trunks, given.trunks),
+        trunks=changes.trunks(own, given.trunks),
         routes=changes.whole(own.routes, given.routes),
         agent_groups=changes.whole(own.agent_groups, given.agent_groups),
     )
@@ -127,13 +117,13 @@ class _Changes:
         self.reloaded: list[str] = []
         self.restart: list[str] = []
 
-    def section(self, old: S, new: S, header: str = "") -> S:
-        """The section with what a reload changes in it."""
+    def section(self, old: S, new: S, header: str = "", only: Container[str] | None = None) -> S:
+        """The section with what a reload changes in it; of that `only` these keys."""
         section, changed = header or old.section, {}
         for key in type(new).model_fields:
             if getattr(old, key) == getattr(new, key):
                 continue
-            if key in RELOADED.get(old.section, frozenset()):
+            if key in RELOADED.get(old.section, frozenset()) and (only is None or key in only):
                 changed[key] = getattr(new, key)
                 self.reloaded.append(f"[{section}] {key}")
             else:
@@ -150,6 +140,28 @@ class _Changes:
             header: self.section(each, new[header], header) if header in new else each
             for header, each in old.items()
         }
+
+    def trunks(self, own: SignallingSettings, new: Mapping[str, TrunkSettings]) -> dict[str, TrunkSettings]:
+        """Trunks that come, go and change, but for those whose engine, or whose registration here,
+        is made at the start."""
+        old, found = own.trunks, dict[str, TrunkSettings]()
+        for header in new:
+            given, known = new[header], old.get(header)
+            is_fixed = own.general.engine != "own" or "dynamic" in {given.host, known and known.host}
+            if known is not None:
+                found[header] = self.section(known, given, header, _OF_CALLS if is_fixed else None)
+            elif is_fixed:
+                self.restart.append(f"[{header}]")
+            else:
+                found[header] = given
+                self.reloaded.append(f"[{header}]")
+        for header in [each for each in old if each not in new]:
+            if own.general.engine != "own" or old[header].host == "dynamic":
+                found[header] = old[header]
+                self.restart.append(f"[{header}]")
+            else:
+                self.reloaded.append(f"[{header}]")
+        return found
 
     def whole(self, old: Mapping[str, S], new: Mapping[str, S]) -> dict[str, S]:
         """Sections that come, go and change as the file says."""

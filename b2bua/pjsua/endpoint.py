@@ -98,6 +98,12 @@ class PjsuaEngine:
             "sip_started", address=self.address[0], port=self.address[1], kind="pjsua2", count=self._places
         )
 
+    def check_trunks(self, trunks: Sequence[Trunk]) -> None:
+        """See RunningEngine: `b2bua.config.reloading` changes none under this engine."""
+
+    def change_trunks(self, trunks: Sequence[Trunk]) -> None:
+        """See `check_trunks`."""
+
     def drain(self) -> None:
         """Answer OPTIONS with 503 from now on: peers send new calls elsewhere."""
         self._front.draining = True

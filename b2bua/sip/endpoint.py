@@ -12,7 +12,7 @@ from b2bua.call.leg_command import LegCommand
 from b2bua.call.routing.trunk import Trunk
 from b2bua.call.trunk_view import HopView
 from b2bua.ladder.ladders import Ladders
-from b2bua.sip.hop import Address, Bind, Hop
+from b2bua.sip.hop import Address, Bind, Hop, Transport
 from b2bua.sip.message.octets import readable
 from b2bua.sip.signalling import Signalling, new_leg
 from b2bua.sip.transaction.tap import Tap
@@ -25,7 +25,7 @@ from b2bua.sip.transport.tls import TlsContexts
 from b2bua.sip.transport.transports import Transports
 from b2bua.sip.trunk.locator import Locator
 from b2bua.sip.trunk.options_ping import OptionsPings
-from b2bua.sip.trunk.peers import TrunkTable
+from b2bua.sip.trunk.peers import TrunkTable, networks_of
 from b2bua.sip.trunk.registration import Registrations
 from b2bua.sip.trunk.resolve import Resolver
 from tonewall.log import get_logger
@@ -69,9 +69,9 @@ class SipEngine:
         duties = Callbacks(
             self.receive_message, self._on_broken_stream, self._on_connection_lost, self._trunks.trunks_at
         )
-        self._transports = Transports(
-            duties, {trunk.name: trunk for trunk in trunks}, tls or TlsContexts(), limits
-        )
+        self._tls = tls or TlsContexts()
+        self._known = {trunk.name: trunk for trunk in trunks}  # which all transports look into
+        self._transports = Transports(duties, self._known, self._tls, limits)
         self._trunks.find_bind = self._transports.find_bind
         self._locator = Locator(resolver or Resolver(), self._trunks, self._on_relocated)
         self._pings: OptionsPings | None = None
@@ -129,6 +129,33 @@ class SipEngine:
         self._transports.start()
         self._registrations = Registrations(signalling.context, list(self._trunks.peers.values()))
         log.info("sip_started", address=self.address[0], port=self.address[1])
+
+    def check_trunks(self, trunks: Sequence[Trunk]) -> None:
+        """Load what these trunks need, and change nothing. Raises OSError, ValueError."""
+        listening = {bind.transport for bind in self._binds}
+        for trunk in trunks:
+            networks_of(trunk)
+            if trunk.transport == Transport.TLS:
+                self._tls.check(trunk, listens=Transport.TLS in listening)
+
+    def change_trunks(self, trunks: Sequence[Trunk]) -> None:
+        """Have these trunks from now on. Legs of one that is gone go on to their end; new calls are
+        refused to it, and none is sent there."""
+        signalling, registrations = self._signalling, self._registrations
+        if signalling is None or registrations is None:
+            return
+        before = {name: peer.trunk for name, peer in self._trunks.peers.items() if not peer.is_retired}
+        after = {trunk.name: trunk for trunk in trunks}
+        others = {name for name in {**before, **after} if before.get(name) != after.get(name)}
+        registrations.leave(others)  # while the trunk is what it was
+        self._trunks.change(trunks, {leg.peer.trunk.name for leg in signalling.context.legs.values()})
+        known = {name: peer.trunk for name, peer in self._trunks.peers.items()}
+        for name in set(self._known) - set(known):
+            del self._known[name]
+        self._known.update(known)
+        self._locator.ask_again(sorted(others))
+        registrations.begin([self._trunks.peers[name] for name in sorted(others) if name in after])
+        self._on_relocated()
 
     def drain(self) -> None:
         """Answer OPTIONS with 503 from now on: peers send new calls elsewhere."""

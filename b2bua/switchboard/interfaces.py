@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from b2bua.call.pseudonyms import Pseudonyms
 from b2bua.call.routing.limits import Limit
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Decision, Router
+from b2bua.call.routing.trunk import Trunk
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.service_view import Fault
 from b2bua.call.trunk_policy import TrunkPolicy
@@ -72,6 +73,14 @@ class RunningEngine(Engine, Protocol):
 
     async def start(self) -> None:
         """Open its sockets."""
+        ...
+
+    def check_trunks(self, trunks: Sequence[Trunk]) -> None:
+        """Load what these trunks need, and change nothing. Raises OSError, ValueError."""
+        ...
+
+    def change_trunks(self, trunks: Sequence[Trunk]) -> None:
+        """Have these trunks from now on; legs of others go on to their end."""
         ...
 
     def drain(self) -> None:

@@ -13,11 +13,11 @@ from dataclasses import replace
 from b2bua.access.tokens import Tokens
 from b2bua.audit.entry import Result
 from b2bua.audit.recorder import Recorder
-from b2bua.config.assembly import agent_charging, build_router, trunk_limits, trunk_policies
+from b2bua.config.assembly import agent_charging, build_router, build_trunks, trunk_limits, trunk_policies
 from b2bua.config.audit_log import digest
 from b2bua.config.reading import read_signalling
 from b2bua.config.settings import SignallingSettings
-from b2bua.switchboard.interfaces import Plan
+from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.supervised import ReloadSettings
 from b2bua.switchboard.switchboard import Switchboard
 from tonewall.ini import ConfigError
@@ -31,10 +31,15 @@ class Reload:
     see whether its reader may read on."""
 
     def __init__(
-        self, plan: Plan, tokens: Tokens, audit: Recorder | None, look_again: Callable[[], None]
+        self,
+        plan: Plan,
+        tokens: Tokens,
+        audit: Recorder | None,
+        look_again: Callable[[], None],
+        engine: RunningEngine,
     ) -> None:
         self._plan, self._tokens, self._audit = plan, tokens, audit
-        self._look_again = look_again
+        self._look_again, self._engine = look_again, engine
 
     def apply(self, board: Switchboard, request: ReloadSettings, environment: Mapping[str, str]) -> str:
         """Put these settings in force. Returns why they cannot be; "" where they are."""
@@ -42,8 +47,15 @@ class Reload:
             settings = read_signalling({}, environment)
             plan = replan(self._plan, settings)
             tokens = Tokens.parse(settings.api.tokens.get_secret_value(), settings.api.roles)
+            trunks = build_trunks(settings)
+            self._engine.check_trunks(trunks)
         except (ConfigError, ValueError) as error:  # neither text has a value in it
             return str(error)
+        except OSError as error:
+            return (
+                f"a certificate or key of a trunk cannot be used ({error.strerror or type(error).__name__})"
+            )
+        self._engine.change_trunks(trunks)
         self._plan = plan
         plan.drain.drain_time = settings.general.drain_time
         board.replan(plan)

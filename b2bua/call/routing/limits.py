@@ -80,7 +80,7 @@ class Limiter:
             name: kept if (kept := self._buckets.get(name)) and kept.rate == rate else Bucket(rate)
             for name, rate in rates.items()
         }
-        self._limits = dict(limits)
+        self._limits |= limits  # a call that is set up may still go to a trunk that is gone
         for name in limits:
             self._legs.setdefault(name, set())
             self.refused.setdefault(name, 0)

@@ -34,7 +34,6 @@ class Admission:
         self._trunks_at = trunks_at
         self._limits = limits
         self._counters = counters
-        self._dynamic = [trunk for trunk in trunks.values() if trunk.host == DYNAMIC]
         self._guests: dict[int, str] = {}  # sources by flow, until they register
         self._accepted: Counter[str] = Counter()  # open connections by source
 
@@ -42,7 +41,7 @@ class Admission:
         """Name the trunk whose connection it is; ANY_TRUNK for one of several; None: to be cut."""
         found = [self._trunks[name] for name in self._trunks_at(host) if name in self._trunks]
         if not found and self._has_room_for_guest(host):
-            found = self._dynamic.copy()
+            found = [trunk for trunk in self._trunks.values() if trunk.host == DYNAMIC]
         if not transport.secure:
             found = [trunk for trunk in found if not is_secure(trunk.transport)]
         if not found:

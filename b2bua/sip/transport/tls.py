@@ -22,6 +22,7 @@ from b2bua.sip.transport.framer import Framer
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
+_Stamp = tuple[tuple[tuple[str, int], ...], bool]  # paths and their times; whether it shows a certificate
 
 
 class TlsContexts:
@@ -31,7 +32,14 @@ class TlsContexts:
     def __init__(self, certificate: str = "", key: str = "") -> None:
         self._certificate = certificate
         self._key = key
-        self._made: dict[tuple[str, bool], tuple[tuple[int, ...], ssl.SSLContext]] = {}
+        self._made: dict[tuple[str, bool], tuple[_Stamp, ssl.SSLContext]] = {}
+
+    def check(self, trunk: Trunk, *, listens: bool) -> None:
+        """Load what a trunk over TLS needs, and keep nothing of it. Raises OSError."""
+        fresh = TlsContexts(self._certificate, self._key)
+        fresh.client(trunk)
+        if listens:
+            fresh.server(trunk)
 
     def client(self, trunk: Trunk) -> ssl.SSLContext:
         """For a connection that we open. Raises OSError (ssl.SSLError among them) where a file is
@@ -50,7 +58,8 @@ class TlsContexts:
             else (self._certificate, self._key)
         )
         try:
-            stamp = tuple(os.stat(path).st_mtime_ns for path in (*own, trunk.tls_ca) if path)
+            files = tuple((path, os.stat(path).st_mtime_ns) for path in (*own, trunk.tls_ca) if path)
+            stamp = files, trunk.tls_verify_client
             if known is not None and known[0] == stamp:
                 return known[1]
             made = _context(trunk, own, server=server)

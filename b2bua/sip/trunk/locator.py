@@ -9,7 +9,7 @@ Rule 2: nothing of a call waits here, but the start does, a little, so that the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from b2bua.call.routing.trunk import DYNAMIC, Trunk
 from b2bua.sip.hop import Transport
@@ -34,19 +34,35 @@ class Locator:
         self._table = table
         self._on_change = on_change
         self._tasks = BackgroundTasks()
+        self._following: dict[str, asyncio.Task[None]] = {}  # by trunk
+        self._bound: Sequence[Transport] = ()
+        self._families: Container[int] = ()
 
     async def start(self, bound: Sequence[Transport], families: Container[int]) -> None:
         """`bound`: the transports that we listen on, best first; `families`: the address
         families."""
-        named = {name: peer for name, peer in self._table.peers.items() if peer.trunk.host != DYNAMIC}
-        asked = {name: asyncio.Event() for name in named}
-        for name, peer in named.items():
-            self._tasks.start(self._follow(peer, bound, families, asked[name]), "trunk")
+        self._bound, self._families = bound, families
+        asked = {name: asyncio.Event() for name, peer in self._table.peers.items() if _is_named(peer)}
+        for name, event in asked.items():
+            self._begin(self._table.peers[name], event)
         waiting = [asyncio.create_task(event.wait()) for event in asked.values()]
         if waiting:
             _, late = await asyncio.wait(waiting, timeout=_START_TIMEOUT)
             for task in late:
                 task.cancel()
+
+    def ask_again(self, names: Iterable[str]) -> None:
+        """Ask at once for these trunks, which are others now; of one that is gone, no more."""
+        for name in names:
+            if (task := self._following.pop(name, None)) is not None:
+                task.cancel()
+            peer = self._table.peers.get(name)
+            if peer is not None and _is_named(peer) and not peer.is_retired:
+                self._begin(peer, asyncio.Event())
+
+    def _begin(self, peer: Peer, asked: asyncio.Event) -> None:
+        following = self._follow(peer, self._bound, self._families, asked)
+        self._following[peer.trunk.name] = self._tasks.start(following, "trunk")
 
     async def close(self) -> None:
         """Stop asking."""
@@ -81,6 +97,10 @@ class Locator:
             if peer.located.targets:
                 raise
             return await self._resolver.locate_by_system(host, port, transports, families)
+
+
+def _is_named(peer: Peer) -> bool:
+    return peer.trunk.host != DYNAMIC
 
 
 def usable_transports(trunk: Trunk, bound: Sequence[Transport]) -> list[Transport]:

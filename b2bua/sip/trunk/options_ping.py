@@ -35,7 +35,8 @@ class OptionsPing:
 
     def deadline(self) -> float | None:
         """Return when `expire` has something to do; None for never."""
-        return self._due if self._hop in self._peer.health else None
+        is_wanted = self._hop in self._peer.health and self._peer.trunk.probe and not self._peer.is_retired
+        return self._due if is_wanted else None
 
     def expire(self, now: float) -> None:
         """Do what is due at `now`; too early, nothing."""
@@ -112,7 +113,8 @@ class OptionsPings:
 
     def refresh(self) -> None:
         """Check the hops that there are now. Probes of hops that went end by themselves."""
-        wanted = {hop: peer for peer in self._peers() if peer.trunk.probe for hop in peer.health}
+        checked = [peer for peer in self._peers() if peer.trunk.probe and not peer.is_retired]
+        wanted = {hop: peer for peer in checked for hop in peer.health}
         for hop, peer in wanted.items():
             if hop not in self._running:
                 self._running[hop] = OptionsPing(self._context, peer, hop)

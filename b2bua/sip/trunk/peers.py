@@ -13,7 +13,7 @@ import ipaddress
 import math
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
 from b2bua.call.routing.trunk import DYNAMIC, Trunk
@@ -52,9 +52,18 @@ class Peer:
     pin: Pin = field(default_factory=Pin)
     # The route of new calls, as the registrar wants it (RFC 3608).
     service_route: tuple[str, ...] = ()
+    is_retired: bool = False  # no trunk of the settings any more: its calls go on, and none begins
 
     def __post_init__(self) -> None:
         self.pin.realm = self.trunk.realm or None
+
+    def change(self, trunk: Trunk) -> None:
+        """Be this trunk from now on. What is known of its addresses stays until DNS is asked."""
+        if (trunk.realm, trunk.username, trunk.password) != (
+            self.trunk.realm, self.trunk.username, self.trunk.password,
+        ):  # fmt: skip
+            self.pin = Pin(trunk.realm or None)
+        self.trunk, self.networks, self.is_retired = trunk, networks_of(trunk), False
 
     # --- where it is ------------------------------------------------------------------------------
 
@@ -222,26 +231,47 @@ class Peer:
             report("hop", trunk=self.trunk.name, peer=hop.host, port=hop.port, state=health.state.value)
 
 
+def networks_of(trunk: Trunk) -> tuple[Network, ...]:
+    """Where its requests may come from besides its addresses. Raises ValueError where one is not
+    CIDR."""
+    return tuple(ipaddress.ip_network(each, strict=False) for each in trunk.networks)
+
+
 class TrunkTable:
     """All trunks, and who of them a source is."""
 
     def __init__(self, trunks: Sequence[Trunk]) -> None:
         """Raises ValueError where a network is not CIDR."""
-        self.peers = {
-            trunk.name: Peer(
-                trunk, tuple(ipaddress.ip_network(each, strict=False) for each in trunk.networks)
-            )
-            for trunk in trunks
-        }
+        self.peers = {trunk.name: Peer(trunk, networks_of(trunk)) for trunk in trunks}
         # The address of ours that a message came in on.
         self.find_bind: Callable[[Hop], Bind | None] = lambda hop: None
         self._by_ip: dict[str, list[Peer]] = {}
         self._former: set[str] = set()
         self._with_networks = [peer for peer in self.peers.values() if peer.networks]
 
+    def change(self, trunks: Sequence[Trunk], in_use: Container[str]) -> None:
+        """Have these trunks from now on. One that is gone stays known, retired, while it is in
+        use."""
+        names = {trunk.name for trunk in trunks}
+        for name, peer in list(self.peers.items()):
+            if name not in names and name not in in_use:
+                del self.peers[name]
+            elif name not in names:
+                peer.is_retired = True
+        for trunk in trunks:
+            if (known := self.peers.get(trunk.name)) is not None:
+                known.change(trunk)
+            else:
+                self.peers[trunk.name] = Peer(trunk, networks_of(trunk))
+        self._with_networks = [peer for peer in self.peers.values() if peer.networks]
+        self._index()
+
     def set_located(self, peer: Peer, located: Located) -> None:
         """What DNS says of a peer from now on."""
         peer.set_located(located)
+        self._index()
+
+    def _index(self) -> None:
         self._by_ip = {}
         for each in self.peers.values():
             for ip in each.addresses:
@@ -301,7 +331,9 @@ class TrunkTable:
         sharing = [
             peer
             for peer in here
-            if peer.accepts_transport(source.transport) and self.is_on_bind(peer, source)
+            if not peer.is_retired
+            and peer.accepts_transport(source.transport)
+            and self.is_on_bind(peer, source)
         ]
         if len(sharing) == 1:
             return sharing[0]
@@ -310,7 +342,9 @@ class TrunkTable:
         wide = [
             peer
             for peer in self._with_networks
-            if peer.accepts_transport(source.transport) and self.is_on_bind(peer, source)
+            if not peer.is_retired
+            and peer.accepts_transport(source.transport)
+            and self.is_on_bind(peer, source)
         ]
         around = [(width, peer) for peer in wide if (width := peer.prefix_length(source.host)) is not None]
         widest = max((width for width, _ in around), default=0)

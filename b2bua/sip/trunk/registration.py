@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from enum import StrEnum
 
 from b2bua.sip.auth.digest import Digest
@@ -310,9 +310,29 @@ class Registrations:
     """The registrations of one engine."""
 
     def __init__(self, context: EngineContext, peers: list[Peer]) -> None:
-        self._all = [Registration(context, peer) for peer in peers if peer.trunk.register]
-        for registration in self._all:
-            context.scheduler.watch(registration)
+        self._context = context
+        self._all: list[Registration] = []
+        self._leaving: list[Registration] = []
+        for peer in peers:
+            self._begin(peer)
+
+    def _begin(self, peer: Peer) -> None:
+        if peer.trunk.register and not peer.is_retired:
+            self._all.append(Registration(self._context, peer))
+            self._context.scheduler.watch(self._all[-1])
+
+    def leave(self, names: Container[str]) -> None:
+        """Give the registrations at these trunks back, as long as the trunks are what they were."""
+        self._leaving = [each for each in self._leaving if each.state is not RegistrationState.GONE]
+        for registration in [each for each in self._all if each.peer.trunk.name in names]:
+            registration.unregister()
+            self._all.remove(registration)
+            self._leaving.append(registration)
+
+    def begin(self, peers: Iterable[Peer]) -> None:
+        """Register at these trunks, where they want it."""
+        for peer in peers:
+            self._begin(peer)
 
     def unregister_all(self) -> None:
         """Give all registrations back."""
@@ -322,7 +342,8 @@ class Registrations:
     @property
     def is_gone(self) -> bool:
         """Whether all have been given back."""
-        return all(registration.state is RegistrationState.GONE for registration in self._all)
+        every = (*self._all, *self._leaving)
+        return all(registration.state is RegistrationState.GONE for registration in every)
 
     def states(self) -> dict[str, str]:
         """By trunk."""

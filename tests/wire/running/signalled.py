@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 
 from tests.stack import PATIENCE, Stack, until
 from tests.wire.scene import Scene
@@ -41,3 +42,21 @@ async def begin_to_drain(at: Scene) -> None:
         return answer.status_code == 503 and answer.json()["reasons"] == ["draining"]
 
     await until(refuses, "/readyz to say so")
+
+
+async def reload(stack: Stack) -> tuple[int, list[str]]:
+    """The status of the command, and what it printed."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "b2bua.cli", "reload", "-c", str(stack.conf),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    out, _ = await asyncio.wait_for(process.communicate(), 2 * PATIENCE)
+    assert process.returncode is not None
+    return process.returncode, out.decode().splitlines()
+
+
+def write(stack: Stack, changes: dict[str, dict[str, str]]) -> None:
+    """The file again, with these keys too."""
+    for section, keys in changes.items():
+        stack.extra.setdefault(section, {}).update(keys)
+    stack.conf.write_text(stack._conf())

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from pathlib import Path
 
 import httpx
@@ -15,29 +14,19 @@ from tests.complaints import expect_error
 from tests.everybody import ROLES as EVERY_ROLE
 from tests.stack import PATIENCE, TOKEN, Stack, until
 from tests.wire.handmade import offer
-from tests.wire.running.signalled import acknowledged, begin_to_drain, ended, logged, supervisor
+from tests.wire.running.signalled import (
+    acknowledged,
+    begin_to_drain,
+    ended,
+    logged,
+    reload,
+    supervisor,
+    write,
+)
 from tests.wire.scene import Scene, scene
 from tests.wire.sip_peer import Heard, SipPeer
 
 _OLD, _NEW = "desk-token-before-0001", "desk-token-after-00001"
-
-
-async def reload(stack: Stack) -> tuple[int, list[str]]:
-    """The status of the command, and what it printed."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "b2bua.cli", "reload", "-c", str(stack.conf),
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    out, _ = await asyncio.wait_for(process.communicate(), 2 * PATIENCE)
-    assert process.returncode is not None
-    return process.returncode, out.decode().splitlines()
-
-
-def write(stack: Stack, changes: dict[str, dict[str, str]]) -> None:
-    """The file again, with these keys too."""
-    for section, keys in changes.items():
-        stack.extra.setdefault(section, {}).update(keys)
-    stack.conf.write_text(stack._conf())
 
 
 def tokens(second: str) -> dict[str, dict[str, str]]:

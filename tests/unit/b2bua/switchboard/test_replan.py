@@ -10,11 +10,27 @@ from b2bua.call import leg_command
 from b2bua.call.leg import LegHungUp, LegId
 from b2bua.call.routing.limits import Limit, Limiter
 from b2bua.call.routing.router import Router, Rule
+from b2bua.call.routing.trunk import Trunk
 from b2bua.config.assembly import trunk_limits
 from b2bua.switchboard.supervised import ReloadSettings
 from b2bua.wiring.reload import Reload, replan
 from tests.changed_settings import read
 from tests.unit.b2bua.switchboard.exchange import ONE_EACH, Exchange
+
+
+class Engine:
+    """An engine whose trunks can be changed, or not."""
+
+    def __init__(self) -> None:
+        self.fault: OSError | None = None
+        self.trunks: list[Trunk] = []
+
+    def check_trunks(self, trunks: list[Trunk]) -> None:
+        if self.fault is not None:
+            raise self.fault
+
+    def change_trunks(self, trunks: list[Trunk]) -> None:
+        self.trunks = trunks
 
 
 def test_limits_change_under_the_legs_that_have_places() -> None:
@@ -59,16 +75,21 @@ def test_a_token_holds_until_another_has_its_name() -> None:
 
 
 async def test_settings_that_cannot_be_made_into_a_plan_change_nothing(tmp_path: Path) -> None:
-    exchange, looked = Exchange(), []
+    exchange, looked, engine = Exchange(), [], Engine()
     tokens = Tokens.parse("ann:0123456789abcdef")
-    reload = Reload(exchange.plan, tokens, None, lambda: looked.append(True))
+    reload = Reload(exchange.plan, tokens, None, lambda: looked.append(True), engine)
     own = read(tmp_path, {"carrier": {"max_calls": "1"}}).signalling
     wrong = {**own.environment(), "TONEWALL_API_TOKENS": "ann:short"}
     assert reload.apply(exchange.board, ReloadSettings(by="root"), wrong).startswith("token 1")
-    assert looked == []
+    engine.fault = OSError(2, "No such file")
+    answer = reload.apply(exchange.board, ReloadSettings(by="root"), own.environment())
+    assert "No such file" in answer
+    assert (looked, engine.trunks) == ([], [])
     assert exchange.board._plan is exchange.plan
+    engine.fault = None
     assert reload.apply(exchange.board, ReloadSettings(by="root"), own.environment()) == ""
     assert looked == [True]
+    assert [each.name for each in engine.trunks] == ["carrier", "pbx"]
     plan, given = exchange.board._plan, replan(exchange.plan, own)
     assert replace(plan, router=given.router) == given
     assert plan.router.places == given.router.places
