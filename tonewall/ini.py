@@ -113,11 +113,13 @@ def check_names(
             raise ConfigError(f"[{header}]: expected a name of lower-case letters, digits and hyphens")
 
 
-def headers(section: str, sections: Sections, environment: Mapping[str, str] | None = None) -> list[str]:
+def headers(
+    section: str, sections: Sections, environment: Mapping[str, str] | None = None, variable: str = NAMED
+) -> list[str]:
     """The headers of a section that may stand several times, in the file's order, then those of the
-    environment."""
+    environment's `variable`."""
     environment = os.environ if environment is None else environment
-    named = [" ".join(each.split()) for each in environment.get(NAMED, "").split(",")]
+    named = [" ".join(each.split()) for each in environment.get(variable, "").split(",")]
     return list(
         dict.fromkeys(header for header in [*sections, *named] if header.partition(" ")[0] == section)
     )

@@ -31,6 +31,11 @@ def build_trunks(settings: SignallingSettings) -> list[Trunk]:
     return [_trunk(trunk_name(header), each) for header, each in settings.trunks.items()]
 
 
+def build_retired_trunks(settings: SignallingSettings) -> list[Trunk]:
+    """Those that a reload took out: their calls may go on."""
+    return [_trunk(trunk_name(header), each) for header, each in settings.retired.items()]
+
+
 def build_router(settings: SignallingSettings) -> Router:
     """The router of all trunks and routes."""
     places = {trunk_name(header): _place(each) for header, each in settings.trunks.items()}

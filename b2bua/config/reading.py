@@ -22,7 +22,7 @@ from b2bua.config.notify_settings import NotifySettings
 from b2bua.config.oauth_settings import OauthSettings
 from b2bua.config.oidc_settings import OidcSettings
 from b2bua.config.route_settings import RouteSettings
-from b2bua.config.settings import SECTIONS, SEVERAL, ApiSettings, Settings, SignallingSettings
+from b2bua.config.settings import RETIRED, SECTIONS, SEVERAL, ApiSettings, Settings, SignallingSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings
 from media.settings import MediaSettings, PromptSettings
 from provider_adapters.settings import ProviderSettings
@@ -117,6 +117,11 @@ def read_signalling(sections: Sections, environment: Mapping[str, str] | None = 
         webhooks={
             header: read(EventWebhookSettings, sections, header=header)
             for header in _headers(EventWebhookSettings, sections, environment)
+        },
+        retired={
+            header: read(model, {}, header=header)
+            for model in (CarrierSettings, PbxSettings)
+            for header in headers(model.section, {}, environment, RETIRED)
         },
     )
     if faults := find_signalling_faults(own):

@@ -87,6 +87,7 @@ def compare(old: Settings, new: Settings) -> Reloading:
         routes=changes.whole(own.routes, given.routes),
         agent_groups=changes.whole(own.agent_groups, given.agent_groups),
     )
+    signalling = replace(signalling, retired=_retired(own, signalling.trunks))
     for one, other in _kept(own, given):
         changes.section(one, other)
     for kept, others in (
@@ -101,6 +102,11 @@ def compare(old: Settings, new: Settings) -> Reloading:
         waiting = ", ".join(changes.restart)
         raise ConfigError("\n".join(faults) + f"\nThis needs a restart first: {waiting}")
     return Reloading(settings, tuple(changes.reloaded), tuple(changes.restart))
+
+
+def _retired(own: SignallingSettings, trunks: Mapping[str, TrunkSettings]) -> dict[str, TrunkSettings]:
+    """The trunks that reloads have taken out since the start, and none has brought back."""
+    return {header: each for header, each in {**own.retired, **own.trunks}.items() if header not in trunks}
 
 
 def _kept(own: SignallingSettings, given: SignallingSettings) -> list[tuple[Section, Section]]:

@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 
@@ -41,11 +41,14 @@ from provider_adapters.settings import ProviderSettings, provider_name
 from provider_adapters.webhook.settings import WebhookSettings
 from tonewall.ini import (
     NAMED,
+    PREFIX,
     Section,
     load,
     to_environment,
 )
 
+RETIRED: Final = f"{PREFIX}RETIRED"
+"""The variable with the headers of `SignallingSettings.retired`."""
 _EXTENSION = re.compile(r"[A-Za-z0-9._~*#+-]{1,64}")
 
 
@@ -216,7 +219,8 @@ class ApiSettings(Section):
 @dataclass(frozen=True, slots=True)
 class SignallingSettings:
     """The sections of the b2bua process. Trunks, routes, agent groups, forms and fields by their
-    headers, in their order."""
+    headers, in their order. `retired`: trunks that a reload took out, whose calls may go on; in no
+    file."""
 
     general: GeneralSettings
     trunks: Mapping[str, TrunkSettings]
@@ -235,6 +239,7 @@ class SignallingSettings:
     agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
     forms: Mapping[str, FormSettings] = field(default_factory=dict)
     fields: Mapping[str, FieldSettings] = field(default_factory=dict)
+    retired: Mapping[str, TrunkSettings] = field(default_factory=dict)
 
     def environment(self) -> dict[str, str]:
         """These sections as environment variables, for the b2bua process. Secrets are in clear."""
@@ -242,10 +247,10 @@ class SignallingSettings:
         single += [self.notify, self.access, self.oauth, self.oidc]
         several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups}
         several |= {**self.forms, **self.fields, **self.clients, **self.webhooks}
-        variables = {NAMED: ",".join(several)}
+        variables = {NAMED: ",".join(several), RETIRED: ",".join(self.retired)}
         for section in single:
             variables |= to_environment(section)
-        for header, section in several.items():
+        for header, section in {**several, **self.retired}.items():
             variables |= to_environment(section, header)
         return variables | self.audit.module_environment()
 

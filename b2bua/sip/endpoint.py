@@ -12,7 +12,7 @@ from b2bua.call.leg_command import LegCommand
 from b2bua.call.routing.trunk import Trunk
 from b2bua.call.trunk_view import HopView
 from b2bua.ladder.ladders import Ladders
-from b2bua.sip.hop import Address, Bind, Hop, Transport
+from b2bua.sip.hop import Address, Bind, Hop, is_secure
 from b2bua.sip.message.octets import readable
 from b2bua.sip.signalling import Signalling, new_leg
 from b2bua.sip.transaction.tap import Tap
@@ -52,10 +52,12 @@ class SipEngine:
         realm: str = "tonewall",
         bindings: Path | None = None,
         sockets: Sequence[BoundSocket] = (),
+        retired: Sequence[Trunk] = (),
     ) -> None:
         """`binds`: where we listen. The first that fits a peer is the one that calls to it leave
         by. `realm`: of our own challenges. `bindings`: the file that keeps where trunks registered
-        from. `sockets`: those of `binds`, where they are bound already."""
+        from. `sockets`: those of `binds`, where they are bound already. `retired`: trunks that are
+        gone, whose legs may be restored."""
         self._binds = binds
         self._sockets = sockets
         self._on_event = on_event
@@ -65,12 +67,12 @@ class SipEngine:
         self._tap = Tap(ladders or Ladders())
         self._timers = timers or Timers()
         self._counters: Counter[str] = Counter()
-        self._trunks = TrunkTable(trunks)
+        self._trunks = TrunkTable(trunks, retired)
         duties = Callbacks(
             self.receive_message, self._on_broken_stream, self._on_connection_lost, self._trunks.trunks_at
         )
         self._tls = tls or TlsContexts()
-        self._known = {trunk.name: trunk for trunk in trunks}  # which all transports look into
+        self._known = {trunk.name: trunk for trunk in (*trunks, *retired)}  # which all transports look into
         self._transports = Transports(duties, self._known, self._tls, limits)
         self._trunks.find_bind = self._transports.find_bind
         self._locator = Locator(resolver or Resolver(), self._trunks, self._on_relocated)
@@ -118,6 +120,7 @@ class SipEngine:
         if snapshot:
             signalling.restore(snapshot)
         opened()
+        self._forget_retired()
         signalling.context.changed = leg_changed
         signalling.restore_bindings()
         families = self._transports.families()
@@ -132,11 +135,11 @@ class SipEngine:
 
     def check_trunks(self, trunks: Sequence[Trunk]) -> None:
         """Load what these trunks need, and change nothing. Raises OSError, ValueError."""
-        listening = {bind.transport for bind in self._binds}
+        listens = any(bind.transport.secure for bind in self._binds)
         for trunk in trunks:
             networks_of(trunk)
-            if trunk.transport == Transport.TLS:
-                self._tls.check(trunk, listens=Transport.TLS in listening)
+            if is_secure(trunk.transport):
+                self._tls.check(trunk, listens=listens)
 
     def change_trunks(self, trunks: Sequence[Trunk]) -> None:
         """Have these trunks from now on. Legs of one that is gone go on to their end; new calls are
@@ -148,14 +151,20 @@ class SipEngine:
         after = {trunk.name: trunk for trunk in trunks}
         others = {name for name in {**before, **after} if before.get(name) != after.get(name)}
         registrations.leave(others)  # while the trunk is what it was
-        self._trunks.change(trunks, {leg.peer.trunk.name for leg in signalling.context.legs.values()})
+        self._trunks.change(trunks)
+        self._forget_retired()
+        self._locator.ask_again(sorted(others))
+        registrations.begin([self._trunks.peers[name] for name in sorted(others) if name in after])
+        self._on_relocated()
+
+    def _forget_retired(self) -> None:
+        """Know no trunk any more that is gone, and has no leg left."""
+        assert self._signalling is not None
+        self._trunks.forget_retired({leg.peer.trunk.name for leg in self._signalling.context.legs.values()})
         known = {name: peer.trunk for name, peer in self._trunks.peers.items()}
         for name in set(self._known) - set(known):
             del self._known[name]
         self._known.update(known)
-        self._locator.ask_again(sorted(others))
-        registrations.begin([self._trunks.peers[name] for name in sorted(others) if name in after])
-        self._on_relocated()
 
     def drain(self) -> None:
         """Answer OPTIONS with 503 from now on: peers send new calls elsewhere."""

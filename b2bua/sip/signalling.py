@@ -139,15 +139,17 @@ class Signalling:
     def restore_legs(self, data: bytes) -> tuple[LegId, ...]:
         """Restore legs of an engine that died; their ids. Raises SnapshotError, and has then
         restored nothing."""
-        return restore_legs(data, self.context, self._trunks.peers)
+        legs = restore_legs(data, self.context, self._trunks.peers)
+        for leg in map(self.context.legs.__getitem__, legs):
+            # The trunk may have been elsewhere, or be gone, while the process before knew it.
+            self._trunks.add_former_address(leg.peer, leg.source.host)
+        return legs
 
     # --- what the calls ask -----------------------------------------------------------------------
 
     def execute_command(self, leg: LegId, command: LegCommand) -> None:
         """Carry out a command. What goes wrong in the network comes back as an event; a leg that
         ended is ignored.
-
-        Raises LookupError for an InviteLeg to a trunk that was never configured.
         """
         if isinstance(command, InviteLeg):
             self._invite(leg, command)
@@ -158,14 +160,15 @@ class Signalling:
                 log.warning("command_out_of_place", leg=leg, kind=type(command).__name__, state=known.state)
 
     def _invite(self, leg: LegId, command: InviteLeg) -> None:
-        context, peer = self.context, self._trunks.peers[command.trunk]
+        # One that is gone may still be the next place of a call that is being set up.
+        context, peer = self.context, self._trunks.peers.get(command.trunk)
         if leg in context.legs:
             self._count["commands_out_of_place"] += 1
             return
         now = context.scheduler.now()
-        hops = peer.hops(now)
-        if not hops or self._dispatcher.closing:
-            later = 0 if self._dispatcher.closing else peer.retry_after(now)
+        hops = peer.hops(now) if peer is not None else []
+        if peer is None or not hops or self._dispatcher.closing:
+            later = 0 if peer is None or self._dispatcher.closing else peer.retry_after(now)
             context.tap.record_no_hop(leg)
             self._queue.emit(leg, LegFailed(503, reason_phrase(503), retry_after=later))
         else:

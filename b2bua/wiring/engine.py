@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from b2bua.api.sip_metrics import OnEvent
-from b2bua.config.assembly import build_trunks
+from b2bua.config.assembly import build_retired_trunks, build_trunks
 from b2bua.config.settings import SignallingSettings
 from b2bua.ladder.ladders import Ladders
 from b2bua.sip.endpoint import SipEngine
@@ -32,6 +32,7 @@ def build_engine(
         binds=general.binds,
         tls=TlsContexts(general.tls_certificate, general.tls_key),
         trunks=build_trunks(settings),
+        retired=build_retired_trunks(settings),
         on_event=on_event,
         user_agent=f"Tonewall/{VERSION}",
         realm=general.realm,

@@ -48,6 +48,9 @@ class Limit:
     max_rate: float = 0.0
 
 
+_NONE = Limit()  # of a trunk that is gone
+
+
 class Limiter:
     """All trunks' limits, and which legs are on which trunk."""
 
@@ -60,7 +63,7 @@ class Limiter:
 
     def take(self, trunk: str, leg: LegId, now: float) -> int:
         """0: the leg has its place. Else the seconds after which the trunk may have room."""
-        limit, legs = self._limits[trunk], self._legs[trunk]
+        limit, legs = self._limits.get(trunk, _NONE), self._legs.setdefault(trunk, set())
         if limit.max_calls and len(legs) >= limit.max_calls:
             self.refused[trunk] += 1
             return _LATER

@@ -42,7 +42,7 @@ class Locator:
         """`bound`: the transports that we listen on, best first; `families`: the address
         families."""
         self._bound, self._families = bound, families
-        asked = {name: asyncio.Event() for name, peer in self._table.peers.items() if _is_named(peer)}
+        asked = {name: asyncio.Event() for name, peer in self._table.peers.items() if _is_asked(peer)}
         for name, event in asked.items():
             self._begin(self._table.peers[name], event)
         waiting = [asyncio.create_task(event.wait()) for event in asked.values()]
@@ -57,7 +57,7 @@ class Locator:
             if (task := self._following.pop(name, None)) is not None:
                 task.cancel()
             peer = self._table.peers.get(name)
-            if peer is not None and _is_named(peer) and not peer.is_retired:
+            if peer is not None and _is_asked(peer):
                 self._begin(peer, asyncio.Event())
 
     def _begin(self, peer: Peer, asked: asyncio.Event) -> None:
@@ -99,8 +99,8 @@ class Locator:
             return await self._resolver.locate_by_system(host, port, transports, families)
 
 
-def _is_named(peer: Peer) -> bool:
-    return peer.trunk.host != DYNAMIC
+def _is_asked(peer: Peer) -> bool:
+    return peer.trunk.host != DYNAMIC and not peer.is_retired
 
 
 def usable_transports(trunk: Trunk, bound: Sequence[Transport]) -> list[Transport]:

@@ -240,29 +240,36 @@ def networks_of(trunk: Trunk) -> tuple[Network, ...]:
 class TrunkTable:
     """All trunks, and who of them a source is."""
 
-    def __init__(self, trunks: Sequence[Trunk]) -> None:
-        """Raises ValueError where a network is not CIDR."""
-        self.peers = {trunk.name: Peer(trunk, networks_of(trunk)) for trunk in trunks}
+    def __init__(self, trunks: Sequence[Trunk], retired: Sequence[Trunk] = ()) -> None:
+        """`retired`: they are gone, but may have legs. Raises ValueError where a network is not
+        CIDR."""
+        self.peers = {trunk.name: Peer(trunk, networks_of(trunk)) for trunk in (*trunks, *retired)}
+        for trunk in retired:
+            self.peers[trunk.name].is_retired = True
         # The address of ours that a message came in on.
         self.find_bind: Callable[[Hop], Bind | None] = lambda hop: None
         self._by_ip: dict[str, list[Peer]] = {}
         self._former: set[str] = set()
         self._with_networks = [peer for peer in self.peers.values() if peer.networks]
 
-    def change(self, trunks: Sequence[Trunk], in_use: Container[str]) -> None:
-        """Have these trunks from now on. One that is gone stays known, retired, while it is in
-        use."""
+    def change(self, trunks: Sequence[Trunk]) -> None:
+        """Have these trunks from now on. One that is gone stays known, retired, until
+        `forget_retired`."""
         names = {trunk.name for trunk in trunks}
-        for name, peer in list(self.peers.items()):
-            if name not in names and name not in in_use:
-                del self.peers[name]
-            elif name not in names:
-                peer.is_retired = True
+        for name, peer in self.peers.items():
+            peer.is_retired = name not in names
         for trunk in trunks:
             if (known := self.peers.get(trunk.name)) is not None:
                 known.change(trunk)
             else:
                 self.peers[trunk.name] = Peer(trunk, networks_of(trunk))
+        self._with_networks = [peer for peer in self.peers.values() if peer.networks]
+        self._index()
+
+    def forget_retired(self, in_use: Container[str]) -> None:
+        """Know no retired trunk any more, but those in use."""
+        for name in [each for each, peer in self.peers.items() if peer.is_retired and each not in in_use]:
+            del self.peers[name]
         self._with_networks = [peer for peer in self.peers.values() if peer.networks]
         self._index()
 
@@ -279,8 +286,8 @@ class TrunkTable:
         self._former = {ip for each in self.peers.values() for ip in each.former_addresses}
 
     def add_former_address(self, peer: Peer, ip: str) -> None:
-        """A trunk that registers here has proved from this address who it is: its dialogs from
-        there are read from now on."""
+        """A trunk that registers here has proved from this address who it is, or has a leg there:
+        its dialogs from there are read from now on."""
         peer.former_addresses.pop(ip, None)
         peer.former_addresses = dict.fromkeys([*peer.former_addresses, ip][-_MAX_FORMER:])
         self._former = {ip for each in self.peers.values() for ip in each.former_addresses}

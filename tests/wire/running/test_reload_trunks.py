@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.stack import PATIENCE, until
 from tests.wire.handmade import offer, trunk
-from tests.wire.running.signalled import acknowledged, reload, write
+from tests.wire.running.signalled import acknowledged, logged, reload, write
 from tests.wire.scene import scene
 from tests.wire.sip_peer import HOST, Call
 
@@ -46,11 +46,18 @@ async def test_trunks_come_go_and_move_while_a_call_of_theirs_is_up_and_pays(tmp
             refused = await at.carrier.hear("403", PATIENCE)
             at.carrier.send(acknowledged(at.carrier, refused))
 
-            # Its call goes on: keys, audio, charge, re-INVITE and BYE, from both sides.
+            # Its call goes on, with the next b2bua, too: keys, audio, re-INVITE and BYE, from both
+            # sides.
+            [before] = stack.kill("b2bua")
+            await stack.await_restart(before)
+            await until(lambda: logged(stack, "calls_restored"), "the calls to be restored")
+            registered = await second.hear("REGISTER", PATIENCE)
+            second.reply(registered, 200, Contact=f"{registered.one('Contact')};expires=600")
             await at.customer.key("4")
             view = await stack.call(at.call_id)
             await until(lambda: at.old.rtp.heard, "audio at the agent")
             assert view["state"] == "up"
+            assert {each["name"] for each in (await stack.api.get("/v1/trunks")).json()} == names
             at.carrier.send(
                 at.carrier.request("INVITE", call=at.near, cseq=2, body=offer(at.customer.media.port))
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from b2bua.config.reading import read_signalling
 from b2bua.config.reloading import RELOADED, RESTARTED, compare
 from b2bua.config.settings import SECTIONS
 from tests.changed_settings import read
@@ -67,6 +68,15 @@ def test_trunks_come_and_go_and_other_sections_wait_for_a_restart(tmp_path: Path
         found = compare(one, other)
         assert (found.reloaded, found.restart) == (("[pbx two]",), ())
         assert found.settings.signalling.trunks == other.signalling.trunks
+        given = found.settings.signalling
+        retired = {
+            each: one.signalling.trunks[each] for each in one.signalling.trunks if each not in given.trunks
+        }
+        assert given.retired == retired
+        again = read_signalling({}, given.environment())
+        assert (again.retired, again.trunks) == (retired, given.trunks)
+        back = compare(found.settings, one).settings.signalling
+        assert [*back.retired] == [each for each in given.trunks if each not in one.signalling.trunks]
     form = read(tmp_path, {"form short": {"fields": "card_number, expiry"}})
     for one, other in ((old, form), (form, old)):
         found = compare(one, other)

@@ -29,24 +29,41 @@ def table() -> TrunkTable:
     return table
 
 
+def change(table: TrunkTable, trunks: list[Trunk], in_use: set[str]) -> None:
+    table.change(trunks)
+    table.forget_retired(in_use)
+
+
 def test_one_that_is_gone_stays_known_while_it_is_in_use_and_begins_nothing(table: TrunkTable) -> None:
-    table.change([ONE], in_use={"two"})
+    change(table, [ONE], {"two"})
     assert table.peers["two"].is_retired
     for source in (at("192.0.2.2"), at("198.51.100.7")):
         assert table.is_known_source(source)  # its calls go on
         assert table.find_peer(source) is None  # and none begins
-    table.change([ONE], in_use={"two"})
+    change(table, [ONE], {"two"})
     assert "two" in table.peers
-    table.change([ONE], in_use=set())
+    change(table, [ONE], set())
     assert list(table.peers) == ["one"]
     for source in (at("192.0.2.2"), at("198.51.100.7")):
         assert not table.is_known_source(source)
 
 
+def test_one_that_was_gone_before_the_start_is_known_by_the_addresses_of_its_legs() -> None:
+    table = TrunkTable([ONE], retired=[TWO])
+    peer = table.peers["two"]
+    assert not table.is_known_source(at("192.0.2.2"))
+    table.add_former_address(peer, "192.0.2.2")
+    for source in (at("192.0.2.2"), at("198.51.100.7")):
+        assert table.is_known_source(source)
+        assert table.find_peer(source) is None
+    change(table, [ONE, TWO], set())
+    assert not peer.is_retired
+
+
 def test_one_that_comes_back_is_the_same_peer(table: TrunkTable) -> None:
     peer = table.peers["two"]
-    table.change([ONE], in_use={"two"})
-    table.change([ONE, TWO], in_use=set())
+    change(table, [ONE], {"two"})
+    change(table, [ONE, TWO], set())
     assert table.peers["two"] is peer
     assert table.find_peer(at("192.0.2.2")) is peer
 
@@ -54,9 +71,11 @@ def test_one_that_comes_back_is_the_same_peer(table: TrunkTable) -> None:
 def test_one_that_changes_keeps_what_is_known_of_it(table: TrunkTable) -> None:
     peer = table.peers["one"]
     peer.pin.realm = "learnt"
-    table.change([Trunk("one", "192.0.2.1", 5060, username="u", password="before", trusted=True), TWO], set())
+    change(
+        table, [Trunk("one", "192.0.2.1", 5060, username="u", password="before", trusted=True), TWO], set()
+    )
     assert (peer.trunk.trusted, peer.pin.realm) == (True, "learnt")
-    table.change([Trunk("one", "192.0.2.9", 5060, username="u", password="after"), TWO], set())
+    change(table, [Trunk("one", "192.0.2.9", 5060, username="u", password="after"), TWO], set())
     assert table.peers["one"] is peer
     assert peer.pin.realm is None  # of other credentials nothing is known
     assert table.find_peer(at("192.0.2.1")) is peer  # until DNS has answered
