@@ -32,8 +32,8 @@ from b2bua.sip.message.octets import readable
 from b2bua.sip.signalling import Signalling, new_leg
 from b2bua.sip.transaction.tap import Tap
 from b2bua.sip.transaction.transaction import Timers
-from b2bua.sip.trunk.peers import TrunkTable
 from b2bua.sip.trunk.targets import Located, Target
+from b2bua.sip.trunk.trunk_table import TrunkTable
 from b2bua.switchboard.entry import Entry
 from b2bua.switchboard.interfaces import Plan
 from b2bua.switchboard.switchboard import Switchboard

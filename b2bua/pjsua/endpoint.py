@@ -31,8 +31,9 @@ from b2bua.sip.message.header_policy import MessageClass
 from b2bua.sip.message.message import Request
 from b2bua.sip.transport.bound_sockets import BoundSocket
 from b2bua.sip.trunk.locator import Locator
-from b2bua.sip.trunk.peers import Peer, TrunkTable
+from b2bua.sip.trunk.peers import Peer
 from b2bua.sip.trunk.resolve import Resolver
+from b2bua.sip.trunk.trunk_table import TrunkTable
 from tonewall.log import get_logger
 from tonewall.tokens import token
 

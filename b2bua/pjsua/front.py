@@ -27,7 +27,8 @@ from b2bua.sip.message.compose import compose_response, hostport, return_hop, st
 from b2bua.sip.message.message import Head, MalformedError, Request, Response, parse_message, salvage_head
 from b2bua.sip.transport.bound_sockets import BoundSocket, bind_datagrams, open_sockets
 from b2bua.sip.transport.udp import UdpSocket
-from b2bua.sip.trunk.peers import Peer, TrunkTable
+from b2bua.sip.trunk.peers import Peer
+from b2bua.sip.trunk.trunk_table import TrunkTable
 from tonewall.log import get_logger
 
 LOOPBACK = "127.0.0.1"

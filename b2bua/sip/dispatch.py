@@ -27,8 +27,9 @@ from b2bua.sip.refusals import Refusals
 from b2bua.sip.transaction.transactions import ServerTransaction
 from b2bua.sip.transport.framer import BrokenStream
 from b2bua.sip.transport.interface import LostConnection
-from b2bua.sip.trunk.peers import Peer, TrunkTable
+from b2bua.sip.trunk.peers import Peer
 from b2bua.sip.trunk.registrar import Registrar
+from b2bua.sip.trunk.trunk_table import TrunkTable
 from tonewall.log import get_logger
 
 log = get_logger(__name__)

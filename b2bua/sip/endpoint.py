@@ -25,9 +25,10 @@ from b2bua.sip.transport.tls import TlsContexts
 from b2bua.sip.transport.transports import Transports
 from b2bua.sip.trunk.locator import Locator
 from b2bua.sip.trunk.options_ping import OptionsPings
-from b2bua.sip.trunk.peers import TrunkTable, networks_of
+from b2bua.sip.trunk.peers import networks_of
 from b2bua.sip.trunk.registration import Registrations
 from b2bua.sip.trunk.resolve import Resolver
+from b2bua.sip.trunk.trunk_table import TrunkTable
 from tonewall.log import get_logger
 
 log = get_logger(__name__)

@@ -17,8 +17,9 @@ from b2bua.sip.context import EngineContext
 from b2bua.sip.hop import Hop
 from b2bua.sip.message.compose import compose_response, stateless_tag
 from b2bua.sip.message.message import MAX_MESSAGE_BYTES, Head, Request, salvage_head
-from b2bua.sip.trunk.peers import Peer, TrunkTable
+from b2bua.sip.trunk.peers import Peer
 from b2bua.sip.trunk.registrar import Registrar
+from b2bua.sip.trunk.trunk_table import TrunkTable
 from tonewall.log import get_logger
 
 # Answers a second. More would only serve a flood of us, or one that is aimed at others through us.

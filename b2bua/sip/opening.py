@@ -29,7 +29,8 @@ from b2bua.sip.message.message import Request
 from b2bua.sip.message.request_checks import check_request, max_forwards
 from b2bua.sip.refusals import Refusals
 from b2bua.sip.transaction.transactions import ServerTransaction
-from b2bua.sip.trunk.peers import Peer, TrunkTable
+from b2bua.sip.trunk.peers import Peer
+from b2bua.sip.trunk.trunk_table import TrunkTable
 
 CAPABILITY_LINES = (ALLOW_LINE, SUPPORTED_LINE, ACCEPT_LINE)
 

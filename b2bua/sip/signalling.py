@@ -49,8 +49,8 @@ from b2bua.sip.transaction.transaction import Timers
 from b2bua.sip.transport.framer import BrokenStream
 from b2bua.sip.transport.interface import LostConnection
 from b2bua.sip.transport.transports import Transports
-from b2bua.sip.trunk.peers import TrunkTable
 from b2bua.sip.trunk.registrar import Registrar
+from b2bua.sip.trunk.trunk_table import TrunkTable
 from tonewall.log import get_logger
 from tonewall.tokens import token
 

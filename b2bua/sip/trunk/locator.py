@@ -13,9 +13,10 @@ from collections.abc import Callable, Container, Iterable, Sequence
 
 from b2bua.call.routing.trunk import DYNAMIC, Trunk
 from b2bua.sip.hop import Transport
-from b2bua.sip.trunk.peers import Peer, TrunkTable
+from b2bua.sip.trunk.peers import Peer
 from b2bua.sip.trunk.resolve import Resolver
 from b2bua.sip.trunk.targets import Located
+from b2bua.sip.trunk.trunk_table import TrunkTable
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 

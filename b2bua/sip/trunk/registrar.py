@@ -26,8 +26,9 @@ from b2bua.sip.message.request_checks import check_required
 from b2bua.sip.transaction.scheduler import Slot
 from b2bua.sip.transport.interface import LostConnection
 from b2bua.sip.trunk.bindings import MAX_BINDINGS, Binding, BindingFile
-from b2bua.sip.trunk.peers import Peer, TrunkTable
+from b2bua.sip.trunk.peers import Peer
 from b2bua.sip.trunk.targets import Located, Target
+from b2bua.sip.trunk.trunk_table import TrunkTable
 from tonewall.log import get_logger
 
 MIN_EXPIRES = 60  # seconds of a binding

@@ -6,8 +6,8 @@ import pytest
 
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop, Transport
-from b2bua.sip.trunk.peers import TrunkTable
 from b2bua.sip.trunk.targets import Located, Target
+from b2bua.sip.trunk.trunk_table import TrunkTable
 
 ONE = Trunk("one", "192.0.2.1", 5060, username="u", password="before")
 TWO = Trunk("two", "192.0.2.2", 5060, networks=("198.51.100.0/24",))

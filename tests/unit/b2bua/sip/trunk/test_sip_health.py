@@ -16,8 +16,9 @@ from b2bua.sip.trunk.health import (
     HealthEvent,
     HealthState,
 )
-from b2bua.sip.trunk.peers import DEFAULT_REST, TrunkTable
+from b2bua.sip.trunk.peers import DEFAULT_REST
 from b2bua.sip.trunk.targets import Located, Target
+from b2bua.sip.trunk.trunk_table import TrunkTable
 
 
 def test_failures_in_a_row_take_a_hop_out_and_answers_in_a_row_put_it_back():

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from b2bua.call.routing.trunk import Trunk
 from b2bua.sip.hop import Hop, Transport
-from b2bua.sip.trunk.peers import TrunkTable
 from b2bua.sip.trunk.targets import MAX_HOPS, Located, Target, limit_targets, order_hops
+from b2bua.sip.trunk.trunk_table import TrunkTable
 
 TARGETS = st.lists(
     st.builds(
