@@ -22,6 +22,13 @@ _NONE: Mapping[str, int] = MappingProxyType({})
 GRACE = 15.0
 
 
+def channel_pair() -> tuple[socket.socket, socket.socket]:
+    """Our end, which does not block, and that of a process that is about to start."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    ours.setblocking(False)
+    return ours, theirs
+
+
 @dataclass(frozen=True, slots=True)
 class Child:
     """A process of ours, and the module that it runs."""

@@ -1,28 +1,36 @@
 """The supervisor's channel to the media process.
 
-Down: sockets of payers and decoders, the process that is b2bua, faults of payers. Up: the process
-ids of payers that have received a charge.
+Down: sockets of payers and decoders, the process that is b2bua, faults of payers; first of all what
+the media process before it had open. Up: the process ids of payers that have received a charge, and
+sockets that are to be kept (media/kept_streams.py).
 
 Rule 1: media trusts this channel alone to tell its payers, decoders and b2bua from strangers.
+Rule 2: what a media process has sent counts, also where it has ended since.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 from typing import Literal
 
+from b2bua.supervise.stream_store import StreamStore
 from media.events import PayerFault
+from media.kept_streams import LONGEST, SOCKETS, is_stream_message
 from media.peer import naming
+from tonewall.descriptor_sender import DescriptorSender
 
 
 class MediaChannel:
-    """One channel for one media process after another; closed between them."""
+    """One channel for one media process after another; closed between them. `streams`: what is
+    kept for the next."""
 
     def __init__(self) -> None:
-        self._end: socket.socket | None = None
+        self.streams = StreamStore(0)
+        self._end: DescriptorSender | None = None
         self._open = asyncio.Event()
         self._stopped = False
         self._b2bua = 0  # its process id
@@ -37,8 +45,10 @@ class MediaChannel:
     def opened(self, end: socket.socket) -> Iterator[None]:
         """The channel over this socket, while a media process has its other end."""
         end.setblocking(False)
-        self._end = end
+        sender = self._end = DescriptorSender(end)
         self._send_b2bua()
+        with contextlib.suppress(OSError):  # it has just ended; the next one gets them
+            self.streams.hand_over(sender.send)
         self._open.set()
         loop = asyncio.get_running_loop()
         loop.add_reader(end, self._receive, end)
@@ -47,6 +57,8 @@ class MediaChannel:
         finally:
             loop.remove_reader(end)
             self._end = None
+            sender.close()
+            self._receive(end)
             if not self._stopped:
                 self._open.clear()
 
@@ -65,7 +77,7 @@ class MediaChannel:
         if self._end is None:
             return False
         try:
-            socket.send_fds(self._end, [what.encode()], [end.fileno()])
+            self._end.send(what.encode(), [end.fileno()])
         except OSError:
             return False
         return True
@@ -73,7 +85,7 @@ class MediaChannel:
     def report_fault(self, fault: PayerFault) -> None:
         """Tell media why a payer ended without a charge."""
         if self._end is not None and not self._stopped:
-            with contextlib.suppress(OSError):  # media is about to end, or reads nothing
+            with contextlib.suppress(OSError):  # media is about to end
                 self._end.send(fault.value.encode())
 
     def name_b2bua(self, pid: int) -> None:
@@ -96,11 +108,21 @@ class MediaChannel:
                 self._end.send(named)
 
     def _receive(self, end: socket.socket) -> None:
-        try:
-            message = end.recv(16)
-        except OSError:
-            return
-        if not message:  # media has ended; its own status has the reason
-            asyncio.get_running_loop().remove_reader(end)
-        elif (charged := self._charged.get(int.from_bytes(message, "big"))) is not None:
-            charged.set()
+        """Read all that waits."""
+        while True:
+            try:
+                message, descriptors, _, _ = socket.recv_fds(end, LONGEST, SOCKETS, socket.MSG_CMSG_CLOEXEC)
+            except ConnectionResetError:  # it ended with unread messages: what it sent comes next
+                continue
+            except OSError:
+                return
+            if not message:  # media has ended; its own status has the reason
+                asyncio.get_running_loop().remove_reader(end)
+                return
+            if is_stream_message(message):
+                self.streams.receive(message, descriptors)
+                continue
+            for each in descriptors:
+                os.close(each)
+            if (charged := self._charged.get(int.from_bytes(message, "big"))) is not None:
+                charged.set()

@@ -31,13 +31,6 @@ class SignallingChannel:
         self._pulse_at: float | None = None
         self._answer: asyncio.Future[Reloaded] | None = None
 
-    @staticmethod
-    def new_pair() -> tuple[socket.socket, socket.socket]:
-        """Our end and that of a b2bua that is about to start."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.setblocking(False)
-        return ours, theirs
-
     @contextlib.contextmanager
     def following(self, ours: socket.socket) -> Iterator[None]:
         """Follow the b2bua at the other end of this socket meanwhile."""

@@ -24,14 +24,17 @@ from types import MappingProxyType
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.service_view import DRAINING
 from b2bua.config.settings import Settings
-from b2bua.supervise.b2bua_process import LASTED, B2buaProcesses
+from b2bua.supervise.b2bua_process import b2bua_processes
 from b2bua.supervise.child import Child, await_end, start_child, terminate_after
 from b2bua.supervise.control import control
 from b2bua.supervise.held_sockets import HeldSockets
 from b2bua.supervise.media_channel import MediaChannel
+from b2bua.supervise.media_process import bind_media_socket, media_processes
 from b2bua.supervise.reloads import Reloads
 from b2bua.supervise.service_manager import ServiceManager
 from b2bua.supervise.signalling_channel import SignallingChannel
+from b2bua.supervise.stream_store import StreamStore
+from b2bua.supervise.succession import LASTED, Succession
 from b2bua.switchboard.pulse import Pulse
 from media.events import PayerFault
 from media.settings import MaskTimes
@@ -40,7 +43,7 @@ from provider_adapters.settings import provider_name
 from tonewall.ini import to_environment
 from tonewall.log import get_logger, use_page
 from tonewall.log_settings import LogPageOwner, LogSettings
-from tonewall.process import card_environment, plain_environment
+from tonewall.process import allow_many_files, card_environment, plain_environment
 
 log = get_logger(__name__)
 _NONE: Mapping[str, int] = MappingProxyType({})
@@ -79,7 +82,8 @@ class Supervisor:
     _charging: set[asyncio.Task[int]] = field(default_factory=set)
     _page: LogPageOwner | None = None
     _sockets: HeldSockets | None = None
-    _b2bua: B2buaProcesses | None = None
+    _listener: socket.socket | None = None
+    _successions: dict[str, Succession] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.signalling = SignallingChannel(self._on_pulse)
@@ -110,6 +114,8 @@ class Supervisor:
         use_page(self._page.page)
         try:
             self._sockets = HeldSockets.open(self.settings.signalling, self.manager, self.stored)
+            self._listener = bind_media_socket(self.media_socket)
+            self.channel.streams = StreamStore(allow_many_files())
             async with control(directory, self.reloads.reload):
                 await self._run_all(directory)
         finally:
@@ -122,12 +128,12 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             if self.settings.plays_prompts:
                 group.create_task(self._prepare_prompts())
-            group.create_task(self._restart("media", self._run_media))
-            self._b2bua = self._signalling()
-            signalling = group.create_task(self._restart("b2bua", self._b2bua.run))
-            if self.settings.signalling.general.spare:
-                group.create_task(self._restart("spare", self._b2bua.run_spare))
-            signalling.add_done_callback(self._on_b2bua_down)
+            self._successions = {"media": self._media(), "b2bua": self._signalling()}
+            for name, succession in self._successions.items():
+                running = group.create_task(self._restart(name, succession.run))
+                if self.settings.signalling.general.spare:
+                    group.create_task(self._restart("spare", succession.run_spare))
+            running.add_done_callback(self._on_b2bua_down)
             if self.settings.signalling.general.other_audio is OtherAudio.DECODE:
                 for _ in range(self.settings.media.threads):
                     group.create_task(self._restart("decoder", self._run_decoder))
@@ -164,6 +170,10 @@ class Supervisor:
         if self._sockets is not None:
             self._sockets.close()
             self._sockets = None
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        self.channel.streams.close()
 
     def stop(self) -> None:
         """End all processes in good order: b2bua, then media, then payers that still charge."""
@@ -193,7 +203,7 @@ class Supervisor:
                 continue
             killed = signal.Signals(-status).name if status < 0 else None
             pause = _MIN_PAUSE if lasted > _QUICK else min(pause * 2, _MAX_PAUSE)
-            if name == "b2bua" and self._b2bua is not None and self._b2bua.has_spare:
+            if name in self._successions and self._successions[name].has_spare:
                 pause = 0.0
             log.error("restarting", child=name, status=status, signal=killed, seconds=round(pause, 1))
             await self._sleep(pause)
@@ -218,19 +228,6 @@ class Supervisor:
         else:
             if status and not self._stop.is_set():
                 log.error("prompts_not_prepared", status=status, hint="run `tonewall prompts`")
-
-    async def _run_media(self) -> int:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        general = self.settings.signalling.general
-        times = MaskTimes(guard_time=general.guard_time, release_time=general.release_time)
-        environment = to_environment(self.settings.media) | to_environment(times)
-        module = ["media.process", "--socket", str(self.media_socket), "--payers", str(theirs.fileno())]
-        module += ["--prompts", str(self.prompts)]
-        with ours:
-            process = await self._start(module, card_environment(environment), theirs)
-            with self.channel.opened(ours):
-                # Calls end in good order before their media does.
-                return await terminate_after(process, self._b2bua_down)
 
     async def _run_decoder(self) -> int:
         if not await self.channel.wait_until_open():
@@ -297,13 +294,30 @@ class Supervisor:
         if not ended.cancelled() and (error := ended.exception()) is not None:
             log.error("payer_wait_failed", exc_info=error)
 
-    def _signalling(self) -> B2buaProcesses:
+    def _media(self) -> Succession:
+        """The media process, and the next ones."""
+        general = self.settings.signalling.general
+        arguments = ["--socket", str(self.media_socket), "--prompts", str(self.prompts)]
+        arguments += ["--log-level", general.log_level]
+        assert self._listener is not None
+        return media_processes(
+            self.settings.media,
+            MaskTimes(guard_time=general.guard_time, release_time=general.release_time),
+            arguments,
+            self._begin,
+            self._listener,
+            self.channel,
+            self._stop,
+            self._b2bua_down,  # calls end in good order before their media does
+        )
+
+    def _signalling(self) -> Succession:
         """The b2bua that carries the calls, and the next ones."""
         arguments = ["--media", str(self.media_socket)]
         if self.demo:
             arguments += ["--demo", self.demo]
         assert self._sockets is not None
-        return B2buaProcesses(
+        return b2bua_processes(
             lambda: self.reloads.settings.signalling,
             arguments,
             self._begin,

@@ -39,6 +39,7 @@ from media.rtpengine.sdp import NotDescribed
 from media.rtpengine.self_test import NotProven, prove
 from media.rtpengine.servers import NoAnswer, NoServer, Server, Servers
 from media.rtpengine.session import NotMasked, RtpengineSession
+from media.service.kept_sockets import KeptSockets
 from media.service.payers import Payers
 from media.service.service import MediaService
 from media.service.session_protocol import FinalCounters
@@ -61,9 +62,10 @@ class DistributedMedia(MediaService):
         payers: Payers,
         times: MaskTimes | None = None,
         shelf: PromptShelf | None = None,
+        kept: KeptSockets | None = None,
     ) -> None:
         """Raises OSError where the digit socket cannot be bound."""
-        super().__init__(settings, payers, times, shelf)
+        super().__init__(settings, payers, times, shelf, kept)
         addresses = settings.servers()
         self._here = settings.address
         self._digits = DigitSocket(
@@ -163,7 +165,7 @@ class DistributedMedia(MediaService):
                 self._masks.went_off(session, self._unmasking.unmasked(command))
                 return Done(serial=command.serial)
             case StartCapture() if session is not None and session.mask_confirmed:
-                await prove(session.server, self._digits, self._here, self._numbers)
+                await prove(session.server, self._digits, self._here, self._opening.next_number)
             case CloseSession() if session is not None:
                 await session.end_call()
         return self._obey(command)
@@ -171,7 +173,7 @@ class DistributedMedia(MediaService):
     async def _open_there(self, command: OpenSession) -> SessionOpened:
         for server in self._servers.candidates():
             session = RtpengineSession(
-                command.session, server, self._digits, self._here, self._numbers, command.streams
+                command.session, server, self._digits, self._here, self._opening.next_number, command.streams
             )
             try:
                 await session.open()

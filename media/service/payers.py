@@ -15,9 +15,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from media.events import PayerFault
+from media.kept_streams import LONGEST, is_stream_message
 from media.peer import NAMED, Peer
 from provider_adapters.payer.pipe import PayerGone, PayerPipe
 from provider_adapters.payment import Charge, Outcome
+from tonewall.descriptor_sender import DescriptorSender, close_all
 from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
@@ -36,7 +38,7 @@ class Payers:
         self._ready: deque[PayerPipe] = deque()
         self._wanted: deque[asyncio.Future[PayerPipe]] = deque()
         self._starting = BackgroundTasks()
-        self._channel: socket.socket | None = None
+        self._supervisor: DescriptorSender | None = None
         self._fault: PayerFault | None = None
 
     @property
@@ -55,23 +57,30 @@ class Payers:
             pipe.close()
 
     async def receive(
-        self, channel: socket.socket, on_decoder: Callable[[int], None] = os.close, peer: Peer | None = None
+        self,
+        channel: socket.socket,
+        on_decoder: Callable[[int], None] = os.close,
+        peer: Peer | None = None,
+        on_stream: Callable[[bytes, Sequence[int]], None] = lambda _, descriptors: close_all(descriptors),
     ) -> None:
         """Take in payers from the supervisor until it closes the channel. Owns `channel`.
 
         A socket to a decoder process comes the same way, and goes to `on_decoder`, which owns it
-        from then on; so does the name of the process that is b2bua, which goes to `peer`."""
+        from then on; so does the name of the process that is b2bua, which goes to `peer`. Messages
+        about streams, with their sockets (media/kept_streams.py), go to `on_stream`."""
         if peer is not None:
             peer.anybody = False
         loop = asyncio.get_running_loop()
         channel.setblocking(False)
-        self._channel = channel
+        self._supervisor = DescriptorSender(channel)
         ended = loop.create_future()
 
         def read_one() -> bool:
             """Whether there was a message."""
             try:
-                message, descriptors, _, _ = socket.recv_fds(channel, 64, _MAX_AT_ONCE)
+                message, descriptors, _, _ = socket.recv_fds(
+                    channel, LONGEST, _MAX_AT_ONCE, socket.MSG_CMSG_CLOEXEC
+                )
             except BlockingIOError:
                 return False
             except OSError:
@@ -87,6 +96,8 @@ class Payers:
         def take(message: bytes, descriptors: Sequence[int]) -> None:
             if peer is not None and message.startswith(NAMED):
                 peer.name(message)
+            elif is_stream_message(message):
+                on_stream(message, descriptors)
             elif message in FAULTS:
                 self._fault = FAULTS[message]
             elif message == DECODER:
@@ -106,7 +117,8 @@ class Payers:
                 await ended
             finally:
                 loop.remove_reader(channel)
-                self._channel = None
+                self._supervisor.close()
+                self._supervisor = None
 
     async def _take_in(self, pipe: PayerPipe) -> None:
         try:
@@ -158,9 +170,15 @@ class Payers:
 
     async def _say_taken(self, pipe: PayerPipe) -> None:
         """Tell the supervisor, which starts the next one while this one charges."""
-        if self._channel is not None:
-            with contextlib.suppress(OSError):
-                self._channel.send((await pipe.ready()).pid.to_bytes(8, "big"))
+        pid = (await pipe.ready()).pid
+        with contextlib.suppress(OSError):
+            self.tell_supervisor(pid.to_bytes(8, "big"))
+
+    def tell_supervisor(self, message: bytes, descriptors: Sequence[int] = ()) -> None:
+        """Send a message on its channel. Raises OSError where that is closed."""
+        if self._supervisor is None:
+            raise ConnectionError("the supervisor has ended")
+        self._supervisor.send(message, descriptors)
 
     def close(self) -> None:
         """End the payers that wait."""

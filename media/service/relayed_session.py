@@ -1,9 +1,6 @@
-"""One relayed session: its streams in the core, and the payload types that were ever agreed in it.
+"""One relayed session: its streams in the core.
 
-Rule 1: a payload type that any description of the session called telephone-event stays one: a
-        re-INVITE in flight must not turn an event into audio. One that stood for two codecs is one
-        that cannot be looked into.
-Rule 2: the mask covers every stream of the session, or `set_mask` raises and nobody is answered
+Rule 1: the mask covers every stream of the session, or `set_mask` raises and nobody is answered
         that it does.
 """
 
@@ -12,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 
 from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
-from media.codecs import DecodedCodec
 from media.events import LegCounters, Masking, MaskTally, SessionId, Side, TappedStream
 from media.mask_policy import BLOCK_SECONDS, MaskPolicy
+from media.service.kept_sockets import KeptSockets
 from media.service.line_watch import LineArrivals
+from media.service.payload_types import PayloadTypes
 from media.service.ports import PortPairs
 from media.service.session_protocol import FinalCounters, KeyFigures, MaskSpan, SessionProtocol
 from media.stream_description import LocalStream, RemoteStream
@@ -27,72 +24,6 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 _LEGS = {Side.CALLER: CALLER, Side.AGENT: AGENT}
 _NOWHERE = "0.0.0.0"  # noqa: S104
-
-
-def _audio_types(remote: RemoteStream) -> set[int]:
-    decoded = {number for number, _ in remote.decoded_types}
-    return decoded.union(
-        remote.mu_types,
-        remote.a_types,
-        remote.g722_types,
-        remote.opaque_types,
-        remote.other_types,
-        remote.red_types,
-    )
-
-
-@dataclass(slots=True)
-class _Types:
-    """The payload types of one m-line: the same number may be telephone-event here and video
-    there."""
-
-    events: set[int] = field(default_factory=set)
-    mu: set[int] = field(default_factory=set)
-    a: set[int] = field(default_factory=set)
-    g722: set[int] = field(default_factory=set)
-    decoded: dict[int, DecodedCodec] = field(default_factory=dict)
-    opaque: set[int] = field(default_factory=set)
-    other: set[int] = field(default_factory=set)
-    red: set[int] = field(default_factory=set)
-    # The sides that have agreed on no telephone-event: none leaves for them.
-    without_events: set[Side] = field(default_factory=set)
-
-    def learn(self, remote: RemoteStream, side: Side) -> None:
-        self.events.update(remote.event_types)
-        # A number that meant events before, and audio now, is dropped towards the agent alone.
-        reused = side is Side.CALLER and bool(self.events & _audio_types(remote))
-        if remote.event_types or reused:
-            self.without_events.discard(side)
-        else:
-            self.without_events.add(side)
-        self.mu.update(remote.mu_types)
-        self.a.update(remote.a_types)
-        self.g722.update(remote.g722_types)
-        self.opaque.update(remote.opaque_types)
-        self.other.update(remote.other_types)
-        self.red.update(remote.red_types)
-        self.opaque |= (
-            (self.mu & self.a)
-            | (self.g722 & (self.mu | self.a))
-            | (self.red & (self.mu | self.a | self.g722 | self.other))
-        )
-        for number, codec in remote.decoded_types:
-            if (
-                self.decoded.setdefault(number, codec) is not codec
-                or number in self.mu | self.a | self.g722 | self.red
-            ):
-                self.opaque.add(number)
-
-    @property
-    def is_heard_by_core(self) -> bool:
-        """Whether tones in it are heard by the core itself."""
-        return bool(self.mu or self.a or self.g722)
-
-    def lists(self) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]:
-        """As `Relay.set_types` takes them."""
-        decoded = bytes(byte for number, codec in self.decoded.items() for byte in (number, codec.number))
-        events, other, mu, a, opaque = map(bytes, (self.events, self.other, self.mu, self.a, self.opaque))
-        return events, other, mu, a, opaque, decoded, bytes(self.red), bytes(self.g722)
 
 
 class RelayedSession:
@@ -109,8 +40,10 @@ class RelayedSession:
         interfaces: Mapping[Side, tuple[PortPairs, str]],
         numbers: Callable[[], int],
         count: int,
+        kept: KeptSockets,
     ) -> None:
-        """Bind `count` streams. Raises NoPorts, OSError; then nothing stays bound."""
+        """Bind `count` streams, of which copies are `kept`. Raises NoPorts, OSError; then nothing
+        stays bound."""
         self.id = session
         self.streams: list[int] = []
         self.local: dict[Side, tuple[LocalStream, ...]] = {}
@@ -118,8 +51,9 @@ class RelayedSession:
         self.mask_confirmed = False
         self.masked = False  # whether any stream is, or may be
         self.relay = relay
-        self._interfaces, self._numbers = interfaces, numbers
-        self._types: list[_Types] = []
+        self._interfaces, self._numbers, self._kept = interfaces, numbers, kept
+        self._slots: list[int] = []  # of the recovery page, one a stream
+        self._types: list[PayloadTypes] = []
         # What each leg's peer is, as last said.
         self.remotes: dict[Side, tuple[RemoteStream, ...]] = {}
         self._capturing: list[int] = []
@@ -151,14 +85,21 @@ class RelayedSession:
             for pair in pairs.values():
                 for sock in pair:
                     sockets.enter_context(sock)
-            number = self._numbers()
+            number, slot = self._numbers(), self._kept.take_slot()
+            sockets.callback(self._kept.give_back, slot)
             opened = [sock for side in Side for sock in pairs[side]]
             ports_of = {side: pair[0].getsockname()[1] for side, pair in pairs.items()}
             self.relay.open_stream(number, *(sock.fileno() for sock in opened))
+            sockets.pop_all()
+            self._kept.keep(self.id, len(self.streams), slot, [sock.fileno() for sock in opened])
             for sock in opened:
                 sock.detach()  # the core's from now on
+        self._opened(number, slot, ports_of)
+
+    def _opened(self, number: int, slot: int, ports_of: Mapping[Side, int]) -> None:
         self.streams.append(number)
-        self._types.append(_Types())
+        self._slots.append(slot)
+        self._types.append(PayloadTypes())
         for side, port in ports_of.items():
             stream = LocalStream(self._interfaces[side][1], port)
             self.local[side] = (*self.local.get(side, ()), stream)
@@ -319,9 +260,11 @@ class RelayedSession:
             self.came = tuple(types for _, _, types in self.relay.arrived(self.streams[0]))
         totals: dict[str, int] = {}
         while self.streams:
+            slot = self._slots.pop()
             for name, count in self.relay.close_stream(self.streams.pop()).items():
                 before = totals.get(name, 0)
                 totals[name] = max(before, count) if name.endswith("_jitter") else before + count
+            self._kept.forget(slot)
         return _counters(totals, "caller"), _counters(totals, "agent")
 
 

@@ -11,7 +11,6 @@ Rule 3: a command that fails is refused and logged; it never ends the process, w
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 from typing import cast
 
@@ -51,20 +50,21 @@ from media.prompts.shelf import PromptShelf
 from media.service.capture_driver import CaptureDriver
 from media.service.capture_limits import limits
 from media.service.counting import count_sessions
+from media.service.kept_sockets import KeptSockets
 from media.service.line_watch import LOOK, Watch
 from media.service.mask_reports import MaskReports
 from media.service.orphans import LOOKS, Orphans
 from media.service.passed_keys import news_of_keys, pass_key
 from media.service.payers import Payers
 from media.service.playback import Playback
-from media.service.ports import NoPorts, OwnInterfaces
+from media.service.ports import NoPorts
 from media.service.relayed_session import RelayedSession, own
+from media.service.session_opening import SessionOpening
 from media.service.session_protocol import FinalCounters, SessionProtocol
 from media.service.taps import Taps
 from media.service.threads import MediaThreads
 from media.service.unmasking import Answer, Unmasking
 from media.settings import MaskTimes, MediaSettings
-from media.stream_description import Interface
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.log import get_logger
 
@@ -80,14 +80,14 @@ class MediaService:
         payers: Payers,
         times: MaskTimes | None = None,
         shelf: PromptShelf | None = None,
+        kept: KeptSockets | None = None,
     ) -> None:
         self._threads = MediaThreads(settings.threads)
         self._realtime, self._quiet_time = settings.realtime, settings.quiet_time
         self._coalescing, self._masked_coalescing = settings.coalescing, settings.masked_coalescing
         self._orphans = Orphans()
         self._watch = Watch(settings.media_timeout)
-        own = Interface(address=settings.address, advertised=settings.advertised or settings.address)
-        self._interfaces = OwnInterfaces(own, (*settings.port_range(), settings.dscp))
+        self._opening = SessionOpening(settings, self._threads, kept or KeptSockets())
         self._payers = payers
         self._captures = CaptureDriver(payers, limits(settings), self._tell, self._capture_over)
         self._sessions: dict[SessionId, SessionProtocol] = {}
@@ -102,7 +102,6 @@ class MediaService:
         self._playback = Playback(shelf or PromptShelf(), self._tell)
         self._taps = Taps()
         self._of_stream: dict[int, SessionProtocol] = {}
-        self._numbers = itertools.count(1).__next__
         self._leaks = 0  # that the canary stopped
         self._b2bua: FrameConnection[AnyCommand] | None = None
         self.peer = Peer()
@@ -277,14 +276,15 @@ class MediaService:
             if not command.again or self._sessions[command.session].mask_confirmed:
                 return Refused(serial=command.serial, reason="the session exists")
             self._close(command.session)
-        relay = self._threads.least_busy()
-        interfaces = self._interfaces.of_sides(command.caller, command.agent)
-        session = RelayedSession(command.session, relay, interfaces, self._numbers, command.streams)
-        self._threads.add_session(relay)
-        self._sessions[session.id] = session
-        self._of_stream.update(dict.fromkeys(session.streams, session))
+        session = self._opening.open(command)
+        self._add(session)
         caller, agent = session.local.values()
         return SessionOpened(serial=command.serial, caller=caller, agent=agent)
+
+    def _add(self, session: RelayedSession) -> None:
+        self._threads.add_session(session.relay)
+        self._sessions[session.id] = session
+        self._of_stream.update(dict.fromkeys(session.streams, session))
 
     def _widen(self, session: SessionProtocol, command: WidenSession) -> AnyAnswer:
         if not isinstance(session, RelayedSession):

@@ -147,7 +147,8 @@ def test_b2bua_sees_of_media_and_payer_only_their_vocabulary(module: Module):
         # Whether it is there, and how much memory it locks.
         allowed |= {"media._core", "media.lock_limit"}
     if within(module.name, "b2bua.supervise"):
-        allowed |= {"media.lock_limit", "media.peer"}  # which process media takes for b2bua
+        # Which process media takes for b2bua, and what outlives a media process.
+        allowed |= {"media.kept_streams", "media.lock_limit", "media.peer"}
     if module.name == "b2bua.doctor.reach":
         allowed |= {"media.rtpengine.examine"}  # whether rtpengine servers do what they should
     if within(module.name, "b2bua.demo"):

@@ -16,7 +16,7 @@ AWAITED = {
     "b2bua.wiring.start": "handed to `b2bua.app`, which watches it",
     "b2bua.doctor.examination": "awaited by `examine`",
     "b2bua.sip.trunk.locator": "waits of `start`",
-    "b2bua.supervise.b2bua_process": "waits for an end, a turn or the stop, awaited",
+    "b2bua.supervise.succession": "waits for an end, a turn or the stop, awaited",
     "b2bua.supervise.child": "waits of one process, awaited",
     "b2bua.supervise.supervisor": "a TaskGroup; `_on_charge_ended` takes the charging payers",
     "media.rtpengine.servers": "`Servers._watch`, which survives any error",

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from b2bua.doctor.startup import read_again
+from b2bua.supervise.child import channel_pair
 from b2bua.supervise.control import CONTROL, ask_for_reload, control
 from b2bua.supervise.reloads import ReloadResult, Reloads
 from b2bua.supervise.signalling_channel import SignallingChannel
@@ -105,10 +106,10 @@ async def test_many_at_once_are_one_after_another(tmp_path: Path) -> None:
 async def test_the_answer_of_b2bua_comes_by_its_socket_and_its_end_is_one() -> None:
     pulses: list[Pulse] = []
     channel = SignallingChannel(pulses.append)
-    ours, theirs = channel.new_pair()
+    ours, theirs = channel_pair()
     with ours, channel.following(ours), connected(theirs.detach(), lambda *_: Reloaded(why="so")):
         assert await channel.reload(ReloadSettings(by="root"), {"A": "b"}) == Reloaded(why="so")
-    ours, theirs = channel.new_pair()
+    ours, theirs = channel_pair()
     with ours, theirs:
         with channel.following(ours):
             asking = asyncio.create_task(channel.reload(ReloadSettings(by="root"), {}))

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from b2bua.call.service_view import Fault, Stops
+from b2bua.supervise.child import channel_pair
 from b2bua.supervise.service_manager import ServiceManager
 from b2bua.supervise.signalling_channel import SignallingChannel
 from b2bua.switchboard.pulse import Pulse, send_pulses, take_pulse
@@ -72,7 +73,7 @@ async def test_the_pulse_of_one_b2bua_after_another_is_followed(
     manager, read = notified
     desk, signalling = FakeDesk(), SignallingChannel(manager.on_pulse)
     for expected in (["WATCHDOG=1", "READY=1", "STATUS=0 calls"], ["WATCHDOG=1"]):
-        ours, theirs = signalling.new_pair()
+        ours, theirs = channel_pair()
         with ours, signalling.following(ours):
             theirs.setblocking(False)
             assert not signalling.drain()  # it carries no call yet

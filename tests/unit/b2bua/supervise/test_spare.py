@@ -1,4 +1,4 @@
-"""The spare b2bua: when it is started, how its turn comes, and what ends it."""
+"""The spare b2bua and media: when it is started, how its turn comes, and what ends it."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from b2bua.supervise import b2bua_process
+from b2bua.supervise import succession
 from tests.stack import until
 from tests.unit.b2bua.supervise.played_machine import TOKEN, Machine, Process, running
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(b2bua_process, "LASTED", 0.0)
+    monkeypatch.setattr(succession, "LASTED", 0.0)
 
 
 def turn_of(process: Process) -> bytes:
@@ -66,10 +66,31 @@ async def test_a_spare_that_ends_is_replaced(machine: Machine, tmp_path: Path):
         assert again[1] not in (first, spare)
 
 
+async def test_media_has_a_spare_too_which_goes_on_with_the_same_socket_while_b2bua_lasts(
+    machine: Machine, tmp_path: Path
+):
+    async with running(machine, tmp_path):
+        media = await until(lambda: len(found := machine.of("media.process")) == 2 and found, "a spare")
+        with socket.socket(socket.AF_UNIX) as b2bua:
+            b2bua.connect(str(tmp_path / "run" / "media.sock"))  # though nobody accepts it yet
+        assert (tmp_path / "run" / "media.sock").stat().st_mode & 0o777 == 0o600
+        assert json.loads(turn_of(media[0]))["TONEWALL_MEDIA_PORTS"] == "30000-30099"
+        assert turn_of(media[1]) == b""
+        media[0].end(-9)
+        await until(lambda: len(machine.of("media.process")) == 3, "another spare")
+        assert json.loads(turn_of(media[1]))["TONEWALL_MEDIA_PORTS"] == "30000-30099"
+        assert all(process.running for process in machine.of("b2bua.app"))
+        tables = [
+            json.loads(each.environment["TONEWALL_DESCRIPTORS"]) for each in machine.of("media.process")
+        ]
+        assert len({table["media_sock"] for table in tables}) == 1
+    assert machine.of("media.process")[-1].signals == ["TERM"]
+
+
 async def test_a_b2bua_that_does_not_last_has_no_spare(
     machine: Machine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(b2bua_process, "LASTED", 3600.0)
+    monkeypatch.setattr(succession, "LASTED", 3600.0)
     async with running(machine, tmp_path):
         for count in (1, 2, 3):
             alive = await until(

@@ -43,8 +43,10 @@ def said() -> Iterator[Callable[[], list[dict[str, object]]]]:
 
 
 def channel(media: Process) -> socket.socket:
-    """The end of the payers' channel that media was given."""
-    return socket.socket(fileno=os.dup(media.handed[0]))
+    """The end of its channel that media was given, after it was told that nothing was kept."""
+    end = socket.socket(fileno=os.dup(media.handed[0]))
+    assert end.recv(100) == b'{"type":"all"}'
+    return end
 
 
 async def test_every_process_is_told_its_own_settings_and_no_others(machine: Machine, tmp_path: Path):
