@@ -83,6 +83,13 @@ def media_ports(pairs: int) -> str:
     return f"{low}-{low + 2 * pairs - 1}"
 
 
+def _threads(pid: int) -> int:
+    """Of a process; 0 where it has ended. One that waits for its turn has one."""
+    with contextlib.suppress(OSError):
+        return len(os.listdir(f"/proc/{pid}/task"))
+    return 0
+
+
 @dataclass
 class Stack:
     """`await stack.start()`, then talk SIP to `stack.sip_port` and HTTP through `stack.api`."""
@@ -289,8 +296,8 @@ class Stack:
     def pids(self) -> dict[str, list[int]]:
         """The running processes of Tonewall, by kind."""
         found: dict[str, list[int]] = {
-            "supervisor": [], "media": [], "b2bua": [], "spare": [], "payer": [], "decoder": [],
-            "reconciler": [], "webhooks": [],
+            "supervisor": [], "media": [], "media spare": [], "b2bua": [], "spare": [], "payer": [],
+            "decoder": [], "reconciler": [], "webhooks": [],
         }  # fmt: skip
         roots = {process.pid for process in self._processes if process.returncode is None}
         for entry in Path("/proc").iterdir():
@@ -312,6 +319,10 @@ class Stack:
                 ):
                     if parent in roots and module in command:
                         found[kind].append(pid)
+        relaying = [pid for pid in found["media"] if _threads(pid) > 1]
+        if len(found["media"]) > len(relaying) == 1:
+            found["media spare"] = [pid for pid in found["media"] if pid not in relaying]
+            found["media"] = relaying
         if len(found["b2bua"]) > 1:  # the others wait for their turn
             carrying = self._ready().get("pid")
             found["spare"] = [pid for pid in found["b2bua"] if pid != carrying]
@@ -337,7 +348,8 @@ class Stack:
         assert pids
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
-        expect_error("restarting", child=kind, signal="SIGKILL")
+        name = "spare" if kind == "media spare" else kind
+        expect_error("restarting", child=name, signal="SIGKILL")
         permit_error("gave_up", process="payer")  # one that had just been started, and found nobody
         if kind == "media":
             expect_error("media_lost")

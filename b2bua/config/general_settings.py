@@ -73,7 +73,8 @@ class GeneralSettings(MaskTimes):
 
     spare: bool = Field(
         True,
-        description="whether a second b2bua waits, loaded, to go on where the first ends; about 80 MB",
+        description="whether a second b2bua and media wait, loaded, to go on where the first ends; about "
+        "115 MB",
     )
     manifest_key: str = Field(
         "",

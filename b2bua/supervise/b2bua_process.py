@@ -37,8 +37,9 @@ def b2bua_processes(
         finally:
             name(0)  # its number may be another's soon
 
+    module = ["b2bua.app", *arguments]
     kind = Kind(
-        lambda pulse: ["b2bua.app", *arguments, "--pulse", str(pulse)],
+        lambda pulse: [*module, "--pulse", str(pulse)],
         lambda: _environment(settings()),
         sockets,
     )

@@ -59,8 +59,9 @@ def media_processes(
     def carrying(waiting: Waiting) -> AbstractContextManager[None]:
         return channel.opened(waiting.channel)
 
+    module = ["media.process", *arguments]
     kind = Kind(
-        lambda number: ["media.process", *arguments, "--payers", str(number)],
+        lambda number: [*module, "--payers", str(number)],
         lambda: card_environment(to_environment(settings) | to_environment(times)),
         inherited,
     )

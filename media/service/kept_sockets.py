@@ -19,6 +19,9 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 NO_SLOT: Final = -1
+# Seconds that b2bua has to claim the sessions of its calls. It does so as soon as it is connected;
+# while it is away there is no limit: nobody else could have the ports, or relay.
+PATIENCE: Final = 30.0
 
 
 class Restorable(NamedTuple):
@@ -39,6 +42,7 @@ class KeptSockets:
         self._free = dict.fromkeys(range(SLOTS - 1, -1, -1) if send is not None else ())
         self._left: dict[SessionId, dict[int, Restorable]] = {}
         self._failed = False
+        self._patience: asyncio.TimerHandle | None = None
         self.all_came = asyncio.Event()
 
     def __len__(self) -> int:
@@ -107,6 +111,14 @@ class KeptSockets:
         for each in self._left.pop(session, {}).values():
             close_all(each.sockets)
             self.forget(each.slot)
+
+    def expect_claims(self) -> None:
+        """A b2bua has come: what it does not claim in good time nobody will."""
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+        if self._left:
+            self._patience = asyncio.get_running_loop().call_later(PATIENCE, self.let_all_go)
 
     def let_all_go(self) -> None:
         """Close what is left of all."""

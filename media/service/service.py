@@ -11,7 +11,6 @@ Rule 3: a command that fails is refused and logged; it never ends the process, w
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import cast
 
 from media._core import KEYED, LEAKED, OVERFLOW, PLAYED, Relay
@@ -83,11 +82,13 @@ class MediaService:
         kept: KeptSockets | None = None,
     ) -> None:
         self._threads = MediaThreads(settings.threads)
+        self.take_decoder = self._threads.take_decoder
         self._realtime, self._quiet_time = settings.realtime, settings.quiet_time
         self._coalescing, self._masked_coalescing = settings.coalescing, settings.masked_coalescing
         self._orphans = Orphans()
         self._watch = Watch(settings.media_timeout)
-        self._opening = SessionOpening(settings, self._threads, kept or KeptSockets())
+        self._kept = kept or KeptSockets()
+        self._opening = SessionOpening(settings, self._threads, self._kept)
         self._payers = payers
         self._captures = CaptureDriver(payers, limits(settings), self._tell, self._capture_over)
         self._sessions: dict[SessionId, SessionProtocol] = {}
@@ -122,16 +123,6 @@ class MediaService:
             self._close(session, MaskEnd.MEDIA_STOPPED)
         self._threads.stop()
 
-    def take_decoder(self, descriptor: int) -> None:
-        """A decoder process was started, one for each thread."""
-        try:
-            self._threads.take_decoder(descriptor)
-        except (OSError, RuntimeError) as error:
-            os.close(descriptor)
-            log.error(
-                "no_decoder", hint="codecs that it would look into are silent while masked", exc_info=error
-            )
-
     # --- b2bua ------------------------------------------------------------------------------------
 
     def accept(self) -> FrameConnection[AnyCommand]:
@@ -151,6 +142,7 @@ class MediaService:
         self._b2bua = connection
         log.info("b2bua_connected", sessions=len(self._sessions))
         self._masks.tell_waiting()
+        self._kept.expect_claims()
         return True
 
     def _on_connection_lost(self, connection: FrameConnection[AnyCommand], error: Exception | None) -> None:
@@ -227,6 +219,7 @@ class MediaService:
             return self._count(serial)
         session = self._sessions.get(command.session)
         if session is None:
+            self._kept.let_go(command.session)
             return Refused(serial=serial, reason="no such session")
         if isinstance(command, WidenSession):
             return self._widen(session, command)
@@ -276,6 +269,7 @@ class MediaService:
             if not command.again or self._sessions[command.session].mask_confirmed:
                 return Refused(serial=command.serial, reason="the session exists")
             self._close(command.session)
+        self._kept.let_go(command.session)
         session = self._opening.open(command)
         self._add(session)
         caller, agent = session.local.values()

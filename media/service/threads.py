@@ -50,10 +50,15 @@ class MediaThreads:
         return min(self._sessions, key=self._sessions.__getitem__)
 
     def take_decoder(self, descriptor: int) -> None:
-        """A decoder process was started: it is for a thread that has none. Raises OSError,
-        RuntimeError."""
+        """A decoder process was started: it is for a thread that has none. Owns the descriptor."""
         wanting = next((relay for relay in self if not relay.has_decoder()), next(iter(self)))
-        wanting.set_decoder(descriptor)
+        try:
+            wanting.set_decoder(descriptor)
+        except (OSError, RuntimeError) as error:
+            os.close(descriptor)
+            log.error(
+                "no_decoder", hint="codecs that it would look into are silent while masked", exc_info=error
+            )
 
     def add_session(self, relay: Relay) -> None:
         """A session is on it."""

@@ -3,6 +3,7 @@ no more than its limit of descriptors allows."""
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -17,6 +18,7 @@ from b2bua.supervise.media_channel import MediaChannel
 from b2bua.supervise.stream_store import StreamStore
 from media.events import SessionId
 from media.kept_streams import SLOTS, ForgetStream, KeepStream, StreamMessage, decode, encode
+from media.service import kept_sockets
 from media.service.kept_sockets import NO_SLOT, KeptSockets
 from tests.configured_log import configured
 from tests.stack import until
@@ -168,6 +170,23 @@ def test_a_session_is_whole_or_not_restored(four: list[socket.socket]) -> None:
     assert kept.take(SESSION, 3) == []
     assert sent == [ForgetStream(slot=10), ForgetStream(slot=12)]
     assert kept.take_slot() == 12  # it is free again
+
+
+async def test_what_no_b2bua_claims_is_let_go(
+    four: list[socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_sockets, "PATIENCE", 0.0)
+    sent: list[StreamMessage | None] = []
+    kept = KeptSockets(lambda message, _: sent.append(decode(message)))
+    copies = [os.dup(each.fileno()) for each in four]
+    kept.receive(encode(KeepStream(session=SESSION, stream=0, slot=0)), copies)
+    await asyncio.sleep(0)
+    assert len(kept) == 1  # for as long as b2bua is away
+    kept.expect_claims()
+    kept.expect_claims()
+    await until(lambda: sent == [ForgetStream(slot=0)], "its end")
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(copies[0])
 
 
 def test_without_a_supervisor_nothing_is_kept_and_one_that_is_gone_ends_no_call(
