@@ -9,69 +9,54 @@ Rule 4: times are on the system's monotonic clock or since the epoch. They hold 
         process, not after a restart of the machine, which is detected.
 Rule 5: an object that both processes have, such as a trunk of the settings, is written by its name
         (`Names`). A field marked TRANSIENT is not written; restored, it has its default.
-Rule 6: objects are restored without their constructor, because they may refer to each other.
+Rule 6: objects are restored without their constructor, because they may refer to each other. One
+        that cannot change is written where it stands, each time.
+Rule 7: a call is written several times while it is up: what a type takes is found once, and what
+        the settings gave (`Kinds.settings`) is encoded once.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+import types
+import typing
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from types import ModuleType
-from typing import Any, Protocol
+from operator import attrgetter
+from typing import Any, Final, Protocol
 
 import msgspec
 
-VERSION = 1
+VERSION = 2
 _DIGEST = 16  # bytes
-_SCALARS = (type(None), bool, int, float, str, bytes)
-_SEQUENCES: dict[str, Callable[[Iterable[Any]], Any]] = {"l": list, "t": tuple, "s": set, "f": frozenset}
-_TAGS: dict[type, str] = {list: "l", tuple: "t", set: "s", frozenset: "f"}
+_SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
+_PLAIN: Final = _SCALARS - {str}  # where a text may hold octets that are no UTF-8
+_SEQUENCES: Mapping[str, Callable[[Iterable[Any]], Any]] = {
+    "l": list, "t": tuple, "s": set, "f": frozenset,
+}  # fmt: skip
+_TAGS: Mapping[type, str] = {list: "l", tuple: "t", set: "s", frozenset: "f"}
+_MOST_ENCODED: Final = 1_000  # settings that are encoded: more than any installation has
 TRANSIENT = {"transient": True}  # metadata of a dataclass field that is not written
+_TRUSTED: Final = frozenset({type(None), bool, int, float, str})  # annotations: nothing else is there
+_Write = Callable[[Any, "_Writer"], Any]
+_Read = Callable[[Any], Iterable[Any]]
 
 
 class SnapshotError(Exception):
     """A snapshot that cannot be written or read. The text says why, and holds no content."""
 
 
-class Kinds:
-    """The types of a snapshot: those that these modules define, without `never`, with `also`."""
-
-    def __init__(
-        self, modules: Iterable[ModuleType], never: Iterable[type] = (), also: Iterable[type] = ()
-    ) -> None:
-        self._types = {
-            _name(each): each
-            for module in modules
-            for each in vars(module).values()
-            if isinstance(each, type)
-            and each.__module__ == module.__name__
-            and _is_plain(each)
-            and each not in set(never)
-        } | {_name(each): each for each in also}
-
-    def __iter__(self) -> Iterator[type]:
-        return iter(self._types.values())
-
-    def name(self, kind: type) -> str:
-        """Name a type. Raises SnapshotError for one that is not listed."""
-        if self._types.get(_name(kind)) is not kind:
-            raise SnapshotError(f"{kind.__module__}.{kind.__qualname__} is not written out")
-        return _name(kind)
-
-    def kind(self, name: object) -> type:
-        """Find a type by its name. Raises SnapshotError for one that is not listed."""
-        found = self._types.get(name) if isinstance(name, str) else None
-        if found is None:
-            raise SnapshotError("it has a kind that is not known here")
-        return found
-
-
 class Names(Protocol):
     """Objects that the writing and the reading process both have, by name."""
 
-    def name_of(self, value: object) -> Any:
+    @property
+    def kinds(self) -> tuple[type, ...]:
+        """The types of objects that `name_of` is asked about."""
+        ...
+
+    def name_of(self, value: Any) -> Any:
         """Return a name that can be written (a scalar or a tuple); None for any other object.
 
         Raises SnapshotError for an object that must not be written.
@@ -86,7 +71,9 @@ class Names(Protocol):
 class _NoNames:
     """No object has a name."""
 
-    def name_of(self, value: object) -> Any:
+    kinds: tuple[type, ...] = ()
+
+    def name_of(self, value: Any) -> Any:
         del value
 
     def find(self, name: Any) -> object:
@@ -95,6 +82,72 @@ class _NoNames:
 
 
 _NO_NAMES = _NoNames()
+
+
+class Kinds:
+    """The types of a snapshot: those that these modules define, without `never`, with `also`.
+    `settings`: types whose objects are of the settings, and as good as never change."""
+
+    def __init__(
+        self,
+        modules: Iterable[types.ModuleType],
+        never: Iterable[type] = (),
+        also: Iterable[type] = (),
+        settings: Iterable[type] = (),
+    ) -> None:
+        self._types = {
+            _name(each): each
+            for module in modules
+            for each in vars(module).values()
+            if isinstance(each, type)
+            and each.__module__ == module.__name__
+            and _is_plain(each)
+            and each not in set(never)
+        } | {_name(each): each for each in also}
+        self._settings = frozenset(settings)
+        self._writers: dict[tuple[tuple[type, ...], bool], _Writers] = {}
+        self._by_form: dict[int, type] = {}
+        self._parts: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+
+    def __iter__(self) -> Iterator[type]:
+        return iter(self._types.values())
+
+    def name(self, kind: type) -> str:
+        """Name a type. Raises SnapshotError for one that is not listed."""
+        if self._types.get(_name(kind)) is not kind:
+            raise SnapshotError(f"{kind.__module__}.{kind.__qualname__} is not written out")
+        return _name(kind)
+
+    def form(self, kind: type) -> int:
+        """A number for a type with the fields that it has, the same in each process. Raises
+        SnapshotError for one that is not listed."""
+        return zlib.crc32(" ".join((self.name(kind), *_slots(kind))).encode())
+
+    def kind(self, form: object) -> type:
+        """Find a type by its form. Raises SnapshotError for one that is not listed, or has other
+        fields here."""
+        if not self._by_form:
+            self._by_form = {self.form(each): each for each in self._types.values()}
+        if not isinstance(form, int) or form not in self._by_form:
+            raise SnapshotError("it has a kind that is not known here, or has other fields")
+        return self._by_form[form]
+
+    def parts(self, kind: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The fields of a kind that hold texts and numbers alone, and its others: so they are
+        written."""
+        if kind not in self._parts:
+            hints, names = typing.get_type_hints(kind), _slots(kind)
+            plain = tuple(each for each in names if _leaves(hints.get(each)) <= _TRUSTED)
+            self._parts[kind] = plain, tuple(each for each in names if each not in plain)
+        return self._parts[kind]
+
+    def writers(self, named: tuple[type, ...], *, careful: bool) -> _Writers:
+        """How each type is written. `named`: types that may be written by a name; `careful`: look
+        at every text."""
+        key = named, careful
+        if key not in self._writers:
+            self._writers[key] = _Writers(self, named, self._settings, _PLAIN if careful else _SCALARS)
+        return self._writers[key]
 
 
 def fields(kind: type) -> tuple[str, ...]:
@@ -109,8 +162,10 @@ def write(root: object, kinds: Kinds, now: float, names: Names = _NO_NAMES) -> b
 
     Raises SnapshotError for an object that is not plain state.
     """
-    writer = _Writer(kinds, names)
-    body = msgspec.msgpack.encode([VERSION, now, writer.value(root), writer.objects])
+    try:
+        body = _Writer(kinds.writers(names.kinds, careful=False), names).body(root, now)
+    except UnicodeEncodeError:  # text of a peer may hold octets that are no UTF-8 (PEP 383)
+        body = _Writer(kinds.writers(names.kinds, careful=True), names).body(root, now)
     return hashlib.blake2b(body, digest_size=_DIGEST).digest() + body
 
 
@@ -118,7 +173,7 @@ def read(
     data: bytes, kinds: Kinds, now: float, names: Names = _NO_NAMES, made: list[object] | None = None
 ) -> Any:
     """Restore an object from a snapshot. `now`: as for `write`; `made`: gets every object that was
-    restored. Raises SnapshotError."""
+    restored, and is not written where it stands. Raises SnapshotError."""
     digest, body = data[:_DIGEST], data[_DIGEST:]
     if hashlib.blake2b(body, digest_size=_DIGEST).digest() != digest:
         raise SnapshotError("it is not whole")
@@ -141,48 +196,140 @@ def read(
 
 
 class _Writer:
-    """One snapshot being written. `objects`: each once, in the order of discovery."""
+    """One snapshot being written. `objects`: each once, in the order of discovery; `numbers`: their
+    places there."""
 
-    def __init__(self, kinds: Kinds, names: Names) -> None:
-        self._kinds = kinds
-        self._names = names
-        self._numbers: dict[int, int] = {}
-        self.objects: list[Any] = []
+    __slots__ = ("names", "numbers", "objects", "writers")
 
-    def value(self, value: Any) -> Any:
-        if isinstance(value, Enum):
-            return ["e", self._kinds.name(type(value)), value.value]
-        if type(value) is str and not value.isascii():
-            # Text of a peer may hold octets that are no UTF-8 (PEP 383).
-            return value if value.isprintable() else ["u", value.encode("utf-8", "surrogateescape")]
-        if type(value) in _SCALARS:
-            return value
-        if value is msgspec.UNSET:
-            return ["-", None]
-        if type(value) in _TAGS:
-            items = [self.value(item) for item in value]
+    def __init__(self, writers: _Writers, names: Names) -> None:
+        self.writers, self.names = writers, names
+        self.numbers: dict[int, list[Any]] = {}
+        self.objects: list[list[Any]] = []
+
+    def body(self, root: object, now: float) -> bytes:
+        value = self.writers.value(root, self)
+        return msgspec.msgpack.encode([VERSION, now, value, self.objects])
+
+
+class _Writers(dict[type, _Write]):
+    """How the objects of each type are written: found when the first one comes."""
+
+    def __init__(
+        self, kinds: Kinds, named: tuple[type, ...], settings: frozenset[type], scalars: frozenset[type]
+    ) -> None:
+        super().__init__()
+        self._kinds, self._named, self._settings, self._scalars = kinds, named, settings, scalars
+        self.update({each: self._sequence(tag) for each, tag in _TAGS.items()})
+        self[dict] = self._dict
+        self[msgspec.UnsetType] = lambda _value, _writer: ["-", None]
+        self[str] = _text
+
+    def value(self, value: Any, writer: _Writer) -> Any:
+        """As it is written."""
+        kind = value.__class__
+        return value if kind in self._scalars else self[kind](value, writer)
+
+    def __missing__(self, kind: type) -> _Write:
+        found = self._by_kind(kind) if not issubclass(kind, self._named) else self._by_name(kind)
+        self[kind] = found
+        return found
+
+    def _by_kind(self, kind: type) -> _Write:
+        form = msgspec.Raw(msgspec.msgpack.encode(self._kinds.form(kind)))
+        if issubclass(kind, Enum):
+            return self._enum(kind, form)
+        if not _is_frozen(kind):
+            return self._object(kind, form)
+        return self._setting(kind, form) if kind in self._settings else self._frozen(kind, form)
+
+    def _sequence(self, tag: str) -> _Write:
+        def write_sequence(value: Any, writer: _Writer) -> list[Any]:
+            return [tag, [
+                each if each.__class__ in scalars else self[each.__class__](each, writer) for each in value
+            ]]  # fmt: skip
+
+        scalars = self._scalars
+        return write_sequence
+
+    def _dict(self, value: dict[Any, Any], writer: _Writer) -> list[Any]:
+        return ["d", [[self.value(key, writer), self.value(item, writer)] for key, item in value.items()]]
+
+    def _by_name(self, kind: type) -> _Write:
+        def write_name(value: Any, writer: _Writer) -> Any:
+            name = writer.names.name_of(value)
+            return ["x", self.value(name, writer)] if name is not None else unnamed[0](value, writer)
+
+        def find_unnamed(value: Any, writer: _Writer) -> Any:
+            unnamed[0] = self._by_kind(kind)
+            return unnamed[0](value, writer)
+
+        unnamed: list[_Write] = [find_unnamed]
+        return write_name
+
+    @staticmethod
+    def _enum(kind: type[Enum], form: msgspec.Raw) -> _Write:
+        members = {each: msgspec.Raw(msgspec.msgpack.encode(["e", form, each.value])) for each in kind}
+        return lambda value, _writer: members[value]
+
+    def _frozen(self, kind: type, form: msgspec.Raw) -> _Write:
+        def write_frozen(value: Any, writer: _Writer) -> list[Any]:
             return [
-                _TAGS[type(value)],
-                sorted(items, key=repr) if isinstance(value, set | frozenset) else items,
-            ]
-        if type(value) is dict:
-            return ["d", [[self.value(key), self.value(item)] for key, item in value.items()]]
-        name = self._names.name_of(value)
-        if name is not None:
-            return ["x", self.value(name)]
-        if isinstance(value, tuple):  # a NamedTuple
-            return ["n", self._kinds.name(type(value)), [self.value(item) for item in value]]
-        return ["o", self._object(value)]
+                "i", form, plain(value),
+                *[
+                    each if each.__class__ in scalars else self[each.__class__](each, writer)
+                    for each in others(value)
+                ],
+            ]  # fmt: skip
 
-    def _object(self, value: Any) -> int:
-        number = self._numbers.get(id(value))
-        if number is None:
-            name = self._kinds.name(type(value))
-            number = self._numbers[id(value)] = len(self.objects)
-            self.objects.append(None)
-            content = {field: self.value(getattr(value, field)) for field in fields(type(value))}
-            self.objects[number] = [name, content]
-        return number
+        scalars, (plain, others) = self._scalars, self._content(kind)
+        return write_frozen
+
+    def _setting(self, kind: type, form: msgspec.Raw) -> _Write:
+        def write_setting(value: Any, writer: _Writer) -> Any:
+            found = encoded.get(id(value))
+            if found is None:
+                alone = _Writer(self, writer.names)
+                raw = msgspec.Raw(msgspec.msgpack.encode(whole(value, alone)))
+                if alone.objects:
+                    return whole(value, writer)  # it refers to what changes
+                if len(encoded) >= _MOST_ENCODED:
+                    encoded.clear()
+                found = encoded[id(value)] = value, raw  # kept, so that no other has its id
+            return found[1]
+
+        whole, encoded = self._frozen(kind, form), dict[int, tuple[object, msgspec.Raw]]()
+        return write_setting
+
+    def _object(self, kind: type, form: msgspec.Raw) -> _Write:
+        def write_object(value: Any, writer: _Writer) -> list[Any]:
+            number = writer.numbers.get(id(value))
+            if number is None:
+                number = writer.numbers[id(value)] = ["o", len(writer.objects)]
+                row: list[Any] = [form, plain(value)]
+                writer.objects.append(row)
+                row += [
+                    each if each.__class__ in scalars else self[each.__class__](each, writer)
+                    for each in others(value)
+                ]
+            return number
+
+        scalars, (plain, others) = self._scalars, self._content(kind)
+        return write_object
+
+    def _content(self, kind: type) -> tuple[_Read, _Read]:
+        """What reads the fields that can be written as they are, and the others."""
+        plain, others = (_reading(names) for names in self._kinds.parts(kind))
+        if str in self._scalars:
+            return plain, others
+        return lambda value: [_text(each) for each in plain(value)], others
+
+
+def _text(value: Any, writer: _Writer | None = None) -> Any:
+    """A text of any octets, or a number as it is."""
+    del writer
+    if not isinstance(value, str) or value.isascii() or value.isprintable():
+        return value
+    return ["u", value.encode("utf-8", "surrogateescape")]
 
 
 class _Reader:
@@ -199,18 +346,18 @@ class _Reader:
         if not isinstance(value, list):
             return value
         match value:
-            case ["e", name, plain]:
-                return self._kinds.kind(name)(plain)
+            case ["o", number]:
+                return self._object(number)
+            case ["e", form, plain]:
+                return self._kinds.kind(form)(plain)
+            case ["i", form, *content]:
+                return self._frozen(self._kinds.kind(form), content)
             case ["d", pairs]:
                 return {self.value(key): self.value(item) for key, item in pairs}
             case ["-", None]:
                 return msgspec.UNSET
             case ["u", octets]:
                 return octets.decode("utf-8", "surrogateescape")
-            case ["n", name, items]:
-                return self._kinds.kind(name)(*(self.value(item) for item in items))
-            case ["o", number]:
-                return self._object(number)
             case ["x", name]:
                 return self._names.find(self.value(name))
             case [tag, items]:
@@ -218,21 +365,70 @@ class _Reader:
             case _:
                 raise SnapshotError("it is not what was written")
 
+    def _frozen(self, kind: type, content: list[Any]) -> Any:
+        if dataclasses.is_dataclass(kind):
+            return self._fill(kind, kind.__new__(kind), content)
+        return kind(**self._fields(kind, content))
+
     def _object(self, number: int) -> Any:
         if number not in self._made:
-            name, content = self._objects[number]
-            kind = self._kinds.kind(name)
-            if set(content) != set(fields(kind)):
-                raise SnapshotError(f"{name} has other fields here")
-            if not dataclasses.is_dataclass(kind):
-                self._made[number] = kind(**{field: self.value(item) for field, item in content.items()})
-                return self._made[number]
-            # Before its fields, which may lead back to it.
-            made = self._made[number] = kind.__new__(kind)
-            for each in dataclasses.fields(kind):
-                value = _default(each) if _is_transient(each) else self.value(content[each.name])
-                object.__setattr__(made, each.name, value)  # a frozen one, too
+            form, *content = self._objects[number]
+            kind = self._kinds.kind(form)
+            if dataclasses.is_dataclass(kind):
+                # Before its fields, which may lead back to it.
+                made = self._made[number] = kind.__new__(kind)
+                self._fill(kind, made, content)
+            else:
+                self._made[number] = kind(**self._fields(kind, content))
         return self._made[number]
+
+    def _fields(self, kind: type, content: list[Any]) -> dict[str, Any]:
+        plain, others = self._kinds.parts(kind)
+        texts, *rest = content
+        found = dict(zip(plain, map(self.value, texts), strict=True))
+        return found | dict(zip(others, map(self.value, rest), strict=True))
+
+    def _fill(self, kind: Any, made: Any, content: list[Any]) -> Any:
+        for name, value in self._fields(kind, content).items():
+            object.__setattr__(made, name, value)  # a frozen one, too
+        for each in dataclasses.fields(kind):
+            if _is_transient(each):
+                object.__setattr__(made, each.name, _default(each))
+        return made
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    """The fields of any kind, in the order in which they are written."""
+    if issubclass(kind, Enum):
+        return ()
+    return tuple(kind._fields) if issubclass(kind, tuple) else fields(kind)  # type: ignore[attr-defined]
+
+
+def _leaves(hint: Any) -> set[Any]:
+    """The types that an annotation is made of, as far as it is one of several."""
+    if isinstance(hint, typing.NewType):
+        return _leaves(hint.__supertype__)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return {leaf for each in typing.get_args(hint) for leaf in _leaves(each)}
+    return {hint}
+
+
+def _reading(names: tuple[str, ...]) -> _Read:
+    match names:
+        case ():
+            return lambda _: ()
+        case (one,):
+            return lambda value: (getattr(value, one),)
+        case several:
+            return attrgetter(*several)
+
+
+def _is_frozen(kind: Any) -> bool:
+    if issubclass(kind, tuple):
+        return True
+    if dataclasses.is_dataclass(kind):
+        return bool(vars(kind)["__dataclass_params__"].frozen)
+    return bool(kind.__struct_config__.frozen)
 
 
 def _is_transient(field: dataclasses.Field[Any]) -> bool:

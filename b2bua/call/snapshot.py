@@ -65,6 +65,9 @@ KINDS = Kinds(
     ),
     # Of sip.conf, or on their way.
     never=(trunk.Trunk, leg.LegRequested, leg_command.RequestLeg, router.Pattern, router.Rule),
+    settings=(
+        trunk_policy.TrunkPolicy, charge_defaults.ChargeDefaults, events.CaptureForm, events.Masking,
+    ),
 )  # fmt: skip
 
 

@@ -204,11 +204,12 @@ class SipEngine:
         assert self._signalling is not None
         return self._signalling.write_legs(legs)
 
-    def restore_legs(self, data: bytes) -> tuple[LegId, ...]:
-        """Restore legs of an engine that died; their ids. Raises SnapshotError, and has then
+    def restore_legs(self, data: bytes, *, acknowledged: bool = False) -> tuple[LegId, ...]:
+        """Restore legs of an engine that died; their ids. `acknowledged`: the ACK of our 2xx has
+        come since they were written. Raises SnapshotError, and has then
         restored nothing."""
         assert self._signalling is not None
-        return self._signalling.restore_legs(data)
+        return self._signalling.restore_legs(data, acknowledged=acknowledged)
 
     def has_leg(self, leg: LegId) -> bool:
         """Whether a leg is not over."""

@@ -136,10 +136,10 @@ class Signalling:
         """Write these legs alone, as they are between two events. Raises SnapshotError."""
         return write_legs(self.context, self._trunks.peers, legs)
 
-    def restore_legs(self, data: bytes) -> tuple[LegId, ...]:
-        """Restore legs of an engine that died; their ids. Raises SnapshotError, and has then
-        restored nothing."""
-        legs = restore_legs(data, self.context, self._trunks.peers)
+    def restore_legs(self, data: bytes, *, acknowledged: bool = False) -> tuple[LegId, ...]:
+        """Restore legs of an engine that died; their ids. `acknowledged`: the ACK of our 2xx has
+        come since they were written. Raises SnapshotError, and has then restored nothing."""
+        legs = restore_legs(data, self.context, self._trunks.peers, acknowledged=acknowledged)
         for leg in map(self.context.legs.__getitem__, legs):
             # The trunk may have been elsewhere, or be gone, while the process before knew it.
             self._trunks.add_former_address(leg.peer, leg.source.host)

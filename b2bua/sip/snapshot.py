@@ -151,17 +151,21 @@ def restore_engine(data: bytes, context: LegContext[Leg], peers: Mapping[str, Pe
 def write_legs(context: LegContext[Leg], peers: Mapping[str, Peer], wanted: Iterable[LegId]) -> bytes:
     """Write these legs; those that are over are left out. Raises SnapshotError."""
     legs = {leg: context.legs[leg] for leg in wanted if leg in context.legs}
+    call_ids = dict.fromkeys(leg.call_id for leg in legs.values())
     clients = [
         each
-        for each in context.layer.clients()
+        for call_id in call_ids
+        for each in context.layer.clients_of(call_id)
         if isinstance(each.user, Leg) and each.user.id in legs and each.request.method not in METHODS
     ]
     return write(LegsSnapshot(legs, clients), KINDS, context.scheduler.now(), SnapshotNames(context, peers))
 
 
-def restore_legs(data: bytes, context: LegContext[Leg], peers: Mapping[str, Peer]) -> tuple[LegId, ...]:
+def restore_legs(
+    data: bytes, context: LegContext[Leg], peers: Mapping[str, Peer], *, acknowledged: bool
+) -> tuple[LegId, ...]:
     """Restore legs that another process wrote a moment before it died, into a context that has not
-    got them; their ids.
+    got them; their ids. `acknowledged`: the ACK of our 2xx has come since.
 
     What it sent after it wrote is not known here: CSeq and nonce count go on behind anything that
     it can have used. Raises SnapshotError, and has then changed nothing.
@@ -172,6 +176,8 @@ def restore_legs(data: bytes, context: LegContext[Leg], peers: Mapping[str, Peer
         raise SnapshotError("these are no legs")
     for each in found.legs.values():
         each.leap(_LEAP)
+        if acknowledged:
+            each.confirm_again()
         context.legs[each.id] = each
         context.dialogs.update(dict.fromkeys(each.dialog_keys, each))
         if isinstance(each, InviteSender):

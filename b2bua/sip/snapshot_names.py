@@ -30,6 +30,8 @@ NAMED = (EngineContext, LegContext, TransactionLayer, Nobody, Peer, Digest, Head
 class SnapshotNames:
     """The context and the trunks of one engine, by name."""
 
+    kinds: tuple[type, ...] = (*NAMED, Request, Outgoing)
+
     def __init__(self, context: EngineContext, peers: Mapping[str, Peer]) -> None:
         self._context = context
         self._peers = peers

@@ -1,8 +1,9 @@
 """Keeps each call that is up in a slot, and takes the calls of a process that died up.
 
-Rule 1: a call is written when it is answered and acknowledged, before media gets a command that
-        changes what its session does, and otherwise `DELAY` after it has moved. It is dropped once
-        it is recorded: until then its successor finds that media has closed its session.
+Rule 1: a call is written when it is answered, before media gets a command that changes what its
+        session does, and otherwise `DELAY` after it has moved; of its ACK there is a mark. It is
+        dropped once it is recorded: until then its successor finds that media has closed its
+        session.
 Rule 2: what lends a leg and what borrows it are one line, and have one slot.
 Rule 3: a call that cannot be read costs no other. One whose legs are not all there is ended.
 Rule 4: calls that killed `_TRIES` processes in a row, each as it began, are dropped.
@@ -16,7 +17,7 @@ from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
-from b2bua.call.command import CallCommand, ToMedia
+from b2bua.call.command import CallCommand, Show, ToMedia
 from b2bua.call.leg import LegEvent, LegHungUp, LegId
 from b2bua.call.own_leg import is_own_leg
 from b2bua.call.state import BridgeState
@@ -48,7 +49,7 @@ class LegWriter(Protocol):
         """Raises SnapshotError."""
         ...
 
-    def restore_legs(self, data: bytes) -> tuple[LegId, ...]:
+    def restore_legs(self, data: bytes, *, acknowledged: bool = False) -> tuple[LegId, ...]:
         """Raises SnapshotError, and has then restored nothing."""
         ...
 
@@ -83,11 +84,12 @@ class Checkpoints:
         self._slots, self._engine, self._board, self._context = slots, engine, board, context
         self._loop = asyncio.get_running_loop()
         self._written: set[str] = set()  # calls that have a slot, or are part of a line that has one
-        self._unsettled: set[str] = set()  # calls that were written before their ACK
         self._changed: dict[str, Entry] = {}
+        self._acknowledged: Entry | None = None  # one whose ACK is moving it
         self._timer: asyncio.Handle | None = None
-        self._legs: list[tuple[tuple[Entry, ...], bytes]] = []  # of calls that were read
+        self._legs: list[tuple[tuple[Entry, ...], bytes, bool]] = []  # of calls that were read
         context.keep, context.kept, context.forget = self._keep, self._kept, self._forget
+        context.acknowledged = self._acknowledge
 
     # --- the calls of the process before ----------------------------------------------------------
 
@@ -104,7 +106,7 @@ class Checkpoints:
         except OSError as error:
             log.error("calls_not_read", exc_info=error)
             return 0
-        for call, data in found:
+        for call, data, acknowledged in found:
             try:
                 legs, calls = msgspec.msgpack.decode(data, type=tuple[bytes, bytes])
                 entries = self._board.restore(calls, self._loop.time())
@@ -113,9 +115,9 @@ class Checkpoints:
                 self._drop(call)
             else:
                 self._written.update(entry.call.id for entry in entries)
-                self._legs.append((entries, legs))
+                self._legs.append((entries, legs, acknowledged))
         self._loop.call_later(_LONG_ENOUGH, self._settle)
-        return sum(len(entries) for entries, _ in self._legs)
+        return sum(len(entries) for entries, *_ in self._legs)
 
     async def start_engine(self) -> None:
         """Start the engine, with the legs of the calls that were read. Raises OSError."""
@@ -123,16 +125,16 @@ class Checkpoints:
 
     def _restore_legs(self) -> None:
         waiting, self._legs = self._legs, []
-        for entries, legs in waiting:
+        for entries, legs, acknowledged in waiting:
             try:
-                self._engine.restore_legs(legs)
+                self._engine.restore_legs(legs, acknowledged=acknowledged)
             except SnapshotError as error:
                 log.error("legs_not_restored", call=entries[0].call.id, exc_info=error)
             for entry in entries:
                 for leg in entry.all_legs():
                     if not is_own_leg(leg) and not self._engine.has_leg(leg):
                         self._board.on_leg_event(leg, LegHungUp("lost with its process"))
-        calls = [entry for entries, _ in waiting for entry in entries]
+        calls = [entry for entries, *_ in waiting for entry in entries]
         self._board.claim_sessions(entry.call.id for entry in calls)
         for entry in calls:  # one that dies again must not use the same numbers again
             self._kept(entry)
@@ -147,17 +149,24 @@ class Checkpoints:
         if found is not None:
             self._kept(found[0])
 
+    def _acknowledge(self, entry: Entry) -> None:
+        """Its ACK has come, and is about to move it."""
+        if entry.call.id in self._written and entry.call.id not in self._changed and len(_line(entry)) == 1:
+            self._acknowledged = entry
+
     def _keep(self, entry: Entry, commands: Sequence[CallCommand]) -> None:
+        if not all(isinstance(each, Show) for each in commands):
+            self._acknowledged = None
         if entry.call.id in self._written and any(
             isinstance(each, ToMedia) and isinstance(each.command, _CHANGES_SESSION) for each in commands
         ):
             self._write(entry)
 
     def _kept(self, entry: Entry) -> None:
-        if entry.call.id in self._written:
-            if entry.call.id in self._unsettled and entry.call.bridge.may_offer:
-                self._write(entry)  # else a re-INVITE would wait for an ACK that has come
-                return
+        acknowledged, self._acknowledged = self._acknowledged, None
+        if acknowledged is entry:
+            self._mark(entry.call.id)
+        elif entry.call.id in self._written:
             self._changed[entry.call.id] = entry
             if self._timer is None:
                 self._timer = self._loop.call_later(DELAY, self._write_changed)
@@ -166,7 +175,6 @@ class Checkpoints:
 
     def _forget(self, call: str) -> None:
         self._changed.pop(call, None)
-        self._unsettled.discard(call)
         if call in self._written:
             self._written.discard(call)
             self._drop(call)
@@ -199,8 +207,13 @@ class Checkpoints:
         for each in others:
             self._drop(each.call.id)
         self._written.update(each.call.id for each in line)
-        self._unsettled.difference_update(each.call.id for each in line)
-        self._unsettled.update(each.call.id for each in line if not each.call.bridge.may_offer)
+
+    def _mark(self, call: str) -> None:
+        try:
+            self._slots.mark(call)
+        except OSError as error:
+            log.error("call_not_written", call=call, exc_info=error)
+            self._drop(call)
 
     def _drop(self, call: str) -> None:
         try:

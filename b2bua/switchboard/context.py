@@ -34,7 +34,8 @@ class SwitchboardContext:
     code that a call's agent has keyed, `carry_out` what a form without an agent asks for;
     `pseudonyms`: what stands for customers' numbers. `unclaimed`: calls of another process, whose
     sessions are to be claimed; `keep` takes a call that has moved with the commands that it
-    returned, before they are executed; `kept` once they are; `forget` one that is over."""
+    returned, before they are executed; `kept` once they are; `acknowledged` one whose ACK is about
+    to move it; `forget` one that is over."""
 
     clock: Callable[[], float]
     limiter: Limiter
@@ -54,6 +55,7 @@ class SwitchboardContext:
     unclaimed: list[str] = field(default_factory=list)
     keep: Callable[[Entry, Sequence[CallCommand]], None] = lambda _entry, _commands: None
     kept: Callable[[Entry], None] = lambda _entry: None
+    acknowledged: Callable[[Entry], None] = lambda _entry: None
     forget: Callable[[str], None] = lambda _call: None
     carry_out: Callable[[Entry, StartPayment | SubmitPayment], None] = _nobody
 

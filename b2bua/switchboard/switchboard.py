@@ -14,7 +14,7 @@ from b2bua.call.attended_join import JoinCandidate, plan_join
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand
-from b2bua.call.leg import LegEvent, LegFailed, LegHungUp, LegId, LegInvited, LegReferred
+from b2bua.call.leg import LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId, LegInvited, LegReferred
 from b2bua.call.leg_command import RejectLeg
 from b2bua.call.routing.limits import Limiter
 from b2bua.call.service_view import Fault, ServiceView
@@ -186,6 +186,8 @@ class Switchboard(PaymentRequests, Handover):
             step = entry.call.receive_refer_to_form
             self._executor.step(entry, lambda now: step(Side.AGENT, event, ends, now))
         else:
+            if isinstance(event, LegConfirmed) and not (event.answer or event.repeated):
+                self._context.acknowledged(entry)
             self._executor.deliver(entry, side, event)
 
     def _join_calls(self, entry: Entry, side: Side, event: LegReferred, replaced: LegId) -> None:

@@ -19,6 +19,7 @@ from tests.benchmark import (
     auditing,
     calling,
     capacity,
+    keeping,
     leaking,
     paying,
     playing,
@@ -62,6 +63,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
     alone = unattended.SHORT if short else unattended.UnattendedPlan()
     restart = restarting.SHORT if short else restarting.RestartPlan()
     audit = auditing.SHORT if short else auditing.AuditPlan()
+    keep = keeping.SHORT if short else keeping.KeepPlan()
     return {
         "relay": Benchmark(
             ("relay_cpu_us_per_packet", "relay_latency_p50_us", "relay_latency_p99_us"),
@@ -118,6 +120,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
         ),
         "unattended": Benchmark(unattended.FIGURES, 1, lambda say: unattended.measure(alone, say=say)),
         "restart": Benchmark(restarting.FIGURES, 2, lambda say: restarting.measure(restart, say=say)),
+        "kept": Benchmark(keeping.FIGURES, keep.rounds, lambda say: keeping.measure(keep, say=say)),
         "audit": Benchmark(auditing.FIGURES, 1, lambda say: auditing.measure(audit, say=say)),
         "soak": Benchmark(("soak_idle_call_kb",), 1, lambda say: soaking.measure(soak, say=say)),
     }

@@ -44,14 +44,18 @@ class Tonewall:
     name = "tonewall"
     _process: subprocess.Popen[bytes] | None = None
 
-    def __init__(self, directory: Path, calls: int = 1000) -> None:
-        """`calls`: how many at once there are to be media ports for."""
-        self._directory, self._calls = directory, calls
+    def __init__(self, directory: Path, calls: int = 1000, module: str | None = None) -> None:
+        """`calls`: how many at once there are to be media ports for; `module`: what is run instead
+        of the command."""
+        self._directory, self._calls, self._module = directory, calls, module
 
     def start(self, ports: Ports) -> None:
         config, log = self._directory / "tonewall-bench.conf", self._directory / "tonewall.log"
         config.write_text(tonewall_conf(ports, self._directory, self._calls))
-        command = [str(Path(sys.executable).with_name("tonewall")), "run", "-c", str(config)]
+        command = [str(Path(sys.executable).with_name("tonewall"))]
+        if self._module is not None:
+            command = [sys.executable, "-m", self._module]
+        command += ["run", "-c", str(config)]
         with log.open("wb") as out:
             try:
                 self._process = subprocess.Popen(
@@ -64,6 +68,10 @@ class Tonewall:
     def pids(self) -> list[int]:
         assert self._process is not None
         return family(self._process.pid)
+
+    def signalling(self) -> list[int]:
+        """The process that carries the signalling."""
+        return [pid for pid in self.pids() if b"b2bua.app" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
     def health(self) -> dict[str, int]:
         """What it says of itself: calls, sessions, legs, dialogs, transactions."""

@@ -132,7 +132,10 @@ class Leg(DialogSender):
         return (self.dialog.key,) if self.dialog is not None else ()
 
     def leap(self, requests: int) -> None:
-        """Go on as if so many requests had been sent: nobody knows how many there were."""
+        """Go on as if so many requests had been sent, and no ACK had come: nobody knows what there
+        was."""
+        if self.answer is not None:
+            self.answer.ask_again(self.context.scheduler.now())
         self.digest.count += requests
         if self.dialog is not None:
             self.dialog.local_cseq += requests
@@ -276,6 +279,14 @@ class Leg(DialogSender):
             return
         self.move(LegTrigger.ACKED)
         self.emit(self.confirmation_event(request))
+
+    def confirm_again(self) -> None:
+        """The ACK of our 2xx, which had no answer in it, came to a process that is gone."""
+        if self.answer is not None and self.answer.deadline() is not None:
+            self.answer.receive(AnswerEvent.ACK, self.context.scheduler.now())
+            self.reinvite.on_ack(b"")
+            if self.move(LegTrigger.ACKED):
+                self.emit(LegConfirmed(b""))
 
     def confirmation_event(self, request: Request) -> LegConfirmed:
         """What is reported of an ACK."""

@@ -146,6 +146,11 @@ class SentProvisionals:
         elif self._waiting:
             self._leg.ring(self._waiting.pop(0))
 
+    def ask_again(self) -> None:
+        """Repeat the one that waits: its PRACK may have come to a process that is gone."""
+        if self._current is not None:
+            self._current.ask_again(self._leg.context.scheduler.now())
+
     def stop(self) -> None:
         """A final answer is out, or the leg is over."""
         self._overtaken = self._current.cseq if self._current is not None else self._overtaken

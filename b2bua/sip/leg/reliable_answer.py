@@ -75,6 +75,10 @@ class ReliableAnswer(msgspec.Struct):
         """When `expire` has something to do; None for never."""
         return min(self.repeat_at, self.give_up_at) if self.state is ReliableAnswerState.WAITING else None
 
+    def ask_again(self, now: float) -> None:
+        """Repeat it at once: its ACK may have come to a process that is gone."""
+        self.repeat_at = now
+
     def receive(self, event: ReliableAnswerEvent, now: float) -> list[Command]:
         """Take one event; those of time come from `expire`."""
         self.state = TRANSITIONS[self.state][event]

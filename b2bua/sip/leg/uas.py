@@ -51,6 +51,11 @@ class UasLeg(Leg):
         if self.dialog is not None:
             self.context.dialogs.pop(self.dialog.key, None)
 
+    def leap(self, requests: int) -> None:
+        """See Leg; a PRACK may have come as well."""
+        super().leap(requests)
+        self._provisionals.ask_again()
+
     def report_invite(self, max_forwards: int, replaces: LegId | None) -> None:
         """Answer 100 and report. `replaces`: the leg of ours whose place it wants (RFC 3891)."""
         request = self._server.request

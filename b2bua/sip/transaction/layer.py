@@ -53,6 +53,7 @@ class TransactionLayer:
         self._scheduler = scheduler
         self._timers = timers
         self._clients: dict[tuple[str, str], ClientTransaction] = {}
+        self._clients_of_call: dict[str, list[ClientTransaction]] = {}  # by Call-ID
         self._servers: dict[ServerKey, ServerTransaction] = {}
         # By what merged requests have in common.
         self._by_merge_key: dict[tuple[str, str, str, str], ServerTransaction] = {}
@@ -67,9 +68,22 @@ class TransactionLayer:
         request, message, way = self._addressed(request, destination)
         machine, commands = self._machine(request, message, way)
         client = ClientTransaction(request, destination, way, machine, user, self, tries)
-        self._clients[client.key] = client
+        self._add_client(client)
         self.run_client(client, commands)
         return client
+
+    def _add_client(self, client: ClientTransaction) -> None:
+        self._clients[client.key] = client
+        self._clients_of_call.setdefault(client.request.call_id, []).append(client)
+
+    def _drop_client(self, client: ClientTransaction) -> None:
+        self._scheduler.forget(client)
+        if self._clients.pop(client.key, None) is None:
+            return
+        of_call = self._clients_of_call[client.request.call_id]
+        of_call.remove(client)
+        if not of_call:
+            del self._clients_of_call[client.request.call_id]
 
     def _machine(
         self, request: Outgoing, message: bytes, way: Hop
@@ -104,8 +118,7 @@ class TransactionLayer:
     def abandon(self, client: ClientTransaction) -> None:
         """Forget a transaction whose answer is not waited for any longer."""
         client.machine.due = {}
-        self._clients.pop(client.key, None)
-        self._scheduler.forget(client)
+        self._drop_client(client)
 
     def receive_response(self, response: Response) -> bool:
         """Take a response. False: it belongs to no transaction."""
@@ -185,8 +198,7 @@ class TransactionLayer:
                 self._tap.record_unanswered(client.request, client.destination, code)
                 client.user.on_no_response(client, code)
         if client.machine.ended:
-            self._clients.pop(client.key, None)
-            self._scheduler.forget(client)
+            self._drop_client(client)
         else:
             self._scheduler.watch(client)
 
@@ -214,9 +226,9 @@ class TransactionLayer:
 
     # --- to be written out, and read back ---------------------------------------------------------
 
-    def clients(self) -> Iterable[ClientTransaction]:
-        """The requests of ours that are under way."""
-        return self._clients.values()
+    def clients_of(self, call_id: str) -> Iterable[ClientTransaction]:
+        """The requests of ours that are under way with this Call-ID."""
+        return self._clients_of_call.get(call_id, ())
 
     def transactions(self) -> tuple[list[ClientTransaction], list[ServerTransaction]]:
         """All that are under way."""
@@ -225,7 +237,7 @@ class TransactionLayer:
     def restore(self, clients: Iterable[ClientTransaction], servers: Iterable[ServerTransaction]) -> None:
         """Go on with transactions that stood elsewhere."""
         for client in clients:
-            self._clients[client.key] = client
+            self._add_client(client)
             self._scheduler.watch(client)
         for server in servers:
             self._register(server)

@@ -20,7 +20,7 @@ def file() -> Iterator[int]:
 
 
 def read(file: int) -> dict[str, bytes]:
-    return dict(CallSlots(file).read())
+    return {each.id: each.data for each in CallSlots(file).read()}
 
 
 def test_the_newest_of_each_call_is_read(file: int) -> None:
@@ -41,7 +41,7 @@ def test_a_successor_writes_on_and_reuses_what_is_free(file: int) -> None:
         slots.drop(f"c{number}")
     size = os.fstat(file).st_size
     successor = CallSlots(file)
-    assert len(dict(successor.read())) == 5
+    assert len(list(successor.read())) == 5
     for number in range(10, 15):
         successor.write(f"c{number}", b"y")
     successor.write("c9", b"anew")
@@ -58,9 +58,23 @@ def test_nothing_of_a_call_that_is_over_is_left(file: int) -> None:
     assert b"secret" not in os.pread(file, os.fstat(file).st_size, 0)
     slots.write("other", b"secret" * 50)
     successor = CallSlots(file)
-    assert dict(successor.read()) == {"other": b"secret" * 50}
+    assert [each.data for each in successor.read()] == [b"secret" * 50]
     successor.drop("other")
     assert b"secret" not in os.pread(file, os.fstat(file).st_size, 0)
+
+
+def test_a_mark_is_of_what_was_written_last(file: int) -> None:
+    slots = CallSlots(file)
+    slots.mark("never there")
+    for number in range(3):
+        slots.write("call", b"%d" % number)
+        assert [each.acknowledged for each in CallSlots(file).read()] == [False]
+        slots.mark("call")
+        assert list(CallSlots(file).read()) == [("call", b"%d" % number, True)]
+    successor = CallSlots(file)
+    list(successor.read())
+    successor.write("call", b"anew")
+    assert list(CallSlots(file).read()) == [("call", b"anew", False)]
 
 
 def test_what_is_too_large_is_refused_and_what_there_was_stays(file: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from b2bua.call.leg import LegHungUp, LegId
+from b2bua.call.leg import LegConfirmed, LegHungUp, LegId
 from b2bua.call.leg_command import HangUpLeg
 from b2bua.call.order import Order
 from b2bua.call.view import CallState, CaptureStage
@@ -24,6 +24,7 @@ from media.events import (
     SessionClaimed,
     SetMask,
 )
+from tests.stack import until
 from tests.unit.b2bua.switchboard.exchange import Exchange
 from tonewall.snapshot import SnapshotError
 
@@ -37,7 +38,7 @@ class PlayedLegs:
         self.over: set[LegId] = set()
         self.there: set[LegId] = set()
         self.lost: set[LegId] = set()
-        self.broken = False
+        self.broken = self.acknowledged = False
         self.leg_changed: Callable[[LegId], None] = lambda _: None
 
     async def start(self, *, opened: Callable[[], None], leg_changed: Callable[[LegId], None]) -> None:
@@ -49,9 +50,10 @@ class PlayedLegs:
             raise SnapshotError("these cannot be written")
         return " ".join(legs).encode()
 
-    def restore_legs(self, data: bytes) -> tuple[LegId, ...]:
+    def restore_legs(self, data: bytes, *, acknowledged: bool = False) -> tuple[LegId, ...]:
         if self.broken:
             raise SnapshotError("these cannot be read")
+        self.acknowledged = acknowledged
         self.there |= {LegId(each) for each in data.decode().split()} - self.lost
         return tuple(self.there)
 
@@ -102,7 +104,7 @@ class Process:
 
 
 def kept(file: int) -> list[str]:
-    return [call for call, _ in CallSlots(file).read()]
+    return [call.id for call in CallSlots(file).read()]
 
 
 async def test_a_call_is_kept_from_its_answer_to_its_end(file: int) -> None:
@@ -204,7 +206,7 @@ async def test_a_call_whose_legs_are_not_there_ends_and_costs_no_other(file: int
 async def test_a_slot_of_something_else_is_dropped(file: int) -> None:
     call = Process(file).up()
     slots = CallSlots(file)
-    dict(slots.read())
+    list(slots.read())
     slots.write("other", b"no call")
     successor = Process(file)
     assert await successor.begin() == 1
@@ -225,3 +227,26 @@ async def test_a_leg_that_cannot_be_written_is_no_call_of_the_past_either(file: 
     process.legs.broken = True
     process.up()
     assert kept(file) == []
+
+
+async def test_an_ack_is_marked_and_nothing_else_is_written(file: int) -> None:
+    process = Process(file)
+    call = process.up()
+    [written] = CallSlots(file).read()
+    process.exchange.board.on_leg_event(LegId("near-0"), LegConfirmed(b""))
+    [marked] = CallSlots(file).read()
+    assert (marked.data, written.acknowledged, marked.acknowledged) == (written.data, False, True)
+    successor = Process(file)
+    await successor.begin()
+    assert successor.legs.acknowledged
+    assert successor.view(call) is not None
+    [anew] = await until(lambda: [each for each in CallSlots(file).read() if each.data != written.data], "it")
+    assert not anew.acknowledged
+
+
+async def test_an_ack_with_an_answer_is_more_than_a_mark(file: int) -> None:
+    process = Process(file)
+    process.up()
+    process.exchange.board.on_leg_event(LegId("near-0"), LegConfirmed(b"v=0"))
+    [kept] = CallSlots(file).read()
+    assert not kept.acknowledged
