@@ -11,41 +11,29 @@ Rule 5: an object that both processes have, such as a trunk of the settings, is 
         (`Names`). A field marked TRANSIENT is not written; restored, it has its default.
 Rule 6: objects are restored without their constructor, because they may refer to each other. One
         that cannot change is written where it stands, each time.
-Rule 7: a call is written several times while it is up: what a type takes is found once, and what
-        the settings gave (`Kinds.settings`) is encoded once.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import types
-import typing
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from enum import Enum
-from operator import attrgetter
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 
 import msgspec
 
+from tonewall.snapshot_kinds import TRANSIENT, Kinds, SnapshotError, fields, is_transient
+from tonewall.snapshot_writer import Writer, Writers
+
+__all__ = ["TRANSIENT", "VERSION", "Kinds", "Names", "SnapshotError", "fields", "read", "write"]
 VERSION = 2
 _DIGEST = 16  # bytes
-_SCALARS: Final = frozenset({type(None), bool, int, float, str, bytes})
-_PLAIN: Final = _SCALARS - {str}  # where a text may hold octets that are no UTF-8
 _SEQUENCES: Mapping[str, Callable[[Iterable[Any]], Any]] = {
-    "l": list, "t": tuple, "s": set, "f": frozenset,
-}  # fmt: skip
-_TAGS: Mapping[type, str] = {list: "l", tuple: "t", set: "s", frozenset: "f"}
-_MOST_ENCODED: Final = 1_000  # settings that are encoded: more than any installation has
-TRANSIENT = {"transient": True}  # metadata of a dataclass field that is not written
-_TRUSTED: Final = frozenset({type(None), bool, int, float, str})  # annotations: nothing else is there
-_Write = Callable[[Any, "_Writer"], Any]
-_Read = Callable[[Any], Iterable[Any]]
-
-
-class SnapshotError(Exception):
-    """A snapshot that cannot be written or read. The text says why, and holds no content."""
+    "l": list,
+    "t": tuple,
+    "s": set,
+    "f": frozenset,
+}
 
 
 class Names(Protocol):
@@ -84,89 +72,25 @@ class _NoNames:
 _NO_NAMES = _NoNames()
 
 
-class Kinds:
-    """The types of a snapshot: those that these modules define, without `never`, with `also`.
-    `settings`: types whose objects are of the settings, and as good as never change."""
-
-    def __init__(
-        self,
-        modules: Iterable[types.ModuleType],
-        never: Iterable[type] = (),
-        also: Iterable[type] = (),
-        settings: Iterable[type] = (),
-    ) -> None:
-        self._types = {
-            _name(each): each
-            for module in modules
-            for each in vars(module).values()
-            if isinstance(each, type)
-            and each.__module__ == module.__name__
-            and _is_plain(each)
-            and each not in set(never)
-        } | {_name(each): each for each in also}
-        self._settings = frozenset(settings)
-        self._writers: dict[tuple[tuple[type, ...], bool], _Writers] = {}
-        self._by_form: dict[int, type] = {}
-        self._parts: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {}
-
-    def __iter__(self) -> Iterator[type]:
-        return iter(self._types.values())
-
-    def name(self, kind: type) -> str:
-        """Name a type. Raises SnapshotError for one that is not listed."""
-        if self._types.get(_name(kind)) is not kind:
-            raise SnapshotError(f"{kind.__module__}.{kind.__qualname__} is not written out")
-        return _name(kind)
-
-    def form(self, kind: type) -> int:
-        """A number for a type with the fields that it has, the same in each process. Raises
-        SnapshotError for one that is not listed."""
-        return zlib.crc32(" ".join((self.name(kind), *_slots(kind))).encode())
-
-    def kind(self, form: object) -> type:
-        """Find a type by its form. Raises SnapshotError for one that is not listed, or has other
-        fields here."""
-        if not self._by_form:
-            self._by_form = {self.form(each): each for each in self._types.values()}
-        if not isinstance(form, int) or form not in self._by_form:
-            raise SnapshotError("it has a kind that is not known here, or has other fields")
-        return self._by_form[form]
-
-    def parts(self, kind: type) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The fields of a kind that hold texts and numbers alone, and its others: so they are
-        written."""
-        if kind not in self._parts:
-            hints, names = typing.get_type_hints(kind), _slots(kind)
-            plain = tuple(each for each in names if _leaves(hints.get(each)) <= _TRUSTED)
-            self._parts[kind] = plain, tuple(each for each in names if each not in plain)
-        return self._parts[kind]
-
-    def writers(self, named: tuple[type, ...], *, careful: bool) -> _Writers:
-        """How each type is written. `named`: types that may be written by a name; `careful`: look
-        at every text."""
-        key = named, careful
-        if key not in self._writers:
-            self._writers[key] = _Writers(self, named, self._settings, _PLAIN if careful else _SCALARS)
-        return self._writers[key]
-
-
-def fields(kind: type) -> tuple[str, ...]:
-    """List the fields of a dataclass or struct that are written, private ones too."""
-    if dataclasses.is_dataclass(kind):
-        return tuple(field.name for field in dataclasses.fields(kind) if not _is_transient(field))
-    return tuple(kind.__struct_fields__)  # type: ignore[attr-defined]
-
-
 def write(root: object, kinds: Kinds, now: float, names: Names = _NO_NAMES) -> bytes:
     """Serialise an object and all that it refers to. `now`: on the monotonic clock, in seconds.
 
     Raises SnapshotError for an object that is not plain state.
     """
     try:
-        body = _Writer(kinds.writers(names.kinds, careful=False), names).body(root, now)
+        body = _body(root, kinds, now, names, careful=False)
     except UnicodeEncodeError:  # text of a peer may hold octets that are no UTF-8 (PEP 383)
-        body = _Writer(kinds.writers(names.kinds, careful=True), names).body(root, now)
+        body = _body(root, kinds, now, names, careful=True)
     return hashlib.blake2b(body, digest_size=_DIGEST).digest() + body
+
+
+def _body(root: object, kinds: Kinds, now: float, names: Names, *, careful: bool) -> bytes:
+    key = names.kinds, careful
+    if key not in kinds.writers:
+        kinds.writers[key] = Writers(kinds, names.kinds, careful=careful)
+    writer = Writer(kinds.writers[key], names)
+    value = writer.writers.value(root, writer)
+    return msgspec.msgpack.encode([VERSION, now, value, writer.objects])
 
 
 def read(
@@ -193,143 +117,6 @@ def read(
         raise
     except Exception as error:  # whole, but not of this writer: its text could hold anything
         raise SnapshotError(f"it is not what was written ({type(error).__name__})") from None
-
-
-class _Writer:
-    """One snapshot being written. `objects`: each once, in the order of discovery; `numbers`: their
-    places there."""
-
-    __slots__ = ("names", "numbers", "objects", "writers")
-
-    def __init__(self, writers: _Writers, names: Names) -> None:
-        self.writers, self.names = writers, names
-        self.numbers: dict[int, list[Any]] = {}
-        self.objects: list[list[Any]] = []
-
-    def body(self, root: object, now: float) -> bytes:
-        value = self.writers.value(root, self)
-        return msgspec.msgpack.encode([VERSION, now, value, self.objects])
-
-
-class _Writers(dict[type, _Write]):
-    """How the objects of each type are written: found when the first one comes."""
-
-    def __init__(
-        self, kinds: Kinds, named: tuple[type, ...], settings: frozenset[type], scalars: frozenset[type]
-    ) -> None:
-        super().__init__()
-        self._kinds, self._named, self._settings, self._scalars = kinds, named, settings, scalars
-        self.update({each: self._sequence(tag) for each, tag in _TAGS.items()})
-        self[dict] = self._dict
-        self[msgspec.UnsetType] = lambda _value, _writer: ["-", None]
-        self[str] = _text
-
-    def value(self, value: Any, writer: _Writer) -> Any:
-        """As it is written."""
-        kind = value.__class__
-        return value if kind in self._scalars else self[kind](value, writer)
-
-    def __missing__(self, kind: type) -> _Write:
-        found = self._by_kind(kind) if not issubclass(kind, self._named) else self._by_name(kind)
-        self[kind] = found
-        return found
-
-    def _by_kind(self, kind: type) -> _Write:
-        form = msgspec.Raw(msgspec.msgpack.encode(self._kinds.form(kind)))
-        if issubclass(kind, Enum):
-            return self._enum(kind, form)
-        if not _is_frozen(kind):
-            return self._object(kind, form)
-        return self._setting(kind, form) if kind in self._settings else self._frozen(kind, form)
-
-    def _sequence(self, tag: str) -> _Write:
-        def write_sequence(value: Any, writer: _Writer) -> list[Any]:
-            return [tag, [
-                each if each.__class__ in scalars else self[each.__class__](each, writer) for each in value
-            ]]  # fmt: skip
-
-        scalars = self._scalars
-        return write_sequence
-
-    def _dict(self, value: dict[Any, Any], writer: _Writer) -> list[Any]:
-        return ["d", [[self.value(key, writer), self.value(item, writer)] for key, item in value.items()]]
-
-    def _by_name(self, kind: type) -> _Write:
-        def write_name(value: Any, writer: _Writer) -> Any:
-            name = writer.names.name_of(value)
-            return ["x", self.value(name, writer)] if name is not None else unnamed[0](value, writer)
-
-        def find_unnamed(value: Any, writer: _Writer) -> Any:
-            unnamed[0] = self._by_kind(kind)
-            return unnamed[0](value, writer)
-
-        unnamed: list[_Write] = [find_unnamed]
-        return write_name
-
-    @staticmethod
-    def _enum(kind: type[Enum], form: msgspec.Raw) -> _Write:
-        members = {each: msgspec.Raw(msgspec.msgpack.encode(["e", form, each.value])) for each in kind}
-        return lambda value, _writer: members[value]
-
-    def _frozen(self, kind: type, form: msgspec.Raw) -> _Write:
-        def write_frozen(value: Any, writer: _Writer) -> list[Any]:
-            return [
-                "i", form, plain(value),
-                *[
-                    each if each.__class__ in scalars else self[each.__class__](each, writer)
-                    for each in others(value)
-                ],
-            ]  # fmt: skip
-
-        scalars, (plain, others) = self._scalars, self._content(kind)
-        return write_frozen
-
-    def _setting(self, kind: type, form: msgspec.Raw) -> _Write:
-        def write_setting(value: Any, writer: _Writer) -> Any:
-            found = encoded.get(id(value))
-            if found is None:
-                alone = _Writer(self, writer.names)
-                raw = msgspec.Raw(msgspec.msgpack.encode(whole(value, alone)))
-                if alone.objects:
-                    return whole(value, writer)  # it refers to what changes
-                if len(encoded) >= _MOST_ENCODED:
-                    encoded.clear()
-                found = encoded[id(value)] = value, raw  # kept, so that no other has its id
-            return found[1]
-
-        whole, encoded = self._frozen(kind, form), dict[int, tuple[object, msgspec.Raw]]()
-        return write_setting
-
-    def _object(self, kind: type, form: msgspec.Raw) -> _Write:
-        def write_object(value: Any, writer: _Writer) -> list[Any]:
-            number = writer.numbers.get(id(value))
-            if number is None:
-                number = writer.numbers[id(value)] = ["o", len(writer.objects)]
-                row: list[Any] = [form, plain(value)]
-                writer.objects.append(row)
-                row += [
-                    each if each.__class__ in scalars else self[each.__class__](each, writer)
-                    for each in others(value)
-                ]
-            return number
-
-        scalars, (plain, others) = self._scalars, self._content(kind)
-        return write_object
-
-    def _content(self, kind: type) -> tuple[_Read, _Read]:
-        """What reads the fields that can be written as they are, and the others."""
-        plain, others = (_reading(names) for names in self._kinds.parts(kind))
-        if str in self._scalars:
-            return plain, others
-        return lambda value: [_text(each) for each in plain(value)], others
-
-
-def _text(value: Any, writer: _Writer | None = None) -> Any:
-    """A text of any octets, or a number as it is."""
-    del writer
-    if not isinstance(value, str) or value.isascii() or value.isprintable():
-        return value
-    return ["u", value.encode("utf-8", "surrogateescape")]
 
 
 class _Reader:
@@ -392,57 +179,10 @@ class _Reader:
         for name, value in self._fields(kind, content).items():
             object.__setattr__(made, name, value)  # a frozen one, too
         for each in dataclasses.fields(kind):
-            if _is_transient(each):
+            if is_transient(each):
                 object.__setattr__(made, each.name, _default(each))
         return made
 
 
-def _slots(kind: type) -> tuple[str, ...]:
-    """The fields of any kind, in the order in which they are written."""
-    if issubclass(kind, Enum):
-        return ()
-    return tuple(kind._fields) if issubclass(kind, tuple) else fields(kind)  # type: ignore[attr-defined]
-
-
-def _leaves(hint: Any) -> set[Any]:
-    """The types that an annotation is made of, as far as it is one of several."""
-    if isinstance(hint, typing.NewType):
-        return _leaves(hint.__supertype__)
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return {leaf for each in typing.get_args(hint) for leaf in _leaves(each)}
-    return {hint}
-
-
-def _reading(names: tuple[str, ...]) -> _Read:
-    match names:
-        case ():
-            return lambda _: ()
-        case (one,):
-            return lambda value: (getattr(value, one),)
-        case several:
-            return attrgetter(*several)
-
-
-def _is_frozen(kind: Any) -> bool:
-    if issubclass(kind, tuple):
-        return True
-    if dataclasses.is_dataclass(kind):
-        return bool(vars(kind)["__dataclass_params__"].frozen)
-    return bool(kind.__struct_config__.frozen)
-
-
-def _is_transient(field: dataclasses.Field[Any]) -> bool:
-    return "transient" in field.metadata
-
-
 def _default(field: dataclasses.Field[Any]) -> Any:
     return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
-
-
-def _name(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _is_plain(kind: type) -> bool:
-    named_tuple = issubclass(kind, tuple) and hasattr(kind, "_fields")
-    return dataclasses.is_dataclass(kind) or issubclass(kind, Enum | msgspec.Struct) or named_tuple
