@@ -9,7 +9,9 @@ Rule 2: what the media process before us had open is ours to restore or to let g
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import contextlib
+import socket
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from media.kept_streams import SLOTS, SOCKETS, AllKept, ForgetStream, KeepStream, decode, encode
@@ -22,6 +24,7 @@ NO_SLOT: Final = -1
 # Seconds that b2bua has to claim the sessions of its calls. It does so as soon as it is connected;
 # while it is away there is no limit: nobody else could have the ports, or relay.
 PATIENCE: Final = 30.0
+_MOST_WAITING: Final = 4096  # packets: more than a socket's buffer holds
 
 
 class Restorable(NamedTuple):
@@ -126,3 +129,29 @@ class KeptSockets:
             log.warning("streams_let_go", sessions=len(self._left), why="b2bua has no call of theirs")
         for session in tuple(self._left):
             self.let_go(session)
+
+
+def drop_waiting(sockets: Sequence[int]) -> None:
+    """Drop the packets that have waited in these sockets: nobody wants to hear them now."""
+    for number in sockets:
+        with _borrowed(number) as each:
+            for _ in range(_MOST_WAITING):
+                try:
+                    each.recv(1, socket.MSG_DONTWAIT)  # the first octet alone: no payload
+                except OSError:  # there is none left, or an ICMP error instead of one
+                    break
+
+
+def port_of(number: int) -> int:
+    """The port that a socket is bound to. Raises OSError."""
+    with _borrowed(number) as each:
+        return int(each.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _borrowed(number: int) -> Iterator[socket.socket]:
+    found = socket.socket(fileno=number)
+    try:
+        yield found
+    finally:
+        found.detach()

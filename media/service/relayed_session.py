@@ -7,18 +7,20 @@ Rule 1: the mask covers every stream of the session, or `set_mask` raises and no
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 
 from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.events import LegCounters, Masking, MaskTally, SessionId, Side, TappedStream
 from media.mask_policy import BLOCK_SECONDS, MaskPolicy
-from media.service.kept_sockets import KeptSockets
+from media.service.kept_sockets import KeptSockets, Restorable, drop_waiting, port_of
 from media.service.line_watch import LineArrivals
 from media.service.payload_types import PayloadTypes
 from media.service.ports import PortPairs
 from media.service.session_protocol import FinalCounters, KeyFigures, MaskSpan, SessionProtocol
 from media.stream_description import LocalStream, RemoteStream
+from tonewall.descriptor_sender import close_all
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -95,6 +97,24 @@ class RelayedSession:
             for sock in opened:
                 sock.detach()  # the core's from now on
         self._opened(number, slot, ports_of)
+
+    def adopt(self, found: Sequence[Restorable]) -> None:
+        """Go on with streams that another media process had opened; they have no peers yet. Owns
+        their sockets. Raises OSError; then those that were not adopted are let go."""
+        left = deque(found)
+        try:
+            while left:
+                slot, sockets = left[0]
+                drop_waiting(sockets)
+                ports_of = {side: port_of(sockets[2 * index]) for index, side in enumerate(Side)}
+                number = self._numbers()
+                self.relay.open_stream(number, *sockets)
+                left.popleft()  # the sockets are the core's from now on
+                self._opened(number, slot, ports_of)
+        finally:
+            for slot, sockets in left:
+                close_all(sockets)
+                self._kept.forget(slot)
 
     def _opened(self, number: int, slot: int, ports_of: Mapping[Side, int]) -> None:
         self.streams.append(number)

@@ -87,18 +87,19 @@ class MediaService:
         self._coalescing, self._masked_coalescing = settings.coalescing, settings.masked_coalescing
         self._orphans = Orphans()
         self._watch = Watch(settings.media_timeout)
-        self._kept = kept or KeptSockets()
+        self._kept = KeptSockets() if kept is None else kept
         self._opening = SessionOpening(settings, self._threads, self._kept)
         self._payers = payers
-        self._captures = CaptureDriver(payers, limits(settings), self._tell, self._capture_over)
         self._sessions: dict[SessionId, SessionProtocol] = {}
         self._unmasking = Unmasking(
             times or MaskTimes(),
             find=self._sessions.get,
-            runs=self._captures.runs,
+            runs=lambda session: self._captures.runs(session),  # noqa: PLW0108 - made below
             take_off=self._take_off,
             tell=self._tell,
         )
+        over = self._unmasking.capture_over
+        self._captures = CaptureDriver(payers, limits(settings), self._tell, over)
         self._masks = MaskReports(self._tell, lambda: self._b2bua is not None)
         self._playback = Playback(shelf or PromptShelf(), self._tell)
         self._taps = Taps()
@@ -198,9 +199,6 @@ class MediaService:
     def _take_off(self, command: SetMask, answer: Answer) -> None:
         answer(self._obey(command))
 
-    def _capture_over(self, session_id: SessionId, approved: bool) -> None:
-        self._unmasking.capture_over(session_id, approved=approved)
-
     def _obey(self, command: AnyCommand) -> AnyAnswer:
         try:
             return self._carry_out(command)
@@ -219,8 +217,7 @@ class MediaService:
             return self._count(serial)
         session = self._sessions.get(command.session)
         if session is None:
-            self._kept.let_go(command.session)
-            return Refused(serial=serial, reason="no such session")
+            return self._restore(command)
         if isinstance(command, WidenSession):
             return self._widen(session, command)
         if isinstance(command, ClaimSession):
@@ -275,8 +272,18 @@ class MediaService:
         caller, agent = session.local.values()
         return SessionOpened(serial=command.serial, caller=caller, agent=agent)
 
+    def _restore(self, command: AnyCommand) -> AnyAnswer:
+        """Have a session that another media process had, where the command claims it."""
+        session = self._opening.restore(command)
+        if session is None:
+            return Refused(serial=command.serial, reason="no such session")
+        self._add(session)
+        if session.masked:
+            self._unmasking.capture_over(session.id, approved=False)
+            self._masks.went_on(session)
+        return SessionClaimed(serial=command.serial, masked=session.masked, restored=True)
+
     def _add(self, session: RelayedSession) -> None:
-        self._threads.add_session(session.relay)
         self._sessions[session.id] = session
         self._of_stream.update(dict.fromkeys(session.streams, session))
 

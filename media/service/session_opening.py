@@ -1,16 +1,24 @@
-"""Opens sessions on our own media threads."""
+"""Opens sessions on our own media threads, and restores those of a media process that has died.
+
+Rule 1: a session is masked before anything of it can pass, where its claim says so.
+Rule 2: a session with SRTP is not restored: the indices that its packets were sealed with are not
+        known, and one that is used twice tells what was sealed (RFC 3711 section 9.1).
+"""
 
 from __future__ import annotations
 
 import itertools
 
-from media.messages.commands import OpenSession
+from media.events import AnyCommand, ClaimSession, CloseSession, Masking, OpenSession, Side
 from media.service.kept_sockets import KeptSockets
-from media.service.ports import OwnInterfaces
+from media.service.ports import OwnInterfaces, PortPairs
 from media.service.relayed_session import RelayedSession
 from media.service.threads import MediaThreads
 from media.settings import MediaSettings
 from media.stream_description import Interface
+from tonewall.log import get_logger
+
+log = get_logger(__name__)
 
 
 class SessionOpening:
@@ -26,7 +34,49 @@ class SessionOpening:
     def open(self, command: OpenSession) -> RelayedSession:
         """A session on ports that were free. Raises NoPorts, OSError."""
         interfaces = self._interfaces.of_sides(command.caller, command.agent)
+        return self._make(command, interfaces, command.streams)
+
+    def restore(self, command: AnyCommand) -> RelayedSession | None:
+        """The session of a claim, on the sockets that another media process had opened for it; None
+        where it cannot be restored, and for other commands. Raises OSError, ValueError."""
+        if not isinstance(command, ClaimSession):
+            if isinstance(command, CloseSession):
+                self._kept.let_go(command.session)
+            return None
+        sides = {Side.CALLER: command.caller, Side.AGENT: command.agent}
+        if any(stream.keys is not None for leg in sides.values() for stream in leg.streams):
+            self._kept.let_go(command.session)
+            return None
+        found = self._kept.take(command.session, command.streams)
+        if not found:
+            return None
+        interfaces = self._interfaces.of_sides(command.caller.interface, command.agent.interface)
+        session = self._make(command, interfaces, 0)
+        try:
+            session.adopt(found)
+            if command.masking is not None:
+                _mask(session, command.masking)
+            for side, leg in sides.items():
+                session.set_remote(side, leg.streams, codes=command.codes and side is Side.AGENT)
+        except Exception:
+            self._threads.remove_session(session.relay)
+            session.close()
+            raise
+        state = "masked" if session.masked else "open"
+        log.info("session_restored", call=session.id, state=state)
+        return session
+
+    def _make(
+        self, command: AnyCommand, interfaces: dict[Side, tuple[PortPairs, str]], count: int
+    ) -> RelayedSession:
         relay = self._threads.least_busy()
-        return RelayedSession(
-            command.session, relay, interfaces, self.next_number, command.streams, self._kept
-        )
+        session = RelayedSession(command.session, relay, interfaces, self.next_number, count, self._kept)
+        self._threads.add_session(relay)
+        return session
+
+
+def _mask(session: RelayedSession, masking: Masking) -> None:
+    try:
+        session.set_mask(True, masking)
+    except OSError as error:  # masked all the same: nothing leaves
+        log.error("mask_incomplete", call=session.id, exc_info=error)

@@ -76,7 +76,7 @@ class Unmasking:
             self._count_from_now(mask)
             self._look_at_mask(mask)
 
-    def capture_over(self, session: SessionId, *, approved: bool) -> None:
+    def capture_over(self, session: SessionId, approved: bool) -> None:
         """A capture has ended: from now on the mask waits as long as its end asks."""
         if self._find(session) is None:
             return
