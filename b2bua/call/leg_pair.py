@@ -20,7 +20,7 @@ from b2bua.call.sdp.loaned_leg import LoanedLeg
 from b2bua.call.sdp.offer_answer import OTHER, OfferAnswer
 from b2bua.call.sdp.telephone_event import EventStream
 from b2bua.call.state import BRIDGE_TRANSITIONS, BridgeEvent, BridgeState, step
-from media.events import CloseSession, SessionId, Side
+from media.events import CloseSession, SessionId, SetRemote, Side
 
 # Cause 102: recovery on timer expiry.
 _NO_MEDIA = leg.Carried(headers=(("Reason", 'Q.850;cause=102;text="no media"'),))
@@ -144,6 +144,10 @@ class LegPair:
         """End the call: this Tonewall stops."""
         return self._abort(BridgeEvent.SHUT_DOWN, "shut down", 503)
 
+    def give_up(self) -> list[CallCommand]:
+        """End the call: it waited for what a process that is gone had asked for."""
+        return self._abort(BridgeEvent.SHUT_DOWN, "restarted", 503)
+
     def _refuse(self, code: int, phrase: str) -> list[CallCommand]:
         self._move(BridgeEvent.NEAR_GONE)
         self.end, self.code = phrase, code
@@ -189,6 +193,11 @@ class LegPair:
         self._deadline = None
         self.renegotiation.call_ended()
         return [ToMedia(CloseSession(session=self.session))] if self.opened else []
+
+    def remotes(self) -> list[SetRemote]:
+        """Where media finds the peers, as far as they have said so."""
+        legs = self.offer_answer.legs
+        return [self.offer_answer.remote_command(side) for side in Side if legs[side].remote is not None]
 
     def _remote(self, side: Side) -> ToMedia:
         return ToMedia(self.offer_answer.remote_command(side))

@@ -156,7 +156,7 @@ def write_legs(context: LegContext[Leg], peers: Mapping[str, Peer], wanted: Iter
         each
         for call_id in call_ids
         for each in context.layer.clients_of(call_id)
-        if isinstance(each.user, Leg) and each.user.id in legs and each.request.method not in METHODS
+        if each.request.method not in METHODS and _is_of_legs(each, legs)
     ]
     return write(LegsSnapshot(legs, clients), KINDS, context.scheduler.now(), SnapshotNames(context, peers))
 
@@ -183,9 +183,20 @@ def restore_legs(
         if isinstance(each, InviteSender):
             context.outgoing[each.invitation] = each
         context.scheduler.watch(each)
+    for client in found.clients:
+        if isinstance(client.user, AbandonedInvite):
+            context.scheduler.watch(client.user)
     servers = [each for each in made if isinstance(each, ServerTransaction) and not each.machine.ended]
     context.layer.restore(found.clients, servers)
     return tuple(found.legs)
+
+
+def _is_of_legs(client: ClientTransaction, legs: Mapping[LegId, Leg]) -> bool:
+    """Whether a request belongs to one of these legs. A CANCEL is nobody's."""
+    user = client.user
+    if isinstance(user, AbandonedInvite):
+        return user.leg_id in legs
+    return user is NOBODY or (isinstance(user, Leg) and user.id in legs)
 
 
 def _is_of_call(user: object) -> bool:

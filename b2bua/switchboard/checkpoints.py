@@ -1,11 +1,12 @@
 """Keeps each call that is up in a slot, and takes the calls of a process that died up.
 
-Rule 1: a call is written when it is answered, before media gets a command that changes what its
-        session does, and otherwise `DELAY` after it has moved; of its ACK there is a mark. It is
-        dropped once it is recorded: until then its successor finds that media has closed its
-        session.
+Rule 1: a call is written `SOON` after its INVITE has left and after it rings, when it is answered,
+        before media gets a command that changes what its session does, and otherwise `DELAY` after
+        it has moved; of its ACK there is a mark. It is dropped once it is recorded: until then its
+        successor finds that media has closed its session.
 Rule 2: what lends a leg and what borrows it are one line, and have one slot.
-Rule 3: a call that cannot be read costs no other. One whose legs are not all there is ended.
+Rule 3: a call that cannot be read costs no other. One whose legs are not all there is ended, and
+        so is one that waited for media's answer: towards both of its peers, with a reason.
 Rule 4: calls that killed `_TRIES` processes in a row, each as it began, are dropped.
 """
 
@@ -33,9 +34,13 @@ log = get_logger(__name__)
 DELAY: Final = 0.5
 """Seconds until a change is written that costs nothing where it is lost: the next request within
 the dialog brings it back."""
+SOON: Final = 0.05
+"""The same for a call that is set up: one that is answered meanwhile is written once."""
 _BATCH: Final = 8  # calls that are written without a look at the network
 _TRIES: Final = 4
 _LONG_ENOUGH: Final = 20.0  # seconds that a process lives which its calls do not kill
+_SETTING_UP: Final = (BridgeState.INVITING, BridgeState.RINGING)
+_WAITS_FOR_MEDIA: Final = (BridgeState.IDLE, BridgeState.OPENING, BridgeState.OFFERED)
 _CHANGES_SESSION: Final = (SetMask, StartCapture, SubmitCapture, CancelCapture, SetRemote, WidenSession)
 
 
@@ -74,6 +79,9 @@ class CallWriter(Protocol):
 
     def on_leg_event(self, leg: LegId, event: LegEvent) -> None: ...
     def claim_sessions(self, calls: Iterable[str]) -> None: ...
+    def give_up(self, entry: Entry) -> None:
+        """End a call that cannot go on in another process."""
+        ...
 
 
 class Checkpoints:
@@ -83,10 +91,13 @@ class Checkpoints:
         context = board.context
         self._slots, self._engine, self._board, self._context = slots, engine, board, context
         self._loop = asyncio.get_running_loop()
-        self._written: set[str] = set()  # calls that have a slot, or are part of a line that has one
+        # Calls that have a slot, or are part of a line that has one; how they were then.
+        self._written: dict[str, BridgeState] = {}
         self._changed: dict[str, Entry] = {}
+        self._soon: dict[str, Entry] = {}  # those that are set up
         self._acknowledged: Entry | None = None  # one whose ACK is moving it
         self._timer: asyncio.Handle | None = None
+        self._soon_timer: asyncio.Handle | None = None
         self._legs: list[tuple[tuple[Entry, ...], bytes, bool]] = []  # of calls that were read
         context.keep, context.kept, context.forget = self._keep, self._kept, self._forget
         context.acknowledged = self._acknowledge
@@ -114,7 +125,7 @@ class Checkpoints:
                 log.error("call_not_restored", call=call, exc_info=error)
                 self._drop(call)
             else:
-                self._written.update(entry.call.id for entry in entries)
+                self._written.update(_states(entries))
                 self._legs.append((entries, legs, acknowledged))
         self._loop.call_later(_LONG_ENOUGH, self._settle)
         return sum(len(entries) for entries, *_ in self._legs)
@@ -135,7 +146,10 @@ class Checkpoints:
                     if not is_own_leg(leg) and not self._engine.has_leg(leg):
                         self._board.on_leg_event(leg, LegHungUp("lost with its process"))
         calls = [entry for entries, *_ in waiting for entry in entries]
-        self._board.claim_sessions(entry.call.id for entry in calls)
+        for entry in calls:
+            if entry.call.bridge.state in _WAITS_FOR_MEDIA:
+                self._board.give_up(entry)
+        self._board.claim_sessions(entry.call.id for entry in calls if entry.call.bridge.opened)
         for entry in calls:  # one that dies again must not use the same numbers again
             self._kept(entry)
         if calls:
@@ -157,26 +171,36 @@ class Checkpoints:
     def _keep(self, entry: Entry, commands: Sequence[CallCommand]) -> None:
         if not all(isinstance(each, Show) for each in commands):
             self._acknowledged = None
-        if entry.call.id in self._written and any(
-            isinstance(each, ToMedia) and isinstance(each.command, _CHANGES_SESSION) for each in commands
+        if (
+            entry.call.id in self._written
+            and entry.call.bridge.state not in _SETTING_UP
+            and any(
+                isinstance(each, ToMedia) and isinstance(each.command, _CHANGES_SESSION) for each in commands
+            )
         ):
             self._write(entry)
 
     def _kept(self, entry: Entry) -> None:
         acknowledged, self._acknowledged = self._acknowledged, None
+        written, state = self._written.get(entry.call.id), entry.call.bridge.state
         if acknowledged is entry:
             self._mark(entry.call.id)
-        elif entry.call.id in self._written:
+        elif state in _SETTING_UP and written is not state:
+            self._soon[entry.call.id] = entry
+            if self._soon_timer is None:
+                self._soon_timer = self._loop.call_later(SOON, self._write_soon)
+        elif state is BridgeState.UP and written in (None, *_SETTING_UP):
+            self._write(entry)
+        elif written is not None:
             self._changed[entry.call.id] = entry
             if self._timer is None:
                 self._timer = self._loop.call_later(DELAY, self._write_changed)
-        elif entry.call.bridge.state is BridgeState.UP:
-            self._write(entry)
 
     def _forget(self, call: str) -> None:
         self._changed.pop(call, None)
+        self._soon.pop(call, None)
         if call in self._written:
-            self._written.discard(call)
+            del self._written[call]
             self._drop(call)
             if not self._written:
                 self._settle()  # they have ended, and this process has not
@@ -188,11 +212,19 @@ class Checkpoints:
         if self._changed:
             self._timer = self._loop.call_soon(self._write_changed)
 
+    def _write_soon(self) -> None:
+        self._soon_timer = None
+        waiting, self._soon = self._soon, {}
+        for entry in waiting.values():
+            if entry.call.bridge.state in _SETTING_UP:
+                self._write(entry)
+
     def _write(self, entry: Entry) -> None:
         line = _line(entry)
         first, *others = sorted(line, key=lambda each: each.call.id)
         for each in line:
             self._changed.pop(each.call.id, None)
+            self._soon.pop(each.call.id, None)
         name, wanted = first.call.id, [leg for each in line for leg in each.all_legs()]
         if not any(map(self._engine.has_leg, wanted)):
             self._drop(name)  # its legs are over, or the engine has stopped
@@ -206,7 +238,7 @@ class Checkpoints:
             self._drop(name)  # rather none than one that is out of date
         for each in others:
             self._drop(each.call.id)
-        self._written.update(each.call.id for each in line)
+        self._written.update(_states(line))
 
     def _mark(self, call: str) -> None:
         try:
@@ -237,6 +269,10 @@ def take_calls_up(calls: int | None, engine: RunningEngine, board: CallWriter) -
     checkpoints = Checkpoints(CallSlots(calls), engine, board)
     checkpoints.restore_calls()
     return checkpoints
+
+
+def _states(entries: Iterable[Entry]) -> dict[str, BridgeState]:
+    return {each.call.id: each.call.bridge.state for each in entries}
 
 
 def _line(entry: Entry) -> tuple[Entry, ...]:

@@ -108,6 +108,10 @@ class Handover:
             if capture is not None and capture.stage is CaptureStage.CHARGING:
                 self._context.payments.ask_for(capture.id)
 
+    def give_up(self, entry: Entry) -> None:
+        """End a call that cannot go on here."""
+        self._context.run_queue.run(partial(self._executor.step, entry, entry.call.give_up))
+
     def abandon(self) -> None:
         """Stop without a command to anybody: another process goes on with the `snapshot`."""
         for entry in self._context.registry.all():

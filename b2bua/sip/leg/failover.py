@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from b2bua.call.leg import LegId
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg.dialog import Forks, ForkVerdict
 from b2bua.sip.leg.leg_protocol import LegOwner
@@ -108,6 +109,11 @@ class AbandonedInvite:
         client.user = self
         # Nobody wants that INVITE to arrive any longer.
         client.machine.due.pop(TransactionEvent.TIMER_A, None)
+
+    @property
+    def leg_id(self) -> LegId:
+        """Whose INVITE it was."""
+        return self._leg.id
 
     def deadline(self) -> float | None:
         """Return when `expire` has something to do; None for never."""

@@ -90,6 +90,13 @@ class InviteSender(Leg):
         """Those of early dialogs, too."""
         return (*super().dialog_keys, *self._early)
 
+    def leap(self, requests: int) -> None:
+        """See Leg; in each early dialog."""
+        super().leap(requests)
+        for dialog in self._forks.dialogs.values():
+            if dialog is not self.dialog:
+                dialog.local_cseq += requests
+
     def _invite_lines(self) -> tuple[str, ...]:
         """Compose our headers. Without an offer no 100rel, whose answer would have to have one."""
         lines = self.own_lines()
@@ -121,6 +128,7 @@ class InviteSender(Leg):
             sent_by="",
         )
         self._invite = self._send_invite(again, hop)
+        self.context.changed(self.id)
 
     def _try_next_hop(self) -> bool:
         """Try the next hop of this target. False: there is none, or the call is over."""

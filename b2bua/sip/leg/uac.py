@@ -160,6 +160,7 @@ class UacLeg(InviteSender):
                 self.move(LegTrigger.RESENT)
                 self._forget_early()
                 self._invite, self._next_hop_at = retry, None
+                self.context.changed(self.id)
                 return
             if reply.code == 422 and self._times_raised < _MAX_RAISED and self.session.raise_min_se(reply):
                 self._times_raised += 1  # RFC 4028 section 7.3

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from b2bua.call.leg import LegConfirmed, LegHungUp, LegId
-from b2bua.call.leg_command import HangUpLeg
+from b2bua.call.leg_command import HangUpLeg, RejectLeg
 from b2bua.call.order import Order
 from b2bua.call.view import CallState, CaptureStage
 from b2bua.switchboard.call_slots import CallSlots
@@ -250,3 +250,37 @@ async def test_an_ack_with_an_answer_is_more_than_a_mark(file: int) -> None:
     process.exchange.board.on_leg_event(LegId("near-0"), LegConfirmed(b"v=0"))
     [kept] = CallSlots(file).read()
     assert not kept.acknowledged
+
+
+async def test_a_call_that_is_set_up_is_kept_and_one_that_is_answered_at_once_is_written_once(
+    file: int,
+) -> None:
+    process = Process(file)
+    process.checkpoints.restore_calls()
+    process.legs.there |= {LegId("near-0"), LegId("far-0")}
+    process.exchange.invite("near-0")
+    assert kept(file) == []
+    await until(lambda: kept(file), "the call to be written")
+    successor = Process(file)
+    successor.legs.over = {LegId("far-0")}
+    await successor.begin()
+    answered = [each for leg, each in successor.exchange.wire.sent if leg == "near-0"]
+    assert answered == [HangUpLeg("lost with its process")]
+    assert kept(file) == []
+
+
+async def test_a_call_that_waits_for_media_is_refused_by_the_next_process(file: int) -> None:
+    process = Process(file)
+    process.checkpoints.restore_calls()
+    process.legs.there |= {LegId("near-0")}
+    process.exchange.wire.obeys = False
+    process.exchange.invite("near-0")
+    [entry] = process.exchange.board.context.registry.all()
+    process.checkpoints._write(entry)
+    successor = Process(file)
+    await successor.begin()
+    [refusal] = [each for leg, each in successor.exchange.wire.sent if leg == "near-0"]
+    assert isinstance(refusal, RejectLeg)
+    assert refusal.code == 503
+    assert [record.end for record in successor.exchange.records] == ["restarted"]
+    assert kept(file) == []
