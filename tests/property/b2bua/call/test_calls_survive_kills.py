@@ -17,7 +17,7 @@ from b2bua.switchboard.call_slots import CallSlots
 from b2bua.switchboard.checkpoints import SOON, Checkpoints
 from media.events import AnyCommand, ClaimSession, SessionClaimed
 from tests.paper import World, played
-from tests.property.b2bua.call.test_calls_are_written import APART, STEPS
+from tests.paper_steps import APART, STEPS
 
 KILLS = 3  # so many in a row are no reason to drop a call
 SETTING_UP = (
