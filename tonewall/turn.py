@@ -39,7 +39,9 @@ def wait_for_turn(descriptor: int, meanwhile: Callable[[], object]) -> bool:
     environment."""
     with socket.socket(fileno=descriptor) as starter:
         starter.setblocking(True)
-        if not select.select([starter], [], [], 0)[0]:
+        waiting = select.poll()  # select() knows no descriptor above 1,023, and our starter has many
+        waiting.register(starter, select.POLLIN)
+        if not waiting.poll(0):
             meanwhile()
         text = bytearray()
         while part := starter.recv(1 << 16):

@@ -24,7 +24,8 @@ from tonewall.log import get_logger
 from tonewall.tasks import BackgroundTasks
 
 log = get_logger(__name__)
-_MAX_AT_ONCE = 8
+_MAX_AT_ONCE = 8  # descriptors in a message
+_MAX_IN_A_TURN = 64  # messages in a turn of the loop: after a death of media each stream has one
 _JOURNAL_PATIENCE = 10.0  # seconds that a payer may take to look into its journal
 DECODER = b"decoder"  # what the supervisor says with a socket that leads to one
 # What it says, without a socket, of a payer that ended.
@@ -93,6 +94,11 @@ class Payers:
             take(message, descriptors)
             return True
 
+        def read_some() -> None:
+            for _ in range(_MAX_IN_A_TURN):
+                if not read_one():
+                    return
+
         def take(message: bytes, descriptors: Sequence[int]) -> None:
             if peer is not None and message.startswith(NAMED):
                 peer.name(message)
@@ -112,7 +118,7 @@ class Payers:
             # What waits is read before anybody may connect: the name of who may is in it.
             while read_one():
                 pass
-            loop.add_reader(channel, read_one)
+            loop.add_reader(channel, read_some)
             try:
                 await ended
             finally:

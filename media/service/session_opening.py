@@ -63,7 +63,7 @@ class SessionOpening:
             session.close()
             raise
         state = "masked" if session.masked else "open"
-        log.info("session_restored", call=session.id, state=state)
+        log.debug("session_restored", call=session.id, state=state)
         return session
 
     def _make(

@@ -21,6 +21,7 @@ from tests.benchmark import (
     capacity,
     keeping,
     leaking,
+    media_restarting,
     paying,
     playing,
     relaying,
@@ -62,6 +63,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
     show = showing.SHORT if short else showing.ShowPlan()
     alone = unattended.SHORT if short else unattended.UnattendedPlan()
     restart = restarting.SHORT if short else restarting.RestartPlan()
+    media_restart = media_restarting.SHORT if short else media_restarting.MediaRestartPlan()
     audit = auditing.SHORT if short else auditing.AuditPlan()
     keep = keeping.SHORT if short else keeping.KeepPlan()
     return {
@@ -120,6 +122,9 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
         ),
         "unattended": Benchmark(unattended.FIGURES, 1, lambda say: unattended.measure(alone, say=say)),
         "restart": Benchmark(restarting.FIGURES, 2, lambda say: restarting.measure(restart, say=say)),
+        "media-restart": Benchmark(
+            media_restarting.FIGURES, 2, lambda say: media_restarting.measure(media_restart, say=say)
+        ),
         "kept": Benchmark(keeping.FIGURES, keep.rounds, lambda say: keeping.measure(keep, say=say)),
         "audit": Benchmark(auditing.FIGURES, 1, lambda say: auditing.measure(audit, say=say)),
         "soak": Benchmark(("soak_idle_call_kb",), 1, lambda say: soaking.measure(soak, say=say)),

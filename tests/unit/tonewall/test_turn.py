@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
 
 import pytest
 
+from tonewall.process import allow_many_files
 from tonewall.turn import give_turn, wait_for_turn
 
 
@@ -54,3 +56,14 @@ def test_one_whose_starter_has_gone_ends(environment: dict[str, str]) -> None:
     assert not wait_for_turn(ours.detach(), lambda: (done.append("loaded"), starter.close()))
     assert done == ["loaded"]
     assert environment == before
+
+
+def test_it_waits_on_a_descriptor_beyond_those_that_select_knows(environment: dict[str, str]) -> None:
+    """Its starter has those of many calls open."""
+    allow_many_files()
+    starter, ours = socket.socketpair()
+    with starter, ours:
+        high = fcntl.fcntl(ours, fcntl.F_DUPFD_CLOEXEC, 2000)
+        starter.sendall(b"{}")
+        starter.shutdown(socket.SHUT_WR)
+        assert wait_for_turn(high, lambda: pytest.fail("it is late"))

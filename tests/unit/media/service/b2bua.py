@@ -40,6 +40,10 @@ class B2bua:
 
     async def ask(self, command: AnyCommand) -> AnyAnswer:
         self.writer.write(pack(command))
+        return await self.answer()
+
+    async def answer(self) -> AnyAnswer:
+        """The next answer."""
         while True:
             while not self._came:
                 data = await asyncio.wait_for(self.reader.read(65536), 10)
