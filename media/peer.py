@@ -45,6 +45,9 @@ class Peer:
         pid = read_credentials(connection).pid
         if pid and pid == self._pid and started_at(pid) == self._started:
             return True
+        if pid and started_at(pid) is None:  # it had connected while no media was there to accept it
+            log.info("connection_dropped", path="media.sock", pid=pid, why="who connected has ended")
+            return False
         log.error(
             "connection_refused", path="media.sock", pid=pid, why="it is not the b2bua that was started"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 from b2bua.doctor import files
 from media.peer import NAMED, Peer, naming
 from tests.complaints import permit_error
+from tests.configured_log import configured
 from tonewall.process import started_at
 
 
@@ -45,6 +47,19 @@ def test_a_process_that_got_the_number_of_another_is_refused(
     peer = Peer(anybody=False)
     peer.name(NAMED + f"{os.getpid()} {started - 1}".encode())
     assert not peer.admits(ends[0])
+
+
+def test_who_connected_and_ended_before_anybody_accepted_is_no_fault(tmp_path: Path) -> None:
+    peer, file = Peer(anybody=False), io.StringIO()
+    peer.name(naming(os.getpid()))
+    with socket.socket(socket.AF_UNIX) as listener, configured("media", "info", file):
+        listener.bind(str(tmp_path / "media.sock"))
+        listener.listen()
+        connect = "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])"
+        subprocess.run([sys.executable, "-c", connect, str(tmp_path / "media.sock")], check=True)
+        with listener.accept()[0] as accepted:
+            assert not peer.admits(accepted)
+    assert '"connection_dropped"' in file.getvalue()
 
 
 @pytest.mark.parametrize("mode", [0o770, 0o707, 0o722, 0o1777])

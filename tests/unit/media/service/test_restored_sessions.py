@@ -137,6 +137,20 @@ async def test_a_call_goes_on_on_the_same_ports_whoever_dies_and_how_often(media
             assert isinstance(await last.ask(session.claim()), Refused)
 
 
+async def test_a_call_goes_on_where_there_was_no_spare_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(succession, "LASTED", 3600.0)
+    async with media_running(tmp_path) as media, connected(media.path) as b2bua, opened(b2bua) as session:
+        await session.flows(Side.CALLER)
+        assert not media.succession.has_spare
+        await media.kill()
+        async with connected(media.path) as again:
+            assert isinstance(await again.ask(session.claim()), SessionClaimed)
+            for side in Side:
+                await session.flows(side)
+
+
 async def test_a_masked_call_is_masked_before_its_first_packet_and_can_be_paid(media: MediaProcesses) -> None:
     async with connected(media.path) as b2bua, opened(b2bua) as session:
         await session.flows(Side.CALLER)
