@@ -1,9 +1,10 @@
 """Keeps each call that is up in a slot, and takes the calls of a process that died up.
 
-Rule 1: a call is written `SOON` after its INVITE has left and after it rings, when it is answered,
-        before media gets a command that changes what its session does, and otherwise `DELAY` after
-        it has moved; of its ACK there is a mark. It is dropped once it is recorded: until then its
-        successor finds that media has closed its session.
+Rule 1: a call is written `SOON` after an INVITE of it has left and after it rings, when it is
+        answered, before media gets a command that changes what its session does, once another leg
+        has replaced one of its legs, and otherwise `DELAY` after it has moved; of its ACK there is
+        a mark. It is dropped once it is recorded: until then its successor finds that media has
+        closed its session.
 Rule 2: what lends a leg and what borrows it are one line, and have one slot.
 Rule 3: a call that cannot be read costs no other. One whose legs are not all there is ended, and
         so is one that waited for media's answer: towards both of its peers, with a reason.
@@ -18,8 +19,9 @@ from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
-from b2bua.call.command import CallCommand, Show, ToMedia
+from b2bua.call.command import CallCommand, ReleaseLeg, ReplaceLeg, Show, ToMedia, ToReplacement
 from b2bua.call.leg import LegEvent, LegHungUp, LegId
+from b2bua.call.leg_command import InviteLeg
 from b2bua.call.own_leg import is_own_leg
 from b2bua.call.state import BridgeState
 from b2bua.switchboard.call_slots import CallSlots, TooLarge
@@ -96,6 +98,7 @@ class Checkpoints:
         self._changed: dict[str, Entry] = {}
         self._soon: dict[str, Entry] = {}  # those that are set up
         self._acknowledged: Entry | None = None  # one whose ACK is moving it
+        self._replacing: set[str] = set()  # calls of which a leg is being replaced
         self._timer: asyncio.Handle | None = None
         self._soon_timer: asyncio.Handle | None = None
         self._legs: list[tuple[tuple[Entry, ...], bytes, bool]] = []  # of calls that were read
@@ -171,24 +174,26 @@ class Checkpoints:
     def _keep(self, entry: Entry, commands: Sequence[CallCommand]) -> None:
         if not all(isinstance(each, Show) for each in commands):
             self._acknowledged = None
-        if (
-            entry.call.id in self._written
-            and entry.call.bridge.state not in _SETTING_UP
-            and any(
-                isinstance(each, ToMedia) and isinstance(each.command, _CHANGES_SESSION) for each in commands
-            )
-        ):
+        if entry.call.id not in self._written or entry.call.bridge.state in _SETTING_UP:
+            return
+        if any(isinstance(each, ReplaceLeg | ReleaseLeg) for each in commands):
+            self._replacing.add(entry.call.id)  # until then its legs are not those that it knows of
+            return
+        if any(isinstance(each, ToReplacement) and isinstance(each.command, InviteLeg) for each in commands):
+            self._wait_soon(entry)
+        if any(isinstance(each, ToMedia) and isinstance(each.command, _CHANGES_SESSION) for each in commands):
             self._write(entry)
 
     def _kept(self, entry: Entry) -> None:
         acknowledged, self._acknowledged = self._acknowledged, None
         written, state = self._written.get(entry.call.id), entry.call.bridge.state
-        if acknowledged is entry:
+        if entry.call.id in self._replacing:
+            self._replacing.discard(entry.call.id)
+            self._write(entry)
+        elif acknowledged is entry:
             self._mark(entry.call.id)
         elif state in _SETTING_UP and written is not state:
-            self._soon[entry.call.id] = entry
-            if self._soon_timer is None:
-                self._soon_timer = self._loop.call_later(SOON, self._write_soon)
+            self._wait_soon(entry)
         elif state is BridgeState.UP and written in (None, *_SETTING_UP):
             self._write(entry)
         elif written is not None:
@@ -199,6 +204,7 @@ class Checkpoints:
     def _forget(self, call: str) -> None:
         self._changed.pop(call, None)
         self._soon.pop(call, None)
+        self._replacing.discard(call)
         if call in self._written:
             del self._written[call]
             self._drop(call)
@@ -212,12 +218,16 @@ class Checkpoints:
         if self._changed:
             self._timer = self._loop.call_soon(self._write_changed)
 
+    def _wait_soon(self, entry: Entry) -> None:
+        self._soon[entry.call.id] = entry
+        if self._soon_timer is None:
+            self._soon_timer = self._loop.call_later(SOON, self._write_soon)
+
     def _write_soon(self) -> None:
         self._soon_timer = None
         waiting, self._soon = self._soon, {}
         for entry in waiting.values():
-            if entry.call.bridge.state in _SETTING_UP:
-                self._write(entry)
+            self._write(entry)
 
     def _write(self, entry: Entry) -> None:
         line = _line(entry)

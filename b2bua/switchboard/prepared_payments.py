@@ -2,7 +2,7 @@
 fits.
 
 Rule 1: a prepared payment is on disk before anybody hears of it. Which call it is bound to is
-        known here alone: no call survives this process.
+        known here alone: a process that takes calls up finds it anew.
 Rule 2: each is bound to one call at a time: of those that fit, the one that was answered first.
 Rule 3: the capture that starts has the payment's id: it is started once, and never for two calls.
 Rule 4: every transition is in PREPARED_TRANSITIONS.

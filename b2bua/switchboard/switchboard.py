@@ -298,8 +298,12 @@ class Switchboard(PaymentRequests, Handover):
             self.on_media_news(news)
 
     async def resume_payments(self) -> None:
-        """Go on with payments that an earlier process left open. Raises sqlite3.Error."""
-        await self._context.payments.resume([entry.call.id for entry in self._context.registry.all()])
+        """Go on with payments that an earlier process left open, and bind prepared ones to the
+        calls that go on. Raises sqlite3.Error."""
+        entries = self._context.registry.all()
+        await self._context.payments.resume([entry.call.id for entry in entries])
+        for entry in entries:
+            self._executor.linking.observe(entry)
 
     async def prune_payments(self, before: float) -> None:
         """Delete payments that started before this time. Raises sqlite3.Error."""

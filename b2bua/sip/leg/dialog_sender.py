@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from b2bua.call.leg import Carried
+from b2bua.call.routing.trunk import DYNAMIC
 from b2bua.sip.auth.digest import Digest
 from b2bua.sip.context import EngineContext
 from b2bua.sip.hop import Hop
@@ -102,7 +103,20 @@ class DialogSender:
 
     def next_hop(self, dialog: Dialog) -> Hop:
         """Return the hop of the next request in a dialog."""
-        return self.peer.next_hop(dialog.next_hop, self.source, stays=self._stays_at_source(dialog))
+        return self.peer.next_hop(dialog.next_hop, self._last_place(), stays=self._stays_at_source(dialog))
+
+    def _last_place(self) -> Hop:
+        """Where the peer last sent from; where it has registered since, if that connection is gone
+        (RFC 5626 section 5.3)."""
+        source = self.source
+        if (
+            self.peer.trunk.host != DYNAMIC
+            or not source.transport.reliable
+            or self.context.transports.reaches(source)
+        ):
+            return source
+        hops = self.peer.hops(self.context.scheduler.now())
+        return next((hop for hop in hops if hop.transport is source.transport), source)
 
     def _stays_at_source(self, dialog: Dialog) -> bool:
         """Tell whether the peer is reached where it last sent from: behind NAT.

@@ -14,22 +14,28 @@ from tests.wire.sip_peer import SDP, Call, Heard, SipPeer
 OFFER, ANSWER = SDP.format("near"), SDP.format("far")
 
 
-def kept(stack: Stack) -> int:
-    """How many calls the next b2bua would take up."""
+def kept(stack: Stack) -> list[bytes]:
+    """The calls that the next b2bua would take up, as they are written."""
     [b2bua] = stack.pids()["b2bua"]
     for each in Path(f"/proc/{b2bua}/fd").iterdir():
         if "memfd:tonewall-calls" in os.readlink(each):
             number = os.open(each, os.O_RDONLY)
             try:
-                return len(list(CallSlots(number).read()))
+                return [each.data for each in CallSlots(number).read()]
             finally:
                 os.close(number)
     raise AssertionError("b2bua has no file of calls")
 
 
-async def b2bua_killed(stack: Stack, calls: int) -> None:
-    """kill -9 once so many calls are kept; return when the next b2bua is there."""
-    await until(lambda: kept(stack) == calls, f"{calls} calls to be kept")
+async def b2bua_killed(stack: Stack, calls: int, knows: str = "") -> None:
+    """kill -9 once so many calls are kept, with this text in one of them; return when the next
+    b2bua is there."""
+
+    def written() -> bool:
+        found = kept(stack)
+        return len(found) == calls and any(knows.encode() in each for each in found)
+
+    await until(written, f"{calls} calls to be kept")
     [before] = stack.kill("b2bua")
     expect_error("restarting", child="b2bua")
     permit_error("bad_frame_from_media")
