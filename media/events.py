@@ -26,6 +26,7 @@ from media.messages.answers import (
     SessionOpened,
     TappedStream,
     TapRead,
+    Unanswered,
 )
 from media.messages.base import (
     Answer,
@@ -192,6 +193,7 @@ __all__ = [
     "TapRequest",
     "TapSession",
     "TappedStream",
+    "Unanswered",
     "WatchWishes",
     "WidenSession",
     "Wish",

@@ -41,11 +41,15 @@ from media.events import (
     CaptureChanged,
     CaptureForm,
     CaptureState,
+    ClaimSession,
+    OpenSession,
     Refused,
     SetMask,
+    SetRemote,
     Side,
     StartCapture,
     SubmitCapture,
+    Unanswered,
 )
 from media.messages.forms import card_fields
 from media.settings import MaskTimes, MediaSettings
@@ -88,8 +92,7 @@ class Link:
     def send(self, command: AnyCommand) -> None:
         numbered = msgspec.structs.replace(command, serial=next(self._serials))
         if not self.connected:
-            refused = Refused(serial=numbered.serial, reason="the media process is not reachable")
-            self._world.exchange.board.on_media_answer(numbered, refused)
+            self._unanswered(numbered)
             return
         self._waiting[numbered.serial] = numbered
         if self.stalled or self._up:
@@ -101,6 +104,8 @@ class Link:
         while self._down and not self.stalled:
             command = self._down.popleft()
             self._world.to_media(command)
+            if isinstance(command, ClaimSession) and self._world.restores:
+                self._world.restore(command)
             self._world.media._on_command(self._world.end, command)  # type: ignore[arg-type]
         while self._up and not self.stalled:
             message = self._up.popleft()
@@ -116,12 +121,27 @@ class Link:
     def lose(self) -> None:
         """Media is gone, and what was on its way."""
         self.connected = self.stalled = False
-        for each in (self._down, self._up, self._waiting, self._crossing):
+        waiting, self._waiting = self._waiting, {}
+        for each in (self._down, self._up, self._crossing):
             each.clear()
+        self._world.exchange.board.on_media_state(False)
+        for command in waiting.values():
+            self._unanswered(command)
+
+    def _unanswered(self, command: AnyCommand) -> None:
+        unanswered = Unanswered(serial=command.serial, reason="the media process is not reachable")
+        self._world.exchange.board.on_media_answer(command, unanswered)
 
     def take_up(self, message: AnyAnswer | AnyNews) -> None:
         self._up.append(message)
         self._world.loop.call_soon(self.pump)
+
+
+class Nobody:
+    """Who reads the answers to what b2bua has not asked for."""
+
+    def send(self, message: AnyAnswer | AnyNews, urgent: bool = True) -> None:
+        pass
 
 
 class MediaEnd:
@@ -163,6 +183,7 @@ class Payments:
     submitted: dict[str, int] = field(default_factory=dict)
     calls: int = 0
     answers: bool = True  # whether a new agent answers
+    restores: bool = True  # whether the sockets of a session outlive media
 
     def __post_init__(self) -> None:
         self._logging = capture_logs()
@@ -197,14 +218,29 @@ class Payments:
 
     def kill_media(self) -> None:
         """The process, with what it held; what payers have goes on."""
-        self.link.lose()
         self.watching.cancel()
         self.end.alive = False
         for session in tuple(self.media._sessions):
             self.media._close(session)
         self.keying.clear()
         self.memories.clear()  # they went with the process
-        self.exchange.board.on_media_state(False)
+        self.link.lose()
+
+    def restore(self, claim: ClaimSession) -> None:
+        """Give a new media process what it has of a session whose sockets are there."""
+        session, media = claim.session, self.media
+        if session in media._sessions:
+            return
+        commands: list[AnyCommand] = [
+            OpenSession(session=session, streams=claim.streams),
+            SetRemote(session=session, side=Side.CALLER, streams=claim.caller.streams),
+            SetRemote(session=session, side=Side.AGENT, streams=claim.agent.streams, codes=claim.codes),
+        ]
+        if claim.masking is not None:
+            commands.append(SetMask(session=session, on=True, masking=claim.masking))
+            self.keying[session] = Keying(self.loop.now)
+        for command in commands:
+            media._on_command(Nobody(), command)  # type: ignore[arg-type]
 
     # --- what tests do ----------------------------------------------------------------------------
 
@@ -297,8 +333,8 @@ class Payments:
     def from_media(self, command: AnyCommand, answer: AnyAnswer, *, crossed: bool) -> None:
         if isinstance(command, SubmitCapture) and not isinstance(answer, Refused):
             self.submitted[command.capture] = self.submitted.get(command.capture, 0) + 1
-        unmasks = isinstance(command, SetMask) and not command.on
-        if isinstance(answer, Refused) and not crossed and not unmasks:
+        may = isinstance(command, ClaimSession) or (isinstance(command, SetMask) and not command.on)
+        if isinstance(answer, Refused) and not crossed and not may:
             self.wrong.append(f"media refused {type(command).__name__}: {answer.reason}")
 
     def told(self, news: CaptureChanged) -> None:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from b2bua.call import leg
 from b2bua.call.agent_tones import AgentTones
 from b2bua.call.bridge import Bridge
+from b2bua.call.call_session import CallSession
 from b2bua.call.capture_requests import CaptureRequests
 from b2bua.call.cdr import CallRecord
 from b2bua.call.command import CallCommand, Record, Show, ToLeg, ToMedia
@@ -61,6 +62,7 @@ from media.events import (
     Side,
     StartCapture,
     SubmitCapture,
+    Unanswered,
     WidenSession,
 )
 
@@ -70,7 +72,7 @@ _REMOTE_REFUSED = "The media process could not follow a change of the call. Noth
 
 @dataclass(slots=True)
 class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews, TakenUp):
-    """One call. `party`: who called. `closed`: media has closed the session, or is gone."""
+    """One call. `party`: who called."""
 
     id: str
     party: leg.Party
@@ -84,8 +86,8 @@ class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews, TakenUp):
     tones: AgentTones
     mid_call_requests: MidCallRequests = field(default_factory=MidCallRequests)
     media_gate: MediaGate = field(default_factory=MediaGate)
+    session: CallSession = field(default_factory=CallSession)
     mask_notes: MaskNotes = field(default_factory=MaskNotes)
-    closed: bool = False
     recorded: bool = False
 
     @classmethod
@@ -140,12 +142,14 @@ class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews, TakenUp):
         """When `expire` is due."""
         parts = (
             self.bridge, self.payment, self.mid_call_requests, self.transfer, self.media_gate,
-            self.unattended,
+            self.unattended, self.session,
         )  # fmt: skip
         return min([time for time in (part.deadline() for part in parts) if time is not None], default=None)
 
     def expire(self, now: float) -> list[CallCommand]:
         """Let time pass."""
+        if self.session.is_over(now):
+            return self.media_lost(now)
         released = self._released(self.media_gate.expire(now), now)
         commands = [
             *self.bridge.expire(now),
@@ -213,12 +217,18 @@ class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews, TakenUp):
         """Take media's answer to one of our commands."""
         commands: list[CallCommand] = []
         match command, answer:
+            case SubmitCapture(), Unanswered():
+                return []  # it may have been sent: its outcome is asked for
+            case SetMask() | SetRemote() | StartCapture() | CloseSession() | ClaimSession(), Unanswered() if (
+                self.session.away
+            ):
+                return []
             case WidenSession(), _:
                 return self._finish_exchange(self.bridge.renegotiation.streams_opened(answer), now)
             case _, SessionOpened():
                 commands = self.bridge.media_opened(answer, now)
             case _, SessionClosed():
-                self.closed = True
+                self.session.closed = True
                 self.report.session_closed(answer)
             case SetMask(), Done() | Refused() if self.ended_at is None:
                 unmasked = self.mask_notes.refused(command, answer, self.payment)
@@ -245,15 +255,8 @@ class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews, TakenUp):
                 return self.media_lost(now)
             case CloseSession(), Refused():
                 # Media has no such session: it never opened it, or was started again.
-                self.closed = True
+                self.session.closed = True
         return self._finish(commands, now)
-
-    def media_lost(self, now: float) -> list[CallCommand]:
-        """End the call: the media process is gone, and its session with it."""
-        self.payment.media_lost()
-        self.closed = True
-        lost = self.mask_notes.media_lost(self.payment)
-        return self._finish([*self.bridge.media_lost(), *lost], now)
 
     def shut_down(self, now: float) -> list[CallCommand]:
         """End the call: this Tonewall stops."""
@@ -322,6 +325,9 @@ class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews, TakenUp):
             self.report.command(command, self.bridge.trunks, now)
             if isinstance(command, ToMedia) and isinstance(command.command, SetMask):
                 self.mask_notes.asked(command.command, self.payment)
+        if self.session.away:
+            commands = self.session.pass_on(commands)
+            self.guide.lost()
         gone = self._gone_side()
         if gone is not None:  # a leg that is over takes no command
             commands = [each for each in commands if not (isinstance(each, ToLeg) and each.side is gone)]
@@ -331,7 +337,7 @@ class Call(CaptureRequests, LoanRequests, TransferRequests, MediaNews, TakenUp):
         )
         if view is not None:
             commands = [*commands, Show(view)]
-        closed = self.closed or not self.bridge.opened
+        closed = self.session.closed or not self.bridge.opened
         if closed and self.payment.settled and self.ended_at is not None and not self.recorded:
             self.recorded = True
             commands = [*commands, Record(self.record(now))]

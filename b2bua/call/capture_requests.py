@@ -11,11 +11,12 @@ from typing import Final
 
 from b2bua.call.agent_phone import Claim
 from b2bua.call.bridge import Bridge
+from b2bua.call.call_session import CallSession
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.command import CallCommand, ToMedia
 from b2bua.call.feature_codes import CodeView
 from b2bua.call.mask_note import MaskNotes
-from b2bua.call.obstacle import Obstacle, ObstacleCode, obstacle
+from b2bua.call.obstacle import Obstacle, ObstacleCode, obstacle, service_obstacle
 from b2bua.call.order import Order
 from b2bua.call.payment import Payment
 from b2bua.call.report import CallReport
@@ -31,6 +32,7 @@ from media.form_description import describe
 from provider_adapters.payment import Outcome
 
 _NONE: Final = ChargeDefaults()
+_MEDIA_AWAY: Final = "The media process is away; the call goes on with the next one. Try again in a moment."
 
 
 class CaptureRequests(ABC):
@@ -46,6 +48,7 @@ class CaptureRequests(ABC):
     report: CallReport
     unattended: Unattended
     mask_notes: MaskNotes
+    session: CallSession
 
     @abstractmethod
     def _finish(self, commands: list[CallCommand], now: float) -> list[CallCommand]:
@@ -118,6 +121,8 @@ class CaptureRequests(ABC):
             return obstacle(ObstacleCode.ENDED)
         if self.loan.active or self.transfer.borrows:
             return obstacle(ObstacleCode.JOINING)
+        if self.session.away:
+            return service_obstacle(_MEDIA_AWAY)
         return None if self.bridge.state is BridgeState.UP else obstacle(ObstacleCode.NOT_ANSWERED)
 
     def service_changed(self, stopped: Obstacle | None, now: float) -> list[CallCommand]:
@@ -165,6 +170,8 @@ class CaptureRequests(ABC):
 
     def submit_capture(self, now: float) -> list[CallCommand]:
         """Raises NotNow."""
+        if self.session.away:
+            raise NotNow(_MEDIA_AWAY)
         return self._finish(self.payment.submit(now, self.id), now)
 
     def cancel_capture(self, now: float) -> list[CallCommand]:

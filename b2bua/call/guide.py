@@ -108,6 +108,10 @@ class Guide:
         self.playing = ()
         return [ToMedia(StopPrompt(session=self.session, play=self._number))]
 
+    def lost(self) -> None:
+        """Nothing plays, and nothing will be said of it: media is away."""
+        self.playing = ()
+
     def ended(self, news: PromptEnded) -> None:
         """A play is over."""
         if news.play == self._number:

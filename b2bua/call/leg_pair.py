@@ -20,8 +20,9 @@ from b2bua.call.sdp.loaned_leg import LoanedLeg
 from b2bua.call.sdp.offer_answer import OTHER, OfferAnswer
 from b2bua.call.sdp.telephone_event import EventStream
 from b2bua.call.state import BRIDGE_TRANSITIONS, BridgeEvent, BridgeState, step
-from media.events import CloseSession, SessionId, SetRemote, Side
+from media.events import ClaimedLeg, ClaimSession, CloseSession, Masking, SessionId, SetRemote, Side
 
+_RETRY_AFTER = 1  # seconds until the next media process is there
 # Cause 102: recovery on timer expiry.
 _NO_MEDIA = leg.Carried(headers=(("Reason", 'Q.850;cause=102;text="no media"'),))
 
@@ -124,6 +125,25 @@ class LegPair:
     def _follow_trunks(self) -> None:
         self.offer_answer.set_policies(self.trunks.policy(Side.CALLER), self.trunks.policy(Side.AGENT))
 
+    # --- a new media process ----------------------------------------------------------------------
+
+    def claim_session(self, masking: Masking | None) -> ClaimSession:
+        """The command by which media goes on with the session, or restores it. `masking`: how it is
+        masked, or may be."""
+        legs = self.offer_answer.legs
+        caller, agent = (
+            ClaimedLeg(interface=interface, streams=legs[side].remote_streams())
+            for side, interface in zip((Side.CALLER, Side.AGENT), self.trunks.first_interfaces(), strict=True)
+        )
+        return ClaimSession(
+            session=self.session,
+            streams=len(legs[Side.CALLER].streams),
+            caller=caller,
+            agent=agent,
+            masking=masking,
+            codes=self.offer_answer.remote_command(Side.AGENT).codes,
+        )
+
     # --- the end ----------------------------------------------------------------------------------
 
     def leg_gone(self, side: Side, reason: str) -> list[CallCommand]:
@@ -132,7 +152,7 @@ class LegPair:
 
     def media_lost(self) -> list[CallCommand]:
         """End the call: the media process is gone, and its session with it."""
-        return self._abort(BridgeEvent.MEDIA_LOST, "media lost", 503)
+        return self._abort(BridgeEvent.MEDIA_LOST, "media lost", 503, retry_after=_RETRY_AFTER)
 
     def media_silent(self) -> list[CallCommand]:
         """End a call in which no packet came for too long, unless it is on hold."""
@@ -154,14 +174,21 @@ class LegPair:
         return [ToLeg(self.route.near, leg_command.RejectLeg(code, phrase))]
 
     def _abort(
-        self, event: BridgeEvent, reason: str, code: int, carried: leg.Carried = leg.NOTHING
+        self,
+        event: BridgeEvent,
+        reason: str,
+        code: int,
+        carried: leg.Carried = leg.NOTHING,
+        retry_after: int = 0,
     ) -> list[CallCommand]:
         if self.state is BridgeState.ENDED:
             return []
         answered, invited = self.state is BridgeState.UP, self.state is not BridgeState.OPENING
         self._move(event)
         bye = leg_command.HangUpLeg(reason, carried)
-        near = bye if answered else leg_command.RejectLeg(code, "Service Unavailable")
+        near = (
+            bye if answered else leg_command.RejectLeg(code, "Service Unavailable", retry_after=retry_after)
+        )
         return self._end_both(reason, code, near=near, far=bye if invited else None)
 
     def _end_other(

@@ -84,9 +84,9 @@ class LineMask:
         """The customer keys under a mask whose capture is over, or keys no longer."""
         self.keying, self.dropped = news.keying and self.masked, news.keys if self.masked else 0
 
-    def _claimed(self, *, masked: bool) -> list[CallCommand]:
+    def _claimed(self, *, masked: bool, restored: bool = False) -> list[CallCommand]:
         """The call goes on in another process: what was asked for is asked for again, and what only
-        media knows of stays on."""
+        media knows of stays on. `restored`: media does not know what its mask is for."""
         self._unanswered = 0
         match self.mask:
             case MaskState.OPEN if masked:
@@ -96,6 +96,10 @@ class LineMask:
                 return []
             case MaskState.HELD | MaskState.RELEASING:
                 return self._ask(on=False, released=self.mask is MaskState.RELEASING)
+            case MaskState.ANNOUNCED if masked and restored:
+                due, asked = self._deadline, self._ask(on=True)
+                self._deadline = due
+                return asked
             case MaskState.ANNOUNCED | MaskState.MASKED if masked:
                 return []
             case _:
@@ -139,7 +143,7 @@ class LineMask:
     def _ask(self, *, on: bool, released: bool = False) -> list[CallCommand]:
         self._unanswered += 1
         self._deadline = None
-        announced = self.mask is MaskState.ANNOUNCING
+        announced = self.mask in (MaskState.ANNOUNCING, MaskState.ANNOUNCED)
         return [
             ToMedia(
                 SetMask(

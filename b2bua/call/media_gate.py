@@ -97,6 +97,11 @@ class MediaGate:
         """Whether a command to that side's leg waits."""
         return any(each.side is side for each in self.waiting)
 
+    @property
+    def newest(self) -> int:
+        """The mark of the newest SetRemote that a command waits for; 0: none ever did."""
+        return self._mark
+
     def remote_set(self, mark: int) -> list[ToLeg]:
         """Release the commands for which media has answered: those up to this mark."""
         return self._release([each for each in self.waiting if each.mark <= mark])

@@ -56,6 +56,10 @@ _STAGE_EVENTS = {
 }
 MAX_TAKEN_OVER = 8  # names that are kept
 _RESTARTED = "Tonewall was restarted while the customer keyed; nothing was charged. Start again."
+_KEYS_GONE = (
+    "What the customer keyed is gone with the media process; nothing was charged. Start again, and ask the "
+    "customer to key again."
+)
 _STILL_KEYING = "The customer is still keying; nothing reaches you. Ask for a pause, then release the mask."
 
 
@@ -215,7 +219,8 @@ class Payment(OwnedPayment):
             return self._announcement_answered(done=False, now=now)
         self._mask(MaskEvent.REFUSED)
         reason = f"the agent's side could not be masked: {reason}"
-        return self._abort(CaptureEvent.REFUSED, reason) if self._open() else []
+        charging = self.view is not None and self.view.stage is CaptureStage.CHARGING
+        return self._abort(CaptureEvent.REFUSED, reason) if self._open() and not charging else []
 
     def capture_refused(self, command: StartCapture | SubmitCapture, answer: Refused) -> list[CallCommand]:
         if self.view is None or self.view.id != command.capture or not self._open():
@@ -260,7 +265,7 @@ class Payment(OwnedPayment):
 
     def claimed(self, found: SessionClaimed) -> list[CallCommand]:
         """The call goes on in another process, and this is what media has of it."""
-        commands = self._claimed(masked=found.masked)
+        commands = self._claimed(masked=found.masked, restored=found.restored)
         view = self.view
         if view is None or view.stage in {*FINAL, CaptureStage.CHARGING} or found.capturing:
             return commands
@@ -278,6 +283,12 @@ class Payment(OwnedPayment):
             assert self.view is not None
             if self.view.stage in FINAL:
                 self._close_view("The call ended before the payment was submitted.")
+
+    def media_away(self) -> list[CallCommand]:
+        """Media died with what the customer had keyed. What it had submitted is with a payer."""
+        if not self._open() or self.view is None or self.view.stage is CaptureStage.CHARGING:
+            return []
+        return self._abort(CaptureEvent.ABORTED, _KEYS_GONE)
 
     def media_lost(self) -> None:
         """Media died with whatever it held. What it had submitted is with a payer, whose journal

@@ -132,6 +132,11 @@ class Renegotiation:
         place."""
         if isinstance(answer, SessionOpened):
             self.offer_answer.set_streams(answer.caller, answer.agent)
+        return self.streams_not_opened()
+
+    def streams_not_opened(self) -> list[CallCommand]:
+        """Media will not say whether it opened ports for more m-lines: they are refused in
+        place."""
         if self.state is not RenegotiationState.WIDENING:
             return []
         self._move(RenegotiationEvent.WIDENED)

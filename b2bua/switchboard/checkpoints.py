@@ -144,15 +144,15 @@ class Checkpoints:
                 self._engine.restore_legs(legs, acknowledged=acknowledged)
             except SnapshotError as error:
                 log.error("legs_not_restored", call=entries[0].call.id, exc_info=error)
-            for entry in entries:
-                for leg in entry.all_legs():
-                    if not is_own_leg(leg) and not self._engine.has_leg(leg):
-                        self._board.on_leg_event(leg, LegHungUp("lost with its process"))
         calls = [entry for entries, *_ in waiting for entry in entries]
         for entry in calls:
             if entry.call.bridge.state in _WAITS_FOR_MEDIA:
                 self._board.give_up(entry)
         self._board.claim_sessions(entry.call.id for entry in calls if entry.call.bridge.opened)
+        for entry in calls:
+            for leg in entry.all_legs():
+                if not is_own_leg(leg) and not self._engine.has_leg(leg):
+                    self._board.on_leg_event(leg, LegHungUp("lost with its process"))
         for entry in calls:  # one that dies again must not use the same numbers again
             self._kept(entry)
         if calls:

@@ -32,10 +32,9 @@ class SwitchboardContext:
     """The parts of one switchboard. `clock` gives seconds since the epoch and never runs backwards;
     `engine`, `media` and `reconciler` are None until they are connected. `on_feature_code` takes a
     code that a call's agent has keyed, `carry_out` what a form without an agent asks for;
-    `pseudonyms`: what stands for customers' numbers. `unclaimed`: calls of another process, whose
-    sessions are to be claimed; `keep` takes a call that has moved with the commands that it
-    returned, before they are executed; `kept` once they are; `acknowledged` one whose ACK is about
-    to move it; `forget` one that is over."""
+    `pseudonyms`: what stands for customers' numbers. `keep` takes a call that has moved with the
+    commands that it returned, before they are executed; `kept` once they are; `acknowledged` one
+    whose ACK is about to move it; `forget` one that is over."""
 
     clock: Callable[[], float]
     limiter: Limiter
@@ -52,7 +51,6 @@ class SwitchboardContext:
     media: Media | None = None
     reconciler: Reconciler | None = None
     on_feature_code: Callable[[Entry, str], None] = lambda _entry, _code: None
-    unclaimed: list[str] = field(default_factory=list)
     keep: Callable[[Entry, Sequence[CallCommand]], None] = lambda _entry, _commands: None
     kept: Callable[[Entry], None] = lambda _entry: None
     acknowledged: Callable[[Entry], None] = lambda _entry: None

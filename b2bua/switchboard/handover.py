@@ -16,7 +16,6 @@ from b2bua.switchboard.entry import Entry, restore_entries, snapshot_entries
 from b2bua.switchboard.executor import Executor
 from b2bua.switchboard.fault_views import FaultViews
 from b2bua.switchboard.feature_keys import FeatureKeys
-from media.events import ClaimSession
 
 
 class Handover:
@@ -29,8 +28,11 @@ class Handover:
 
     def _queue_all(self, happen: Callable[[Call, float], list[CallCommand]]) -> None:
         for entry in self._context.registry.all():
-            step = partial(self._executor.step, entry, partial(happen, entry.call))
-            self._context.run_queue.run(step)
+            self._queue_one(entry, happen)
+
+    def _queue_one(self, entry: Entry, happen: Callable[[Call, float], list[CallCommand]]) -> None:
+        step = partial(self._executor.step, entry, partial(happen, entry.call))
+        self._context.run_queue.run(step)
 
     def publish_faults(self) -> None:
         """Show agents and load balancers what there is now."""
@@ -92,21 +94,21 @@ class Handover:
         return tuple(entries)
 
     def claim_sessions(self, calls: Iterable[str] = ()) -> None:
-        """Have the media sessions of these calls, whose legs are there: now, or when media is
-        connected."""
-        self._context.unclaimed.extend(calls)
-        media = self._context.media
-        if media is None or not media.connected:
+        """Claim from media the session of each call that has none, now, or when media is connected:
+        of these, which were another process's, and of those that media's death left without. What
+        is masked goes first."""
+        registry = self._context.registry
+        for each in (registry.get(call) for call in calls):
+            if each is not None:
+                self._queue_one(each, Call.await_media)
+        if not self._context.has_media:
             return
-        unclaimed, self._context.unclaimed = self._context.unclaimed, []
-        for call in unclaimed:
-            entry = self._context.registry.get(call)
-            if entry is None:
-                continue
-            media.send(ClaimSession(session=entry.call.bridge.session))
+        for entry in sorted(registry.all(), key=lambda each: not each.call.payment.masked):
             capture = entry.call.payment.view
-            if capture is not None and capture.stage is CaptureStage.CHARGING:
+            charging = capture is not None and capture.stage is CaptureStage.CHARGING
+            if capture is not None and charging and entry.call.session.away:
                 self._context.payments.ask_for(capture.id)
+            self._queue_one(entry, lambda call, _: call.claim())
 
     def give_up(self, entry: Entry) -> None:
         """End a call that cannot go on here."""

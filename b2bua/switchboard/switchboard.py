@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 
 from b2bua.call.attended_join import JoinCandidate, plan_join
 from b2bua.call.call import Call
 from b2bua.call.cdr import CallRecord
-from b2bua.call.command import CallCommand
 from b2bua.call.leg import LegConfirmed, LegEvent, LegFailed, LegHungUp, LegId, LegInvited, LegReferred
 from b2bua.call.leg_command import RejectLeg
 from b2bua.call.routing.limits import Limiter
@@ -226,13 +224,13 @@ class Switchboard(PaymentRequests, Handover):
         self._context.ladders.note_media(command, answer)
         entry = self._context.registry.get(command.session)
         if entry is not None:
-            self._queue(entry, lambda call, now: call.media_answered(command, answer, now))
+            self._queue_one(entry, lambda call, now: call.media_answered(command, answer, now))
 
     def on_media_news(self, news: AnyNews) -> None:
         """Take an event of a media session."""
         entry = self._context.registry.get(news.session)
         if entry is not None:
-            self._queue(entry, lambda call, now: call.media_news(news, now))
+            self._queue_one(entry, lambda call, now: call.media_news(news, now))
         elif isinstance(news, CaptureChanged):
             self._context.payments.settle(news)
         elif isinstance(news, MaskWentOn | MaskWentOff):
@@ -251,9 +249,9 @@ class Switchboard(PaymentRequests, Handover):
         log.error(
             "media_lost",
             calls=len(self._context.registry),
-            why="the media process ended; its calls end, new ones wait for it",
+            why="the media process ended; calls that are up wait for the next one, new ones are refused",
         )
-        self._queue_all(Call.media_lost)
+        self._queue_all(Call.media_away)
         self._context.payments.lose_media()
 
     def count(self) -> None:
@@ -290,7 +288,7 @@ class Switchboard(PaymentRequests, Handover):
         self._context.feed.publish_payment(with_offers(self._context.reconciler, view))
         entry, outcome = self._context.registry.get(view.call), view.outcome
         if entry is not None and view.decided_at is not None and outcome is not None:
-            self._queue(entry, lambda call, now: call.charge_decided(view.id, outcome, now))
+            self._queue_one(entry, lambda call, now: call.charge_decided(view.id, outcome, now))
 
     def _publish_outcome(self, news: CaptureChanged | None) -> None:
         if news is not None:
@@ -333,9 +331,3 @@ class Switchboard(PaymentRequests, Handover):
     def faults(self) -> tuple[Fault, ...]:
         """See CallDesk."""
         return self._faults.all()
-
-    # --- inside -----------------------------------------------------------------------------------
-
-    def _queue(self, entry: Entry, happen: Callable[[Call, float], list[CallCommand]]) -> None:
-        step = partial(self._executor.step, entry, partial(happen, entry.call))
-        self._context.run_queue.run(step)

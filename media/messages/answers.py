@@ -30,6 +30,11 @@ class Refused(Answer, frozen=True, kw_only=True, tag="refused"):
     reason: str
 
 
+class Unanswered(Refused, frozen=True, kw_only=True, tag="unanswered"):
+    """Nobody says whether the command was applied: the connection to media was lost. Made where
+    commands are sent (media/client.py), and never sent itself."""
+
+
 class SessionOpened(Answer, frozen=True, kw_only=True, tag="opened"):
     caller: tuple[LocalStream, ...]
     agent: tuple[LocalStream, ...]

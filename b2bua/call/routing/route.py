@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -100,3 +100,7 @@ class LegTrunks:
     def interfaces(self) -> tuple[Interface, Interface]:
         """Where RTP of the caller's trunk and of the agent's is received."""
         return self.policy(Side.CALLER).interface, self.policy(Side.AGENT).interface
+
+    def first_interfaces(self) -> tuple[Interface, Interface]:
+        """The same, as the session was opened: before another leg took a place."""
+        return replace(self, moved={}).interfaces()

@@ -260,12 +260,17 @@ class Lives(RuleBasedStateMachine):
         self.all.link.stalled = stalls
         self.all.do(self.all.link.pump)
 
+    @precondition(lambda self: self.all.link.connected)
     @rule(really=SELDOM)
     def media_dies(self, really: bool) -> None:
         if really:
             self.all.do(self.all.kill_media)
-            self.all.wait(0.2)
-            self.all.do(self.all.start_media)
+
+    @precondition(lambda self: not self.all.link.connected)
+    @rule(restores=st.sampled_from([True, True, False]))
+    def media_returns(self, restores: bool) -> None:
+        self.all.restores = restores
+        self.all.do(self.all.start_media)
 
     @rule(fate=st.one_of(st.just(Fate()), FATES))
     def next_charge(self, fate: Fate) -> None:
@@ -315,6 +320,8 @@ class Lives(RuleBasedStateMachine):
         """Everybody hangs up, media obeys, and time passes: all is over."""
         everything = self.all
         try:
+            if not everything.link.connected:
+                self.media_returns(True)
             self.media_is_slow(False)
             for call in self.board.calls():
                 for side in Side:

@@ -92,7 +92,7 @@ def test_a_far_leg_that_hangs_up_meanwhile_refuses_the_near_one():
 def test_media_that_dies_meanwhile_refuses_the_near_leg_and_ends_the_far_one():
     script, _ = answered()
     assert script.media_lost() == [
-        ToLeg(CALLER, leg_command.RejectLeg(503, "Service Unavailable")),
+        ToLeg(CALLER, leg_command.RejectLeg(503, "Service Unavailable", retry_after=1)),
         ToLeg(AGENT, leg_command.HangUpLeg("media lost")),
         ToMedia(CloseSession(session=script.call.bridge.session)),
     ]

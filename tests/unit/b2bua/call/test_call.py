@@ -267,7 +267,7 @@ def test_a_call_that_gets_no_ports_is_refused(near: Side):
 @pytest.mark.parametrize("end", ["media lost", "shut down"])
 def test_when_media_is_lost_or_we_stop_both_legs_are_told(near: Side, phase: str, end: str):
     script = brought_to(phase, near)
-    refused = leg_command.RejectLeg(503, "Service Unavailable")
+    refused = leg_command.RejectLeg(503, "Service Unavailable", retry_after=int(end == "media lost"))
     assert (script.media_lost() if end == "media lost" else script.shut_down()) == [
         ToLeg(near, leg_command.HangUpLeg(end) if phase == "up" else refused),
         *([ToLeg(script.far, leg_command.HangUpLeg(end))] if phase != "opening" else []),

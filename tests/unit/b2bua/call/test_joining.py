@@ -379,8 +379,7 @@ async def test_an_error_in_the_call_that_lends_ends_it_and_the_other_goes_on() -
 async def test_media_that_dies_meanwhile_ends_both() -> None:
     at = Two()
     at.refer()
-    at.wire.connected = False
-    at.board.on_media_state(False)
+    at.lose_media()
     assert {record.call for record in at.records} == {at.a, at.b}
     assert at.board._context.registry.legs == 0
     assert SessionId(at.a) != SessionId(at.b)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from b2bua.call import leg, leg_command
+from b2bua.call.call_session import PATIENCE
 from b2bua.call.cdr import CallRecord
 from b2bua.call.charge_defaults import ChargeDefaults
 from b2bua.call.feature_codes import FeatureCodes
@@ -27,6 +28,7 @@ from media.events import (
     CaptureChanged,
     CaptureId,
     CaptureState,
+    ClaimSession,
     CloseSession,
     Counted,
     CountSessions,
@@ -34,10 +36,12 @@ from media.events import (
     LegCounters,
     OpenSession,
     Refused,
+    SessionClaimed,
     SessionClosed,
     SessionId,
     SessionOpened,
     Side,
+    Unanswered,
 )
 from media.stream_description import LocalStream
 from provider_adapters.payment import (
@@ -59,12 +63,13 @@ COUNTED = Counted(serial=0, sessions=2, captures=0, payers=3, descriptors=40)
 @dataclass
 class Wire:
     """What stands on the other side of the switchboard's two sockets: a SIP stack that notes, and
-    media that obeys."""
+    media that obeys. `restores`: its sessions outlive it."""
 
     sent: list[tuple[str, leg_command.LegCommand]] = field(default_factory=list)
     commands: list[AnyCommand] = field(default_factory=list)
     connected: bool = True
     obeys: bool = True
+    restores: bool = True
     on_answer: Callable[[AnyCommand, AnyAnswer], None] | None = None
     on_execute: Callable[[LegId, leg_command.LegCommand], None] | None = None
 
@@ -89,7 +94,7 @@ class Wire:
 
     def answer(self, command: AnyCommand) -> AnyAnswer:
         if not self.connected:
-            return Refused(serial=0, reason="the media process is not reachable")
+            return Unanswered(serial=0, reason="the media process is not reachable")
         match command:
             case OpenSession():
                 streams = (LocalStream("127.0.0.1", 20000),)
@@ -98,6 +103,10 @@ class Wire:
                 return SessionClosed(serial=0, caller=LegCounters(), agent=LegCounters())
             case CountSessions():
                 return COUNTED
+            case ClaimSession() if not self.restores:
+                return Refused(serial=0, reason="no such session")
+            case ClaimSession(masking=masking):
+                return SessionClaimed(serial=0, masked=masking is not None, restored=True)
             case _:
                 return Done(serial=0)
 
@@ -262,6 +271,26 @@ class Exchange:
         self.invite(near, callee=callee, caller=caller, headers=headers)
         self.board.on_leg_event(far, leg.LegAnswered(THEIRS[AGENT], leg.Carried(answered)))
         return self.board.calls()[-1].id
+
+    def kill_media(self, *, restores: bool = True) -> None:
+        """Another media process follows at once, which has the sessions or not."""
+        self.media_dies()
+        self.media_follows(restores=restores)
+
+    def media_follows(self, *, restores: bool = True) -> None:
+        self.wire.connected, self.wire.restores = True, restores
+        self.board.on_media_state(True)
+
+    def media_dies(self) -> None:
+        self.wire.connected = False
+        self.board.on_media_state(False)
+
+    def lose_media(self) -> None:
+        """No other media process follows, for longer than calls wait."""
+        self.media_dies()
+        self.passed += PATIENCE
+        for entry in self.board.context.registry.all():
+            self.board._executor.step(entry, entry.call.expire)
 
     def tell(self, call_id: str, state: CaptureState, **more: object) -> None:
         capture = next(call.capture for call in self.board.calls() if call.id == call_id)

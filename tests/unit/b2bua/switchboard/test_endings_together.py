@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from b2bua.call import leg
+from b2bua.call.call_session import PATIENCE
 from b2bua.call.order import Order
 from b2bua.call.view import CallView, CaptureStage, MaskStage
 from media._core import CALLER, OVERFLOW
@@ -94,6 +95,19 @@ def fall_silent(at: Payments, call: str) -> None:
 
 def lose_media(at: Payments, _call: str) -> None:
     at.do(at.kill_media)
+    at.wait(PATIENCE)
+
+
+def lose_media_for_a_moment(at: Payments, _call: str) -> None:
+    at.do(at.kill_media)
+    at.wait(0.05)
+    at.do(at.start_media)
+
+
+def lose_media_and_the_session(at: Payments, call: str) -> None:
+    at.restores = False
+    lose_media_for_a_moment(at, call)
+    assert at.exchange.board.calls() == []
 
 
 def stop(at: Payments, _call: str) -> None:
@@ -114,6 +128,8 @@ ENDINGS: dict[str, Callable[[Payments, str], None]] = {
     "customer's side drops telephone-event": drop_events,
     "no RTP": fall_silent,
     "media is lost": lose_media,
+    "media is killed": lose_media_for_a_moment,
+    "media is killed, and has no sockets": lose_media_and_the_session,
     "Tonewall is stopped": stop,
 }
 every_ending = pytest.mark.parametrize("end", ENDINGS.values(), ids=ENDINGS)

@@ -638,10 +638,10 @@ async def test_after_the_loss_of_media_the_outcome_is_asked_for_and_reaches_page
     call_id = await charging(exchange)
     payment = capture(exchange, call_id)
     permit_error("media_lost")
-    exchange.board.on_media_state(False)
+    exchange.media_dies()
     assert exchange.records == []
     assert exchange.board.calls()[0].capture.stage == "charging"  # type: ignore[union-attr]
-    exchange.board.on_media_state(True)
+    exchange.media_follows(restores=False)
     asked = question(exchange)
     assert (asked.charge.idempotency_key, asked.charge.amount) == (payment, ORDER.amount)
     exchange.board.on_media_answer(asked, ChargeResolved(serial=0))  # a payer is still at it
@@ -709,8 +709,7 @@ async def test_an_outcome_that_nobody_can_tell_is_unknown_in_the_end(path: Path)
     exchange = exchange_on(path)
     payment = capture(exchange, await charging(exchange))
     permit_error("media_lost")
-    exchange.board.on_media_state(False)
-    exchange.board.on_media_state(True)
+    exchange.kill_media(restores=False)
     exchange.passed += 901
     permit_error("payment_outcome_not_found", payment=payment)
     exchange.board.count()

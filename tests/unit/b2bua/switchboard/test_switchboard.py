@@ -165,8 +165,7 @@ async def test_media_that_dies_ends_every_call_and_new_ones_wait_for_it():
     exchange.up("near-1")
     exchange.board.count()
     assert exchange.board.health()["payers"] == 3
-    exchange.wire.connected = False
-    exchange.board.on_media_state(False)
+    exchange.lose_media()
     assert [record.end for record in exchange.records] == ["media lost"] * 2
     health = exchange.board.health()
     assert (health["calls"], health["media"], health["payers"]) == (0, False, 0)
