@@ -135,7 +135,7 @@ ENDINGS: dict[str, Row] = {
     "another payment is started": _masked_anew(),
     "a payment is announced": _masked_anew(),
     "no RTP for `media_timeout`": _ENDED,
-    "media is killed": _ENDED,
+    "media is killed": (ABORTED_ON, ABORTED_ON, ABORTED_ON, OPEN, CANCELLED_ON, OPEN),
     "b2bua is killed": (ABORTED_ON, ABORTED_ON, ABORTED_ON, OPEN, CANCELLED_ON, OPEN),
     "the payers are killed": (
         GOES_ON, GOES_ON, Left("ready", "on"), Left("finished", "on", "unknown", None), CANCELLED_ON, OPEN,

@@ -357,7 +357,8 @@ class PlayedMedia(MediaService):
         super().__init__(settings, PlayedPayers(provider), times, _Shelf())
         self.relay = PlayedRelay(loop, provider.wrong)
         self._threads = cast("Any", _Threads(self.relay))
-        self._interfaces = cast("Any", _Interfaces())
+        self._opening._threads = self._threads
+        self._opening._interfaces = cast("Any", _Interfaces())
         self.relay.report = lambda: self._relay_reports(cast("Any", self.relay))
 
     def session_of(self, number: int) -> str:

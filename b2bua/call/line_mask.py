@@ -45,6 +45,7 @@ class LineMask:
     # How many SetMask media has not answered; only the answer to the newest says what is.
     _unanswered: int = 0
     _deadline: float | None = None
+    _restored: bool = False  # media does not know which capture the mask is for
 
     @property
     def masked(self) -> bool:
@@ -87,7 +88,7 @@ class LineMask:
     def _claimed(self, *, masked: bool, restored: bool = False) -> list[CallCommand]:
         """The call goes on in another process: what was asked for is asked for again, and what only
         media knows of stays on. `restored`: media does not know what its mask is for."""
-        self._unanswered = 0
+        self._unanswered, self._restored = 0, restored or self._restored
         match self.mask:
             case MaskState.OPEN if masked:
                 self._mask(MaskEvent.FOUND)
@@ -143,6 +144,7 @@ class LineMask:
     def _ask(self, *, on: bool, released: bool = False) -> list[CallCommand]:
         self._unanswered += 1
         self._deadline = None
+        self._restored &= not on
         announced = self.mask in (MaskState.ANNOUNCING, MaskState.ANNOUNCED)
         return [
             ToMedia(

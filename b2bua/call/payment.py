@@ -332,7 +332,8 @@ class Payment(OwnedPayment):
             return []
         is_paid = isinstance(self.view.outcome, Approved) and self.mask is MaskState.MASKED
         self._mask(MaskEvent.CAPTURE_PAID if is_paid else MaskEvent.CAPTURE_OVER)
-        return self._ask(on=False)
+        # A media process that followed a dead one has not seen the approval.
+        return self._ask(on=False, released=is_paid and self._restored)
 
     def _stage(self, event: CaptureEvent, **changed: object) -> None:
         assert self.view is not None

@@ -174,8 +174,17 @@ EACH: dict[str, Callable[[PaidCall], Awaitable[None]]] = {
 
 @contextlib.asynccontextmanager
 async def media_is_killed(at: Rig) -> AsyncIterator[None]:
-    at.stack.kill("media")
+    [before] = at.stack.kill("media")
     yield
+
+    async def restored() -> bool:
+        """Whether a media process has the sessions again."""
+        if before in at.stack.pids().get("media", [before]):
+            return False
+        shown = [view["not_capturable"] for view in await at.stack.calls()]
+        return all(each is None or each["code"] != "service" for each in shown)
+
+    await until(restored, "the next media process")
 
 
 @contextlib.asynccontextmanager

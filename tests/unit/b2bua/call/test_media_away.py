@@ -31,6 +31,7 @@ from tests.call_script import (
     DONE,
     MASK,
     OPEN,
+    RELEASE,
     SESSION,
     THEIRS,
     UNMASK,
@@ -208,7 +209,7 @@ def test_a_charge_is_neither_sent_again_nor_undone(answered: bool) -> None:
     with pytest.raises(NotNow):
         script.submit()
     assert not any(isinstance(each, ToMedia) for each in restored(script, masked=True))
-    script.news("c1", CaptureState.FINISHED, outcome=Approved(reference="r"))
+    assert script.news("c1", CaptureState.FINISHED, outcome=Approved(reference="r")) == [RELEASE]
     assert script.stage == CaptureStage.FINISHED
 
 
