@@ -179,7 +179,7 @@ async def media_is_killed(at: Rig) -> AsyncIterator[None]:
 
     async def restored() -> bool:
         """Whether a media process has the sessions again."""
-        if before in at.stack.pids().get("media", [before]):
+        if not set(at.stack.pids().get("media", ())) - {before}:
             return False
         shown = [view["not_capturable"] for view in await at.stack.calls()]
         return all(each is None or each["code"] != "service" for each in shown)
