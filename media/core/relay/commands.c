@@ -43,15 +43,19 @@ static int set_peer(struct stream *stream, const struct command *command) {
 }
 
 static int set_crypto(struct stream *stream, const struct command *command) {
-    struct crypto **crypto = &stream->crypto[command->leg];
+    struct crypto **crypto = &stream->crypto[command->leg], **paused = &stream->paused[command->leg];
+    struct crypto **before = *crypto != NULL ? crypto : paused;
     if (command->keys.suite == NULL) {
-        crypto_free(*crypto);
+        /* Where the same keys come again its indices go on: none is used twice with a key. */
+        if (before == crypto)
+            *paused = *crypto;
         *crypto = NULL;
         return 0;
     }
-    struct crypto *changed = crypto_change(*crypto, &command->keys);
+    struct crypto *changed = crypto_change(*before, &command->keys);
     if (changed == NULL)
         return -errno;
+    *before = NULL;
     *crypto = changed;
     return 0;
 }

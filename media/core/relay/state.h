@@ -55,6 +55,7 @@ struct stream {
     int clock; /* of the audio, in Hz; 0: not measured */
     bool muxed[LEGS]; /* RTCP on the RTP port (RFC 5761) */
     struct crypto *crypto[LEGS]; /* owned; NULL: in clear */
+    struct crypto *paused[LEGS]; /* owned; what `crypto` was, while the leg is in clear */
     bool drops_agent_events; /* the customer's side has agreed on no telephone-event: none leaves */
     struct mask mask;
     struct tally tally; /* of the newest mask */

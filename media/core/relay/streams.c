@@ -62,8 +62,10 @@ void relay_close_stream(struct relay *relay, struct stream **at) {
     if (stream->mask.hold != NULL)
         pool_give_back(&relay->holds, stream->mask.hold);
     decoder_forget(relay, stream);
-    for (int leg = CALLER; leg <= AGENT; leg++)
+    for (int leg = CALLER; leg <= AGENT; leg++) {
         crypto_free(stream->crypto[leg]);
+        crypto_free(stream->paused[leg]);
+    }
     relay_forget_notices(relay, stream);
     explicit_bzero(stream, sizeof *stream);
     for (int i = 0; i < SOCKETS; i++)

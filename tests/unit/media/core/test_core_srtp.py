@@ -157,6 +157,27 @@ def test_the_same_keys_again_change_nothing(call: Rig) -> None:
     assert peer.rx.unprotect(received(call.caller.rtp)) == rtp(2)
 
 
+def test_the_same_keys_after_a_while_in_clear_go_on_with_their_indices(call: Rig) -> None:
+    peer = Sealed(GCM).set(call.relay, CALLER)
+    for _ in range(2):
+        call.agent.send_rtcp(REPORT)
+        assert peer.rx.unprotect_rtcp(received(call.caller.rtcp)) == REPORT
+    replayed = peer.tx.protect(rtp(1))
+    call.caller.send(replayed)
+    assert received(call.agent.rtp) == rtp(1)
+    for _ in range(2):  # once more changes nothing
+        call.relay.set_crypto(7, CALLER, None, b"", b"")
+    call.agent.send(rtp(1))
+    assert received(call.caller.rtp) == rtp(1)
+    peer.set(call.relay, CALLER)
+    call.agent.send_rtcp(REPORT)
+    assert peer.rx.unprotect_rtcp(received(call.caller.rtcp)) == REPORT  # else it is a repetition
+    call.caller.send(replayed)
+    call.counted("caller_malformed", 1)
+    call.caller.send(peer.tx.protect(rtp(2)))
+    assert received(call.agent.rtp) == rtp(2)
+
+
 def test_masked_nothing_of_an_event_leaves_a_sealed_leg(call: Rig) -> None:
     peer, desk = Sealed(GCM).set(call.relay, CALLER), Sealed(GCM, 3, 4).set(call.relay, AGENT)
     call.relay.set_mask(7, True)
