@@ -187,7 +187,7 @@ async def test_a_recording_goes_on_to_the_end_of_its_call_where_media_is_killed(
         await recorder.holds(20)
         permit_error("command_failed")
         at.stack.kill("media")
-        await at.carrier.hear("BYE")
+        at.carrier.send(at.carrier.request("BYE", call=at.near, cseq=9))
         at.pbx.reply(await at.pbx.hear("BYE"), 200)
         assert await recorder.ended() == (0, "")
         assert "the call has ended" in recorder.whole()

@@ -142,6 +142,7 @@ class Lives(RuleBasedStateMachine):
         if stream is not None:
             self.all.do(lambda: self.all.media.relay.key_code(stream, code))
 
+    @precondition(lambda self: self.all.link.connected)
     @rule(which=WHICH, agent=AGENTS, prepared=st.booleans())
     def agent_links_the_telephone(self, which: int, agent: str, prepared: bool) -> None:
         claim = self.board.open_claim(agent, self.order() if prepared else None)
@@ -209,6 +210,7 @@ class Lives(RuleBasedStateMachine):
     # --- telephones -------------------------------------------------------------------------------
 
     @precondition(lambda self: len(self.calls) < 3)
+    @precondition(lambda self: self.all.link.connected)
     @rule(trunk=st.sampled_from(["carrier", "pbx"]))
     def dial(self, trunk: str) -> None:
         """The agent has another call, or calls somebody."""
