@@ -9,6 +9,8 @@ Rule 3: that a call was acknowledged is a mark beside the half that counts: eigh
         call anew would be thousands.
 Rule 4: the file says how often it was read since a process last lived long enough. Calls that kill
         each process which takes them up are dropped in the end.
+Rule 5: it says which call is being read or moved. One in whose turn `DEATHS` processes in a row
+        have ended is dropped alone.
 """
 
 from __future__ import annotations
@@ -22,12 +24,15 @@ from typing import Final, NamedTuple
 
 CALLS: Final = "calls"
 """Its name among the descriptors that b2bua inherits."""
-FORM: Final = 2
+FORM: Final = 3
 """Of the file; that of a call is its snapshot's own."""
 SLOTS: Final = 16_384
 _HALF: Final = 64 * 1024  # bytes; a page of it that is never written takes no memory
 _DIGEST: Final = 16  # bytes
 _FILE: Final = struct.Struct("<8sII")  # magic, form, how often it was read
+_TURN: Final = struct.Struct("<III")  # whose turn it is, whose it was at the last death, deaths in a row
+DEATHS: Final = 2
+"""In the turn of one call, after which it is dropped: one may be chance."""
 _HEAD: Final = struct.Struct(f"<QQ{_DIGEST}sII")  # number, mark, digest, length of the id, of all
 _MARK: Final = struct.Struct("<Q")  # the number of the half, once it was acknowledged
 _MAGIC: Final = b"tonewall"
@@ -64,6 +69,7 @@ class CallSlots:
     _of_call: dict[str, _Slot] = field(default_factory=dict)
     _free: list[int] = field(default_factory=list)
     _used: int = 0  # slots that were ever used
+    _turn: int = 0  # as in the file: the place, counted from 1
 
     def __len__(self) -> int:
         return len(self._of_call)
@@ -121,6 +127,24 @@ class CallSlots:
         self._free.clear()
         self._used = 0
 
+    def take_turn(self, call: str) -> None:
+        """This call is about to be read or moved; "" where none is any more. Raises OSError."""
+        slot = self._of_call.get(call)
+        place = slot.place + 1 if slot is not None else 0
+        if place != self._turn:
+            self._turn = place
+            os.pwrite(self.descriptor, place.to_bytes(4, "little"), _FILE.size)
+
+    def blame(self) -> str:
+        """The call in whose turn `DEATHS` processes in a row have ended; "" where there is none. To
+        be asked once, behind `read`. Raises OSError."""
+        octets = os.pread(self.descriptor, _TURN.size, _FILE.size)
+        turn, last, deaths = _TURN.unpack(octets) if len(octets) == _TURN.size else (0, 0, 0)
+        deaths = (deaths + 1 if turn == last else 1) if turn else 0
+        os.pwrite(self.descriptor, _TURN.pack(0, turn, deaths), _FILE.size)
+        found = [call for call, slot in self._of_call.items() if slot.place + 1 == turn]
+        return found[0] if found and deaths >= DEATHS else ""
+
     def begin(self) -> int:
         """Count a process that takes the calls up: how many have done so, with this one, since one
         lived long enough. What is of another form is cleared first. Raises OSError."""
@@ -137,6 +161,7 @@ class CallSlots:
     def settle(self) -> None:
         """This process has lived long enough. Raises OSError."""
         self._note_reads(0)
+        os.pwrite(self.descriptor, bytes(_TURN.size - 4), _FILE.size + 4)
 
     def _note_reads(self, times: int) -> None:
         os.pwrite(self.descriptor, _FILE.pack(_MAGIC, FORM, times), 0)

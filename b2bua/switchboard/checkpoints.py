@@ -8,7 +8,9 @@ Rule 1: a call is written `SOON` after an INVITE of it has left and after it rin
 Rule 2: what lends a leg and what borrows it are one line, and have one slot.
 Rule 3: a call that cannot be read costs no other. One whose legs are not all there is ended, and
         so is one that waited for media's answer: towards both of its peers, with a reason.
-Rule 4: calls that killed `_TRIES` processes in a row, each as it began, are dropped.
+Rule 4: a call in whose turn two processes in a row ended is dropped. Its turn is when it is read,
+        and when an event moves it.
+Rule 5: calls that killed `_TRIES` processes in a row, each as it began, are dropped.
 """
 
 from __future__ import annotations
@@ -103,7 +105,7 @@ class Checkpoints:
         self._soon_timer: asyncio.Handle | None = None
         self._legs: list[tuple[tuple[Entry, ...], bytes, bool]] = []  # of calls that were read
         context.keep, context.kept, context.forget = self._keep, self._kept, self._forget
-        context.acknowledged = self._acknowledge
+        context.acknowledged, context.turn = self._acknowledge, self._take_turn
 
     # --- the calls of the process before ----------------------------------------------------------
 
@@ -115,12 +117,20 @@ class Checkpoints:
                 log.error("calls_dropped", count=tries - 1, why="each process that took them up has ended")
                 self._slots.clear()
             found = list(self._slots.read())
+            blamed = self._slots.blame()
             if not found:
                 self._slots.settle()
         except OSError as error:
             log.error("calls_not_read", exc_info=error)
             return 0
         for call, data, acknowledged in found:
+            if call == blamed:
+                log.error(
+                    "call_dropped", call=call, why="processes have ended in its turn, one after another"
+                )
+                self._drop(call)
+                continue
+            self._take_turn(call)
             try:
                 legs, calls = msgspec.msgpack.decode(data, type=tuple[bytes, bytes])
                 entries = self._board.restore(calls, self._loop.time())
@@ -130,6 +140,7 @@ class Checkpoints:
             else:
                 self._written.update(_states(entries))
                 self._legs.append((entries, legs, acknowledged))
+        self._take_turn("")
         self._loop.call_later(_LONG_ENOUGH, self._settle)
         return sum(len(entries) for entries, *_ in self._legs)
 
@@ -140,10 +151,12 @@ class Checkpoints:
     def _restore_legs(self) -> None:
         waiting, self._legs = self._legs, []
         for entries, legs, acknowledged in waiting:
+            self._take_turn(entries[0].call.id)
             try:
                 self._engine.restore_legs(legs, acknowledged=acknowledged)
             except SnapshotError as error:
                 log.error("legs_not_restored", call=entries[0].call.id, exc_info=error)
+        self._take_turn("")
         calls = [entry for entries, *_ in waiting for entry in entries]
         for entry in calls:
             if entry.call.bridge.state in _WAITS_FOR_MEDIA:
@@ -249,6 +262,12 @@ class Checkpoints:
         for each in others:
             self._drop(each.call.id)
         self._written.update(_states(line))
+
+    def _take_turn(self, call: str) -> None:
+        try:
+            self._slots.take_turn(call)
+        except OSError as error:
+            log.error("call_not_written", call=call, exc_info=error)
 
     def _mark(self, call: str) -> None:
         try:

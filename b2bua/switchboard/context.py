@@ -34,7 +34,8 @@ class SwitchboardContext:
     code that a call's agent has keyed, `carry_out` what a form without an agent asks for;
     `pseudonyms`: what stands for customers' numbers. `keep` takes a call that has moved with the
     commands that it returned, before they are executed; `kept` once they are; `acknowledged` one
-    whose ACK is about to move it; `forget` one that is over."""
+    whose ACK is about to move it; `forget` one that is over; `turn` says which call is about to
+    move, or "" once it has."""
 
     clock: Callable[[], float]
     limiter: Limiter
@@ -55,6 +56,7 @@ class SwitchboardContext:
     kept: Callable[[Entry], None] = lambda _entry: None
     acknowledged: Callable[[Entry], None] = lambda _entry: None
     forget: Callable[[str], None] = lambda _call: None
+    turn: Callable[[str], None] = lambda _call: None
     carry_out: Callable[[Entry, StartPayment | SubmitPayment], None] = _nobody
 
     def charging_of(self, agent: str) -> ChargeDefaults:

@@ -54,10 +54,12 @@ class Executor:
         ends the call."""
         if self._context.registry.get(entry.call.id) is not entry:
             return  # it was removed while this waited for its turn
+        self._context.turn(entry.call.id)
         try:
             self._execute(entry, happen(self._context.clock()))
         except Exception as error:
             self._fail(entry, error)
+        self._context.turn("")
 
     def execute(self, entry: Entry, commands: list[CallCommand]) -> None:
         """Execute commands that a call has returned already."""

@@ -208,3 +208,26 @@ def test_an_answer_that_waits_for_media_is_sent_by_the_next_process() -> None:
             world.close()
 
     played(story)
+
+
+def test_the_session_timer_of_a_call_goes_on() -> None:
+    async def story() -> None:
+        world: Any = Killed()
+        try:
+            await world.begin()
+            world.carrier.dial()
+            for name in ("ring", "carrier pracks", "answer", "carrier acknowledges", "a moment", "a moment"):
+                await take(world, STEPS[name])
+            assert await world.die() == 1
+            await take(world, STEPS["half a session"])
+            assert world.board.calls()[0].state == "up"
+            await take(world, STEPS["half a session"])  # its carrier has not refreshed it
+            assert world.board.calls() == []
+            assert world.sent(world.carrier.host, "BYE ")
+            assert world.sent(world.pbx.host, "BYE ")
+            await world.finish()
+            assert not any(world.left().values()), world.left()
+        finally:
+            world.close()
+
+    played(story)

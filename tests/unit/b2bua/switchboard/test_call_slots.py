@@ -132,6 +132,37 @@ def test_it_counts_who_takes_calls_up_until_one_lives_long_enough(file: int) -> 
     assert CallSlots(file).begin() == 1
 
 
+def test_a_call_in_whose_turn_two_processes_ended_is_blamed(file: int) -> None:
+    slots = CallSlots(file)
+    slots.begin()
+    for call in ("good", "bad"):
+        slots.write(call, b"1")
+
+    def next_process() -> tuple[CallSlots, str]:
+        successor = CallSlots(file)
+        successor.begin()
+        list(successor.read())
+        return successor, successor.blame()
+
+    slots.take_turn("good")
+    successor, blamed = next_process()
+    assert blamed == ""
+    successor.take_turn("good")
+    successor.take_turn("bad")
+    successor, blamed = next_process()
+    assert blamed == ""  # one may be chance
+    successor.take_turn("bad")
+    successor, blamed = next_process()
+    assert blamed == "bad"
+    successor.settle()
+    successor.take_turn("bad")
+    successor, blamed = next_process()
+    assert blamed == ""  # a process has lived long enough between
+    successor.take_turn("bad")
+    successor.take_turn("")
+    assert next_process()[1] == ""  # it ended in nobody's
+
+
 def test_a_file_of_another_form_is_begun_anew(file: int) -> None:
     CallSlots(file).begin()
     CallSlots(file).write("a", b"1")

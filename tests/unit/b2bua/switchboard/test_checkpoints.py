@@ -284,3 +284,34 @@ async def test_a_call_that_waits_for_media_is_refused_by_the_next_process(file: 
     assert refusal.code == 503
     assert [record.end for record in successor.exchange.records] == ["restarted"]
     assert kept(file) == []
+
+
+async def test_a_call_that_ends_each_process_is_dropped_and_the_others_go_on(file: int) -> None:
+    process = Process(file)
+    good, bad = process.up(), process.exchange.up("near-1")
+    process.legs.there |= {LegId("near-1"), LegId("far-1")}
+    process.checkpoints._write(process.exchange.board.context.registry.get(bad))  # type: ignore[arg-type]
+    assert set(kept(file)) == {good, bad}
+    died: list[str] = []
+
+    class Gone(BaseException):
+        """The process is killed here."""
+
+    for _ in range(2):
+        process = Process(file)
+        await process.begin()
+        process.checkpoints._slots.take_turn("")
+        entry = process.exchange.board.context.registry.get(bad)
+        assert entry is not None
+
+        def ends(now: float) -> list[Any]:
+            died.append(str(now))
+            raise Gone
+
+        with pytest.raises(Gone):
+            process.exchange.board._executor.step(entry, ends)
+    successor = Process(file)
+    assert await successor.begin() == 1
+    assert (len(died), successor.view(bad)) == (2, None)
+    assert successor.view(good) is not None
+    assert kept(file) == [good]
