@@ -119,8 +119,9 @@ async def test_media_killed_while_charging_ends_with_the_outcome_that_the_payer_
             return shown[-1]
 
         await until(lambda: last()["capture"]["outcome"], "the outcome on the feed")
-        assert (last()["state"], last()["capture"]["outcome"]["type"]) == ("ended", "approved")
+        assert (last()["state"], last()["capture"]["outcome"]["type"]) == ("up", "approved")
         await until(lambda: feed.all_views("payment")[-1]["stage"] == "finished", "the payment on the feed")
+        await wire.hang_up()
         [record] = await until(wire.stack.records, "the call's record")
         assert [each["outcome"] for each in record["captures"]] == ["approved"]
         assert await wire.stack.calls() == []
