@@ -124,7 +124,7 @@ async def test_where_keys_pass_through_b2bua_no_program_of_the_same_user_may_rea
             assert {kind: _readable(kind_pids, user) for kind, kind_pids in pids.items()} == {
                 "supervisor": {True}, "b2bua": {info_digits == "no"}, "spare": set(),
                 "media": {False}, "payer": {False}, "decoder": {False}, "reconciler": {False},
-                "webhooks": set(),
+                "webhooks": set(), "media spare": set(),
             }  # fmt: skip
 
 
