@@ -21,9 +21,9 @@ from typing import Final, Protocol, runtime_checkable
 
 import msgspec
 
-from b2bua.call.command import CallCommand, ReleaseLeg, ReplaceLeg, Show, ToMedia, ToReplacement
+from b2bua.call.command import CallCommand, ReleaseLeg, ReplaceLeg, Show, ToLeg, ToMedia, ToReplacement
 from b2bua.call.leg import LegEvent, LegHungUp, LegId
-from b2bua.call.leg_command import InviteLeg
+from b2bua.call.leg_command import AnswerLeg, InviteLeg
 from b2bua.call.own_leg import is_own_leg
 from b2bua.call.state import BridgeState
 from b2bua.switchboard.call_slots import CallSlots, TooLarge
@@ -101,6 +101,7 @@ class Checkpoints:
         self._soon: dict[str, Entry] = {}  # those that are set up
         self._acknowledged: Entry | None = None  # one whose ACK is moving it
         self._replacing: set[str] = set()  # calls of which a leg is being replaced
+        self._answering: set[str] = set()  # calls whose near leg is being answered
         self._timer: asyncio.Handle | None = None
         self._soon_timer: asyncio.Handle | None = None
         self._legs: list[tuple[tuple[Entry, ...], bytes, bool]] = []  # of calls that were read
@@ -192,6 +193,8 @@ class Checkpoints:
         if any(isinstance(each, ReplaceLeg | ReleaseLeg) for each in commands):
             self._replacing.add(entry.call.id)  # until then its legs are not those that it knows of
             return
+        if any(isinstance(each, ToLeg) and isinstance(each.command, AnswerLeg) for each in commands):
+            self._answering.add(entry.call.id)  # who is answered must not be refused by the next process
         if any(isinstance(each, ToReplacement) and isinstance(each.command, InviteLeg) for each in commands):
             self._wait_soon(entry)
         if any(isinstance(each, ToMedia) and isinstance(each.command, _CHANGES_SESSION) for each in commands):
@@ -200,8 +203,9 @@ class Checkpoints:
     def _kept(self, entry: Entry) -> None:
         acknowledged, self._acknowledged = self._acknowledged, None
         written, state = self._written.get(entry.call.id), entry.call.bridge.state
-        if entry.call.id in self._replacing:
+        if entry.call.id in self._replacing | self._answering:
             self._replacing.discard(entry.call.id)
+            self._answering.discard(entry.call.id)
             self._write(entry)
         elif acknowledged is entry:
             self._mark(entry.call.id)
@@ -218,6 +222,7 @@ class Checkpoints:
         self._changed.pop(call, None)
         self._soon.pop(call, None)
         self._replacing.discard(call)
+        self._answering.discard(call)
         if call in self._written:
             del self._written[call]
             self._drop(call)

@@ -26,7 +26,7 @@ async def health(url: str) -> bool:
 async def test_sighup_ends_no_process_and_reads_the_settings_again(tmp_path: Path) -> None:
     async with running(Stack(tmp_path, free_port(), free_port())) as stack:
         before = stack.pids()
-        optional = ("webhooks", "spare")  # neither is configured
+        optional = ("webhooks", "spare", "media spare")  # none is configured
         assert all(pids for kind, pids in before.items() if kind not in optional)
         for pids in before.values():
             for pid in pids:

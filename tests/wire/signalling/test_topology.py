@@ -4,6 +4,7 @@ message that the other side hears is searched for them."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,10 +109,14 @@ def searched(side: Side, other: Side) -> None:
     """Every message that `side` heard so far."""
     for message in side.peer.heard:
         for mark in other.marks:
-            assert mark not in message.text, (
-                message.what,
-                next(row for row in message.text.split("\r\n") if mark in row),
+            # The digits of a port may stand in a branch or tag by chance.
+            alone = (
+                re.compile(rf"(?<![0-9a-f]){mark}(?![0-9a-f])")
+                if mark.isdigit()
+                else re.compile(re.escape(mark))
             )
+            rows = [row for row in message.text.split("\r\n") if alone.search(row)]
+            assert not rows, (message.what, rows[0])
 
 
 @pytest.fixture
