@@ -35,7 +35,7 @@ async def start_edge(
         ("/etc/kamailio/dispatcher.list", str(listed)),
         ("log_stderror=no", "log_stderror=yes"),
         # Instances that share a busy machine with other tests are slow, and not dead.
-        ('"fr_timer", 2000', '"fr_timer", 12000'),
+        ('"fr_timer", 2000', '"fr_timer", 5000'),
     ):
         assert own in text
         text = text.replace(own, here)

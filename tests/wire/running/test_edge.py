@@ -58,10 +58,23 @@ class Edge:
     carrier: SipPeer
     pbx: SipPeer
 
+    async def _offer(self, near: SipPeer, far: SipPeer, user: str) -> Heard:
+        """The INVITE as the other side has it. Where the edge finds no instance in time, the caller
+        tries again."""
+        for _ in range(4):
+            near.send(near.request("INVITE", body=offer(4000), From=f"<sip:{user}@{near.host}>;tag={user}"))
+            try:
+                return await far.hear("INVITE", PATIENCE / 2)
+            except TimeoutError:
+                refused = [each for each in near.unread if each.what in {"408", "500", "503"}]
+                assert refused, [each.start for each in near.heard[-5:]]
+                near.unread.remove(refused[0])
+                near.send(acknowledged(near, refused[0]))
+        raise AssertionError("no instance took the call")
+
     async def place(self, near: SipPeer, far: SipPeer, user: str = "near") -> Placed:
         """A call, up."""
-        near.send(near.request("INVITE", body=offer(4000), From=f"<sip:{user}@{near.host}>;tag={user}"))
-        invite = await far.hear("INVITE", PATIENCE)
+        invite = await self._offer(near, far, user)
         recorded = ", ".join(invite.all("Record-Route"))
         far.reply(invite, 200, body=offer(5000), Record_Route=recorded)
         answer = await near.hear("200", PATIENCE)
