@@ -136,7 +136,7 @@ THREATS: Final = (
         "media to the agent's side", "elevation of privilege", "b2bua, captured or dead, opens a mask",
         "media alone decides; a mask goes off when keying is over",
         ("wire/running/test_kills.py::"
-         "test_when_media_is_killed_while_the_customer_keys_the_audio_stops_and_no_digit_passes",),
+         "test_when_media_is_killed_while_the_customer_keys_the_call_goes_on_and_no_digit_passes",),
     ),
     Threat(
         "processes of one machine", "spoofing",
