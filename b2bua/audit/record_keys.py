@@ -3,8 +3,11 @@ stays as it is.
 
 Rule 1: one key is for one name on one call on one day, another for the call itself on that day. A
         key is on disk before the first line that needs it.
-Rule 2: a key that was deleted stands in no file of ours: SQLite overwrites what is deleted, and
-        its journal is cut to nothing by the commit. Nobody keeps one in memory.
+Rule 2: a key that was deleted stands in no file of ours: the file is written anew after a
+        deletion, since a row that SQLite has once moved leaves a copy that `secure_delete` does
+        not find, and its journal is cut to nothing by the commit. A process that is killed in
+        between leaves its mark, and the next one writes the file anew before it reads. Nobody
+        keeps a key in memory.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ from b2bua.audit.entry import Entry
 from b2bua.audit.sealing import Key, names_call, names_person, seal
 
 FILE: Final = "record-keys.sqlite"
+# SQLite's `user_version` from a deletion until the file is written anew.
+_STALE: Final = 1
 _THE_CALL: Final = ""  # in the place of a name
 _PATIENCE: Final = 5.0  # seconds for another process that writes
 _SCHEMA: Final = """
@@ -61,10 +66,16 @@ class RecordKeys:
             return int(database.execute(f"SELECT count(*) FROM keys WHERE {where}", (value,)).fetchone()[0])  # noqa: S608
 
     def erase(self, *, who: str = "", call: str = "", before: str = "") -> int:
-        """Delete those keys, at once or not at all; how many."""
+        """Delete those keys, at once or not at all; how many. Its time grows with all keys that are
+        left, since the file is written anew."""
         where, value = _where(who, call, before)
         with self._transaction() as database:
-            return database.execute(f"DELETE FROM keys WHERE {where}", (value,)).rowcount  # noqa: S608
+            deleted = database.execute(f"DELETE FROM keys WHERE {where}", (value,)).rowcount  # noqa: S608
+            if deleted:
+                database.execute(f"PRAGMA user_version = {_STALE}")
+        with _as_os_error():
+            _write_anew(database)
+        return deleted
 
     def close(self) -> None:
         """Close the file."""
@@ -118,11 +129,19 @@ class RecordKeys:
                 database.execute("PRAGMA journal_mode = TRUNCATE")
                 database.execute("PRAGMA synchronous = FULL")
                 database.executescript(_SCHEMA)
+                _write_anew(database)
             except BaseException:
                 database.close()
                 raise
             self._database = database
         return self._database
+
+
+def _write_anew(database: sqlite3.Connection) -> None:
+    """Leave nothing of what was deleted."""
+    if database.execute("PRAGMA user_version").fetchone()[0] == _STALE:
+        database.execute("VACUUM")
+        database.execute("PRAGMA user_version = 0")
 
 
 def _where(who: str, call: str, before: str) -> tuple[str, str]:

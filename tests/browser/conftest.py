@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from b2bua.api.http import create_app
 from b2bua.api.server import Serving, serve
@@ -30,6 +30,8 @@ ARGUMENTS = [
 ]
 
 
+# A page on a loaded machine draws later than Playwright's five seconds.
+expect.set_options(timeout=30_000)
 fixture = pytest_asyncio.fixture(loop_scope="module")
 
 

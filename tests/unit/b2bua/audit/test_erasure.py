@@ -3,6 +3,7 @@ holds the key or the name, over kill -9 at any moment."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import signal
@@ -302,6 +303,38 @@ def test_an_erasure_that_is_killed_has_erased_a_name_or_nothing_of_it(tmp_path: 
             assert (key in found) is (left[int(who[5:])] == 5)
         assert verify(directory, KEY.public_key()).findings == []
     assert partly
+
+
+def test_a_key_that_is_deleted_leaves_no_copy_where_rows_have_moved(tmp_path: Path) -> None:
+    """A tree that is balanced moves rows from page to page: `secure_delete` overwrites where they
+    are deleted, not where they were before."""
+    keys = RecordKeys(tmp_path)
+    entries = [an_entry(f"Name {name}", f"c-{call}") for name in range(60) for call in range(5)]
+    for last in (50, 60):  # of the second round, rows lie among those of the first
+        keys.seal(entries)
+        with contextlib.closing(sqlite3.connect(tmp_path / FILE)) as database:
+            known = database.execute("SELECT who, key FROM keys WHERE who != ''").fetchall()
+        for name in range(last):
+            keys.erase(who=f"Name {name}")
+            found = octets(tmp_path)
+            assert [who for who, key in known if who == f"Name {name}" and key in found] == []
+    keys.close()
+
+
+def test_what_a_killed_erasure_has_left_is_overwritten_before_anybody_reads(tmp_path: Path) -> None:
+    keys = RecordKeys(tmp_path)
+    keys.seal([an_entry(f"Name {name}", f"c-{call}") for name in range(60) for call in range(5)])
+    keys.close()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as database:
+        known = [key for (key,) in database.execute("SELECT key FROM keys WHERE who = 'Name 7'")]
+        database.executescript(
+            "PRAGMA secure_delete = OFF; PRAGMA user_version = 1; DELETE FROM keys WHERE who = 'Name 7';"
+        )
+    assert [key in octets(tmp_path) for key in known] == [True] * 5
+    keys = RecordKeys(tmp_path)
+    assert keys.count(who="Name 7") == 0
+    keys.close()
+    assert [key in octets(tmp_path) for key in known] == [False] * 5
 
 
 def test_entries_are_written_while_others_are_erased(directory: Path) -> None:
