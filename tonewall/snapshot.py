@@ -3,8 +3,8 @@
 Rule 1: only the listed `Kinds` are written or read: dataclasses, msgspec structs and enums of known
         modules, never code.
 Rule 2: an object that two others share is shared again. A new field needs no new line here.
-Rule 3: a snapshot is whole and of this version, or reading it raises SnapshotError and makes
-        nothing.
+Rule 3: a snapshot is whole, of this version and of a schema that is known here, or reading it
+        raises SnapshotError and makes nothing.
 Rule 4: times are on the system's monotonic clock or since the epoch. They hold for the next
         process, not after a restart of the machine, which is detected.
 Rule 5: an object that both processes have, such as a trunk of the settings, is written by its name
@@ -22,11 +22,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tonewall.snapshot_kinds import TRANSIENT, Kinds, SnapshotError, fields, is_transient
+from tonewall.snapshot_kinds import TRANSIENT, Kinds, SnapshotError, Written, fields, slots
 from tonewall.snapshot_writer import Writer, Writers
 
 __all__ = ["TRANSIENT", "VERSION", "Kinds", "Names", "SnapshotError", "fields", "read", "write"]
-VERSION = 2
+VERSION = 3
 _DIGEST = 16  # bytes
 _SEQUENCES: Mapping[str, Callable[[Iterable[Any]], Any]] = {
     "l": list,
@@ -90,7 +90,7 @@ def _body(root: object, kinds: Kinds, now: float, names: Names, *, careful: bool
         kinds.writers[key] = Writers(kinds, names.kinds, careful=careful)
     writer = Writer(kinds.writers[key], names)
     value = writer.writers.value(root, writer)
-    return msgspec.msgpack.encode([VERSION, now, value, writer.objects])
+    return msgspec.msgpack.encode([VERSION, kinds.schema, now, value, writer.objects])
 
 
 def read(
@@ -105,10 +105,11 @@ def read(
         version, *rest = msgspec.msgpack.decode(body)
         if version != VERSION:
             raise SnapshotError(f"it is of version {version}, this is {VERSION}")
-        at, root, objects = rest
+        schema, at, root, objects = rest
         if at > now:
             raise SnapshotError("the machine was started again since it was written")
-        reader = _Reader(kinds, objects, names)
+        kinds.require(schema)
+        reader = _Reader(kinds, schema, objects, names)
         found = reader.value(root)
         if made is not None:
             made.extend(reader.made())
@@ -120,8 +121,9 @@ def read(
 
 
 class _Reader:
-    def __init__(self, kinds: Kinds, objects: list[Any], names: Names) -> None:
+    def __init__(self, kinds: Kinds, schema: int, objects: list[Any], names: Names) -> None:
         self._kinds = kinds
+        self._schema = schema
         self._names = names
         self._objects = objects
         self._made: dict[int, Any] = {}
@@ -136,9 +138,9 @@ class _Reader:
             case ["o", number]:
                 return self._object(number)
             case ["e", form, plain]:
-                return self._kinds.kind(form)(plain)
+                return self._written(form).kind(plain)
             case ["i", form, *content]:
-                return self._frozen(self._kinds.kind(form), content)
+                return self._frozen(self._written(form), content)
             case ["d", pairs]:
                 return {self.value(key): self.value(item) for key, item in pairs}
             case ["-", None]:
@@ -152,37 +154,48 @@ class _Reader:
             case _:
                 raise SnapshotError("it is not what was written")
 
-    def _frozen(self, kind: type, content: list[Any]) -> Any:
+    def _written(self, form: object) -> Written:
+        return self._kinds.written(form, self._schema)
+
+    def _frozen(self, written: Written, content: list[Any]) -> Any:
+        kind = written.kind
         if dataclasses.is_dataclass(kind):
-            return self._fill(kind, kind.__new__(kind), content)
-        return kind(**self._fields(kind, content))
+            return self._fill(written, kind.__new__(kind), content)
+        return kind(**self._fields(written, content))
 
     def _object(self, number: int) -> Any:
         if number not in self._made:
             form, *content = self._objects[number]
-            kind = self._kinds.kind(form)
+            written = self._written(form)
+            kind = written.kind
             if dataclasses.is_dataclass(kind):
                 # Before its fields, which may lead back to it.
                 made = self._made[number] = kind.__new__(kind)
-                self._fill(kind, made, content)
+                self._fill(written, made, content)
             else:
-                self._made[number] = kind(**self._fields(kind, content))
+                self._made[number] = kind(**self._fields(written, content))
         return self._made[number]
 
-    def _fields(self, kind: type, content: list[Any]) -> dict[str, Any]:
-        plain, others = self._kinds.parts(kind)
+    def _fields(self, written: Written, content: list[Any]) -> dict[str, Any]:
         texts, *rest = content
-        found = dict(zip(plain, map(self.value, texts), strict=True))
-        return found | dict(zip(others, map(self.value, rest), strict=True))
+        found = dict(zip(written.plain, map(self.value, texts), strict=True))
+        found |= dict(zip(written.others, map(self.value, rest), strict=True))
+        if self._schema == self._kinds.schema:
+            return found
+        known = slots(written.kind)
+        return {name: value for name, value in found.items() if name in known}
 
-    def _fill(self, kind: Any, made: Any, content: list[Any]) -> Any:
-        for name, value in self._fields(kind, content).items():
-            object.__setattr__(made, name, value)  # a frozen one, too
-        for each in dataclasses.fields(kind):
-            if is_transient(each):
-                object.__setattr__(made, each.name, _default(each))
+    def _fill(self, written: Written, made: Any, content: list[Any]) -> Any:
+        found = self._fields(written, content)
+        for each in dataclasses.fields(written.kind):
+            value = found[each.name] if each.name in found else _default(each)
+            object.__setattr__(made, each.name, value)  # a frozen one, too
         return made
 
 
 def _default(field: dataclasses.Field[Any]) -> Any:
-    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    if field.default is dataclasses.MISSING:
+        raise SnapshotError(f"it has no {field.name}, which has no default")
+    return field.default

@@ -7,6 +7,8 @@ Rule 2: a payment under way is restored as it was. Media knows whether it still 
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from b2bua.call import (
     agent_phone,
     agent_tones,
@@ -47,13 +49,16 @@ from b2bua.call import (
 )
 from b2bua.call.call import Call
 from b2bua.call.routing import form_end, numbers, route, router, trunk
+from b2bua.call.schema import SCHEMA
 from b2bua.call.sdp import codecs, description, leg_descriptions, loaned_leg, offer_answer
 from b2bua.call.transfer import leg_loan, states, transfer
 from media import codecs as audio_codecs
 from media import events, mask_policy, stream_description
 from provider_adapters import payment as charges
 from tonewall.snapshot import Kinds, SnapshotError, read, write
+from tonewall.snapshot_shapes import earlier
 
+SHAPES = Path(__file__).parent / "shapes"
 KINDS = Kinds(
     (
         *events.MODULES, agent_phone, agent_tones, audio_codecs, bridge, call, cdr, charge_defaults,
@@ -69,6 +74,8 @@ KINDS = Kinds(
     settings=(
         trunk_policy.TrunkPolicy, charge_defaults.ChargeDefaults, events.CaptureForm, events.Masking,
     ),
+    schema=SCHEMA,
+    earlier=earlier(SHAPES),
 )  # fmt: skip
 
 

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from b2bua.call import leg, leg_command
 from b2bua.call.leg import LegId
+from b2bua.call.schema import SCHEMA
 from b2bua.sip import hop
 from b2bua.sip.hop import Hop
 from b2bua.sip.leg import (
@@ -64,6 +66,7 @@ from b2bua.sip.trunk import health
 from b2bua.sip.trunk.health import Health
 from b2bua.sip.trunk.peers import Peer
 from tonewall.snapshot import Kinds, SnapshotError, read, write
+from tonewall.snapshot_shapes import earlier
 
 _KEYS = tuple(f"{method} ".encode() for method in METHODS)
 _LEAP = 32  # requests within a dialog, between two snapshots of it
@@ -101,10 +104,13 @@ _MODULES = (
     non_invite_client, non_invite_server, provisional, referral, reinvite, reliable_answer,
     session, session_timer, transaction, transactions, uac, uas,
 )  # fmt: skip
+SHAPES = Path(__file__).parent / "shapes"
 KINDS = Kinds(
     _MODULES,
     never=(leg.LegRequested, leg_command.RequestLeg, message.Response),
     also=(EngineSnapshot, LegsSnapshot),
+    schema=SCHEMA,
+    earlier=earlier(SHAPES),
 )
 
 

@@ -18,6 +18,7 @@ from b2bua.call.call import Call
 from b2bua.call.cdr import LegTimes
 from b2bua.call.leg import Carried
 from b2bua.call.routing import trunk
+from b2bua.call.schema import SCHEMA
 from b2bua.call.snapshot import restore_call, snapshot_call
 from b2bua.call.state import BridgeState
 from b2bua.sip import snapshot as machines
@@ -60,8 +61,8 @@ def test_another_version_and_another_boot_are_told(monkeypatch: pytest.MonkeyPat
     data = snapshot_call(collecting().call, 100.0)
     with pytest.raises(SnapshotError, match="started again"):
         restore_call(data, 99.0)
-    monkeypatch.setattr(tonewall.snapshot, "VERSION", 3)
-    with pytest.raises(SnapshotError, match="of version 2, this is 3"):
+    monkeypatch.setattr(tonewall.snapshot, "VERSION", 4)
+    with pytest.raises(SnapshotError, match="of version 3, this is 4"):
         restore_call(data, 100.0)
 
 
@@ -103,16 +104,18 @@ def test_a_kind_or_field_that_is_not_known_is_refused():
 @pytest.mark.parametrize(
     "content",
     [
-        [2], [2, 0.0], [2, 0.0, ["o", 0], []], [2, 0.0, ["o", "x"], []],
-        [2, 0.0, ["e", "tonewall.Nothing", 1], []],
-        [2, 0.0, ["e", calls.KINDS.form(BridgeState), "nowhere"], []], [2, 0.0, ["z", []], []],
-        [2, 0.0, ["d", [1]], []], [2, 0.0, ["e", 5, 1], []],
-        [2, 0.0, ["o", 0], [["b2bua.call.Codec", ["o", 0], 1]]], 5,
-        [2, 0.0, ["o", 0], [[7, ["o", 0], 1]]],
-        [2, 0.0, ["o", 0], [[calls.KINDS.form(Call), 1]]],
-        [2, 0.0, ["o", 0], [[calls.KINDS.form(LegTimes), *range(40)]]],
-        [2, 0.0, ["i", calls.KINDS.form(Carried), *range(40)], []],
-        [2, "x", None, []],
+        [3], [3, SCHEMA, 0.0], [3, 9, 0.0, None, []], [3, SCHEMA, 0.0, ["o", 0], []],
+        [3, SCHEMA, 0.0, ["o", "x"], []],
+        [3, SCHEMA, 0.0, ["e", "tonewall.Nothing", 1], []],
+        [3, SCHEMA, 0.0, ["e", calls.KINDS.form(BridgeState), "nowhere"], []],
+        [3, SCHEMA, 0.0, ["z", []], []],
+        [3, SCHEMA, 0.0, ["d", [1]], []], [3, SCHEMA, 0.0, ["e", 5, 1], []],
+        [3, SCHEMA, 0.0, ["o", 0], [["b2bua.call.Codec", ["o", 0], 1]]], 5,
+        [3, SCHEMA, 0.0, ["o", 0], [[7, ["o", 0], 1]]],
+        [3, SCHEMA, 0.0, ["o", 0], [[calls.KINDS.form(Call), 1]]],
+        [3, SCHEMA, 0.0, ["o", 0], [[calls.KINDS.form(LegTimes), *range(40)]]],
+        [3, SCHEMA, 0.0, ["i", calls.KINDS.form(Carried), *range(40)], []],
+        [3, SCHEMA, "x", None, []],
     ],
 )  # fmt: skip
 def test_what_is_whole_but_was_never_written_so_is_refused(content: object):
@@ -122,8 +125,8 @@ def test_what_is_whole_but_was_never_written_so_is_refused(content: object):
 
 
 def test_a_later_version_may_have_another_form(monkeypatch: pytest.MonkeyPatch):
-    body = msgspec.msgpack.encode([3, "anything"])
-    with pytest.raises(SnapshotError, match="of version 3, this is 2"):
+    body = msgspec.msgpack.encode([4, "anything"])
+    with pytest.raises(SnapshotError, match="of version 4, this is 3"):
         read(hashlib.blake2b(body, digest_size=16).digest() + body, calls.KINDS, 1.0)
 
 
