@@ -27,6 +27,9 @@ from tests.wire.sip_peer import Heard
 KEYS = "0123456789*#ABCD"
 SILENCE = encoded(np.zeros(160), PCMU)[0]
 STEP = 160  # units of rtp_timestamp in 20 ms
+# Seconds in which media of the description before may still come: until Tonewall has read the new
+# answer (RFC 3264 section 8), on a busy machine.
+UNDER_WAY = 1.5
 _TONE_LEVELS = (-8.0, -8.0)  # dBm0
 _TONES = {key: encoded(dual_tone(key, 4 * STEP, _TONE_LEVELS), PCMU) for key in KEYS}
 
@@ -43,7 +46,8 @@ class Press:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A key at an agent's side. `agreed`: whether this phone had agreed on telephone-event."""
+    """A key at an agent's side. `agreed`: whether this phone had agreed on telephone-event, now or
+    just before."""
 
     key: str
     way: str
@@ -327,6 +331,7 @@ class Agent(Phone):
     audio: list[tuple[float, bytes]] = field(default_factory=list)
     packets: int = 0
     _read: int = 0
+    _agreed_at: float = float("-inf")  # when telephone-event was agreed on last
 
     def heard_info(self, body: str) -> None:
         key = body.partition("Signal=")[2][:1] or body[:1] or "?"
@@ -337,6 +342,8 @@ class Agent(Phone):
         Phone.tick(self, now)
 
     def _listen(self, now: float) -> None:
+        if self.own.events is not None and (self.theirs is None or self.theirs.events is not None):
+            self._agreed_at = now
         heard = self.media.rtp.heard
         for data, _ in heard[self._read :]:
             self._packet(data, now)
@@ -353,6 +360,6 @@ class Agent(Phone):
         if kind == PCMU and len(payload) != 4:
             self.audio.append((now, payload))
             return
-        agreed = self.own.events is not None and (self.theirs is None or self.theirs.events is not None)
+        agreed = now - self._agreed_at < UNDER_WAY
         code = payload[0] if payload else 0
         self.seen.append(Seen(KEYS[code] if code < len(KEYS) else "?", "event", now, agreed))
