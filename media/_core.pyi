@@ -22,6 +22,7 @@ STOPPED: Final = 3
 CODE: Final = 5  # a feature code of the agent's waits for `take_code`
 PASSED: Final = 6  # a key of the customer's reached the agent; at most once a second
 GUARD: Final = 24  # the default guard of a mask: blocks of 5 ms
+RECOVERY_SLOT: Final = 8192  # octets of a slot of a `RecoveryPage`
 
 # Presses that came as events, as tones, and as both; whether each key of the capture comes twice;
 # whether the customer has talked since the newest.
@@ -102,10 +103,40 @@ class Relay:
     # --- streams ------------------------------------------------------------------------------
 
     def open_stream(
-        self, stream: int, caller_rtp: int, caller_rtcp: int, agent_rtp: int, agent_rtcp: int
+        self,
+        stream: int,
+        caller_rtp: int,
+        caller_rtcp: int,
+        agent_rtp: int,
+        agent_rtcp: int,
+        *,
+        page: RecoveryPage | None = None,
+        slot: int = -1,
     ) -> None:
         """Take over four bound UDP sockets (file descriptors). The core closes them, unless this
-        raises OSError or ValueError."""
+        raises OSError or ValueError. `slot` of `page`, of this stream alone: is wiped, and from now
+        on holds what a successor has to know; None: there will be none."""
+
+    def adopt_stream(
+        self,
+        stream: int,
+        caller_rtp: int,
+        caller_rtcp: int,
+        agent_rtp: int,
+        agent_rtcp: int,
+        page: RecoveryPage,
+        slot: int,
+    ) -> bool:
+        """As `open_stream`, of a stream that a killed process had in this slot. No packet is read
+        until `resume_stream`: peers, keys, types and mask are set before it. Whether the stream has
+        to be masked, whatever anybody else says: its mask was on, or had gone off less than 5 s
+        before, or nothing is known of it. Then it is masked already, without a hold, and
+        `set_mask` gives it one. `set_crypto` goes on above the indices that were in use, and raises
+        OSError (EKEYREJECTED) for a key whose indices are not known."""
+
+    def resume_stream(self, stream: int) -> None:
+        """Drop the packets that have waited, and relay those that come. Raises OSError; then none
+        is read."""
 
     def close_stream(self, stream: int) -> dict[str, int]:
         """Wipe and close the stream; return its final counters."""
@@ -265,6 +296,20 @@ class Relay:
 
     def departed_type(self, stream: int, leg: int) -> int | None:
         """The payload type of the newest packet of audio that left for a leg's peer."""
+
+@final
+class RecoveryPage:
+    """A memfd from which the successor of this process learns what it has to know of its streams
+    (docs/adr/0073): indices of SRTP and whether a mask is on, and neither keys nor digits. It
+    cannot be pickled or copied."""
+
+    def __init__(self, descriptor: int) -> None:
+        """`descriptor`: of so many slots of RECOVERY_SLOT octets; it stays the caller's. Raises
+        OSError, and ValueError for another size."""
+
+    @property
+    def slots(self) -> int:
+        """How many streams have room."""
 
 @final
 class Recording:

@@ -9,9 +9,11 @@
 #include "python/info_function.h"
 #include "python/python.h"
 #include "python/recording_type.h"
+#include "python/recovery_page_type.h"
 #include "python/secret_type.h"
 #include "python/tapped_function.h"
 #include "relay/relay_api.h"
+#include "relay/slot.h"
 #include "relay/srtp.h"
 
 static PyObject *py_secret_bytes(PyObject *Py_UNUSED(module), PyObject *args) {
@@ -55,6 +57,8 @@ static int add_types(PyObject *core) {
     int failed = add_type(core, &secret_spec, &py_secret_type);
     if (failed == 0)
         failed = add_type(core, &recording_spec, &py_recording_type);
+    if (failed == 0)
+        failed = add_type(core, &recovery_page_spec, &py_recovery_page_type);
     for (size_t i = 0; i < sizeof specs / sizeof *specs && failed == 0; i++)
         failed = add_type(core, specs[i], NULL);
     return failed;
@@ -69,7 +73,8 @@ static int add_constants(PyObject *core) {
                      {"LEAKED", NOTICE_LEAKED}, {"PLAYED", NOTICE_PLAYED},
                      {"DONE", PLAY_DONE},       {"KEY", PLAY_KEY},
                      {"STOPPED", PLAY_STOPPED}, {"CODE", NOTICE_CODE},
-                     {"GUARD", GUARD},          {"PASSED", NOTICE_PASSED}};
+                     {"GUARD", GUARD},          {"PASSED", NOTICE_PASSED},
+                     {"RECOVERY_SLOT", RECOVERY_SLOT}};
     int failed = 0;
     for (size_t i = 0; i < sizeof constants / sizeof *constants && failed == 0; i++)
         failed = PyModule_AddIntConstant(core, constants[i].name, constants[i].value);

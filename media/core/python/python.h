@@ -12,7 +12,7 @@
 
 /* The types, one a source. */
 extern PyType_Spec secret_spec, relay_spec, mask_spec, canary_spec, hearing_spec, arrivals_spec,
-    digit_socket_spec, recording_spec, player_spec, agent_keys_spec;
+    digit_socket_spec, recording_spec, player_spec, agent_keys_spec, recovery_page_spec;
 
 /* An object of zeros; NULL: an exception is set. */
 void *py_allocate(PyTypeObject *type);

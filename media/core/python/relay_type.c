@@ -4,23 +4,12 @@
 #include "python/python.h"
 #include "python/relay_figures.h"
 #include "python/relay_object.h"
+#include "python/relay_opening.h"
 #include "python/relay_playing.h"
 #include "relay/relay_api.h"
 #include "rtp/source.h"
 
 #include <string.h>
-
-static PyObject *py_relay_open_stream(PyObject *self, PyObject *args, PyObject *kwargs) {
-    static char *names[] = {"stream", "caller_rtp", "caller_rtcp", "agent_rtp", "agent_rtcp", NULL};
-    struct command command = {.kind = COMMAND_OPEN_STREAM};
-    long long stream;
-    int *fds = command.fds;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "Liiii", names, &stream, &fds[0], &fds[1], &fds[2],
-                                     &fds[3]))
-        return NULL;
-    command.stream = stream;
-    return py_relay_run_or_null(self, &command);
-}
 
 static PyObject *py_relay_set_peer(PyObject *self, PyObject *args, PyObject *kwargs) {
     static char *names[] = {"stream", "leg", "address", "port", "rtcp_address", "rtcp_port", "latch", NULL};
@@ -293,6 +282,8 @@ static PyMethodDef relay_methods[] = {
     {"stop", py_relay_stop, METH_NOARGS, NULL},
     {"fileno", py_relay_fileno, METH_NOARGS, NULL},
     {"open_stream", WITH_KEYWORDS(py_relay_open_stream)},
+    {"adopt_stream", WITH_KEYWORDS(py_relay_adopt_stream)},
+    {"resume_stream", WITH_KEYWORDS(py_relay_resume_stream)},
     {"set_peer", WITH_KEYWORDS(py_relay_set_peer)},
     {"set_crypto", WITH_KEYWORDS(py_relay_set_crypto)},
     {"set_types", WITH_KEYWORDS(py_relay_set_types)},

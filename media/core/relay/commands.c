@@ -52,7 +52,8 @@ static int set_crypto(struct stream *stream, const struct command *command) {
         *crypto = NULL;
         return 0;
     }
-    struct crypto *changed = crypto_change(*before, &command->keys);
+    struct crypto *changed = crypto_change(*before, &command->keys, &stream->slot->in[command->leg],
+                                           &stream->slot->out[command->leg]);
     if (changed == NULL)
         return -errno;
     *before = NULL;
@@ -187,6 +188,8 @@ static int apply_to_stream(struct relay *relay, struct command *command) {
         return -ENOENT;
     int64_t now_ms = clock_ms();
     switch (command->kind) {
+    case COMMAND_RESUME_STREAM:
+        return relay_resume_stream(relay, stream);
     case COMMAND_SET_PEER:
         return set_peer(stream, command);
     case COMMAND_SET_CRYPTO:
@@ -245,6 +248,8 @@ static __attribute__((noinline)) int apply_command(struct relay *relay, struct c
     switch (command->kind) {
     case COMMAND_OPEN_STREAM:
         return relay_open_stream(relay, command);
+    case COMMAND_ADOPT_STREAM:
+        return relay_adopt_stream(relay, command);
     case COMMAND_STOP:
         return stop_relay(relay);
     case COMMAND_HAS_DECODER:

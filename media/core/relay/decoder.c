@@ -125,6 +125,8 @@ void decoder_forget(struct relay *relay, struct stream *stream) {
 
 /* The key has left; nothing leaves after it. */
 static void note_leak(struct relay *relay, struct stream *stream) {
+    if (stream->mask.on)
+        slot_note_shut(stream->slot);
     if (!stream->mask.shut) {
         stream->tally.alarms++;
         relay_notify(relay, stream, NOTICE_LEAKED);

@@ -256,6 +256,8 @@ static void carry_out(struct relay *relay, struct packet *packet) {
         break;
     case VERDICT_WITHHOLD:
         stream->counters[other].masked++;
+        if (packet->leg == CALLER && !stream->mask.on && !stream->mask.drops_events)
+            slot_note_tail(stream->slot, packet->now_ms);
         break;
     case VERDICT_FORWARD:
         if (is_caller_rtp(packet) && !relay_may_leave(relay, stream, decision->bytes, decision->length))

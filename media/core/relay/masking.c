@@ -13,7 +13,7 @@ enum { DRAIN_MAX = 1024 }; /* packets of one socket */
 
 /* A packet that arrived under the mask is treated under the mask. */
 static void drain_sockets(struct relay *relay, struct stream *stream, int64_t now_ms) {
-    for (int index = CALLER_RTP; index <= CALLER_RTCP; index++)
+    for (int index = CALLER_RTP; index <= CALLER_RTCP && stream->is_resumed; index++)
         for (int left = DRAIN_MAX; left > 0 && relay_one(relay, &stream->endpoints[index], now_ms); left--)
             ;
 }
@@ -37,6 +37,9 @@ static void take_mask_off(struct relay *relay, struct stream *stream, int64_t no
 int relay_set_mask(struct relay *relay, struct stream *stream, const struct command *command,
                    int64_t now_ms) {
     struct mask *mask = &stream->mask;
+    bool was_on = mask->on;
+    if (!was_on && command->on)
+        slot_note_on(stream->slot);
     if (mask->on && command->on && mask->hold != NULL)
         mask->hold->options = command->options; /* packets in the hold stay there */
     if (mask->on && !command->on)
@@ -49,6 +52,8 @@ int relay_set_mask(struct relay *relay, struct stream *stream, const struct comm
     mask->shut = mask->shut && mask->on;
     mask->keyed = mask->keyed && mask->on;
     mask->event_presses = mask->on ? mask->event_presses : 0;
+    if (was_on && !mask->on)
+        slot_note_off(stream->slot, now_ms);
     relay_choose_set(relay, stream);
     if (mask->on && mask->hold == NULL) {
         mask->hold = pool_borrow(&relay->holds);

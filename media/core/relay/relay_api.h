@@ -19,6 +19,8 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+struct slot;
+
 enum leg { CALLER = 0, AGENT = 1, LEGS = 2 };
 
 enum { CLOCK_MAX = 1000000 }; /* Hz, of rtp_timestamps */
@@ -40,6 +42,8 @@ struct arrived {
 
 enum command_kind {
     COMMAND_OPEN_STREAM,
+    COMMAND_ADOPT_STREAM,
+    COMMAND_RESUME_STREAM,
     COMMAND_SET_PEER,
     COMMAND_SET_CRYPTO,
     COMMAND_SET_TYPES,
@@ -75,6 +79,7 @@ struct command {
     enum command_kind kind;
     int64_t stream;
     int fds[4]; /* become the relay's where the command succeeds */
+    struct slot *slot; /* of COMMAND_OPEN_STREAM and COMMAND_ADOPT_STREAM: as `fds` */
     int leg;
     struct sockaddr_storage rtp, rtcp;
     bool has_rtp, has_rtcp, on;

@@ -16,6 +16,7 @@ _Static_assert((int)HOLD_PACKET <= (int)BUFFER && (int)QUEUE_PACKET <= (int)BUFF
 
 bool relay_may_leave(struct relay *relay, struct stream *stream, const uint8_t *packet, size_t length) {
     if (mask_leaks(&stream->mask, packet, length)) {
+        slot_note_shut(stream->slot);
         stream->tally.alarms++;
         relay_notify(relay, stream, NOTICE_LEAKED);
     }

@@ -8,9 +8,13 @@
  *         goes on is the peer's choice (RFC 3711 section 3.3.1 against RFC 4568 section 7.1.4):
  *         both are tried.
  * Rule 3: we seal nothing twice with one index: a packet that was doubled on its way leaves
- *         once. */
+ *         once.
+ * Rule 4: nor does the successor of a killed process. It seals and opens nothing at or below the
+ *         highest index that was noted (`floors`), which is noted before a packet is sealed; and it
+ *         begins with no key that was in use once, where its indices are not known any more. */
 #include "relay/srtp.h"
 
+#include "relay/master_key.h"
 #include "rtp/rtcp.h"
 #include "rtp/rtp.h"
 #include "rtp/wire.h"
@@ -22,36 +26,16 @@
 
 _Static_assert((int)SRTP_ROOM >= (int)SRTP_MAX_TRAILER_LEN - (int)SRTP_MAX_MKI_LEN, "no MKI is sent");
 
-enum { SRTP_SOURCES = 64, SRTP_REPLAY_WINDOW = 128 }; /* SSRCs of one direction; packets */
+/* SKIP_STEP: indices of SRTCP that are passed over for one packet, in about a millisecond;
+ * SKIP_MAX: in all: more than ten days of reports. */
+enum { SKIP_STEP = 1024, SKIP_MAX = 1 << 18 };
 
-struct suite {
-    const char *name;
-    size_t key_length;
-    void (*rtp)(srtp_crypto_policy_t *), (*rtcp)(srtp_crypto_policy_t *);
-};
-
-static void cm_128_80(srtp_crypto_policy_t *policy) { srtp_crypto_policy_set_rtp_default(policy); }
-
-static const struct suite SRTP_SUITES[] = {
-    {"AEAD_AES_256_GCM", 44, srtp_crypto_policy_set_aes_gcm_256_16_auth,
-     srtp_crypto_policy_set_aes_gcm_256_16_auth},
-    {"AEAD_AES_128_GCM", 28, srtp_crypto_policy_set_aes_gcm_128_16_auth,
-     srtp_crypto_policy_set_aes_gcm_128_16_auth},
-    {"AES_256_CM_HMAC_SHA1_80", 46, srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80,
-     srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80},
-    {"AES_CM_128_HMAC_SHA1_80", 30, cm_128_80, cm_128_80},
-    {"AES_CM_128_HMAC_SHA1_32", 30, srtp_crypto_policy_set_aes_cm_128_hmac_sha1_32, cm_128_80},
-};
-
-struct master_key {
-    const struct suite *suite;
-    uint8_t bytes[SRTP_KEY_MAX];
-};
-
-/* SSRCs whose state libsrtp keeps. */
-struct sources {
-    unsigned count;
-    uint32_t known[SRTP_SOURCES];
+/* One direction. The arrays have the places of `indices`. */
+struct direction {
+    struct indices *indices;
+    uint64_t known, placed; /* bit i: libsrtp has state of it; and knows its rollover counter */
+    struct index floors[SRTP_SOURCES]; /* nothing below them is sealed or opened */
+    uint32_t skipped[SRTP_SOURCES]; /* indices of SRTCP that were passed over */
 };
 
 enum candidate { NEW_KEY, NEW_KEY_CONTINUED, OLD_KEY, CANDIDATE_KEYS };
@@ -60,40 +44,12 @@ struct crypto {
     struct master_key in_key, out_key;
     srtp_t in[CANDIDATE_KEYS], out; /* NULL: not in use */
     uint32_t ssrc; /* of the peer's newest RTP packet */
-    struct sources in_sources, out_sources;
+    struct direction inbound, outbound;
 };
 
 bool crypto_prepare(void) { return srtp_init() == srtp_err_status_ok; }
 
 /* --- sessions of libsrtp ---------------------------------------------------------------------- */
-
-static bool is_same_key(const struct master_key *one, const struct master_key *other) {
-    return one->suite == other->suite && memcmp(one->bytes, other->bytes, sizeof one->bytes) == 0;
-}
-
-static srtp_policy_t policy_of(struct master_key *key, srtp_ssrc_type_t type) {
-    srtp_policy_t policy = {.ssrc.type = type, .key = key->bytes, .window_size = SRTP_REPLAY_WINDOW};
-    key->suite->rtp(&policy.rtp);
-    key->suite->rtcp(&policy.rtcp);
-    return policy;
-}
-
-static srtp_t new_session(struct master_key *key, srtp_ssrc_type_t type) {
-    srtp_policy_t policy = policy_of(key, type);
-    srtp_t made = NULL;
-    return srtp_create(&made, &policy) == srtp_err_status_ok ? made : NULL;
-}
-
-static srtp_t continued_session(struct master_key *key, uint32_t ssrc, uint32_t rollovers) {
-    srtp_policy_t others = policy_of(key, ssrc_any_inbound), known = policy_of(key, ssrc_specific);
-    known.ssrc.value = ssrc;
-    known.next = &others;
-    srtp_t made = NULL;
-    if (srtp_create(&made, &known) != srtp_err_status_ok)
-        return NULL;
-    srtp_set_stream_roc(made, ssrc, rollovers);
-    return made;
-}
 
 static void end_session(srtp_t *session) {
     if (*session != NULL)
@@ -125,61 +81,97 @@ static srtp_t *newest_session(struct crypto *crypto) {
     return &crypto->in[NEW_KEY];
 }
 
-static bool read_key(struct master_key *key, const char *suite, const uint8_t *bytes, size_t length) {
-    for (size_t i = 0; i < sizeof SRTP_SUITES / sizeof *SRTP_SUITES; i++)
-        if (strcmp(suite, SRTP_SUITES[i].name) == 0 && length == SRTP_SUITES[i].key_length) {
-            key->suite = &SRTP_SUITES[i];
-            memcpy(key->bytes, bytes, length);
-            return true;
-        }
-    return false;
-}
-
 void crypto_load(void) {
     static srtp_t kept; /* of nobody's: with its last session libsrtp unloads all again */
-    struct master_key zeros = {.suite = &SRTP_SUITES[0]};
-    if (kept == NULL)
-        kept = new_session(&zeros, ssrc_any_outbound);
+    static const uint8_t zeros[SRTP_KEY_MAX];
+    struct master_key key = {0};
+    if (kept == NULL && master_key_read(&key, "AEAD_AES_256_GCM", zeros, 44))
+        kept = master_key_session(&key, ssrc_any_outbound);
 }
 
-struct crypto *crypto_change(struct crypto *before, const struct crypto_keys *keys) {
+/* What a direction with a new key begins with: the indices of the process before this one where
+ * they are of the key, or none. 0 or -errno. */
+static int begin_direction(struct direction *direction, struct indices *indices, srtp_t session,
+                           bool is_first, uint64_t *fingerprint) {
+    *fingerprint = session == NULL ? 0 : master_key_fingerprint(session);
+    if (*fingerprint == 0)
+        return -ENOMEM;
+    direction->indices = indices;
+    if (!is_first)
+        return 0;
+    if (indices_are_of(indices, *fingerprint))
+        memcpy(direction->floors, indices->each, indices->count * sizeof *direction->floors);
+    else if (indices_had(indices, *fingerprint))
+        return -EKEYREJECTED;
+    return 0;
+}
+
+/* Forgets the indices of another key. */
+static void settle_direction(const struct direction *direction, bool is_first, uint64_t fingerprint) {
+    struct indices *indices = direction->indices;
+    if (fingerprint != 0 && !(is_first && indices_are_of(indices, fingerprint)))
+        indices_begin(indices, fingerprint);
+}
+
+/* Has the peer's packets tried with the keys that they may be sealed with. */
+static void keep_candidates(struct crypto *crypto, struct crypto *before) {
+    uint32_t rollovers = 0;
+    srtp_get_stream_roc(*newest_session(before), before->ssrc, &rollovers);
+    if (rollovers > 0)
+        crypto->in[NEW_KEY_CONTINUED] = master_key_continued(&crypto->in_key, before->ssrc, rollovers);
+    crypto->in[OLD_KEY] = move_session(newest_session(before));
+}
+
+static bool read_keys(struct crypto *crypto, const struct crypto_keys *keys) {
+    return master_key_read(&crypto->in_key, keys->suite, keys->in, keys->in_length) &&
+           master_key_read(&crypto->out_key, keys->suite, keys->out, keys->out_length);
+}
+
+struct crypto *crypto_change(struct crypto *before, const struct crypto_keys *keys, struct indices *in,
+                             struct indices *out) {
     struct crypto *crypto = calloc(1, sizeof *crypto);
     if (crypto == NULL)
         return NULL;
-    if (!read_key(&crypto->in_key, keys->suite, keys->in, keys->in_length) ||
-        !read_key(&crypto->out_key, keys->suite, keys->out, keys->out_length)) {
+    if (!read_keys(crypto, keys)) {
         crypto_free(crypto);
         errno = EINVAL;
         return NULL;
     }
-    bool same_in = before != NULL && is_same_key(&before->in_key, &crypto->in_key);
-    bool same_out = before != NULL && is_same_key(&before->out_key, &crypto->out_key);
-    if (!same_in)
-        crypto->in[NEW_KEY] = new_session(&crypto->in_key, ssrc_any_inbound);
-    if (!same_out)
-        crypto->out = new_session(&crypto->out_key, ssrc_any_outbound);
-    if ((!same_in && crypto->in[NEW_KEY] == NULL) || (!same_out && crypto->out == NULL)) {
+    bool is_first = before == NULL;
+    bool same_in = !is_first && master_key_is_same(&before->in_key, &crypto->in_key);
+    bool same_out = !is_first && master_key_is_same(&before->out_key, &crypto->out_key);
+    uint64_t in_print = 0, out_print = 0;
+    int error = 0;
+    if (!same_in) {
+        crypto->in[NEW_KEY] = master_key_session(&crypto->in_key, ssrc_any_inbound);
+        error = begin_direction(&crypto->inbound, in, crypto->in[NEW_KEY], is_first, &in_print);
+    }
+    if (!same_out && error == 0) {
+        crypto->out = master_key_session(&crypto->out_key, ssrc_any_outbound);
+        error = begin_direction(&crypto->outbound, out, crypto->out, is_first, &out_print);
+    }
+    if (error != 0) {
         crypto_free(crypto);
-        errno = ENOMEM;
+        errno = -error;
         return NULL;
     }
-    if (before == NULL)
+    settle_direction(&crypto->inbound, is_first, in_print);
+    settle_direction(&crypto->outbound, is_first, out_print);
+    if (is_first) {
+        crypto->ssrc = in->count > 0 ? in->each[in->count - 1].ssrc : 0;
         return crypto;
+    }
     crypto->ssrc = before->ssrc;
     if (same_in) {
+        crypto->inbound = before->inbound;
         for (int i = 0; i < CANDIDATE_KEYS; i++)
             crypto->in[i] = move_session(&before->in[i]);
-        crypto->in_sources = before->in_sources;
     } else {
-        uint32_t rollovers = 0;
-        srtp_get_stream_roc(*newest_session(before), before->ssrc, &rollovers);
-        if (rollovers > 0)
-            crypto->in[NEW_KEY_CONTINUED] = continued_session(&crypto->in_key, before->ssrc, rollovers);
-        crypto->in[OLD_KEY] = move_session(newest_session(before));
+        keep_candidates(crypto, before);
     }
     if (same_out) {
+        crypto->outbound = before->outbound;
         crypto->out = move_session(&before->out);
-        crypto->out_sources = before->out_sources;
     }
     crypto_free(before);
     return crypto;
@@ -189,19 +181,50 @@ struct crypto *crypto_change(struct crypto *before, const struct crypto_keys *ke
 
 static uint32_t ssrc_of(const uint8_t *packet, bool is_rtp) { return get32(packet + (is_rtp ? 8 : 4)); }
 
-static bool has_source_room(const struct sources *sources, uint32_t ssrc) {
-    for (unsigned i = 0; i < sources->count; i++)
-        if (sources->known[i] == ssrc)
-            return true;
-    return sources->count < SRTP_SOURCES;
+static uint64_t bit(int at) { return UINT64_C(1) << at; }
+
+/* The place of a new SSRC, of which libsrtp makes its state itself; -1: there is no room. */
+static int add_source(struct direction *direction, uint32_t ssrc) {
+    int at = indices_add(direction->indices, ssrc);
+    if (at >= 0) {
+        direction->known |= bit(at);
+        direction->placed |= bit(at);
+    }
+    return at;
 }
 
-static void note_source(struct sources *sources, uint32_t ssrc) {
-    for (unsigned i = 0; i < sources->count; i++)
-        if (sources->known[i] == ssrc)
-            return;
-    if (sources->count < SRTP_SOURCES)
-        sources->known[sources->count++] = ssrc;
+/* Has libsrtp go on with an SSRC of the process before this one. */
+static bool go_on(struct direction *direction, int at, srtp_t session, struct master_key *key) {
+    if (direction->known & bit(at))
+        return true;
+    if (!master_key_add(key, session, direction->indices->each[at].ssrc))
+        return false;
+    direction->known |= bit(at);
+    return true;
+}
+
+/* Has libsrtp number the next packet of RTP so, where it does not know the rollover counter yet. */
+static void place(const struct direction *direction, int at, srtp_t session, uint64_t guess) {
+    if (!(direction->placed & bit(at)))
+        srtp_set_stream_roc(session, direction->indices->each[at].ssrc, (uint32_t)(guess >> 16));
+}
+
+/* libsrtp counts SRTCP itself, from 1, and cannot be given a number: indices are used up by packets
+ * that nobody gets. False: it is not that far yet. */
+static bool skip_rtcp(struct direction *direction, int at, srtp_t session) {
+    const struct index *floor = &direction->floors[at];
+    uint32_t *skipped = &direction->skipped[at];
+    if (floor->rtcp > SKIP_MAX)
+        return false;
+    for (int left = SKIP_STEP; floor->rtcp > *skipped + 1 && left > 0; left--) {
+        uint8_t packet[RTCP_RECEIVER_HEAD + SRTP_ROOM] = {0x80, 201, 0, 1};
+        int size = RTCP_RECEIVER_HEAD;
+        put32(packet + 4, floor->ssrc);
+        if (srtp_protect_rtcp(session, packet, &size) != srtp_err_status_ok)
+            return false;
+        ++*skipped;
+    }
+    return floor->rtcp <= *skipped + 1;
 }
 
 static bool unprotect(srtp_t session, bool is_rtp, uint8_t *packet, size_t *length) {
@@ -214,13 +237,51 @@ static bool unprotect(srtp_t session, bool is_rtp, uint8_t *packet, size_t *leng
     return true;
 }
 
+/* Notes what was opened by the newest key. `next`: one more than its index. */
+static void note_opened(struct direction *direction, bool is_rtp, uint32_t ssrc, uint64_t next) {
+    int at = indices_find(direction->indices, ssrc);
+    if (at < 0 && (at = add_source(direction, ssrc)) < 0)
+        return;
+    if (is_rtp) {
+        direction->placed |= bit(at);
+        indices_note_rtp(&direction->indices->each[at], next);
+    } else {
+        indices_note_rtcp(&direction->indices->each[at], (uint32_t)next);
+    }
+}
+
+/* The first packet with the new key has come: the other candidates are not needed any more. Returns
+ * one more than the packet's index. */
+static uint64_t settle(struct crypto *crypto, int found, uint32_t ssrc, uint16_t seq) {
+    srtp_t session = move_session(&crypto->in[found]);
+    uint32_t rollovers = 0;
+    for (int other = 0; other < CANDIDATE_KEYS; other++)
+        end_session(&crypto->in[other]);
+    crypto->in[NEW_KEY] = session;
+    srtp_get_stream_roc(session, ssrc, &rollovers);
+    return ((uint64_t)rollovers << 16 | seq) + 1;
+}
+
 bool crypto_open(struct crypto *crypto, bool is_rtp, uint8_t *packet, size_t *length, uint8_t *scratch) {
     if (*length < 12)
         return false;
+    struct direction *direction = &crypto->inbound;
     uint32_t ssrc = ssrc_of(packet, is_rtp);
-    if (!has_source_room(&crypto->in_sources, ssrc))
+    uint16_t seq = get16(packet + 2);
+    int at = indices_find(direction->indices, ssrc);
+    if (at < 0 && direction->indices->count >= SRTP_SOURCES)
         return false;
     bool is_only = crypto->in[NEW_KEY_CONTINUED] == NULL && crypto->in[OLD_KEY] == NULL, is_open = false;
+    uint64_t next = is_rtp ? indices_guess(at < 0 ? 0 : direction->indices->each[at].rtp, seq) + 1
+                           : (uint64_t)master_key_rtcp_index(&crypto->in_key, packet, *length) + 1;
+    if (at >= 0 && is_only) {
+        const struct index *floor = &direction->floors[at];
+        if (next <= (is_rtp ? floor->rtp : floor->rtcp) ||
+            !go_on(direction, at, crypto->in[NEW_KEY], &crypto->in_key))
+            return false;
+        if (is_rtp)
+            place(direction, at, crypto->in[NEW_KEY], next - 1);
+    }
     size_t size = *length;
     if (!is_only)
         memcpy(scratch, packet, size);
@@ -231,17 +292,16 @@ bool crypto_open(struct crypto *crypto, bool is_rtp, uint8_t *packet, size_t *le
             memcpy(packet, scratch, size); /* an attempt that failed may have changed it */
         *length = size;
         is_open = unprotect(crypto->in[i], is_rtp, packet, length);
-        if (is_open && i != OLD_KEY && is_rtp && !is_only) { /* a packet with the new key has come */
-            srtp_t found = move_session(&crypto->in[i]);
-            for (int other = 0; other < CANDIDATE_KEYS; other++)
-                end_session(&crypto->in[other]);
-            crypto->in[NEW_KEY] = found;
+        if (is_open && i != OLD_KEY && is_rtp && !is_only) {
+            next = settle(crypto, i, ssrc, seq);
+            is_only = true;
+            explicit_bzero(scratch, size);
         }
     }
     if (!is_only)
         explicit_bzero(scratch, size);
     if (is_open) {
-        note_source(&crypto->in_sources, ssrc);
+        note_opened(direction, is_rtp, ssrc, is_only ? next : 0);
         if (is_rtp)
             crypto->ssrc = ssrc;
     }
@@ -251,13 +311,29 @@ bool crypto_open(struct crypto *crypto, bool is_rtp, uint8_t *packet, size_t *le
 bool crypto_seal(struct crypto *crypto, bool is_rtp, uint8_t *packet, size_t *length) {
     if (*length < (size_t)(is_rtp ? RTP_HEADER : RTCP_RECEIVER_HEAD))
         return false;
+    struct direction *direction = &crypto->outbound;
     uint32_t ssrc = ssrc_of(packet, is_rtp);
-    if (!has_source_room(&crypto->out_sources, ssrc))
+    int at = indices_find(direction->indices, ssrc);
+    if (at < 0 && (at = add_source(direction, ssrc)) < 0)
         return false;
+    struct index *index = &direction->indices->each[at];
+    if (!go_on(direction, at, crypto->out, &crypto->out_key))
+        return false;
+    if (is_rtp) {
+        uint64_t guess = indices_guess(index->rtp, get16(packet + 2));
+        if (guess < direction->floors[at].rtp)
+            return false;
+        indices_note_rtp(index, guess + 1);
+        place(direction, at, crypto->out, guess);
+        direction->placed |= bit(at);
+    } else {
+        if (!skip_rtcp(direction, at, crypto->out))
+            return false;
+        indices_note_rtcp(index, (index->rtcp > 0 ? index->rtcp : 1) + 1);
+    }
     int size = (int)*length;
     srtp_err_status_t status =
         is_rtp ? srtp_protect(crypto->out, packet, &size) : srtp_protect_rtcp(crypto->out, packet, &size);
-    note_source(&crypto->out_sources, ssrc);
     if (status != srtp_err_status_ok || size < 0)
         return false;
     *length = (size_t)size;

@@ -12,6 +12,7 @@
 #include "memory/secret.h"
 #include "prompt/player.h"
 #include "relay/relay_api.h"
+#include "relay/slot.h"
 #include "relay/srtp.h"
 #include "relay/tap.h"
 #include "rtp/quality.h"
@@ -35,7 +36,7 @@ static inline bool socket_is_rtp(int index) { return index % 2 == 0; }
 struct endpoint {
     struct stream *stream;
     int index, fd; /* the latter owned; -1: closed */
-    int set; /* `epoll` or `masked` of the relay: where the thread looks for its packets */
+    int set; /* `epoll` or `masked` of the relay: where the thread looks for its packets; -1: nowhere */
     struct source source;
 };
 
@@ -48,6 +49,8 @@ struct stream_keys {
 /* One m-line of a call, between the caller's leg and the agent's. */
 struct stream {
     int64_t id;
+    struct slot *slot; /* owned: what a successor has to know */
+    bool is_resumed; /* its packets are read */
     struct endpoint endpoints[SOCKETS];
     struct counters counters[LEGS];
     struct arrivals arrivals[LEGS];

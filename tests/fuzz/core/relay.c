@@ -81,9 +81,9 @@ static void set_peers(struct rig *rig, struct script *script) {
 
 static struct rig begun(void) {
     struct rig rig = {.relay = relay_new()};
-    struct command open = {.kind = COMMAND_OPEN_STREAM};
+    struct command open = {.kind = COMMAND_OPEN_STREAM, .slot = slot_map(-1, 0)};
     int pair[2];
-    MUST(rig.relay != NULL && socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
+    MUST(rig.relay != NULL && open.slot != NULL && socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);
     rig.relay->running = true; /* and nothing but this thread runs it */
     for (int i = 0; i < SOCKETS; i++) {
         struct sockaddr_storage own;
