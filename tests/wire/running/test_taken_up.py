@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from pathlib import Path
 
 from tests.complaints import expect_error, permit_error
-from tests.stack import PATIENCE, free_port, until
+from tests.stack import free_port, until
 from tests.wire.conftest import Peers
-from tests.wire.ending_calls import rig
 from tests.wire.line import Line, line
 
 # Approved by the local provider; 15 digits need no end.
@@ -49,37 +46,6 @@ async def test_a_call_goes_on_and_is_paid_held_and_recorded_after_b2bua_was_kill
         assert (record["end"], bool(record["answered_at"])) == ("far end hung up", True)
         assert [charge["charges"] for charge in await wire.stack.charges()] == [1]
         await wire.no_sessions()
-
-
-async def test_the_agent_hangs_up_a_call_that_was_taken_up(peers: Peers) -> None:
-    async with line(peers, extra=general()) as wire:
-        call_id = await wire.dial()
-        await killed(wire, call_id)
-        await wire.agent.hangup()
-        await wire.customer.wait("ended", PATIENCE)
-        await until(wire.stack.records, "the record of the call")
-        assert await wire.stack.calls() == []
-
-
-async def test_it_is_held_resumed_and_transferred(tmp_path: Path) -> None:
-    async with rig(tmp_path, {}, 1.0) as at:
-        call = await at.dial("b2bua is killed", "")
-
-        async def settled() -> bool:
-            return bool((await call.view())["capturable"])
-
-        await until(settled, "the ACK")
-        [before] = at.stack.kill("b2bua")
-        await at.b2bua_back(before)
-        assert (await call.view())["state"] == "up"
-        plain = call.agent.own
-        for direction in ("sendonly", "sendrecv"):
-            assert await call.agent.change(replace(plain, direction=direction)) == 200
-        await call.transfer()
-        assert (await call.view())["state"] == "up"
-        call.agents[-1].hang_up()
-        await until(lambda: call.customer.ended, "the customer to know")
-        await until(at.stack.records, "the record of the call")
 
 
 async def test_a_customer_who_keys_meanwhile_stays_unheard_and_the_payment_starts_again(peers: Peers) -> None:
