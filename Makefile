@@ -154,7 +154,7 @@ analyze: build/.setup  ## The media core under GCC's static analyzer
 	$(BIN)/python -m pytest -q tests/sanitize/test_analyzed.py
 
 model: build/.setup build/.apt-test  ## Let anything happen to a running Tonewall (docs/testing.md): make model SECONDS=600, HOURS=8, or SEED=17
-	$(BIN)/python -m tests.model --seconds $(if $(HOURS),$(shell expr $(HOURS) \* 3600),$(or $(SECONDS),60)) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT))
+	$(BIN)/python -m tests.model --seconds $(if $(HOURS),$(shell expr $(HOURS) \* 3600),$(or $(SECONDS),60)) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--fault $(FAULT)) $(if $(KILLS),--kills $(KILLS))
 
 lock:  ## Pin every dependency again, at its newest version that fits
 	$(BIN)/pip install --quiet uv

@@ -75,6 +75,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--examples", type=int, default=EXAMPLES)
+    parser.add_argument(
+        "--kills", type=int, default=Product.kills, help="of six that are drawn, so many are done"
+    )
     parser.add_argument("--faults", type=int, default=1, help="stop after so many")
     parser.add_argument("--fault", choices=NAMES, help="plant this one, which must be found")
     parser.add_argument("--verbose", action="store_true", help="print the steps as they are done")
@@ -89,7 +92,7 @@ def main() -> int:
         0,
         time.monotonic(),
     )
-    Product.verbose = chosen.verbose
+    Product.verbose, Product.kills = chosen.verbose, chosen.kills
     first = chosen.seed if chosen.seed is not None else random.randrange(1 << 31)
     number = first
     try:

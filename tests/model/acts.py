@@ -61,6 +61,7 @@ class Acts:
 
         def take(invite: Heard) -> Agent:
             agent.asked = invite
+            conversation.invited_at = time.monotonic()
             conversation.agents.append(agent)
             loop = asyncio.get_running_loop()
             if how == "declines":

@@ -25,7 +25,7 @@ class Payment:
     collecting_at: float | None = None
     submitted_at: float | None = None
     released_at: float | None = None
-    lost: bool = False  # a process was killed that carried it
+    lost: bool = False  # its call is, and it with it
     # What was keyed, where it was keyed from the first key on and no other.
     card: Card | None = None
 
@@ -40,7 +40,8 @@ class Conversation:
     call_id: str = ""
     payments: list[Payment] = field(default_factory=list)
     release_time: float = RELEASE
-    lost: bool = False  # its b2bua or its media was killed: it has no signalling, or no sound
+    invited_at: float = 0.0  # when an agent's telephone was asked last, by the monotonic clock
+    lost: bool = False  # it may have gone with a b2bua (tests/model/killing.py)
 
     @property
     def agent(self) -> Agent | None:

@@ -20,6 +20,7 @@ from tests.model.acts import CHANGES, Acts
 from tests.model.cards import CARDS, Card
 from tests.model.conversation import Conversation
 from tests.model.ending import Ending
+from tests.model.killing import Killing
 from tests.model.world import TOKENS, World
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ DISTURBANCES = (
     "cancel", "reset", "transfer", "silence", "customer without events", "agent without events",
     "customer another type", "agent sendonly", "customer inactive",
 )  # fmt: skip
+_SLOWLY = 10  # packets of silence between two keys: they last longer than it takes to start again
 KEYINGS = ("first group", "card", "groups", "slip", "bounce", "wrong digits", "stars", "letters", "stop")
 
 
@@ -40,11 +42,13 @@ class Fault(AssertionError):
 
 
 class Product(RuleBasedStateMachine):
-    """One example, in a world that others have used before."""
+    """One example, in a world that others have used before. `kills`: of six that are drawn, so many
+    are done."""
 
     world: ClassVar[World]
     trace: ClassVar[list[str]]
     verbose: ClassVar[bool] = False
+    kills: ClassVar[int] = 1
     fault: ClassVar[str] = ""
 
     def __init__(self) -> None:
@@ -202,15 +206,34 @@ class Product(RuleBasedStateMachine):
 
     @rule(what=st.sampled_from(["b2bua", "media", "payer", "decoder"]), really=st.integers(0, 5))
     def kill(self, what: str, really: int) -> None:
-        if really:
+        if really >= self.kills:
             return
         self._do("kill", what)
-        if what in ("b2bua", "media"):
-            for conversation in self.acts.conversations:
-                conversation.lost = True
-                for payment in conversation.payments:
-                    payment.lost = True
-        self._run(self.world.kill(what))
+        self._run(Killing(self.world, self.acts).kill(what))
+
+    @rule(
+        slot=SLOTS,
+        agent=AGENTS,
+        card=st.sampled_from(CARDS),
+        way=WAYS,
+        what=st.sampled_from(["b2bua", "media"]),
+        really=st.integers(0, 2),
+    )
+    def key_through_kill(self, slot: int, agent: str, card: Card, way: str, what: str, really: int) -> None:
+        """A card is begun, and the customer keys on whatever dies."""
+        if 2 * really >= self.kills:
+            return
+        self._do("key_through_kill", slot, agent, card.number[-4:], way, what)
+        conversation = self._at(slot)
+        if conversation.customer.is_keying:
+            return
+        self._run(self.acts.start(conversation, agent))
+        self.acts.key(conversation, card.keys[:4], way)
+        self._run(self.acts.keyed(conversation))
+        if conversation.customer.up:
+            conversation.customer.key(card.keys[4:], way, _SLOWLY)
+        self._run(Killing(self.world, self.acts).kill(what))
+        self._run(self.acts.keyed(conversation))
 
     # --- the oracles ------------------------------------------------------------------------------
 

@@ -93,6 +93,7 @@ class World:
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._log_read = 0
+        self._feeds = 0  # that were begun
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.loop.run_until_complete(work)
@@ -221,15 +222,17 @@ class World:
                     httpx.AsyncClient(trust_env=False, timeout=PATIENCE) as client,
                     client.stream("GET", f"{self.stack.api_url}/v1/feed", headers=headers) as answer,
                 ):
+                    self._feeds += 1
                     event = ""
                     async for line in answer.aiter_lines():
                         if line.startswith("event: "):
                             event = line.removeprefix("event: ")
                         elif line.startswith("data: ") and event == "call":
-                            self._saw(json.loads(line.removeprefix("data: ")))
+                            self.saw(json.loads(line.removeprefix("data: ")))
             await asyncio.sleep(0.05)
 
-    def _saw(self, view: dict[str, Any]) -> None:
+    def saw(self, view: dict[str, Any]) -> None:
+        """A view of a call, by the feed or as it was asked for."""
         followed = self.followed.setdefault(view["id"], Followed())
         followed.view, followed.masked = view, view["masked"]
         capture = view["capture"]
@@ -254,6 +257,7 @@ class World:
 
     async def kill(self, kind: str) -> None:
         """kill -9, and wait until it is there again."""
+        feeds = self._feeds
         self.killed.append((time.monotonic(), kind))
         ready = self.stack.directory / "run" / "ready.json"
         for pid in self.pids(kind):
@@ -271,6 +275,7 @@ class World:
         await self.stack.await_ready()
         if kind == "b2bua":
             await self._connect()
+            await until(lambda: self._feeds > feeds, "the feed", PATIENCE)
 
     async def idle(self) -> dict[str, Any]:
         """Until nothing is going on; what is, where that does not come. Raises AssertionError."""

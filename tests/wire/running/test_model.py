@@ -14,18 +14,22 @@ import pytest
 from tests.complaints import permit_error
 from tests.model.__main__ import Run
 from tests.model.planted import environment
+from tests.model.rules import Product
 from tests.model.world import PROVOKED
 
 SECONDS = float(os.environ.get("TONEWALL_MODEL_SECONDS", "60"))
 # What each planted fault is found by.
 PLANTED = {
+    "calls_forgotten": "is not known after a kill of b2bua",
     "charged_twice": "nobody submitted it|where it had to be|charged 2 times",
+    "mask_forgotten": "a key got through the mask",
     "mask_guarded": "a key got through the mask",
     "mask_opens": "a key got through the mask",
     "payment_lost": "is charging in the end",
     "ports_left": "open files to be as before",
     "record_lost": "0 records of one payment",
 }
+BY_KILLS = ("calls_forgotten", "mask_forgotten")
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +53,9 @@ def test_whatever_happens_no_key_gets_through_and_no_payment_is_lost(tmp_path: P
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", PLANTED)
-def test_a_planted_fault_is_found(tmp_path: Path, name: str) -> None:
+def test_a_planted_fault_is_found(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name in BY_KILLS:
+        monkeypatch.setattr(Product, "kills", 6)
     run, began, number = Run(tmp_path, environment(name)), time.monotonic(), 1
     try:
         while time.monotonic() - began < 300:
