@@ -16,6 +16,8 @@ from tests.model.world import World
 _KEPT_AFTER = 1.0
 # Calls that four b2buas took up, each of which was killed soon, are dropped.
 _DROPPED_AFTER = 3
+# Seconds without media after which calls may end: they wait ten.
+_MEDIA_AWAY = 8.0
 _OPEN = ("starting", "collecting", "ready")
 
 
@@ -38,7 +40,12 @@ class Killing:
             for conversation in self.acts.conversations
             if conversation.call_id and not conversation.lost and not self._ends(conversation)
         ]
+        began = time.monotonic()
         await self.world.kill(what)
+        if what == "media" and time.monotonic() - began > _MEDIA_AWAY:
+            for conversation in self.acts.conversations:
+                self._lose(conversation)
+            return
         for conversation in going:
             await self._goes_on(conversation, what)
 
@@ -47,9 +54,12 @@ class Killing:
         answered = conversation.customer.up and len(conversation.agents) == 1
         fresh = not answered and time.monotonic() - conversation.invited_at < _KEPT_AFTER
         if fresh or len(times) >= _DROPPED_AFTER:
-            conversation.lost = True
-            for payment in conversation.payments:
-                payment.lost = True
+            self._lose(conversation)
+
+    def _lose(self, conversation: Conversation) -> None:
+        conversation.lost = True
+        for payment in conversation.payments:
+            payment.lost = True
 
     def _ends(self, conversation: Conversation) -> bool:
         """Whether one end has hung up, or nobody is left to talk to."""

@@ -29,7 +29,7 @@ from tests.wire.sip_peer import Heard
 
 T = TypeVar("T")
 GUARD, RELEASE = 0.6, 2.0  # seconds: guard_time and release_time
-PATIENCE = 20.0  # seconds that anything may take on a busy machine
+PATIENCE = 30.0  # seconds that anything may take on a busy machine
 TOKENS = {"test": TOKEN, "other": "agent-under-test-0002"}
 READY = 2  # payers
 _TICK = 0.02
@@ -271,7 +271,7 @@ class World:
                     return bool(json.loads(ready.read_text())["pid"] != before)
                 return False
 
-            await until(back, "b2bua to be there again", PATIENCE)
+            await until(back, "b2bua to be there again", 2 * PATIENCE)
         await self.stack.await_ready()
         if kind == "b2bua":
             await self._connect()
