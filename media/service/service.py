@@ -222,6 +222,7 @@ class MediaService:
             return self._widen(session, command)
         if isinstance(command, ClaimSession):
             self._orphans.forget(session.id)
+            self._unmasking.claimed(session.id)
             capturing = self._captures.runs(session.id)
             return SessionClaimed(serial=command.serial, masked=session.masked, capturing=capturing)
         reason: str | None = None

@@ -8,6 +8,8 @@ Rule 3: a key takes back what was said: who says that keying is over while the c
 Rule 4: while a capture runs no mask goes off.
 Rule 5: a command is answered once. What comes between, or a lost b2bua, refuses it, and the mask
         stays on.
+Rule 6: keys by SIP INFO are not known while b2bua is away. Once the next one has claimed the
+        session, the mask waits anew.
 """
 
 from __future__ import annotations
@@ -31,7 +33,8 @@ Answer = Callable[[AnyAnswer], None]
 
 @dataclass(slots=True)
 class _Mask:
-    """One mask that is on. `since`: when it went on, or its capture ended."""
+    """One mask that is on. `since`: when it went on, its capture ended, or its session was
+    claimed."""
 
     session: SessionId
     since: float
@@ -93,6 +96,12 @@ class Unmasking:
         if mask is not None:
             mask.last_key = _now()
             mask.info_keys += 1
+
+    def claimed(self, session: SessionId) -> None:
+        """Another b2bua goes on with the session."""
+        mask = self._masks.get(session)
+        if mask is not None:
+            mask.since = _now()
 
     def unmasked(self, command: SetMask) -> MaskEnd:
         """The mask went off by this command; why."""

@@ -105,13 +105,19 @@ async def form_call(
     by_pbx: bool = False,
     headers: dict[str, str] | None = None,
     prepared: dict[str, Any] | None = None,
+    late: float = 60.0,
     **route: str,
 ) -> AsyncIterator[FormCall]:
     """`more`, `route`: as for `conf`; `by_pbx`: the caller comes through the PBX; `headers`: of the
-    INVITE; `prepared`: a payment that waits for the call."""
+    INVITE; `prepared`: a payment that waits for the call; `late`: seconds that a
+    late card is charged."""
     with contextlib.ExitStack() as stack_of, trunk() as pbx, trunk() as carrier:
+        made = Stack(
+            folder, carrier.port, pbx.port, pairs=20, extra=conf(more, **route),
+            provider_arguments=["--delay", str(late)],
+        )  # fmt: skip
         async with (
-            running(Stack(folder, carrier.port, pbx.port, pairs=20, extra=conf(more, **route))) as stack,
+            running(made) as stack,
             without_complaint(stack),
         ):
             carrier.engine = pbx.engine = (HOST, stack.sip_port)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.canary import CANARY
 from tests.stack import PATIENCE, until
 from tests.wire.form_calls import NEXT, PERSON, FormCall, form_call
@@ -12,6 +14,8 @@ from tests.wire.running.kept_calls import b2bua_killed
 from tests.wire.scene import events
 from tests.wire.sip_peer import Call
 
+ORDER = {"transaction_id": "INV-7", "amount": 777, "currency": "GBP"}
+LATE = "4000000000010019#1139739"  # approved by the local provider, not at once
 STAYS = {"general": {"spare": "yes"}}
 
 
@@ -36,6 +40,30 @@ async def test_a_customer_who_keys_without_an_agent_comes_to_a_person(tmp_path: 
         assert await at.stack.charges() == []
 
 
+@pytest.mark.parametrize("prepared", [False, True], ids=["of the form", "prepared"])
+async def test_a_charge_under_way_has_its_outcome_once(tmp_path: Path, prepared: bool) -> None:
+    """And the call goes on as after any payment."""
+    more = {"carrier": {"reference_headers": "X-Order-Id", "x_headers": "X-Order-Id"}} | STAYS
+    order = {**ORDER, "find_by": {"reference": "INV-7"}} if prepared else None
+    async with form_call(tmp_path, more, headers={"X_Order_Id": "INV-7"}, prepared=order, late=2.5) as at:
+        await at.keyed(LATE)
+        await at.confirmed()
+        [charge] = await until(at.stack.charges, "the charge at the provider")
+        assert charge["charges"] == 0  # not yet
+        await b2bua_killed(at.stack, 1)
+        await at.goes_on(NEXT)
+        await at.talks()
+        payment = (await at.stack.api.get(f"/v1/payments/{charge['idempotency_key']}")).json()
+        assert (payment["stage"], payment["outcome"]["type"]) == ("finished", "approved")
+        assert (payment["order"]["transaction_id"] == "INV-7") is prepared
+        assert (await at.stack.api.get("/v1/payments", params={"stage": "prepared"})).json() == []
+        await ended(at)
+        [record] = await until(at.stack.records, "the record of the call")
+        paid = [(each["payment"], each["outcome"]) for each in record["captures"]]
+        assert paid == [(charge["idempotency_key"], "approved")]
+        assert [each["charges"] for each in await at.stack.charges()] == [1]
+
+
 async def test_the_next_place_answers_after_b2bua_was_killed(tmp_path: Path) -> None:
     async with form_call(tmp_path, STAYS) as at:
         await at.keyed(CANARY.keys)
@@ -54,7 +82,7 @@ async def test_the_next_place_answers_after_b2bua_was_killed(tmp_path: Path) -> 
 
 
 async def test_a_prepared_payment_is_there_again_for_its_call(tmp_path: Path) -> None:
-    order = {"transaction_id": "INV-7", "amount": 777, "currency": "GBP", "find_by": {"reference": "INV-7"}}
+    order = {**ORDER, "find_by": {"reference": "INV-7"}}
     more = {"carrier": {"reference_headers": "X-Order-Id", "x_headers": "X-Order-Id"}} | STAYS
     async with form_call(tmp_path, more, headers={"X_Order_Id": "INV-7"}) as at:
         await at.step("keying")

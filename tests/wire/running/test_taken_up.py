@@ -76,9 +76,9 @@ async def test_a_customer_who_keys_meanwhile_stays_unheard_and_the_payment_start
 
 
 async def test_a_charge_under_way_gets_its_outcome_in_the_call(peers: Peers) -> None:
-    async with line(peers, extra=general(), provider_arguments=["--delay", "3"]) as wire:
+    async with line(peers, extra=general(), provider_arguments=["--delay", "2.5"]) as wire:
         call_id = await wire.dial()
-        await wire.keyed(call_id, NUMBER + REST, "slow")
+        await wire.keyed(call_id, "4000000000010019#1139739", "slow")
         await wire.stack.api.post(f"/v1/calls/{call_id}/capture/submit")
         await until(wire.stack.charges, "the charge at the provider")
         await killed(wire, call_id)

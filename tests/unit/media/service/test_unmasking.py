@@ -176,6 +176,19 @@ async def test_a_key_by_info_counts(at: Bench) -> None:
     assert isinstance(at.answers[0], Refused)
 
 
+async def test_another_b2bua_begins_the_wait_anew(at: Bench) -> None:
+    """Keys by INFO wait in its socket, which it reads after its claim."""
+    at.ends()
+    at.ask()
+    at.unmasking.give_up_all("b2bua is lost")
+    await asyncio.sleep(RELEASE)
+    began = asyncio.get_running_loop().time()
+    at.unmasking.claimed(S)
+    at.ask()
+    await until(lambda: at.off_at, "the mask to go off")
+    assert at.off_at[0] - began >= RELEASE
+
+
 async def test_no_mask_goes_off_while_a_capture_runs(at: Bench) -> None:
     for command in (OFF, RELEASED):
         at.ask(command)
