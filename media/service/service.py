@@ -62,7 +62,7 @@ from media.service.session_opening import SessionOpening
 from media.service.session_protocol import FinalCounters, SessionProtocol
 from media.service.taps import Taps
 from media.service.threads import MediaThreads
-from media.service.unmasking import Answer, Unmasking
+from media.service.unmasking import Unmasking
 from media.settings import MaskTimes, MediaSettings
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.log import get_logger
@@ -95,7 +95,7 @@ class MediaService:
             times or MaskTimes(),
             find=self._sessions.get,
             runs=lambda session: self._captures.runs(session),  # noqa: PLW0108 - made below
-            take_off=self._take_off,
+            take_off=lambda command, answer: answer(self._obey(command)),
             tell=self._tell,
         )
         over = self._unmasking.capture_over
@@ -196,9 +196,6 @@ class MediaService:
         quiet = isinstance(command, SetRemote) and not command.mark and isinstance(answer, Done)
         connection.send(answer, urgent=not quiet)
 
-    def _take_off(self, command: SetMask, answer: Answer) -> None:
-        answer(self._obey(command))
-
     def _obey(self, command: AnyCommand) -> AnyAnswer:
         try:
             return self._carry_out(command)
@@ -223,8 +220,8 @@ class MediaService:
         if isinstance(command, ClaimSession):
             self._orphans.forget(session.id)
             self._unmasking.claimed(session.id)
-            capturing = self._captures.runs(session.id)
-            return SessionClaimed(serial=command.serial, masked=session.masked, capturing=capturing)
+            runs = self._captures.runs(session.id)
+            return SessionClaimed(serial=serial, masked=session.masked, capturing=runs)
         reason: str | None = None
         match command:
             case SetRemote(side=side, streams=streams, codes=codes):
