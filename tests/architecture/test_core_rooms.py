@@ -20,7 +20,7 @@ LAYERS = (
     ("mask",),
     ("dtmf", "prompt"),
     ("rtp", "audio", "memory"),
-    ("constants.h",),
+    ("constants.h", "stores.h"),
 )
 LEVELS = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 # Their functions are declared elsewhere: in relay_api.h, or for Python alone.

@@ -17,6 +17,7 @@ THREAD_TESTS = [
     "tests/unit/media/core/test_agent_keys.py",
     "tests/unit/media/core/test_tap.py",
     "tests/unit/media/core/test_recovery.py",
+    "tests/unit/media/core/test_recovered_streams.py",
 ]
 CORE_TESTS = [
     "tests/unit/media/core/test_core_bounds.py",
@@ -40,6 +41,7 @@ CORE_TESTS = [
     "tests/property/media/core/test_tap.py",
     "tests/unit/media/core/test_recovery.py",
     "tests/unit/media/core/test_recovery_of_srtp.py",
+    "tests/unit/media/core/test_recovered_streams.py",
 ]
 # Python keeps what it never frees, and its own allocator hides from both sanitizers what is freed.
 _ADDRESS = "detect_leaks=0:abort_on_error=1:detect_stack_use_after_return=1:strict_string_checks=1"

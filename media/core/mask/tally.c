@@ -11,6 +11,8 @@ void tally_end(struct tally *tally, const struct mask *mask, int64_t wall_ms) {
     tally->until_ms = wall_ms;
 }
 
+bool tally_goes_on(const struct tally *tally) { return tally->since_ms != 0 && tally->until_ms == 0; }
+
 struct tally tally_read(const struct tally *tally, const struct mask *mask, int64_t wall_ms) {
     struct tally now = *tally;
     if (mask->on)

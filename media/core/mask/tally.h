@@ -26,6 +26,8 @@ struct tally {
 void tally_begin(struct tally *tally, int64_t wall_ms);
 /* It is about to go off, and has counted all of its keys. */
 void tally_end(struct tally *tally, const struct mask *mask, int64_t wall_ms);
+/* Whether it has begun, and not ended. */
+bool tally_goes_on(const struct tally *tally);
 /* The figures so far. */
 struct tally tally_read(const struct tally *tally, const struct mask *mask, int64_t wall_ms);
 /* A packet of the customer's was decided about while masked. `came`: its octets. */

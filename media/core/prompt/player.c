@@ -3,6 +3,7 @@
 
 #include "audio/g711.h"
 #include "rtp/wire.h"
+#include "stores.h"
 
 #include <string.h>
 
@@ -13,6 +14,24 @@ enum { RESUME_MS = 200, RESUME_TICKS = 8000, LATE_MS = 100, TALK_READY = 240, DU
 static const uint8_t QUIET[] = {[CODING_MU] = 0xFF, [CODING_A] = 0xD5, [CODING_G722] = 0xFA};
 
 static enum coding coding_of(const struct player *player) { return player->play.recordings[0]->coding; }
+
+/* Before the packet leaves that it is of. */
+static void note_stream(const struct player *player) {
+    if (player->note == NULL)
+        return;
+    stores_put64(&player->note->newest, (uint64_t)player->timestamp << 32 | player->seq);
+    stores_put64(&player->note->stream, (uint64_t)player->own << 32 | player->ssrc);
+}
+
+void player_keep(struct player *player, struct player_note *note, int64_t now_ms) {
+    sequence_keep(&player->tracks, &note->tracks);
+    player->own = (uint32_t)(note->stream >> 32);
+    player->ssrc = (uint32_t)note->stream;
+    player->timestamp = (uint32_t)(note->newest >> 32);
+    player->seq = (uint16_t)note->newest;
+    player->resume_ms = now_ms + RESUME_MS;
+    player->note = note;
+}
 
 void player_clear(struct player *player) {
     for (int i = 0; i < player->play.count; i++)
@@ -56,6 +75,7 @@ void player_begin(struct player *player, const struct play *play, const struct d
     player->offset = 0;
     player->due_ms = due_ms;
     player->marker = true;
+    note_stream(player);
 }
 
 /* Keeps samples of the other side; the oldest make room. */
@@ -110,6 +130,7 @@ bool player_admit(struct player *player, uint8_t *packet, size_t length, int cod
     put16(packet + 2, leaves_as);
     if (rtp.ssrc == player->ssrc && rtp_seq_ahead(leaves_as, player->seq) > 0)
         player->seq = leaves_as;
+    note_stream(player);
     return true;
 }
 
@@ -174,5 +195,6 @@ size_t player_next(struct player *player, int64_t now_ms, uint8_t out[PLAYER_PAC
     player->marker = false;
     player->timestamp += PLAYER_OCTETS;
     player->due_ms += PLAYER_MS;
+    note_stream(player);
     return PLAYER_PACKET;
 }

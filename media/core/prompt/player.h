@@ -42,6 +42,14 @@ struct departed {
     int64_t at_ms;
 };
 
+/* What goes on of a player in another process (docs/adr/0073): the stream, and nothing of what is
+ * played into it. */
+struct player_note {
+    uint64_t stream; /* `own` and `ssrc`; 0: nothing has played */
+    uint64_t newest; /* `timestamp` and `seq` */
+    struct track_notes tracks;
+};
+
 /* All zeros: nothing has played. Packets pass through it from the first play on, for their numbers
  * are others from then on. */
 struct player {
@@ -54,11 +62,15 @@ struct player {
     uint32_t own, ssrc, timestamp; /* `own`: the SSRC where no other side has sent anything */
     uint16_t seq; /* the newest number that left under `ssrc` since the play began */
     struct tracks tracks;
+    struct player_note *note; /* not owned; NULL: nobody goes on with it */
     int16_t talk[TALK_ROOM];
     int talked; /* samples in it */
     bool talks; /* enough have come */
 };
 
+/* Goes on with what is noted there, once nothing plays any more, and notes what changes from now
+ * on. */
+void player_keep(struct player *player, struct player_note *note, int64_t now_ms);
 /* Begins to play, at `due_ms`; what played before ends. `own`: an SSRC that is used where the leg
  * has received nothing. Takes over the recordings that `play` holds. */
 void player_begin(struct player *player, const struct play *play, const struct departed *departed,

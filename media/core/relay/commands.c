@@ -31,7 +31,21 @@ static int stop_relay(struct relay *relay) {
 
 /* --- commands to a stream --------------------------------------------------------------------- */
 
-static int set_peer(struct stream *stream, const struct command *command) {
+/* Both sources of a leg were set. As long as no packet is read they may be locked as they were in
+ * the process before this one. */
+static void keep_latches(struct stream *stream, int leg, int64_t now_ms) {
+    struct latch *latches = stream->slot->latches;
+    for (int index = socket_of(leg, true); index <= socket_of(leg, false); index++) {
+        struct source *source = &stream->endpoints[index].source;
+        const struct source *paired = socket_is_rtp(index) ? NULL : &stream->endpoints[index - 1].source;
+        if (stream->is_resumed)
+            latch_note(&latches[index], source);
+        else
+            latch_restore(&latches[index], source, paired, now_ms);
+    }
+}
+
+static int set_peer(struct stream *stream, const struct command *command, int64_t now_ms) {
     struct source *rtp = &stream->endpoints[socket_of(command->leg, true)].source;
     struct source *rtcp = &stream->endpoints[socket_of(command->leg, false)].source;
     bool has_rtcp = command->has_rtp && command->has_rtcp;
@@ -39,6 +53,7 @@ static int set_peer(struct stream *stream, const struct command *command) {
     source_set(rtp, &command->rtp, command->has_rtp, command->on);
     source_set(rtcp, &command->rtcp, has_rtcp && !is_muxed, command->on);
     stream->muxed[command->leg] = is_muxed;
+    keep_latches(stream, command->leg, now_ms);
     return 0;
 }
 
@@ -83,7 +98,7 @@ static int read_key_figures(const struct stream *stream, struct command *command
 }
 
 static int read_tally(const struct stream *stream, struct command *command) {
-    command->tally = tally_read(&stream->tally, &stream->mask, clock_wall_ms());
+    command->tally = tally_read(&stream->slot->tally, &stream->mask, clock_wall_ms());
     return 0;
 }
 
@@ -124,7 +139,7 @@ static int played(const struct stream *stream, struct command *command) {
 }
 
 static int departed_type(const struct stream *stream, int leg) {
-    return stream->departed[leg].used ? stream->departed[leg].type : PAYLOAD_TYPES;
+    return stream->slot->departed[leg].used ? stream->slot->departed[leg].type : PAYLOAD_TYPES;
 }
 
 static int barge_in(struct relay *relay, struct stream *stream, int64_t now_ms) {
@@ -147,9 +162,9 @@ static int agent_key(struct relay *relay, struct stream *stream, uint8_t code, i
 }
 
 static int copy_counters(const struct stream *stream, struct counters out[LEGS]) {
-    memcpy(out, stream->counters, sizeof stream->counters);
+    memcpy(out, stream->slot->counters, sizeof stream->slot->counters);
     for (int leg = CALLER; leg <= AGENT; leg++) {
-        struct arrival_quality quality = quality_of(&stream->arrivals[leg]);
+        struct arrival_quality quality = quality_of(&stream->slot->arrivals[leg]);
         out[leg].expected = quality.expected;
         out[leg].missing = quality.missing;
         out[leg].arrival_jitter = quality.jitter_us;
@@ -158,7 +173,7 @@ static int copy_counters(const struct stream *stream, struct counters out[LEGS])
 }
 
 static int copy_arrived(const struct stream *stream, struct arrived *out) {
-    memcpy(out, stream->arrived, sizeof stream->arrived);
+    memcpy(out, stream->slot->arrived, sizeof stream->slot->arrived);
     return 0;
 }
 
@@ -191,7 +206,7 @@ static int apply_to_stream(struct relay *relay, struct command *command) {
     case COMMAND_RESUME_STREAM:
         return relay_resume_stream(relay, stream);
     case COMMAND_SET_PEER:
-        return set_peer(stream, command);
+        return set_peer(stream, command, now_ms);
     case COMMAND_SET_CRYPTO:
         return set_crypto(stream, command);
     case COMMAND_SET_TYPES:

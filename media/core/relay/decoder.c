@@ -128,7 +128,7 @@ static void note_leak(struct relay *relay, struct stream *stream) {
     if (stream->mask.on)
         slot_note_shut(stream->slot);
     if (!stream->mask.shut) {
-        stream->tally.alarms++;
+        stream->slot->tally.alarms++;
         relay_notify(relay, stream, NOTICE_LEAKED);
     }
     stream->mask.shut = stream->mask.on;

@@ -104,11 +104,18 @@ static bool is_valid(const struct packet *packet) {
            (!packet->stream->mask.types.are_known || rtp_parse(packet->bytes, packet->length, &ignored));
 }
 
+/* Not inlined: a source is locked once, or twice. */
+static __attribute__((noinline)) void note_latches(const struct packet *packet) {
+    struct latch *latches = packet->stream->slot->latches;
+    for (int index = socket_of(packet->leg, true); index <= socket_of(packet->leg, false); index++)
+        latch_note(&latches[index], &packet->stream->endpoints[index].source);
+}
+
 /* Whether it is the peer's. Only where the source is to be locked does a packet have to
  * authenticate before that is known. */
 static bool admit_packet(struct packet *packet) {
     struct endpoint *from = packet->from;
-    struct arrived *arrived = &packet->stream->arrived[packet->leg];
+    struct arrived *arrived = &packet->stream->slot->arrived[packet->leg];
     bool locks = source_waits(&from->source, &packet->address, packet->now_ms),
          was_locked = from->source.locked;
     const struct source *paired = packet->on_rtp ? NULL : &from[-1].source;
@@ -119,6 +126,8 @@ static bool admit_packet(struct packet *packet) {
         packet->is_open = open_packet(packet);
     if (is_peer && locks && was_locked && packet->on_rtp)
         from[1].source.locked = false; /* another was locked in its place: of its RTCP, too */
+    if (is_peer && locks)
+        note_latches(packet);
     if ((is_peer || locks) && !packet->is_open)
         arrived->unproved++;
     if (!is_peer) {
@@ -154,8 +163,8 @@ static void classify_packet(struct packet *packet) {
     if (!packet->is_parsed || rtp_is_rtcp(&packet->rtp))
         return;
     bool is_audio = stream->mask.types.kinds[packet->rtp.type] != TYPE_EVENT;
-    stream->arrived[packet->leg].types[packet->rtp.type]++;
-    quality_add(&stream->arrivals[packet->leg], &packet->rtp, stream->clock, packet->now_ms, is_audio);
+    stream->slot->arrived[packet->leg].types[packet->rtp.type]++;
+    quality_add(&stream->slot->arrivals[packet->leg], &packet->rtp, stream->clock, packet->now_ms, is_audio);
 }
 
 /* Keeps the presses that a packet begins. */
@@ -249,13 +258,13 @@ static void carry_out(struct relay *relay, struct packet *packet) {
     const struct decision *decision = relay->decision;
     int other = !packet->leg;
     if (packet->leg == CALLER && stream->mask.on)
-        tally_count_decided(&stream->tally, decision, packet->length);
+        tally_count_decided(&stream->slot->tally, decision, packet->length);
     switch (decision->verdict) {
     case VERDICT_MALFORMED:
-        stream->counters[packet->leg].malformed++;
+        stream->slot->counters[packet->leg].malformed++;
         break;
     case VERDICT_WITHHOLD:
-        stream->counters[other].masked++;
+        stream->slot->counters[other].masked++;
         if (packet->leg == CALLER && !stream->mask.on && !stream->mask.drops_events)
             slot_note_tail(stream->slot, packet->now_ms);
         break;
@@ -263,7 +272,7 @@ static void carry_out(struct relay *relay, struct packet *packet) {
         if (is_caller_rtp(packet) && !relay_may_leave(relay, stream, decision->bytes, decision->length))
             break;
         if (relay_send(stream, socket_of(other, packet->is_rtp), decision->bytes, decision->length)) {
-            stream->counters[other].sent++;
+            stream->slot->counters[other].sent++;
             note_passed_key(relay, packet);
         }
         break;
@@ -296,7 +305,7 @@ bool relay_one(struct relay *relay, struct endpoint *from, int64_t now_ms) {
     packet.now_ms = now_ms;
     if (!receive_packet(relay, &packet))
         return false;
-    struct counters *counters = &packet.stream->counters[packet.leg];
+    struct counters *counters = &packet.stream->slot->counters[packet.leg];
     bool is_peer = admit_packet(&packet);
     if (packet.stream->tap != NULL)
         record_packet(&packet, is_peer);

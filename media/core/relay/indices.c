@@ -7,7 +7,7 @@
  *         are not known is among those before. */
 #include "relay/indices.h"
 
-#include "relay/stores.h"
+#include "stores.h"
 
 #include <string.h>
 

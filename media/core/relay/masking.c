@@ -28,7 +28,7 @@ static void take_mask_off(struct relay *relay, struct stream *stream, int64_t no
         hold_end(mask->hold);
     relay_release(relay, stream, true);
     decoder_forget(relay, stream);
-    tally_end(&stream->tally, mask, clock_wall_ms());
+    tally_end(&stream->slot->tally, mask, clock_wall_ms());
     if (mask->hold != NULL)
         pool_give_back(&relay->holds, mask->hold);
     mask->hold = NULL;
@@ -45,7 +45,7 @@ int relay_set_mask(struct relay *relay, struct stream *stream, const struct comm
     if (mask->on && !command->on)
         take_mask_off(relay, stream, now_ms);
     if (!mask->on && command->on)
-        tally_begin(&stream->tally, clock_wall_ms());
+        tally_begin(&stream->slot->tally, clock_wall_ms());
     mask->on = command->on;
     if (mask->on)
         event_sender_forget(&mask->sender);

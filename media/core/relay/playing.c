@@ -27,16 +27,31 @@ static void list_stream(struct relay *relay, struct stream *stream) {
     relay->playing = stream;
 }
 
+static struct player *new_player(struct stream *stream, int leg, int64_t now_ms) {
+    struct player *player = calloc(1, sizeof *player);
+    if (player != NULL)
+        player_keep(player, &stream->slot->players[leg], now_ms);
+    return player;
+}
+
+bool relay_keep_players(struct stream *stream, int64_t now_ms) {
+    for (int leg = CALLER; leg <= AGENT; leg++)
+        if (stream->slot->players[leg].stream != 0 &&
+            (stream->players[leg] = new_player(stream, leg, now_ms)) == NULL)
+            return false;
+    return true;
+}
+
 int relay_play(struct relay *relay, struct stream *stream, const struct command *command, int64_t now_ms) {
     struct player **player = &stream->players[command->leg];
     uint32_t own = 0;
     while (own == 0)
         if (getrandom(&own, sizeof own, 0) != sizeof own)
             return -errno;
-    if (*player == NULL && (*player = calloc(1, sizeof **player)) == NULL)
+    if (*player == NULL && (*player = new_player(stream, command->leg, now_ms)) == NULL)
         return -ENOMEM;
     int64_t due_ms = next_due_ms(stream, now_ms);
-    player_begin(*player, command->play, &stream->departed[command->leg], own, due_ms);
+    player_begin(*player, command->play, &stream->slot->departed[command->leg], own, due_ms);
     list_stream(relay, stream);
     if (due_ms < relay->play_due_ms)
         relay->play_due_ms = due_ms;
@@ -69,7 +84,7 @@ static int64_t play_leg(struct relay *relay, struct stream *stream, int leg, int
         return INT64_MAX;
     for (size_t length; (length = player_next(player, now_ms, out)) > 0;)
         if (relay_send_own(stream, leg, out, length))
-            stream->counters[leg].sent++;
+            stream->slot->counters[leg].sent++;
     if (player->play.count > 0)
         return player->due_ms;
     relay_notify(relay, stream, NOTICE_PLAYED);

@@ -20,5 +20,7 @@ void relay_play_due(struct relay *relay, int64_t now_ms);
 void relay_correct_rtcp(struct stream *stream, int leg, uint8_t *packet, size_t length);
 /* The stream closes: nothing is played any more. */
 void relay_drop_players(struct relay *relay, struct stream *stream);
+/* Has an adopted stream go on where it was played into. False: there is no memory. */
+bool relay_keep_players(struct stream *stream, int64_t now_ms);
 
 #endif

@@ -17,12 +17,12 @@ _Static_assert((int)HOLD_PACKET <= (int)BUFFER && (int)QUEUE_PACKET <= (int)BUFF
 bool relay_may_leave(struct relay *relay, struct stream *stream, const uint8_t *packet, size_t length) {
     if (mask_leaks(&stream->mask, packet, length)) {
         slot_note_shut(stream->slot);
-        stream->tally.alarms++;
+        stream->slot->tally.alarms++;
         relay_notify(relay, stream, NOTICE_LEAKED);
     }
     if (stream->mask.shut) {
-        stream->counters[AGENT].masked++;
-        tally_count_stopped(&stream->tally, length);
+        stream->slot->counters[AGENT].masked++;
+        tally_count_stopped(&stream->slot->tally, length);
     }
     return !stream->mask.shut;
 }
@@ -62,8 +62,8 @@ static bool send_packet(struct stream *stream, int index, uint8_t *packet, size_
                           source_length(peer)) >= 0;
     if (is_tapped && is_sent)
         tap_add(stream->tap, &noted);
-    stream->tally.left += is_sent && is_counted;
-    stream->tally.passed += is_sent && is_event;
+    stream->slot->tally.left += is_sent && is_counted;
+    stream->slot->tally.passed += is_sent && is_event;
     return is_sent;
 }
 
@@ -73,7 +73,7 @@ static void note_departed(struct stream *stream, int leg, const struct rtp *rtp)
     size_t octets = rtp->end - rtp->start;
     if (kind == TYPE_EVENT)
         return;
-    stream->departed[leg] = (struct departed){
+    stream->slot->departed[leg] = (struct departed){
         .used = true,
         .type = rtp->type,
         .seq = rtp->seq,
@@ -109,7 +109,7 @@ bool relay_send(struct stream *stream, int index, uint8_t *packet, size_t length
 
 static void send_to_agent(struct stream *stream, uint8_t *packet, size_t length) {
     if (relay_send(stream, AGENT_RTP, packet, length))
-        stream->counters[AGENT].sent++;
+        stream->slot->counters[AGENT].sent++;
 }
 
 static int64_t earlier_of(int64_t a, int64_t b) { return a < b ? a : b; }

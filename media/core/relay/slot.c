@@ -1,7 +1,7 @@
 /* What the successor of a killed process has to know of one stream. */
 #include "relay/slot.h"
 
-#include "relay/stores.h"
+#include "stores.h"
 
 #include <errno.h>
 #include <string.h>
@@ -66,10 +66,26 @@ void slot_begin(struct slot *slot) { begin(slot, MASK_CLEAR); }
 
 void slot_lose(struct slot *slot) { begin(slot, MASK_ON); }
 
+/* Any octet may be there. */
+static void make_bool(bool *flag) {
+    uint8_t octet;
+    memcpy(&octet, flag, sizeof octet);
+    *flag = octet != 0;
+}
+
 bool slot_succeed(struct slot *slot) {
     bool is_readable = slot->mark == SLOT_MARK;
     if (!is_readable)
         slot_lose(slot);
+    for (int leg = CALLER; leg <= AGENT; leg++) {
+        make_bool(&slot->departed[leg].used);
+        slot->departed[leg].type &= PAYLOAD_TYPES - 1;
+        make_bool(&slot->arrivals[leg].bound);
+        make_bool(&slot->arrivals[leg].jumped);
+        make_bool(&slot->arrivals[leg].measured);
+        make_bool(&slot->arrived[leg].has_stranger);
+    }
+    make_bool(&slot->tally.keys.talks);
     return is_readable;
 }
 

@@ -8,20 +8,34 @@
 #ifndef TONEWALL_RELAY_SLOT_H
 #define TONEWALL_RELAY_SLOT_H
 
+#include "mask/tally.h"
+#include "prompt/player.h"
 #include "relay/indices.h"
+#include "relay/latch.h"
 #include "relay/relay_api.h"
+#include "rtp/quality.h"
+#include "rtp/sequence.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 /* OFF_MS: for so long after a mask went off a successor masks the stream: an event that had begun
  * under the mask may go on. */
-enum { RECOVERY_SLOT = 8192, SLOT_OFF_MS = 5000 };
+enum { RECOVERY_SLOT = 8192, SLOT_OFF_MS = 5000, SLOT_SOCKETS = 4 };
 
 struct slot {
     uint64_t mark; /* of this layout; written last */
     uint64_t mask; /* see slot.c */
     struct indices in[LEGS], out[LEGS];
+    struct latch latches[SLOT_SOCKETS];
+    struct track_notes tracks; /* from the customer to the agent */
+    struct player_note players[LEGS];
+    /* Figures. Where a process dies between two stores to them they are off by a packet. */
+    struct departed departed[LEGS]; /* RTP for each */
+    struct counters counters[LEGS];
+    struct arrivals arrivals[LEGS];
+    struct arrived arrived[LEGS];
+    struct tally tally; /* of the newest mask */
 };
 _Static_assert(sizeof(struct slot) <= RECOVERY_SLOT, "a slot has its room");
 

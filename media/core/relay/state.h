@@ -7,7 +7,6 @@
 #include "mask/decision.h"
 #include "mask/queue.h"
 #include "mask/state.h"
-#include "mask/tally.h"
 #include "memory/pool.h"
 #include "memory/secret.h"
 #include "prompt/player.h"
@@ -15,7 +14,6 @@
 #include "relay/slot.h"
 #include "relay/srtp.h"
 #include "relay/tap.h"
-#include "rtp/quality.h"
 #include "rtp/source.h"
 
 #include <pthread.h>
@@ -49,19 +47,15 @@ struct stream_keys {
 /* One m-line of a call, between the caller's leg and the agent's. */
 struct stream {
     int64_t id;
-    struct slot *slot; /* owned: what a successor has to know */
+    struct slot *slot; /* owned: what a successor has to know, the figures among it */
     bool is_resumed; /* its packets are read */
     struct endpoint endpoints[SOCKETS];
-    struct counters counters[LEGS];
-    struct arrivals arrivals[LEGS];
-    struct arrived arrived[LEGS];
     int clock; /* of the audio, in Hz; 0: not measured */
     bool muxed[LEGS]; /* RTCP on the RTP port (RFC 5761) */
     struct crypto *crypto[LEGS]; /* owned; NULL: in clear */
     struct crypto *paused[LEGS]; /* owned; what `crypto` was, while the leg is in clear */
     bool drops_agent_events; /* the customer's side has agreed on no telephone-event: none leaves */
     struct mask mask;
-    struct tally tally; /* of the newest mask */
     struct keys *keys; /* of a pool (`stream_keys`), as are `mask.hold` and `queue` */
     struct agent_keys agent_keys;
     /* The decoder process holds state of it, which it is to forget when the mask goes off. */
@@ -70,7 +64,6 @@ struct stream {
     struct queue *queue; /* while masked, of codecs that the core does not decode; NULL: nothing came */
     bool capture, announced; /* keys are kept; KEYED was notified */
     int64_t passed_ms; /* when PASSED was notified last */
-    struct departed departed[LEGS]; /* RTP for each */
     struct tap *tap; /* owned; NULL: nobody records the headers of its packets */
     struct player *players[LEGS]; /* owned; NULL: nothing was ever played into that leg */
     bool plays; /* listed with `next_playing` */

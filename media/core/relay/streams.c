@@ -63,6 +63,14 @@ static struct stream *new_stream(struct relay *relay, const struct command *comm
     return stream;
 }
 
+/* One that is in no table; its descriptors and its slot stay the caller's. */
+static void drop_stream(struct relay *relay, struct stream *stream) {
+    for (int leg = CALLER; leg <= AGENT; leg++)
+        free(stream->players[leg]);
+    pool_give_back(&relay->keys, stream->keys);
+    free(stream);
+}
+
 int relay_open_stream(struct relay *relay, const struct command *command) {
     struct stream **at = relay_find_stream(relay, command->stream);
     if (*at != NULL)
@@ -71,12 +79,12 @@ int relay_open_stream(struct relay *relay, const struct command *command) {
     if (stream == NULL)
         return -ENOMEM;
     int error = watch_sockets(relay, stream);
-    if (error != 0) { /* the descriptors and the slot stay the caller's */
-        pool_give_back(&relay->keys, stream->keys);
-        free(stream);
+    if (error != 0) {
+        drop_stream(relay, stream);
         return error;
     }
     slot_begin(stream->slot);
+    sequence_keep(&stream->mask.tracks, &stream->slot->tracks);
     *at = stream;
     return 0;
 }
@@ -93,10 +101,16 @@ int relay_adopt_stream(struct relay *relay, const struct command *command) {
         return -ENOMEM;
     int64_t now_ms = clock_ms();
     slot_succeed(stream->slot);
+    if (!relay_keep_players(stream, now_ms)) {
+        drop_stream(relay, stream);
+        return -ENOMEM;
+    }
+    sequence_keep(&stream->mask.tracks, &stream->slot->tracks);
     if (slot_is_masked(stream->slot, now_ms)) { /* from now on, with or without a hold */
         stream->mask.on = true;
         stream->mask.shut = slot_is_shut(stream->slot);
-        tally_begin(&stream->tally, clock_wall_ms());
+        if (!tally_goes_on(&stream->slot->tally))
+            tally_begin(&stream->slot->tally, clock_wall_ms());
     }
     *at = stream;
     return stream->mask.on;
@@ -113,8 +127,10 @@ static void drop_waiting(int socket) {
 int relay_resume_stream(struct relay *relay, struct stream *stream) {
     if (stream->is_resumed)
         return 0;
-    for (int i = 0; i < SOCKETS; i++)
+    for (int i = 0; i < SOCKETS; i++) {
         drop_waiting(stream->endpoints[i].fd);
+        latch_note(&stream->slot->latches[i], &stream->endpoints[i].source);
+    }
     return watch_sockets(relay, stream);
 }
 

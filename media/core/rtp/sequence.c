@@ -3,10 +3,37 @@
 #include "rtp/sequence.h"
 
 #include "rtp/rtp.h"
+#include "stores.h"
 
 #include <stddef.h>
 
 enum { SEQUENCE_DROPOUT_MAX = 3000, SEQUENCE_WINDOW = 64 };
+
+/* The shift before the number: a number that is noted with the shift of the packet before it would
+ * be given twice. */
+static void note_track(const struct tracks *tracks, const struct track *track) {
+    if (tracks->notes == NULL)
+        return;
+    struct track_note *note = &tracks->notes->each[track - tracks->each];
+    stores_put64(&note->shift, (uint64_t)track->packets << 32 | (uint32_t)track->shift);
+    stores_put64(&note->octets, track->octets);
+    stores_put64(&note->number,
+                 (uint64_t)track->ssrc << 32 | (uint64_t)track->highest << 16 | track->used);
+}
+
+void sequence_keep(struct tracks *tracks, struct track_notes *notes) {
+    for (int i = 0; i < TRACKS; i++) {
+        const struct track_note *note = &notes->each[i];
+        tracks->each[i] = (struct track){.used = note->number & 1,
+                                         .highest = (uint16_t)(note->number >> 16),
+                                         .ssrc = (uint32_t)(note->number >> 32),
+                                         .shift = (int32_t)(uint32_t)note->shift,
+                                         .packets = (uint32_t)(note->shift >> 32),
+                                         .octets = (uint32_t)note->octets,
+                                         .withheld = UINT64_MAX};
+    }
+    tracks->notes = notes;
+}
 
 static int count_ones(uint64_t bits) { return __builtin_popcountll(bits); }
 
@@ -27,10 +54,11 @@ const struct track *sequence_track(const struct tracks *tracks, uint32_t ssrc) {
 }
 
 void sequence_count_unsent(struct tracks *tracks, uint32_t ssrc, int packets, int octets) {
-    for (int i = 0; i < TRACKS; i++)
+    for (int i = 0; i < TRACKS && (packets != 0 || octets != 0); i++)
         if (tracks->each[i].used && tracks->each[i].ssrc == ssrc) {
             tracks->each[i].packets += (uint32_t)packets;
             tracks->each[i].octets += (uint32_t)octets;
+            note_track(tracks, &tracks->each[i]);
         }
 }
 
@@ -52,6 +80,8 @@ static struct track *find_track(struct tracks *tracks, uint32_t ssrc) {
         if (!track->used ? oldest->used : (oldest->used && track->used_at < oldest->used_at))
             oldest = track;
     }
+    if (tracks->notes != NULL) /* before another SSRC is in its place */
+        stores_put64(&tracks->notes->each[oldest - tracks->each].number, 0);
     *oldest = (struct track){.ssrc = ssrc};
     return oldest;
 }
@@ -62,6 +92,7 @@ void sequence_replay(struct tracks *tracks, uint32_t ssrc, uint16_t seq) {
         track->highest = (uint16_t)(seq - 1);
         track->withheld = 0;
         track->probing = false;
+        note_track(tracks, track);
     }
 }
 
@@ -76,6 +107,7 @@ bool sequence_pass(struct tracks *tracks, uint32_t ssrc, uint16_t seq, bool with
     int32_t shift = track->shift;
     if (delta > 0 && delta <= SEQUENCE_DROPOUT_MAX) {
         advance_track(track, (unsigned)delta, withhold);
+        note_track(tracks, track);
         track->probing = false;
         shift = track->shift;
     } else if (delta <= 0 && delta > -SEQUENCE_WINDOW) {
@@ -94,6 +126,7 @@ bool sequence_pass(struct tracks *tracks, uint32_t ssrc, uint16_t seq, bool with
                 track->shift++;
             }
             advance_track(track, (unsigned)step, withhold);
+            note_track(tracks, track);
             track->probing = false;
             shift = track->shift;
         } else {
@@ -114,6 +147,7 @@ bool sequence_insert(struct tracks *tracks, uint32_t ssrc, uint16_t *leaves_as) 
         track->shift--;
         /* Packets from before that are still on their way have no number any more. */
         track->withheld = UINT64_MAX;
+        note_track(tracks, track);
         *leaves_as = (uint16_t)(track->highest - track->shift);
         return true;
     }

@@ -21,11 +21,27 @@ struct track {
     uint64_t used_at; /* of `struct tracks`, `clock` */
 };
 
+/* What goes on of a track in another process (docs/adr/0073). Each is one store. */
+struct track_note {
+    uint64_t number; /* the SSRC, `highest`, and whether it is used */
+    uint64_t shift; /* and, above it, `packets` */
+    uint64_t octets;
+};
+
+struct track_notes {
+    struct track_note each[TRACKS];
+};
+
 /* The newest SSRCs of one direction. All zeros: none yet. */
 struct tracks {
     struct track each[TRACKS];
     uint64_t clock; /* counts packets */
+    struct track_notes *notes; /* not owned; NULL: nobody goes on with them */
 };
+
+/* Goes on with what is noted there, and notes what changes from now on. A packet that comes late
+ * has no number any more. */
+void sequence_keep(struct tracks *tracks, struct track_notes *notes);
 
 /* Whether the packet may leave; `leaves_as`: its number then. `withhold`: it is not to leave. */
 bool sequence_pass(struct tracks *tracks, uint32_t ssrc, uint16_t seq, bool withhold, uint16_t *leaves_as);

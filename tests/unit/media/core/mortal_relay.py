@@ -88,16 +88,26 @@ class Survivors:
         self._connect(relay)
         return relay, masked
 
-    def adopt(self) -> tuple[Relay, bool]:
-        """The same, in this process."""
-        relay = Relay()
-        self._own.append(relay)
-        relay.start()
-        copies = [own.dup().detach() for own in self.sockets]
-        masked = relay.adopt_stream(STREAM, *copies, RecoveryPage(self.page), SLOT)
-        for name, *arguments in self._peers():
-            getattr(relay, name)(*arguments)
+    def open(self, *, latch: bool = False) -> Relay:
+        """As `first`, in this process."""
+        relay = self._own_relay()
+        relay.open_stream(STREAM, *self._copies(), page=RecoveryPage(self.page), slot=SLOT)
+        self._set_peers(relay, latch)
+        return relay
+
+    def adopt(self, *, latch: bool = False) -> tuple[Relay, bool]:
+        """As `next`, in this process."""
+        relay = self._own_relay()
+        masked = relay.adopt_stream(STREAM, *self._copies(), RecoveryPage(self.page), SLOT)
+        self._set_peers(relay, latch)
         return relay, masked
+
+    def abandon(self, relay: Relay) -> None:
+        """End a relay of this process, with its slot left as if it had been killed."""
+        slot = self.slot()
+        relay.stop()
+        assert not any(self.slot())
+        self.write(slot)
 
     def slot(self) -> bytes:
         """What is in the slot."""
@@ -120,14 +130,26 @@ class Survivors:
         self._relays.append(MortalRelay(self.page, self._descriptors()))
         return self._relays[-1]
 
+    def _own_relay(self) -> Relay:
+        self._own.append(Relay())
+        self._own[-1].start()
+        return self._own[-1]
+
+    def _copies(self) -> list[int]:
+        return [own.dup().detach() for own in self.sockets]
+
+    def _set_peers(self, relay: Relay, latch: bool) -> None:
+        for name, *arguments in self._peers(latch):
+            getattr(relay, name)(*arguments)
+
     def _descriptors(self) -> list[int]:
         return [own.fileno() for own in self.sockets]
 
-    def _peers(self) -> list[tuple[Any, ...]]:
+    def _peers(self, latch: bool = False) -> list[tuple[Any, ...]]:
         peers: list[tuple[Any, ...]] = [("set_types", STREAM, bytes([EVENTS]), b"", bytes([AUDIO]))]
         for leg, phone in ((CALLER, self.caller), (AGENT, self.agent)):
             where = (*phone.rtp.getsockname(), *phone.rtcp.getsockname())
-            peers.append(("set_peer", STREAM, leg, *where, False))
+            peers.append(("set_peer", STREAM, leg, *where, latch))
         return peers
 
     def _connect(self, relay: MortalRelay) -> None:

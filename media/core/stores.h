@@ -1,6 +1,6 @@
 /* Stores to memory that another process reads once this one was killed. */
-#ifndef TONEWALL_RELAY_STORES_H
-#define TONEWALL_RELAY_STORES_H
+#ifndef TONEWALL_STORES_H
+#define TONEWALL_STORES_H
 
 #include <stdint.h>
 
