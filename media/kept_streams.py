@@ -1,5 +1,5 @@
 """The messages about sockets of RTP and RTCP that outlive a media process, between media and the
-supervisor, which keeps copies of them.
+supervisor, which keeps copies of them; and the size of the recovery page, which it makes.
 
 Rule 1: a message is JSON, and begins with a brace: none of the other messages on that channel does.
 Rule 2: what is no such message is None: the other end may be of another version.
@@ -19,6 +19,8 @@ LISTENER: Final = "media_sock"
 """The name of the socket on which it takes commands, in the same table."""
 SLOTS: Final = 16_384
 """Of the page: so many streams can be kept."""
+SLOT_OCTETS: Final = 8_192
+"""Of a slot of the page (`RECOVERY_SLOT` in media/_core.pyi)."""
 SOCKETS: Final = 4
 """Of a stream: RTP and RTCP towards the caller, the same towards the agent."""
 LONGEST: Final = 512  # bytes of a message

@@ -4,6 +4,7 @@ supervisor's channel and store, and no b2bua."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -15,9 +16,10 @@ from types import MappingProxyType
 
 from b2bua.supervise.child import Child, start_child
 from b2bua.supervise.media_channel import MediaChannel
-from b2bua.supervise.media_process import bind_media_socket, media_processes
+from b2bua.supervise.media_process import HeldForMedia, media_processes
 from b2bua.supervise.stream_store import StreamStore
 from b2bua.supervise.succession import Succession
+from media.kept_streams import PAGE
 from media.settings import MaskTimes, MediaSettings
 from tests.stack import media_ports, until
 
@@ -30,10 +32,16 @@ class MediaProcesses:
     started, and have their turns."""
 
     path: Path
+    held: HeldForMedia
     channel: MediaChannel
     succession: Succession
     pids: list[int] = field(default_factory=list)
     turns: int = 0
+
+    @property
+    def page(self) -> int:
+        """The descriptor of the recovery page."""
+        return self.held.descriptors()[PAGE]
 
     async def kill(self) -> None:
         """kill -9 of the one that relays."""
@@ -56,7 +64,8 @@ async def media_running(
     channel.name_b2bua(os.getpid())
     settings = settings or MediaSettings(address="127.0.0.1", ports=media_ports(500))
     times = MaskTimes(guard_time=0.2, release_time=1)
-    with bind_media_socket(path) as listener, (directory / "media.log").open("ab") as log:
+    held = HeldForMedia.open(path)
+    with contextlib.closing(held), (directory / "media.log").open("ab") as log:
 
         async def start(
             module: list[str],
@@ -69,8 +78,8 @@ async def media_running(
             return child
 
         arguments = ["--socket", str(path), "--log-level", "info"]
-        succession = media_processes(settings, times, arguments, start, listener, channel, stop, stop)
-        found = MediaProcesses(path, channel, succession)
+        succession = media_processes(settings, times, arguments, start, held, channel, stop, stop)
+        found = MediaProcesses(path, held, channel, succession)
 
         async def relay() -> None:
             while not stop.is_set():

@@ -151,7 +151,7 @@ class PlayedRelay:
         found, self.events = self.events, []
         return found
 
-    def open_stream(self, number: int, *_sockets: int) -> None:
+    def open_stream(self, number: int, *_sockets: int, **_kept: object) -> None:
         self.streams[number] = _Stream(opened=self.loop.now)
 
     def close_stream(self, number: int) -> dict[str, int]:

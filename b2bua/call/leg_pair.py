@@ -141,6 +141,7 @@ class LegPair:
             caller=caller,
             agent=agent,
             masking=masking,
+            usual_masking=self.trunks.masking(),
             codes=self.offer_answer.remote_command(Side.AGENT).codes,
         )
 

@@ -34,6 +34,7 @@ class MaskBegin(StrEnum):
     FORM = "form"  # so has a form without an agent
     ANNOUNCED = "announced"  # an agent is to start one
     ANSWERED = "answered"  # the call was answered, and its trunk wants that
+    RECOVERED = "recovered"  # media knows of one that nobody asks for, or cannot know that it is off
 
 
 @dataclass(slots=True)
@@ -75,6 +76,9 @@ class MaskNotes:
     def went_on(self, news: MaskWentOn, payment: Payment, infos: int) -> NoteMask:
         """`infos`: how many SIP INFOs are withheld by now."""
         self.since, self.infos = news.since, infos
+        if payment.mask is MaskState.OPEN:
+            self.who, self.begin, self.released_by = TONEWALL, MaskBegin.RECOVERED, ""
+            self.before = payment.view.id if payment.view is not None else ""
         details = begin_details(news) | {"reason": self.begin.value}
         return NoteMask(on=True, who=self.who, payment=self._payment(payment), details=details)
 

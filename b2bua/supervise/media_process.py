@@ -1,27 +1,74 @@
 """The media process that relays, the spare that waits to be the next, and what both share: the
-socket on which media takes commands.
+socket on which media takes commands, and the recovery page.
 
 Rule 1: that socket is bound once: while no media runs, a connection of b2bua's waits for the next.
 Rule 2: media outlives b2bua, so that calls end in good order.
+Rule 3: media alone inherits the page; it is in memory, has one size for ever, and is not read here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import socket
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 
 from b2bua.supervise.media_channel import MediaChannel
 from b2bua.supervise.succession import Kind, Starter, Succession, Waiting
-from media.kept_streams import LISTENER
+from media.kept_streams import LISTENER, PAGE, SLOT_OCTETS, SLOTS
 from media.settings import MaskTimes, MediaSettings
 from tonewall.ini import to_environment
 from tonewall.process import card_environment
 
 _BACKLOG = 8  # connections: there is one b2bua
+
+
+@dataclass(slots=True)
+class HeldForMedia:
+    """What one media process after another inherits, by name."""
+
+    _listener: socket.socket
+    _page: int
+
+    @classmethod
+    def open(cls, path: Path) -> HeldForMedia:
+        """`path`: of the socket on which media takes commands. Raises OSError; then nothing stays
+        open."""
+        page = make_recovery_page()
+        try:
+            return cls(bind_media_socket(path), page)
+        except OSError:
+            os.close(page)
+            raise
+
+    def descriptors(self) -> Mapping[str, int]:
+        """The descriptor of each."""
+        return {LISTENER: self._listener.fileno(), PAGE: self._page}
+
+    def close(self) -> None:
+        """Close them; once more changes nothing."""
+        self._listener.close()
+        if self._page >= 0:
+            os.close(self._page)
+        self._page = -1
+
+
+def make_recovery_page() -> int:
+    """A file in memory with a slot for each stream that can be kept. What no stream has used takes
+    no memory. Raises OSError."""
+    page = os.memfd_create("tonewall-streams", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        os.ftruncate(page, SLOTS * SLOT_OCTETS)
+        # Nobody can cut it short under a process that has mapped it, which would end (mmap(2)).
+        fcntl.fcntl(page, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+    except OSError:
+        os.close(page)
+        raise
+    return page
 
 
 def bind_media_socket(path: Path) -> socket.socket:
@@ -45,16 +92,13 @@ def media_processes(
     times: MaskTimes,
     arguments: list[str],
     start: Starter,
-    listener: socket.socket,
+    held: HeldForMedia,
     channel: MediaChannel,
     stop: asyncio.Event,
     end: asyncio.Event,
 ) -> Succession:
     """One media process after another. `arguments`: those of its module; `stop`: ends the spare,
     and `end` the one that relays."""
-
-    def inherited() -> Mapping[str, int]:
-        return {LISTENER: listener.fileno()}
 
     def carrying(waiting: Waiting) -> AbstractContextManager[None]:
         return channel.opened(waiting.channel)
@@ -63,6 +107,6 @@ def media_processes(
     kind = Kind(
         lambda number: [*module, "--payers", str(number)],
         lambda: card_environment(to_environment(settings) | to_environment(times)),
-        inherited,
+        held.descriptors,
     )
     return Succession(kind, start, carrying, stop, end)

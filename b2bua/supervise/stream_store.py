@@ -1,6 +1,6 @@
-"""Copies of the sockets of RTP and RTCP, and the recovery page: what outlives a media process.
+"""Copies of the sockets of RTP and RTCP, which outlive a media process.
 
-Rule 1: nothing is read of a socket or of the page here.
+Rule 1: nothing is read of a socket here.
 Rule 2: a stream that has no room is not kept, and its call goes on without; the log says so once.
 Rule 3: what has the wrong number of sockets is not kept: the limit of descriptors has cut it off.
 """

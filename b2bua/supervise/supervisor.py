@@ -29,7 +29,7 @@ from b2bua.supervise.child import Child, await_end, start_child, terminate_after
 from b2bua.supervise.control import control
 from b2bua.supervise.held_sockets import HeldSockets
 from b2bua.supervise.media_channel import MediaChannel
-from b2bua.supervise.media_process import bind_media_socket, media_processes
+from b2bua.supervise.media_process import HeldForMedia, media_processes
 from b2bua.supervise.reloads import Reloads
 from b2bua.supervise.service_manager import ServiceManager
 from b2bua.supervise.signalling_channel import SignallingChannel
@@ -82,7 +82,7 @@ class Supervisor:
     _charging: set[asyncio.Task[int]] = field(default_factory=set)
     _page: LogPageOwner | None = None
     _sockets: HeldSockets | None = None
-    _listener: socket.socket | None = None
+    _held: HeldForMedia | None = None
     _successions: dict[str, Succession] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -114,7 +114,7 @@ class Supervisor:
         use_page(self._page.page)
         try:
             self._sockets = HeldSockets.open(self.settings.signalling, self.manager, self.stored)
-            self._listener = bind_media_socket(self.media_socket)
+            self._held = HeldForMedia.open(self.media_socket)
             self.channel.streams = StreamStore(allow_many_files())
             async with control(directory, self.reloads.reload):
                 await self._run_all(directory)
@@ -170,9 +170,9 @@ class Supervisor:
         if self._sockets is not None:
             self._sockets.close()
             self._sockets = None
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
+        if self._held is not None:
+            self._held.close()
+            self._held = None
         self.channel.streams.close()
 
     def stop(self) -> None:
@@ -299,13 +299,13 @@ class Supervisor:
         general = self.settings.signalling.general
         arguments = ["--socket", str(self.media_socket), "--prompts", str(self.prompts)]
         arguments += ["--log-level", general.log_level]
-        assert self._listener is not None
+        assert self._held is not None
         return media_processes(
             self.settings.media,
             MaskTimes(guard_time=general.guard_time, release_time=general.release_time),
             arguments,
             self._begin,
-            self._listener,
+            self._held,
             self.channel,
             self._stop,
             self._b2bua_down,  # calls end in good order before their media does

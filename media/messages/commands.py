@@ -263,14 +263,16 @@ class ClaimSession(Command, frozen=True, kw_only=True, tag="claim"):
 
     A session that media has is no orphan any more. One that it has not is restored, on the sockets
     that outlived the media process which opened them: `streams` m-lines, of which each leg's peer
-    is where `caller` and `agent` say; masked where `masking` is given, or where nobody knows.
-    `codes`: as of `SetRemote`, of the agent's leg.
+    is where `caller` and `agent` say; masked where `masking` is given, and as `usual_masking` says
+    where it is not, but the recovery page says that it was, or cannot say. `codes`: as of
+    `SetRemote`, of the agent's leg.
     """
 
     streams: int = 0
     caller: ClaimedLeg = ClaimedLeg()
     agent: ClaimedLeg = ClaimedLeg()
     masking: Masking | None = None
+    usual_masking: Masking = Masking()
     codes: bool = False
 
 

@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 import uvloop
 
-from media.kept_streams import LISTENER
+from media.kept_streams import LISTENER, PAGE
 from media.prompts.shelf import PromptShelf
 from media.rtpengine.service import DistributedMedia
 from media.service.kept_sockets import KeptSockets
@@ -60,7 +60,7 @@ async def run(
         loop.add_signal_handler(number, stop.set)
     payers = Payers()
     listener = inherited.get(LISTENER)
-    kept = KeptSockets(payers.tell_supervisor if listener is not None else None)
+    kept = KeptSockets(payers.tell_supervisor if listener is not None else None, inherited.get(PAGE, -1))
     service = engine(settings)(settings, payers, times, PromptShelf(prompts), kept)
     await service.start()
     tasks = BackgroundTasks()

@@ -1,20 +1,32 @@
 """The sockets of our streams that outlive us: the supervisor keeps copies, and hands them to the
-media process that follows.
+media process that follows; and each stream's slot of the recovery page.
 
 Rule 1: a stream is kept before anybody learns of its ports.
 Rule 2: what the media process before us had open is ours to restore or to let go; until then its
         ports stay bound, and its slots are not used again.
+Rule 3: what was in the slot of a stream that is let go is wiped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from media.kept_streams import SLOTS, SOCKETS, AllKept, ForgetStream, KeepStream, decode, encode
+from media._core import RecoveryPage
+from media.kept_streams import (
+    SLOT_OCTETS,
+    SLOTS,
+    SOCKETS,
+    AllKept,
+    ForgetStream,
+    KeepStream,
+    decode,
+    encode,
+)
 from media.messages.base import SessionId
 from tonewall.descriptor_sender import close_all
 from tonewall.log import get_logger
@@ -24,7 +36,7 @@ NO_SLOT: Final = -1
 # Seconds that b2bua has to claim the sessions of its calls. It does so as soon as it is connected;
 # while it is away there is no limit: nobody else could have the ports, or relay.
 PATIENCE: Final = 30.0
-_MOST_WAITING: Final = 4096  # packets: more than a socket's buffer holds
+_WIPED: Final = bytes(SLOT_OCTETS)
 
 
 class Restorable(NamedTuple):
@@ -37,10 +49,13 @@ class Restorable(NamedTuple):
 
 class KeptSockets:
     """Those of one media process. `send`: to the supervisor; None: there is none, and nothing is
-    kept. Raises OSError."""
+    kept. It raises OSError. `page`: the descriptor of the recovery page; -1: there is none, and
+    what another process had open is let go."""
 
-    def __init__(self, send: Callable[[bytes, Sequence[int]], None] | None = None) -> None:
-        self._send = send
+    def __init__(self, send: Callable[[bytes, Sequence[int]], None] | None = None, page: int = -1) -> None:
+        """Raises OSError, ValueError for a page of another size."""
+        self._send, self._descriptor = send, page
+        self._page = None if page < 0 else RecoveryPage(page)
         # In order, as a set: the one that was freed last is used first, and its memory is there.
         self._free = dict.fromkeys(range(SLOTS - 1, -1, -1) if send is not None else ())
         self._left: dict[SessionId, dict[int, Restorable]] = {}
@@ -57,6 +72,10 @@ class KeptSockets:
     def take_slot(self) -> int:
         """A slot for a stream that is about to be opened; NO_SLOT: it will not be kept."""
         return self._free.popitem()[0] if self._free else NO_SLOT
+
+    def page_of(self, slot: int) -> RecoveryPage | None:
+        """Where the stream of this slot keeps what another process has to know of it."""
+        return None if slot == NO_SLOT else self._page
 
     def give_back(self, slot: int) -> None:
         """The stream was not opened."""
@@ -101,9 +120,10 @@ class KeptSockets:
 
     def take(self, session: SessionId, count: int) -> list[Restorable]:
         """All streams of a session, in the order of its m-lines: `count` or more; [] where one of
-        them is missing. What is returned is the caller's, the rest is let go."""
+        them is missing, or there is no page. What is returned is the caller's, the rest is let
+        go."""
         found = self._left.get(session, {})
-        if not count or set(found) != set(range(max(count, len(found)))):
+        if self._page is None or not count or set(found) != set(range(max(count, len(found)))):
             self.let_go(session)
             return []
         del self._left[session]
@@ -112,8 +132,13 @@ class KeptSockets:
     def let_go(self, session: SessionId) -> None:
         """Close what is left of a session."""
         for each in self._left.pop(session, {}).values():
-            close_all(each.sockets)
-            self.forget(each.slot)
+            self.abandon(each)
+
+    def abandon(self, stream: Restorable) -> None:
+        """Close a stream that nobody relays."""
+        close_all(stream.sockets)
+        self._wipe(stream.slot)
+        self.forget(stream.slot)
 
     def expect_claims(self) -> None:
         """A b2bua has come: what it does not claim in good time nobody will."""
@@ -130,16 +155,14 @@ class KeptSockets:
         for session in tuple(self._left):
             self.let_go(session)
 
-
-def drop_waiting(sockets: Sequence[int]) -> None:
-    """Drop the packets that have waited in these sockets: nobody wants to hear them now."""
-    for number in sockets:
-        with _borrowed(number) as each:
-            for _ in range(_MOST_WAITING):
-                try:
-                    each.recv(1, socket.MSG_DONTWAIT)  # the first octet alone: no payload
-                except OSError:  # there is none left, or an ICMP error instead of one
-                    break
+    def _wipe(self, slot: int) -> None:
+        if self._page is None:
+            return
+        try:
+            os.lseek(self._descriptor, slot * SLOT_OCTETS, os.SEEK_SET)
+            os.write(self._descriptor, _WIPED)
+        except OSError as error:  # whoever has the slot next begins by wiping it
+            log.warning("slot_not_wiped", exc_info=error)
 
 
 def port_of(number: int) -> int:

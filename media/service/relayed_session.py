@@ -2,6 +2,7 @@
 
 Rule 1: the mask covers every stream of the session, or `set_mask` raises and nobody is answered
         that it does.
+Rule 2: a stream of another media process's reads nothing until `resume`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,12 @@ from contextlib import ExitStack
 from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.events import LegCounters, Masking, MaskTally, SessionId, Side, TappedStream
 from media.mask_policy import BLOCK_SECONDS, MaskPolicy
-from media.service.kept_sockets import KeptSockets, Restorable, drop_waiting, port_of
+from media.service.kept_sockets import KeptSockets, Restorable, port_of
 from media.service.line_watch import LineArrivals
 from media.service.payload_types import PayloadTypes
 from media.service.ports import PortPairs
 from media.service.session_protocol import FinalCounters, KeyFigures, MaskSpan, SessionProtocol
 from media.stream_description import LocalStream, RemoteStream
-from tonewall.descriptor_sender import close_all
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -91,30 +91,42 @@ class RelayedSession:
             sockets.callback(self._kept.give_back, slot)
             opened = [sock for side in Side for sock in pairs[side]]
             ports_of = {side: pair[0].getsockname()[1] for side, pair in pairs.items()}
-            self.relay.open_stream(number, *(sock.fileno() for sock in opened))
+            page = self._kept.page_of(slot)
+            self.relay.open_stream(number, *(sock.fileno() for sock in opened), page=page, slot=slot)
             sockets.pop_all()
             self._kept.keep(self.id, len(self.streams), slot, [sock.fileno() for sock in opened])
             for sock in opened:
                 sock.detach()  # the core's from now on
         self._opened(number, slot, ports_of)
 
-    def adopt(self, found: Sequence[Restorable]) -> None:
-        """Go on with streams that another media process had opened; they have no peers yet. Owns
-        their sockets. Raises OSError; then those that were not adopted are let go."""
-        left = deque(found)
+    def adopt(self, found: Sequence[Restorable]) -> bool:
+        """Go on with streams that another media process had opened; they have no peers yet, and
+        read nothing. Returns whether they must be masked before they do. Owns their sockets. Raises
+        OSError, ValueError; then those that were not adopted are let go."""
+        left, must_mask = deque(found), False
         try:
             while left:
                 slot, sockets = left[0]
-                drop_waiting(sockets)
                 ports_of = {side: port_of(sockets[2 * index]) for index, side in enumerate(Side)}
-                number = self._numbers()
-                self.relay.open_stream(number, *sockets)
+                number, page = self._numbers(), self._kept.page_of(slot)
+                if page is None:
+                    raise ValueError("a stream without a slot")
+                customer, customer_rtcp, agent, agent_rtcp = sockets
+                must_mask |= self.relay.adopt_stream(
+                    number, customer, customer_rtcp, agent, agent_rtcp, page, slot
+                )
                 left.popleft()  # the sockets are the core's from now on
                 self._opened(number, slot, ports_of)
         finally:
-            for slot, sockets in left:
-                close_all(sockets)
-                self._kept.forget(slot)
+            for each in left:
+                self._kept.abandon(each)
+        return must_mask
+
+    def resume(self) -> None:
+        """Have the streams that were adopted read again; the packets that have waited are
+        dropped."""
+        for number in self.streams:
+            self.relay.resume_stream(number)
 
     def _opened(self, number: int, slot: int, ports_of: Mapping[Side, int]) -> None:
         self.streams.append(number)

@@ -1,8 +1,9 @@
 """Opens sessions on our own media threads, and restores those of a media process that has died.
 
-Rule 1: a session is masked before anything of it can pass, where its claim says so.
-Rule 2: a session with SRTP is not restored: the indices that its packets were sealed with are not
-        known, and one that is used twice tells what was sealed (RFC 3711 section 9.1).
+Rule 1: a session is masked before anything of it can pass, where its claim or the recovery page
+        says so, or the page cannot say.
+Rule 2: SRTP goes on above the indices that its packets were sealed with (RFC 3711 section 9.1).
+        Where they are not known the core refuses the keys, and the session is not restored.
 """
 
 from __future__ import annotations
@@ -44,24 +45,24 @@ class SessionOpening:
                 self._kept.let_go(command.session)
             return None
         sides = {Side.CALLER: command.caller, Side.AGENT: command.agent}
-        if any(stream.keys is not None for leg in sides.values() for stream in leg.streams):
-            self._kept.let_go(command.session)
-            return None
         found = self._kept.take(command.session, command.streams)
         if not found:
             return None
         interfaces = self._interfaces.of_sides(command.caller.interface, command.agent.interface)
         session = self._make(command, interfaces, 0)
         try:
-            session.adopt(found)
-            if command.masking is not None:
-                _mask(session, command.masking)
+            must_mask = session.adopt(found)
+            if command.masking is not None or must_mask:
+                _mask(session, command.masking or command.usual_masking)
             for side, leg in sides.items():
                 session.set_remote(side, leg.streams, codes=command.codes and side is Side.AGENT)
+            session.resume()
         except Exception:
             self._threads.remove_session(session.relay)
             session.close()
             raise
+        if command.masking is None and must_mask:
+            log.warning("mask_recovered", call=session.id, why="it was on, or nobody knows that it was off")
         state = "masked" if session.masked else "open"
         log.debug("session_restored", call=session.id, state=state)
         return session

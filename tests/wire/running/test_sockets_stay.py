@@ -23,13 +23,18 @@ from tests.wire.stream_peer import stream_carrier
 AWAY, CALLS = 40, 10  # requests that are sent while no b2bua runs: OPTIONS, INVITE
 
 
-def sockets_of(pid: int) -> set[str]:
-    """Each socket of a process, as the kernel names it."""
+def open_in(pid: int) -> set[str]:
+    """What a process has open, as the kernel names it."""
     found = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):
             found.add(os.readlink(link))
-    return {each for each in found if each.startswith("socket:")}
+    return found
+
+
+def sockets_of(pid: int) -> set[str]:
+    """Each socket of a process."""
+    return {each for each in open_in(pid) if each.startswith("socket:")}
 
 
 def bound(kind: socket.SocketKind, port: int) -> bool:
@@ -51,7 +56,7 @@ async def get(url: str) -> int:
 
 def check_descriptors(stack: Stack) -> None:
     """The supervisor and b2bua have the sockets of SIP and of the API, nobody else has one of
-    them."""
+    them; the recovery page is the supervisor's and media's alone."""
     pids = stack.pids()
     [supervisor], [b2bua] = pids["supervisor"], pids["b2bua"]
     shared = sockets_of(supervisor) & sockets_of(b2bua)
@@ -60,6 +65,12 @@ def check_descriptors(stack: Stack) -> None:
     assert len(others) >= 4
     for pid in others:
         assert not shared & sockets_of(pid)
+    files = {kind: {name for pid in found for name in open_in(pid)} for kind, found in pids.items()}
+    for name, wanted in (("calls", {"b2bua", "spare"}), ("streams", {"media", "media spare"})):
+        having = {
+            kind for kind, found in files.items() if any(f"memfd:tonewall-{name}" in each for each in found)
+        }
+        assert having - wanted == {"supervisor"}, name
 
 
 @pytest.mark.parametrize(("transport", "spare"), [("tcp", "no"), ("tls", "yes")])

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from b2bua.call import leg
-from b2bua.call.command import NoteMask
+from b2bua.call.command import NoteMask, ToMedia
 from b2bua.call.trunk_policy import PreMask, TrunkPolicy
 from b2bua.call.unattended_view import UNATTENDED
-from media.events import CaptureState, MaskEnd, MaskTally, MaskWentOff, MaskWentOn, Side
-from tests.call_script import DONE, MASK, ORDER, REFUSED, SESSION, UNMASK, Script
+from b2bua.call.view import MaskStage
+from media.events import CaptureState, MaskEnd, MaskTally, MaskWentOff, MaskWentOn, SessionClaimed, Side
+from tests.call_script import DONE, MASK, ORDER, REFUSED, RELEASE, SESSION, UNMASK, Script
 
 SINCE, UNTIL = 1_796_119_327_114, 1_796_119_420_902
 ON = MaskWentOn(session=SESSION, since=SINCE)
@@ -80,6 +81,30 @@ def test_a_mask_because_the_call_was_answered_is_nobodys() -> None:
     script = Script(policies={"near trunk": TrunkPolicy(pre_mask=PreMask.ANSWER)}).answer()
     begun = notes(script, ON)
     assert (begun.who, begun.details["reason"]) == ("tonewall", "answered")
+
+
+@pytest.mark.parametrize("paid", [True, False], ids=["after a payment", "without one"])
+def test_a_mask_that_media_recovered_is_nobodys_and_of_no_payment(paid: bool) -> None:
+    script = masked() if paid else Script().answer()
+    if paid:
+        script.media(MASK, DONE)
+        notes(script, ON)
+        script.cancel()
+        script._keep(script.call.release_mask(script.now, "ben"))
+        script.media(UNMASK, REFUSED)
+        script.media(RELEASE, DONE)
+        notes(script, off(MaskEnd.RELEASED))
+    script._keep(script.call.media_away(script.now))
+    begun = notes(script, ON)
+    assert (begun.who, begun.payment, begun.details["reason"]) == ("tonewall", "", "recovered")
+    [command] = script.call.claim()
+    assert isinstance(command, ToMedia)
+    found = SessionClaimed(serial=0, masked=True, restored=True)
+    assert script.media(command, found) == [UNMASK]
+    assert script.view.mask is MaskStage.HELD
+    assert script._keep(script.call.release_mask(script.now, "mia")) == [RELEASE]
+    ended = notes(script, off(MaskEnd.RELEASED))
+    assert (ended.who, ended.payment) == ("mia", "")
 
 
 def test_keys_by_info_are_counted_from_the_mask_on() -> None:

@@ -8,11 +8,13 @@ import pytest
 from b2bua.call import leg, leg_command
 from b2bua.call.call_session import PATIENCE
 from b2bua.call.command import CallCommand, ToLeg, ToMedia
+from b2bua.call.trunk_policy import TrunkPolicy
 from b2bua.call.view import CaptureStage, NotNow, NotWell
 from media.events import (
     CaptureState,
     ClaimSession,
     CloseSession,
+    Masking,
     OpenSession,
     Refused,
     SessionClaimed,
@@ -22,6 +24,7 @@ from media.events import (
     SubmitCapture,
     Unanswered,
 )
+from media.mask_policy import MaskPolicy
 from provider_adapters.payment import Approved
 from tests.call_script import (
     AGENT_IS,
@@ -71,6 +74,13 @@ def test_the_claim_says_what_the_commands_before_it_had_said() -> None:
         assert said.streams == told.command.streams
     assert isinstance(OPEN.command, OpenSession)
     assert (found.caller.interface, found.agent.interface) == (OPEN.command.caller, OPEN.command.agent)
+
+
+def test_the_claim_says_how_media_is_to_mask_where_the_call_does_not_ask_for_it() -> None:
+    muted = Masking(policy=MaskPolicy.MUTE)
+    script = Script(policies={"near trunk": TrunkPolicy(masking=muted)}).answer()
+    away(script)
+    assert (claim(script).masking, claim(script).usual_masking) == (None, muted)
 
 
 def test_a_call_goes_on_and_is_hung_up_as_any() -> None:

@@ -26,7 +26,7 @@ async def test_only_b2bua_inherits_the_sockets_and_they_are_closed_once_it_is_do
         assert list(table) == ["calls", "sip_udp_127.0.0.1_0", "sip_tcp_127.0.0.1_0", "api_127.0.0.1_0"]
         for process in machine.started:
             theirs = json.loads(process.environment.get("TONEWALL_DESCRIPTORS", "{}"))
-            assert process is b2bua or theirs.keys() <= {"turn", "media_sock"}
+            assert process is b2bua or theirs.keys() <= {"turn", "media_sock", "streams"}
         api = socket.socket(fileno=os.dup(table["api_127.0.0.1_0"])).getsockname()
         socket.create_connection(api).close()
         b2bua.end(-9)

@@ -84,6 +84,10 @@ async def test_media_has_a_spare_too_which_goes_on_with_the_same_socket_while_b2
             json.loads(each.environment["TONEWALL_DESCRIPTORS"]) for each in machine.of("media.process")
         ]
         assert len({table["media_sock"] for table in tables}) == 1
+        assert len({table["streams"] for table in tables}) == 1
+        for process in machine.started:
+            if process.module != "media.process":
+                assert tables[0]["streams"] not in process.handed
     assert machine.of("media.process")[-1].signals == ["TERM"]
 
 

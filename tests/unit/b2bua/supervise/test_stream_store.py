@@ -10,14 +10,26 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from b2bua.supervise.child import channel_pair
 from b2bua.supervise.media_channel import MediaChannel
+from b2bua.supervise.media_process import HeldForMedia, make_recovery_page
 from b2bua.supervise.stream_store import StreamStore
+from media._core import RECOVERY_SLOT
 from media.events import SessionId
-from media.kept_streams import SLOTS, ForgetStream, KeepStream, StreamMessage, decode, encode
+from media.kept_streams import (
+    PAGE,
+    SLOT_OCTETS,
+    SLOTS,
+    ForgetStream,
+    KeepStream,
+    StreamMessage,
+    decode,
+    encode,
+)
 from media.service import kept_sockets
 from media.service.kept_sockets import NO_SLOT, KeptSockets
 from tests.configured_log import configured
@@ -49,6 +61,14 @@ def four() -> Iterator[list[socket.socket]]:
         yield bound
 
 
+@pytest.fixture
+def page() -> Iterator[int]:
+    """The descriptor of a recovery page."""
+    made = make_recovery_page()
+    yield made
+    os.close(made)
+
+
 def is_bound(port: int) -> bool:
     with socket.socket(type=socket.SOCK_DGRAM) as probe:
         try:
@@ -59,7 +79,7 @@ def is_bound(port: int) -> bool:
 
 
 async def test_what_a_media_process_had_open_is_the_next_ones_also_where_it_died_just_then(
-    four: list[socket.socket],
+    four: list[socket.socket], page: int
 ) -> None:
     channel = MediaChannel()
     channel.streams = StreamStore(ROOM + 4 * 300)
@@ -79,7 +99,9 @@ async def test_what_a_media_process_had_open_is_the_next_ones_also_where_it_died
 
     ours, theirs = channel_pair()
     with ours, theirs, channel.opened(ours):
-        second = KeptSockets(lambda message, sockets: socket.send_fds(theirs, [message], sockets) and None)
+        second = KeptSockets(
+            lambda message, sockets: socket.send_fds(theirs, [message], sockets) and None, page
+        )
         await until(lambda: said(second, theirs), "all that was kept")
         assert len(second) == 60
         [stream] = second.take(SessionId("7"), 1)
@@ -94,7 +116,9 @@ async def test_what_a_media_process_had_open_is_the_next_ones_also_where_it_died
         await until(lambda: not any(map(is_bound, ports)), "the ports to be free")
 
 
-async def test_more_than_a_socket_holds_is_handed_over_and_none_is_lost(four: list[socket.socket]) -> None:
+async def test_more_than_a_socket_holds_is_handed_over_and_none_is_lost(
+    four: list[socket.socket], page: int
+) -> None:
     channel = MediaChannel()
     channel.streams = StreamStore(ROOM + 4 * 700)
     for slot in range(700):
@@ -104,7 +128,7 @@ async def test_more_than_a_socket_holds_is_handed_over_and_none_is_lost(four: li
     ours, theirs = channel_pair()
     with ours, theirs, channel.opened(ours):
         channel.name_b2bua(os.getpid())
-        kept = KeptSockets(lambda *_: None)
+        kept = KeptSockets(lambda *_: None, page)
         theirs.setblocking(False)
         assert theirs.recv(100).startswith(b'{"type":"keep"')  # named only after they were sent
         await until(lambda: said(kept, theirs), "all of them")
@@ -161,15 +185,40 @@ def test_what_is_no_message_or_of_no_stream_changes_nothing(message: bytes) -> N
     assert len(store) == len(kept) == 0
 
 
-def test_a_session_is_whole_or_not_restored(four: list[socket.socket]) -> None:
+@pytest.mark.parametrize("streams", [(0, 2), (0, 1, 2)], ids=["one is missing", "there is no page"])
+def test_a_session_is_whole_or_not_restored(
+    four: list[socket.socket], page: int, streams: tuple[int, ...]
+) -> None:
     sent: list[StreamMessage | None] = []
-    kept = KeptSockets(lambda message, _: sent.append(decode(message)))
-    for stream in (0, 2):
+    kept = KeptSockets(lambda message, _: sent.append(decode(message)), page if len(streams) == 2 else -1)
+    os.pwrite(page, b"?" * SLOT_OCTETS, 12 * SLOT_OCTETS)
+    for stream in streams:
         copies = [os.dup(each.fileno()) for each in four]
         kept.receive(encode(KeepStream(session=SESSION, stream=stream, slot=10 + stream)), copies)
     assert kept.take(SESSION, 3) == []
-    assert sent == [ForgetStream(slot=10), ForgetStream(slot=12)]
+    assert sent == [ForgetStream(slot=10 + stream) for stream in streams]
     assert kept.take_slot() == 12  # it is free again
+    assert any(os.pread(page, SLOT_OCTETS, 12 * SLOT_OCTETS)) is (len(streams) == 3)
+
+
+def test_nobody_can_cut_the_page_short_and_it_is_closed_with_the_socket(tmp_path: Path) -> None:
+    held = HeldForMedia.open(tmp_path / "media.sock")
+    page = held.descriptors()[PAGE]
+    assert os.fstat(page).st_size == SLOTS * SLOT_OCTETS
+    assert os.fstat(page).st_blocks == 0
+    assert SLOT_OCTETS == RECOVERY_SLOT
+    assert not os.get_inheritable(page)
+    for size in (0, SLOT_OCTETS, 2 * SLOTS * SLOT_OCTETS):
+        with pytest.raises(PermissionError):
+            os.ftruncate(page, size)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="No such file"):
+        HeldForMedia.open(tmp_path / "nowhere" / "media.sock")
+    assert len(os.listdir("/proc/self/fd")) == before
+    for _ in range(2):
+        held.close()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(page)
 
 
 async def test_what_no_b2bua_claims_is_let_go(

@@ -5,18 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from b2bua.supervise import succession
 from media.events import (
     CaptureId,
-    ClaimedLeg,
     ClaimSession,
     CloseSession,
     Counted,
@@ -30,18 +28,18 @@ from media.events import (
     SessionId,
     SessionOpened,
     SetMask,
-    SetRemote,
     Side,
     StartCapture,
 )
 from media.formats.rtp import parse
-from media.stream_description import LocalStream, RemoteStream, StreamKeys
+from media.kept_streams import SLOT_OCTETS
+from media.mask_policy import MaskPolicy
 from tests.media_processes import MediaProcesses, media_running
 from tests.stack import until
-from tests.unit.media.core.relay_rig import EVENTS, Phone, everything, key, rtp
+from tests.unit.media.core.relay_rig import everything, key, rtp
+from tests.unit.media.core.sealed import PROFILES, Sealed
 from tests.unit.media.service.b2bua import B2bua, connected
-
-S = SessionId("s")
+from tests.unit.media.service.open_session import S, Session, opened
 
 
 @pytest.fixture(autouse=True)
@@ -53,62 +51,6 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 async def media(tmp_path: Path) -> AsyncIterator[MediaProcesses]:
     async with media_running(tmp_path) as found:
         yield found
-
-
-class Session:
-    """One session, its two phones, and what b2bua knows of it."""
-
-    def __init__(self, name: SessionId, locals_of: dict[Side, LocalStream]) -> None:
-        self.name = name
-        self.phones = {side: Phone(local.port, local.port + 1) for side, local in locals_of.items()}
-        self.sent = 0
-
-    def remote(self, side: Side) -> RemoteStream:
-        phone = self.phones[side]
-        (host, port), (_, rtcp_port) = phone.rtp.getsockname(), phone.rtcp.getsockname()
-        return RemoteStream(
-            address=host,
-            port=port,
-            rtcp_address=host,
-            rtcp_port=rtcp_port,
-            event_types=(EVENTS,),
-            mu_types=(0,),
-        )
-
-    def claim(self, **more: object) -> ClaimSession:
-        legs = {side.value: ClaimedLeg(streams=(self.remote(side),)) for side in Side}
-        return ClaimSession(serial=9, session=self.name, streams=1, **legs, **more)  # type: ignore[arg-type]
-
-    async def flows(self, from_side: Side) -> None:
-        """Until what this side sends comes out at the other, in the numbers that it has."""
-        phone, other = self.phones[from_side], self.phones[_other(from_side)]
-        everything(other.rtp)
-
-        def came() -> bool:
-            self.sent += 1
-            phone.send(rtp(self.sent))
-            return any(int.from_bytes(each[2:4], "big") == self.sent for each in everything(other.rtp))
-
-        await until(came, f"audio of the {from_side} at the other side")
-
-
-def _other(side: Side) -> Side:
-    return Side.AGENT if side is Side.CALLER else Side.CALLER
-
-
-@asynccontextmanager
-async def opened(b2bua: B2bua, name: SessionId = S) -> AsyncIterator[Session]:
-    answer = await b2bua.ask(OpenSession(serial=1, session=name, streams=1))
-    assert isinstance(answer, SessionOpened)
-    session = Session(name, {Side.CALLER: answer.caller[0], Side.AGENT: answer.agent[0]})
-    try:
-        for side in Side:
-            remote = SetRemote(serial=2, session=name, side=side, streams=(session.remote(side),), mark=1)
-            assert isinstance(await b2bua.ask(remote), Done)
-        yield session
-    finally:
-        for phone in session.phones.values():
-            phone.close()
 
 
 def codes(packets: list[bytes]) -> list[bytes]:
@@ -189,11 +131,11 @@ async def press_for_ever(session: Session) -> None:
         for number in range(5):
             session.sent += 1
             packet = key(session.sent, 5, began, duration=160 * (number + 1), end=number == 4)
-            session.phones[Side.CALLER].send(packet)
+            session.send(Side.CALLER, packet)
             await asyncio.sleep(0.02)
         for _ in range(5):
             session.sent += 1
-            session.phones[Side.CALLER].send(rtp(session.sent, b"\xff" * 160))
+            session.send(Side.CALLER, rtp(session.sent, b"\xff" * 160))
             await asyncio.sleep(0.02)
 
 
@@ -210,19 +152,19 @@ async def until_counted(b2bua: B2bua, keys: int) -> None:
 async def test_what_cannot_be_restored_is_refused_and_its_ports_are_free(media: MediaProcesses) -> None:
     names = [SessionId(name) for name in ("wider", "secret", "again", "closed")]
     async with connected(media.path) as b2bua, contextlib.AsyncExitStack() as calls:
-        sessions = {name: await calls.enter_async_context(opened(b2bua, name)) for name in names}
+        secret = {names[1]: {Side.AGENT: Sealed("AES_CM_128_HMAC_SHA1_80")}}
+        sessions = {
+            name: await calls.enter_async_context(opened(b2bua, name, secret.get(name))) for name in names
+        }
         await media.has_spare()
         await media.kill()
+        spoil(media, 1)  # that of the sealed one: its indices are not known
         async with connected(media.path) as again:
             assert isinstance(await again.ask(ClaimSession(session=SessionId("unknown"), streams=1)), Refused)
             wider = sessions[names[0]].claim()
             refused = ClaimSession(session=names[0], streams=2, caller=wider.caller, agent=wider.agent)
             assert isinstance(await again.ask(refused), Refused)
-            keys = StreamKeys(suite="AES_CM_128_HMAC_SHA1_80", peer=bytes(30), ours=bytes(30))
-            claim = sessions[names[1]].claim()
-            sealed = msgspec.structs.replace(sessions[names[1]].remote(Side.AGENT), keys=keys)
-            legs = {"caller": claim.caller, "agent": ClaimedLeg(streams=(sealed,))}
-            assert isinstance(await again.ask(ClaimSession(session=names[1], streams=1, **legs)), Refused)
+            assert isinstance(await again.ask(sessions[names[1]].claim()), Refused)
             anew = await again.ask(OpenSession(session=names[2], streams=1))
             assert isinstance(anew, SessionOpened)
             assert isinstance(await again.ask(CloseSession(session=names[3])), Refused)
@@ -241,3 +183,112 @@ def is_bound(port: int) -> bool:
         except OSError:
             return True
         return False
+
+
+def spoil(media: MediaProcesses, slot: int) -> None:
+    """Have nobody able to read this slot of the recovery page."""
+    os.pwrite(media.page, os.urandom(SLOT_OCTETS), slot * SLOT_OCTETS)
+
+
+def slot_of(media: MediaProcesses, slot: int) -> bytes:
+    """What is in it."""
+    return os.pread(media.page, SLOT_OCTETS, slot * SLOT_OCTETS)
+
+
+@pytest.mark.parametrize("suite", PROFILES)
+async def test_a_sealed_call_goes_on_above_its_indices_whoever_dies(
+    media: MediaProcesses, suite: str
+) -> None:
+    sides = {Side.CALLER: Sealed(suite, 1, 2), Side.AGENT: Sealed(suite, 3, 4)}
+    if suite.endswith("80"):
+        del sides[Side.AGENT]
+    async with connected(media.path) as b2bua, opened(b2bua, sealed=sides) as session:
+        session.sent = 65_530  # its numbers wrap below
+        for _ in range(8):
+            for side in Side:
+                await session.flows(side)
+        for _ in range(2):
+            await media.has_spare()
+            await media.kill()
+            async with connected(media.path) as again:
+                restored = await again.ask(session.claim())
+                assert restored == SessionClaimed(serial=9, masked=False, restored=True)
+                for side in Side:
+                    await session.flows(side)
+        for side in sides:
+            came = session.indices(side)
+            assert len(came) == len(set(came)) > 8
+        async with connected(media.path) as last:
+            assert isinstance(await last.ask(CloseSession(session=S)), SessionClosed)
+
+
+async def test_the_rest_of_a_key_that_began_as_the_mask_was_off_reaches_nobody(media: MediaProcesses) -> None:
+    async with connected(media.path) as b2bua, opened(b2bua) as session:
+        assert isinstance(await b2bua.ask(SetMask(session=S, on=True)), Done)
+        assert isinstance(await b2bua.ask(SetMask(session=S, on=False, released=True)), Done)
+        await session.flows(Side.CALLER)
+        began = session.sent * 160
+
+        def holds(count: int, *, end: bool = False) -> None:
+            for _ in range(count):
+                session.sent += 1
+                session.send(Side.CALLER, key(session.sent, 7, began, 1600, end))
+
+        holds(3)
+        await until(lambda: codes(session.hear(Side.AGENT)), "the key's beginning")
+        await media.has_spare()
+        await media.kill()
+        holds(3)
+        async with connected(media.path) as again:
+            session.hear(Side.AGENT)
+            answer = await again.ask(session.claim(usual_masking=Masking(policy=MaskPolicy.MUTE)))
+            assert answer == SessionClaimed(serial=9, masked=True, restored=True)
+            assert again.masks[-1].session == S
+            holds(5)
+            holds(3, end=True)
+            taken_off = await again.ask(SetMask(session=S, on=False))  # no key for release_time
+            assert isinstance(taken_off, Done)
+            assert session.hear(Side.AGENT) == []  # the mask mutes
+            await session.flows(Side.CALLER, numbered=False)
+            assert all(
+                parsed is not None and parsed.payload_type == 0
+                for parsed in map(parse, session.hear(Side.AGENT))
+            )
+            closed = await again.ask(CloseSession(session=S))
+            assert isinstance(closed, SessionClosed)
+            assert closed.agent.masked > 0
+
+
+async def test_where_nobody_knows_whether_a_call_was_masked_it_is(media: MediaProcesses) -> None:
+    async with connected(media.path) as b2bua, opened(b2bua) as session:
+        await session.flows(Side.CALLER)
+        await media.has_spare()
+        await media.kill()
+        spoil(media, 0)
+        async with connected(media.path) as again:
+            answer = await again.ask(session.claim())
+            assert answer == SessionClaimed(serial=9, masked=True, restored=True)
+            for side in Side:
+                await session.flows(side, numbered=False)
+            assert isinstance(await again.ask(SetMask(session=S, on=False, released=True)), Done)
+
+
+async def test_a_slot_is_wiped_with_its_stream_and_the_page_takes_no_more_than_its_streams(
+    media: MediaProcesses,
+) -> None:
+    names = [SessionId(name) for name in ("closed", "left")]
+    async with connected(media.path) as b2bua, contextlib.AsyncExitStack() as calls:
+        sessions = {name: await calls.enter_async_context(opened(b2bua, name)) for name in names}
+        for session in sessions.values():
+            await session.flows(Side.CALLER)
+        assert any(slot_of(media, 0))
+        assert any(slot_of(media, 1))
+        assert isinstance(await b2bua.ask(CloseSession(session=names[0])), SessionClosed)
+        assert not any(slot_of(media, 0))
+        await media.has_spare()
+        await media.kill()
+        async with connected(media.path) as again:
+            assert any(slot_of(media, 1))
+            assert isinstance(await again.ask(CloseSession(session=names[1])), Refused)  # and let go
+            assert not any(slot_of(media, 1))
+    assert os.fstat(media.page).st_blocks * 512 <= 16 * SLOT_OCTETS
