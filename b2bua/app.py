@@ -27,7 +27,7 @@ from b2bua.api.bound_socket import take_socket
 from b2bua.api.demo import Demo
 from b2bua.api.http import create_app
 from b2bua.api.metrics import Metrics
-from b2bua.api.server import serve
+from b2bua.api.server import Serving, serve
 from b2bua.api.sip_metrics import WatchedEngine
 from b2bua.api.tls import open_tls
 from b2bua.api.ways_in import WaysIn, open_ways_in
@@ -55,7 +55,7 @@ from b2bua.switchboard.call_slots import CALLS
 from b2bua.switchboard.draining import Drain
 from b2bua.switchboard.end import End
 from b2bua.switchboard.housekeeping import count_sessions, prune_payments
-from b2bua.switchboard.interfaces import Plan
+from b2bua.switchboard.interfaces import Plan, RunningEngine
 from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.packet_recordings import PacketRecordings
 from b2bua.switchboard.payment_notices import NoticePolicy
@@ -65,6 +65,7 @@ from b2bua.switchboard.switchboard import Switchboard
 from b2bua.switchboard.webhooks import Webhooks
 from b2bua.telemetry.telemetry import open_telemetry
 from b2bua.wiring.engine import build_engine
+from b2bua.wiring.hand_over import hand_over
 from b2bua.wiring.plan import build_plan
 from b2bua.wiring.reload import Reload
 from b2bua.wiring.start import start_calls
@@ -110,11 +111,11 @@ async def run(
     demo: Demo | None = None,
     pulse: int | None = None,
     inherited: Mapping[str, int] = _NONE,
-) -> bool:
-    """Carry calls until SIGTERM or SIGINT, or until a drain is over; False where it had to stop by
-    itself. `pulse`: the descriptor of a socket to the supervisor; `inherited`: descriptors of
-    sockets that are bound already, and of the file of calls, by name. Raises OSError where an
-    address cannot be bound."""
+) -> int:
+    """Carry calls until SIGTERM or SIGINT, until a drain is over, or until they are handed over;
+    the status, 1 where it had to stop by itself. `pulse`: the descriptor of a socket to the
+    supervisor; `inherited`: descriptors of sockets that are bound already, and of the file of
+    calls, by name. Raises OSError where an address cannot be bound."""
     general, pseudonyms, clock = settings.general, build_pseudonyms(settings), steady_clock()
     end = End(drain := Drain(general.drain_time), clock)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -186,7 +187,7 @@ async def run(
     )
     ways.add_pages(app, audit, messages)
     telemetry.start(app, board)
-    relaying = await start_calls(media, engine, board, inherited.get(CALLS))
+    relaying, checkpoints = await start_calls(media, engine, board, inherited.get(CALLS))
     api = await serve(
         app,
         settings.api.address,
@@ -217,10 +218,10 @@ async def run(
     # None of them ends while all is well: better to be started again than half dead.
     for task in ended - {stopping}:
         log.error("task_ended", task=task.get_name(), exc_info=task.exception())
-    _begin_to_stop(app, board)
-    await engine.stop()
-    await board.settle(_SETTLE)
-    await api.close()
+    if end.hands_over and ended == {stopping}:
+        await hand_over(api, engine, board, media, checkpoints)
+    else:
+        await _end_calls(app, api, engine, board)
     await end_log(audit)
     await housekeeping.cancel()
     for task in (stopping, *tasks):
@@ -231,14 +232,17 @@ async def run(
         if each is not None:
             await each.close()
     records.close()
-    return ended == {stopping}
+    return end.status if ended == {stopping} else 1
 
 
-def _begin_to_stop(app: FastAPI, board: Switchboard) -> None:
+async def _end_calls(app: FastAPI, api: Serving, engine: RunningEngine, board: Switchboard) -> None:
     """End every call in good order; load balancers see it by /readyz."""
     log.info("stopping", calls=board.health()["calls"])
     app.state.stopping = True
     board.shut_down()
+    await engine.stop()
+    await board.settle(_SETTLE)
+    await api.close()
 
 
 def _collect_garbage_seldom() -> None:
@@ -325,8 +329,8 @@ def main() -> None:
 
         demo = RemoteCustomer(arguments.demo)
     try:
-        if not uvloop.run(run(settings, arguments.media, demo, arguments.pulse, inherited)):
-            raise SystemExit(1)
+        if status := uvloop.run(run(settings, arguments.media, demo, arguments.pulse, inherited)):
+            raise SystemExit(status)
     except ConfigError as error:
         raise SystemExit(str(error)) from None
     except StoreError as error:

@@ -21,6 +21,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("run", "run"),
     "demo": ("demo", "demo"),
     "reload": ("reload", "reload"),
+    "upgrade": ("upgrade", "upgrade"),
     "doctor": ("doctor", "doctor"),
     "health": ("health", "health"),
     "route": ("route", "route"),

@@ -56,6 +56,11 @@ class MediaClient:
         """Whether commands would reach media now."""
         return self._connection is not None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether an answer of media is awaited."""
+        return bool(self._waiting or self._asked)
+
     def send(self, command: AnyCommand) -> None:
         """Send one command. While media is away it is refused at once, through `on_answer`."""
         self._serial += 1

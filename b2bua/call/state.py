@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from b2bua.call.link import OVER, LinkEvent, LinkState
 from b2bua.call.prepared import PREPARED_OVER, PreparedEvent, PreparedState
@@ -37,6 +37,10 @@ class BridgeState(StrEnum):
     ANSWERED = "answered"  # the far leg answered; media hears where it is, then we answer
     UP = "up"  # the far leg answered, and so did we
     ENDED = "ended"
+
+
+WAITS_FOR_MEDIA: Final = (BridgeState.IDLE, BridgeState.OPENING, BridgeState.OFFERED)
+"""States in which a call waits for ports: only the process that asked for them gets the answer."""
 
 
 class BridgeEvent(StrEnum):

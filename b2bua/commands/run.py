@@ -24,7 +24,7 @@ def run(config: ConfigFile = None) -> None:
         give_up("cannot start:\n" + "\n".join(refusals))
     startup.log_warnings(settings, config)
     try:
-        run_process(supervise(settings, stored, partial(startup.read_again, config)))
+        run_process(supervise(settings, stored, partial(startup.read_again, config), config))
     except* OSError as group:
         error = group.exceptions[0]
         give_up(f"cannot start: {error}")

@@ -167,6 +167,10 @@ class SipEngine:
             del self._known[name]
         self._known.update(known)
 
+    def pause(self) -> None:
+        """Receive nothing more: what comes waits in the sockets, for the next process."""
+        self._transports.pause()
+
     def drain(self) -> None:
         """Answer OPTIONS with 503 from now on: peers send new calls elsewhere."""
         if self._signalling is not None:

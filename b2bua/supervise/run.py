@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from b2bua.config.settings import Settings
 from b2bua.supervise.lock_warning import warn_of_lock_limit
@@ -18,11 +19,15 @@ from tonewall.tasks import BackgroundTasks
 log = get_logger(__name__)
 
 
-async def supervise(settings: Settings, stored: Mapping[str, int], read: Callable[[], Settings]) -> None:
+async def supervise(
+    settings: Settings, stored: Mapping[str, int], read: Callable[[], Settings], config: Path | None = None
+) -> None:
     """Run all processes until SIGTERM or SIGINT, and to the end of a drain where one is configured;
-    at SIGHUP `read` the settings again. `stored`: as the supervisor's."""
+    at SIGHUP `read` the settings again. `stored` and `config`: as the supervisor's."""
     confine(PLAIN)
-    supervisor = Supervisor(settings, manager=ServiceManager.of(os.environ), stored=stored, read=read)
+    supervisor = Supervisor(
+        settings, manager=ServiceManager.of(os.environ), stored=stored, read=read, config=config
+    )
     tasks = BackgroundTasks()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

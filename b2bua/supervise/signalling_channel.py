@@ -14,7 +14,16 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from b2bua.switchboard.pulse import Pulse
-from b2bua.switchboard.supervised import DrainCalls, Reloaded, ReloadSettings, send_request
+from b2bua.switchboard.supervised import (
+    Answer,
+    DrainCalls,
+    HandOver,
+    PaymentsUnderWay,
+    Reloaded,
+    ReloadSettings,
+    Request,
+    send_request,
+)
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -29,7 +38,7 @@ class SignallingChannel:
         self._on_pulse = on_pulse
         self._end: socket.socket | None = None
         self._pulse_at: float | None = None
-        self._answer: asyncio.Future[Reloaded] | None = None
+        self._answer: asyncio.Future[Answer] | None = None
 
     @contextlib.contextmanager
     def following(self, ours: socket.socket) -> Iterator[None]:
@@ -65,6 +74,21 @@ class SignallingChannel:
     async def reload(self, request: ReloadSettings, environment: Mapping[str, str]) -> Reloaded:
         """Have b2bua put these settings in force: its answer. One at a time. Raises OSError where
         it ends before."""
+        answer = await self._ask(request, environment)
+        if not isinstance(answer, Reloaded):
+            raise OSError("b2bua has answered something else")
+        return answer
+
+    async def hand_over(self) -> int:
+        """Have b2bua leave its calls to the next one, and wait for its end. Returns how many
+        payments are in the way: where there are any, nothing has happened."""
+        try:
+            answer = await self._ask(HandOver(), None)
+        except OSError:  # it has ended
+            return 0
+        return answer.count if isinstance(answer, PaymentsUnderWay) else 0
+
+    async def _ask(self, request: Request, environment: Mapping[str, str] | None) -> Answer:
         if self._end is None:
             raise OSError("b2bua is away")
         self._answer = asyncio.get_running_loop().create_future()
@@ -74,7 +98,7 @@ class SignallingChannel:
         finally:
             self._answer = None
 
-    def _answered(self, answer: Reloaded | None) -> None:
+    def _answered(self, answer: Answer | None) -> None:
         if self._answer is None or self._answer.done():
             return
         if answer is None:
@@ -93,8 +117,8 @@ class SignallingChannel:
             asyncio.get_running_loop().remove_reader(ours)
             return
         self._pulse_at = asyncio.get_running_loop().time()
-        said = msgspec.json.decode(packet, type=Pulse | Reloaded)
-        if isinstance(said, Reloaded):
-            self._answered(said)
-        else:
+        said = msgspec.json.decode(packet, type=Pulse | Answer)
+        if isinstance(said, Pulse):
             self._on_pulse(said)
+        else:
+            self._answered(said)

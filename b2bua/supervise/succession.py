@@ -3,6 +3,8 @@
 Rule 1: the spare uses no socket, file or database before its turn comes.
 Rule 2: there is a spare only while a process has lasted for LASTED seconds: one message that ends
         each as soon as it is sent again meets the growing pause of the supervisor.
+Rule 3: in an upgrade a process of the new code goes on, and the spare of the old code waits until
+        that has answered.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Final, Protocol
 
 from b2bua.supervise.child import Child, channel_pair, terminate_after
 from tonewall.log import get_logger
-from tonewall.turn import NAME, give_turn
+from tonewall.turn import NAME, await_loaded, give_turn
 
 log = get_logger(__name__)
 LASTED: Final = 2.0  # seconds
@@ -78,17 +80,47 @@ class Succession:
         self._kind, self._start, self._carrying = kind, start, carrying
         self._stop, self._end = stop, end
         self._spare: Waiting | None = None
+        self._next: Waiting | None = None
+        self.current: Waiting | None = None  # the one that has its turn
         self._lasts = asyncio.Event()
 
     @property
     def has_spare(self) -> bool:
         """Whether one waits for its turn."""
-        return self._spare is not None
+        return self._spare is not None or self._next is not None
+
+    # --- an upgrade -------------------------------------------------------------------------------
+
+    async def load_next(self, patience: float) -> Waiting:
+        """Start one from the code on disk, whose turn is not to come yet. Raises OSError,
+        ValueError and TimeoutError where it does not load within so many seconds."""
+        waiting = await self._begin()
+        try:
+            async with asyncio.timeout(patience):
+                await await_loaded(waiting.turn)
+        except BaseException:
+            await end_unused(waiting)
+            raise
+        return waiting
+
+    def put_first(self, waiting: Waiting | None) -> None:
+        """Its turn is the next to come, before that of the spare; None: the spare's is."""
+        self._next = waiting
+
+    def renew_spare(self) -> None:
+        """End the spare: the next is of the code on disk."""
+        if (spare := self._spare) is not None:
+            self._spare = None
+            spare.is_taken.set()
+            spare.close()
+
+    # --- one after another ------------------------------------------------------------------------
 
     async def run(self) -> int:
         """Have one work, and return its status: the spare where there is one. Raises OSError where
         none can be started."""
-        waiting = self._take_spare() or await self._begin()
+        waiting = self._take_next() or self._take_spare() or await self._begin()
+        self.current = waiting
         try:
             with self._carrying(waiting):
                 with contextlib.suppress(OSError):  # it has just ended; its status has the reason
@@ -100,6 +132,7 @@ class Succession:
                     lasts.cancel()
                     self._lasts.clear()
         finally:
+            self.current = None
             waiting.close()
 
     async def run_spare(self) -> int:
@@ -108,6 +141,7 @@ class Succession:
             return 0
         spare = self._spare = await self._begin()
         log.info("spare_started", child=spare.child.what, pid=spare.child.pid)
+        loading = asyncio.create_task(_note_loaded(spare))
         taken = asyncio.create_task(spare.is_taken.wait())
         ended = asyncio.create_task(spare.child.process.wait())
         stopping = asyncio.create_task(self._stop.wait())
@@ -119,7 +153,7 @@ class Succession:
             spare.close()
             return await terminate_after(spare.child, self._stop)
         finally:
-            for task in (taken, ended, stopping):
+            for task in (loading, taken, ended, stopping):
                 task.cancel()
 
     async def _wait(self, event: asyncio.Event) -> bool:
@@ -129,6 +163,10 @@ class Succession:
         for each in waits:
             each.cancel()
         return not self._stop.is_set()
+
+    def _take_next(self) -> Waiting | None:
+        waiting, self._next = self._next, None
+        return waiting if waiting is not None and waiting.child.process.returncode is None else None
 
     def _take_spare(self) -> Waiting | None:
         spare, self._spare = self._spare, None
@@ -148,3 +186,18 @@ class Succession:
             its_turn.close()
             ends.pop_all()
             return Waiting(child, turn, channel)
+
+
+async def _note_loaded(spare: Waiting) -> None:
+    """Log of which version it is, once it has loaded."""
+    with contextlib.suppress(OSError, ValueError):  # it has ended, or its turn has come before
+        loaded = await await_loaded(spare.turn)
+        log.info("spare_loaded", child=spare.child.what, pid=spare.child.pid, version=loaded.version)
+
+
+async def end_unused(waiting: Waiting) -> None:
+    """End a process whose turn never came, and wait until it has ended."""
+    waiting.close()
+    with contextlib.suppress(ProcessLookupError):
+        waiting.child.process.terminate()
+    await waiting.child.process.wait()

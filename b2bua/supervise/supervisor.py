@@ -24,26 +24,28 @@ from types import MappingProxyType
 from b2bua.call.sdp.codecs import OtherAudio
 from b2bua.call.service_view import DRAINING
 from b2bua.config.settings import Settings
+from b2bua.supervise import provider_processes
 from b2bua.supervise.b2bua_process import b2bua_processes
 from b2bua.supervise.child import Child, await_end, start_child, terminate_after
 from b2bua.supervise.control import control
 from b2bua.supervise.held_sockets import HeldSockets
 from b2bua.supervise.media_channel import MediaChannel
 from b2bua.supervise.media_process import HeldForMedia, media_processes
+from b2bua.supervise.prompt_process import prepare_prompts
 from b2bua.supervise.reloads import Reloads
 from b2bua.supervise.service_manager import ServiceManager
 from b2bua.supervise.signalling_channel import SignallingChannel
 from b2bua.supervise.stream_store import StreamStore
 from b2bua.supervise.succession import LASTED, Succession
+from b2bua.supervise.upgrades import Installation, Upgrades
 from b2bua.switchboard.pulse import Pulse
+from b2bua.switchboard.supervised import HANDED_OVER
 from media.events import PayerFault
 from media.settings import MaskTimes
 from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
-from provider_adapters.settings import provider_name
-from tonewall.ini import to_environment
 from tonewall.log import get_logger, use_page
 from tonewall.log_settings import LogPageOwner, LogSettings
-from tonewall.process import allow_many_files, card_environment, plain_environment
+from tonewall.process import allow_many_files, card_environment
 
 log = get_logger(__name__)
 _NONE: Mapping[str, int] = MappingProxyType({})
@@ -64,6 +66,7 @@ _PAYER_FAULTS = {  # by a payer's status
 class Supervisor:
     """The processes of one installation. `stored`: descriptors that systemd has kept, by name;
     `read`: reads and checks the settings again, for a reload;
+    `config`: where they are read from;
     `demo`: the unix socket of a demo's customer, in a demo; `logs`: the file descriptor for the
     processes' logs, where it is not our standard error."""
 
@@ -74,6 +77,7 @@ class Supervisor:
     manager: ServiceManager = field(default_factory=ServiceManager)
     stored: Mapping[str, int] = field(default_factory=dict)
     read: Callable[[], Settings] | None = None
+    config: Path | None = None
     signalling: SignallingChannel = field(init=False)
     reloads: Reloads = field(init=False)
     _is_draining: bool = False
@@ -116,7 +120,7 @@ class Supervisor:
             self._sockets = HeldSockets.open(self.settings.signalling, self.manager, self.stored)
             self._held = HeldForMedia.open(self.media_socket)
             self.channel.streams = StreamStore(allow_many_files())
-            async with control(directory, self.reloads.reload):
+            async with control(directory, self.reloads.reload, Upgrades(self._installation())):
                 await self._run_all(directory)
         finally:
             self._close_sockets()
@@ -127,8 +131,8 @@ class Supervisor:
         (directory / "ready.json").unlink(missing_ok=True)
         async with asyncio.TaskGroup() as group:
             if self.settings.plays_prompts:
-                group.create_task(self._prepare_prompts())
-            self._successions = {"media": self._media(), "b2bua": self._signalling()}
+                group.create_task(prepare_prompts(self.settings, self.prompts, self._begin, self._stop))
+            self._successions |= {"media": self._media(), "b2bua": self._signalling()}
             for name, succession in self._successions.items():
                 running = group.create_task(self._restart(name, succession.run))
                 if self.settings.signalling.general.spare:
@@ -144,6 +148,29 @@ class Supervisor:
             for _ in range(self.settings.provider.ready):
                 group.create_task(self._restart("payer", self._run_payer))
         await asyncio.gather(*self._charging)
+
+    def _installation(self) -> Installation:
+        return Installation(
+            self.config,
+            self._begin,
+            self._sockets_of_b2bua,
+            self.signalling,
+            self._successions,
+            self._obstacle,
+        )
+
+    def _sockets_of_b2bua(self) -> Mapping[str, int]:
+        return self._sockets.descriptors() if self._sockets is not None else {}
+
+    def _obstacle(self) -> str:
+        """Why no upgrade can begin now; "" where one can."""
+        if self.reloads.ending:
+            return "Tonewall is about to end: start it again"
+        if self.settings.signalling.general.engine == "pjsua2":
+            return (
+                "calls of [general] engine = pjsua2 end with their process: stop Tonewall, and start it again"
+            )
+        return "" if self.signalling.lives else "no b2bua carries calls at this moment"
 
     def end(self) -> None:
         """End as `[general] drain_time` says: the first time after a drain, the second at once."""
@@ -201,6 +228,8 @@ class Supervisor:
             if name in ("payer", "decoder", "spare") and status == 0:
                 pause = _MIN_PAUSE  # it has done its work, its turn has come, or media was restarted
                 continue
+            if status == HANDED_OVER:
+                continue
             killed = signal.Signals(-status).name if status < 0 else None
             pause = _MIN_PAUSE if lasted > _QUICK else min(pause * 2, _MAX_PAUSE)
             if name in self._successions and self._successions[name].has_spare:
@@ -215,19 +244,6 @@ class Supervisor:
             return
 
     # --- the kinds of process ---------------------------------------------------------------------
-
-    async def _prepare_prompts(self) -> None:
-        """Have the prompts encoded, once: media reads each as it is first played."""
-        module = ["media.prompts.process", "--into", str(self.prompts)]
-        module += ["--log-level", self.settings.signalling.general.log_level]
-        environment = plain_environment(self.settings.prompt_environment())
-        try:
-            status = await terminate_after(await self._begin(module, environment), self._stop)
-        except Exception as error:  # calls go on without prompts
-            log.error("prompts_not_prepared", exc_info=error)
-        else:
-            if status and not self._stop.is_set():
-                log.error("prompts_not_prepared", status=status, hint="run `tonewall prompts`")
 
     async def _run_decoder(self) -> int:
         if not await self.channel.wait_until_open():
@@ -256,21 +272,12 @@ class Supervisor:
         return status
 
     async def _run_reconciler(self) -> int:
-        general = self.settings.signalling.general
-        module = ["provider_adapters.reconciler.process", "--socket", str(self.reconciler_socket)]
-        module += ["--log-level", general.log_level]
-        # It never has a card, but a provider's answer may quote one.
-        environment = card_environment(self.settings.provider_environment())
-        return await terminate_after(await self._begin(module, environment), self._b2bua_down)
+        started = provider_processes.reconciler(self.settings, self.reconciler_socket)
+        return await terminate_after(await self._begin(*started), self._b2bua_down)
 
     async def _run_webhooks(self, header: str) -> int:
-        settings, general = self.settings, self.settings.signalling.general
-        provider = settings.provider_header(header)
-        module = ["provider_adapters.webhook.process", "--socket", str(self.reconciler_socket)]
-        module += ["--adapter", settings.providers[provider].adapter, "--provider", provider_name(provider)]
-        module += ["--log-level", general.log_level]
-        environment = card_environment(to_environment(settings.webhooks[header]))
-        return await terminate_after(await self._begin(module, environment), self._b2bua_down)
+        started = provider_processes.webhooks(self.settings, header, self.reconciler_socket)
+        return await terminate_after(await self._begin(*started), self._b2bua_down)
 
     async def _await_charge(self, process: Child) -> int:
         """The status of a payer that ends as it waits; 0 as soon as it has a charge, so that the
@@ -321,7 +328,7 @@ class Supervisor:
             lambda: self.reloads.settings.signalling,
             arguments,
             self._begin,
-            self._sockets.descriptors,
+            self._sockets_of_b2bua,
             self.signalling,
             self.channel.name_b2bua,
             self._stop,

@@ -25,7 +25,7 @@ from b2bua.call.command import CallCommand, ReleaseLeg, ReplaceLeg, Show, ToLeg,
 from b2bua.call.leg import LegEvent, LegHungUp, LegId
 from b2bua.call.leg_command import AnswerLeg, InviteLeg
 from b2bua.call.own_leg import is_own_leg
-from b2bua.call.state import BridgeState
+from b2bua.call.state import WAITS_FOR_MEDIA, BridgeState
 from b2bua.switchboard.call_slots import CallSlots, TooLarge
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry
@@ -44,7 +44,6 @@ _BATCH: Final = 8  # calls that are written without a look at the network
 _TRIES: Final = 4
 _LONG_ENOUGH: Final = 20.0  # seconds that a process lives which its calls do not kill
 _SETTING_UP: Final = (BridgeState.INVITING, BridgeState.RINGING)
-_WAITS_FOR_MEDIA: Final = (BridgeState.IDLE, BridgeState.OPENING, BridgeState.OFFERED)
 _CHANGES_SESSION: Final = (SetMask, StartCapture, SubmitCapture, CancelCapture, SetRemote, WidenSession)
 
 
@@ -160,7 +159,7 @@ class Checkpoints:
         self._take_turn("")
         calls = [entry for entries, *_ in waiting for entry in entries]
         for entry in calls:
-            if entry.call.bridge.state in _WAITS_FOR_MEDIA:
+            if entry.call.bridge.state in WAITS_FOR_MEDIA:
                 self._board.give_up(entry)
         self._board.claim_sessions(entry.call.id for entry in calls if entry.call.bridge.opened)
         for entry in calls:
@@ -171,6 +170,22 @@ class Checkpoints:
             self._kept(entry)
         if calls:
             log.warning("calls_restored", calls=len(self._context.registry))
+
+    def hand_over(self) -> int:
+        """Write every call as it is now, and nothing from then on: they are the next process's. How
+        many there are."""
+        for timer in (self._timer, self._soon_timer):
+            if timer is not None:
+                timer.cancel()
+        for entry in self._context.registry.all():
+            self._write(entry)
+        self._take_turn("")
+        self._settle()
+        kept = len(self._written)
+        context = self._context
+        context.keep, context.kept, context.forget = _nothing, _nothing, _nothing
+        context.acknowledged, context.turn = _nothing, _nothing
+        return kept
 
     # --- the calls of this process ----------------------------------------------------------------
 
@@ -303,6 +318,10 @@ def take_calls_up(calls: int | None, engine: RunningEngine, board: CallWriter) -
     checkpoints = Checkpoints(CallSlots(calls), engine, board)
     checkpoints.restore_calls()
     return checkpoints
+
+
+def _nothing(*_: object) -> None:
+    """The calls are another process's."""
 
 
 def _states(entries: Iterable[Entry]) -> dict[str, BridgeState]:

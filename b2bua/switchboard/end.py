@@ -1,4 +1,4 @@
-"""Decides when this process ends: at once, or after a drain."""
+"""Decides when this process ends: at once, after a drain, or as it hands its calls over."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from b2bua.switchboard.draining import Drain, DrainEvent, DrainState
+from b2bua.switchboard.supervised import HANDED_OVER
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
@@ -30,6 +31,7 @@ class End:
         """`clock` gives seconds and never runs backwards."""
         self._drain, self._clock = drain, clock
         self._at_once, self._wanted = asyncio.Event(), asyncio.Event()
+        self._hands_over = False
 
     def at_once(self) -> None:
         """End now, whatever is left."""
@@ -40,9 +42,26 @@ class End:
         """End once nothing is left, or `drain_time` is over."""
         self._wanted.set()
 
+    def hand_over(self) -> None:
+        """End now, and leave the calls to the next process."""
+        self._hands_over = True
+        self._wanted.set()
+
+    @property
+    def hands_over(self) -> bool:
+        """Whether the calls are the next process's. One that is to end at once ends them."""
+        return self._hands_over and not self._at_once.is_set()
+
+    @property
+    def status(self) -> int:
+        """Of the process, where it ends as it was asked to."""
+        return HANDED_OVER if self.hands_over else 0
+
     async def wait(self, board: _Board, engine: _Engine) -> None:
         """Return when the process is to end. A drain that is wanted begins here."""
         await self._wanted.wait()
+        if self.hands_over:
+            return
         if not self._at_once.is_set():
             self._drain.receive(DrainEvent.DRAIN, self._clock())
             engine.drain()

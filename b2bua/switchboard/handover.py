@@ -10,6 +10,8 @@ from functools import partial
 
 from b2bua.call.call import Call
 from b2bua.call.command import CallCommand
+from b2bua.call.owned_payment import FINAL
+from b2bua.call.state import WAITS_FOR_MEDIA
 from b2bua.call.view import CaptureStage
 from b2bua.switchboard.context import SwitchboardContext
 from b2bua.switchboard.entry import Entry, restore_entries, snapshot_entries
@@ -45,6 +47,16 @@ class Handover:
     def is_busy(self) -> bool:
         """Whether a call is left, or a charge is under way."""
         return bool(self._context.registry or self._context.payments.charging)
+
+    def payments_under_way(self) -> int:
+        """How many payments would end with this process, or have to be asked for by the next."""
+        views = (entry.call.payment.view for entry in self._context.registry.all())
+        under_way = [each for each in views if each is not None and each.stage not in FINAL]
+        return max(len(under_way), int(self._context.payments.charging))
+
+    def awaits_media(self) -> bool:
+        """Whether a call waits for ports of media: it cannot go on in another process."""
+        return any(entry.call.bridge.state in WAITS_FOR_MEDIA for entry in self._context.registry.all())
 
     def shut_down(self) -> None:
         """End every call in good order."""

@@ -17,6 +17,8 @@ from typing import Final
 import msgspec
 
 MAX_REQUEST: Final = 65_536  # octets
+HANDED_OVER: Final = 79
+"""The status of a process that has left its work to the next one: behind those of sysexits.h."""
 _MAX_SETTINGS: Final = 16_000_000  # octets
 
 
@@ -32,14 +34,26 @@ class ReloadSettings(msgspec.Struct, frozen=True, kw_only=True, tag="reload"):
     reloaded: tuple[str, ...] = ()
 
 
+class HandOver(msgspec.Struct, frozen=True, tag="hand_over"):
+    """Write all calls, and end with the status HANDED_OVER: the next process goes on with them."""
+
+
+class PaymentsUnderWay(msgspec.Struct, frozen=True, kw_only=True, tag="payments"):
+    """The answer to HandOver where it would end payments: so many. There is no other answer but the
+    end."""
+
+    count: int
+
+
 class Reloaded(msgspec.Struct, frozen=True, kw_only=True, tag="reloaded"):
     """The answer: why the settings cannot be in force; "" where they are."""
 
     why: str = ""
 
 
-Request = DrainCalls | ReloadSettings
-OnRequest = Callable[[Request, Mapping[str, str]], Reloaded | None]
+Request = DrainCalls | ReloadSettings | HandOver
+Answer = Reloaded | PaymentsUnderWay
+OnRequest = Callable[[Request, Mapping[str, str]], Answer | None]
 
 
 def send_request(end: socket.socket, request: Request, environment: Mapping[str, str] | None = None) -> None:

@@ -336,6 +336,7 @@ def test_only_commands_for_people_print(module: Module):
         "b2bua.commands.doctor",
         "b2bua.commands.health",
         "b2bua.commands.reload",
+        "b2bua.commands.upgrade",
         "b2bua.commands.configuration",
         "b2bua.commands.ladder",
         "b2bua.commands.payments",

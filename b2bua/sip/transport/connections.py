@@ -56,6 +56,7 @@ class Connections:
         self._admission = Admission(trunks, callbacks.trunks_at, limits, self._counters)
         self._emptied = asyncio.Event()
         self._listeners: list[BoundSocket] = []
+        self._accepting: list[asyncio.Task[None]] = []
         self._tasks = BackgroundTasks()
 
     # --- life -------------------------------------------------------------------------------------
@@ -71,7 +72,14 @@ class Connections:
     def start(self) -> None:
         """Accept, beginning with the connections that have waited."""
         for listener in self._listeners:
-            self._start_task(self._accept(listener.socket, listener.bind))
+            accepting = self._tasks.start(self._accept(listener.socket, listener.bind), "connection")
+            self._accepting.append(accepting)
+
+    def pause(self) -> None:
+        """Accept no more: connections wait in the listening sockets."""
+        for each in self._accepting:
+            each.cancel()
+        self._accepting.clear()
 
     async def close(self, max_wait: float = 1.0) -> None:
         """Close every connection, after `max_wait` seconds at most for queued messages to leave."""

@@ -80,6 +80,10 @@ class SipTransport(Protocol):
         """Send keep-alives and close what is idle; called twice a second."""
         ...
 
+    def pause(self) -> None:
+        """Read no bound socket any more: what comes waits in it."""
+        ...
+
     async def close(self) -> None:
         """Close every socket, after a moment for queued messages to leave."""
         ...

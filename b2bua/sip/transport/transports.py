@@ -102,6 +102,11 @@ class Transports:
             for carrier in self._all:
                 carrier.start()
 
+    def pause(self) -> None:
+        """Receive nothing more from the sockets that others hold, too; accept no connection."""
+        for carrier in self._all:
+            carrier.pause()
+
     async def close(self) -> None:
         """Close every socket, after a moment for queued messages to leave."""
         if self._tick is not None:

@@ -91,6 +91,11 @@ class UdpTransport:
                     self.send_message(_KEEPALIVE, hop)
         self._kept = kept
 
+    def pause(self) -> None:
+        """Leave what comes in the sockets."""
+        for opened in self._by_flow.values():
+            opened.pause()
+
     async def close(self) -> None:
         """Close the sockets."""
         for opened in self._by_flow.values():
@@ -128,6 +133,11 @@ class UdpSocket:
         """Receive on the running loop."""
         if self._socket is not None:
             asyncio.get_running_loop().add_reader(self._socket, self._on_readable)
+
+    def pause(self) -> None:
+        """Leave what comes in the socket."""
+        if self._socket is not None:
+            asyncio.get_running_loop().remove_reader(self._socket)
 
     def close(self) -> None:
         """Close the socket; once more changes nothing."""

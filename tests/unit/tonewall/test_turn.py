@@ -10,7 +10,8 @@ import socket
 import pytest
 
 from tonewall.process import allow_many_files
-from tonewall.turn import give_turn, wait_for_turn
+from tonewall.turn import await_loaded, give_turn, wait_for_turn
+from tonewall.version import VERSION
 
 
 @pytest.fixture
@@ -67,3 +68,29 @@ def test_it_waits_on_a_descriptor_beyond_those_that_select_knows(environment: di
         starter.sendall(b"{}")
         starter.shutdown(socket.SHUT_WR)
         assert wait_for_turn(high, lambda: pytest.fail("it is late"))
+
+
+async def test_one_that_has_loaded_says_its_version_and_ends_where_nobody_reads_it(
+    environment: dict[str, str],
+) -> None:
+    for read in (True, False):
+        starter, ours = socket.socketpair()
+        starter.setblocking(False)
+        waiting = asyncio.create_task(asyncio.to_thread(wait_for_turn, ours.detach(), lambda: None))
+        if read:
+            assert (await asyncio.wait_for(await_loaded(starter), 30)).version == VERSION
+        else:
+            await asyncio.wait_for(asyncio.get_running_loop().sock_recv(starter, 1), 30)
+        starter.close()
+        assert not await asyncio.wait_for(waiting, 30)
+
+
+async def test_one_that_ends_or_says_something_else_has_not_loaded() -> None:
+    for said in (b"", b"{", b"{}\n", b"x" * 10_000):
+        starter, ours = socket.socketpair()
+        starter.setblocking(False)
+        with starter:
+            ours.sendall(said)
+            ours.close()
+            with pytest.raises((OSError, ValueError)):
+                await asyncio.wait_for(await_loaded(starter), 30)

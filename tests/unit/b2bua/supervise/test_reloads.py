@@ -11,9 +11,10 @@ import pytest
 
 from b2bua.doctor.startup import read_again
 from b2bua.supervise.child import channel_pair
-from b2bua.supervise.control import CONTROL, ask_for_reload, control
+from b2bua.supervise.control import CONTROL, ask_for_reload, ask_for_upgrade, control
 from b2bua.supervise.reloads import ReloadResult, Reloads
 from b2bua.supervise.signalling_channel import SignallingChannel
+from b2bua.supervise.upgrades import Progress, UpgradeResult
 from b2bua.switchboard.pulse import Pulse
 from b2bua.switchboard.supervised import Reloaded, ReloadSettings, connected
 from tests.changed_settings import read
@@ -120,6 +121,14 @@ async def test_the_answer_of_b2bua_comes_by_its_socket_and_its_end_is_one() -> N
         await channel.reload(ReloadSettings(by="root"), {})
 
 
+class NoUpgrades:
+    """Says what it is asked for, and refuses."""
+
+    async def upgrade(self, by: str, patience: float, progress: Progress) -> UpgradeResult:
+        await progress(f"{by} waits {patience:.0f} s")
+        return UpgradeResult(faults=("not now",))
+
+
 async def test_a_command_asks_by_a_socket_of_its_own_user_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,10 +138,14 @@ async def test_a_command_asks_by_a_socket_of_its_own_user_alone(
         asked.append(user)
         return ReloadResult(reloaded=("[route one]",))
 
-    async with control(tmp_path, reload):
+    async with control(tmp_path, reload, NoUpgrades()):
         assert (tmp_path / CONTROL).stat().st_mode & 0o777 == 0o600
         result = await asyncio.to_thread(ask_for_reload, tmp_path, 30.0)
         assert result == ReloadResult(reloaded=("[route one]",))
+        steps: list[str] = []
+        upgraded = await asyncio.to_thread(ask_for_upgrade, tmp_path, 7.0, 30.0, steps.append)
+        assert upgraded == UpgradeResult(faults=("not now",))
+        assert steps == [f"{asked[0]} waits 7 s"]
         for rubbish in (b"{}\n", b"x" * 10_000 + b"\n", b'{"what":"end"}\n', b""):
             with socket.socket(socket.AF_UNIX) as end:
                 end.connect(str(tmp_path / CONTROL))

@@ -315,3 +315,17 @@ async def test_a_call_that_ends_each_process_is_dropped_and_the_others_go_on(fil
     assert (len(died), successor.view(bad)) == (2, None)
     assert successor.view(good) is not None
     assert kept(file) == [good]
+
+
+async def test_calls_that_are_handed_over_are_written_as_they_are_and_never_after(file: int) -> None:
+    process = Process(file)
+    call = process.up()
+    process.exchange.invite("near-1")
+    process.legs.there |= {LegId("near-1"), LegId("far-1")}
+    assert kept(file) == [call]
+    assert process.checkpoints.hand_over() == 2
+    written = {each.id: each.data for each in CallSlots(file).read()}
+    assert len(written) == 2
+    process.exchange.board.on_leg_event(LegId("near-0"), LegHungUp("far end hung up"))
+    assert {each.id: each.data for each in CallSlots(file).read()} == written
+    assert await Process(file).begin() == 2

@@ -15,6 +15,7 @@ from b2bua.call.service_view import ServiceView, reasons_against_calls, takes_ca
 from b2bua.switchboard.draining import DRAIN_TRANSITIONS, Drain, DrainEvent, DrainState
 from b2bua.switchboard.end import End
 from b2bua.switchboard.supervised import (
+    HANDED_OVER,
     DrainCalls,
     Reloaded,
     ReloadSettings,
@@ -169,3 +170,18 @@ async def test_the_supervisor_asks_by_its_socket_and_may_go_away() -> None:
         ours.close()
         await asyncio.sleep(0)
     assert asked == [(DrainCalls(), {}), (ReloadSettings(by="SIGHUP"), large)]
+
+
+async def test_calls_are_handed_over_at_once_unless_they_are_to_end() -> None:
+    exchange = Exchange()
+    call_id = exchange.up()
+    end, engine, waiting = driven(exchange)
+    assert (end.hands_over, end.status, exchange.board.payments_under_way()) == (False, 0, 0)
+    await exchange.board.start_capture(call_id, ORDER)
+    assert exchange.board.payments_under_way() == 1
+    end.hand_over()
+    await asyncio.wait_for(waiting, 30)
+    assert (end.hands_over, end.status, engine.drained) == (True, HANDED_OVER, 0)
+    assert exchange.plan.drain.state is DrainState.ACCEPTING
+    end.at_once()
+    assert (end.hands_over, end.status) == (False, 0)
