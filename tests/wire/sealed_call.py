@@ -47,7 +47,7 @@ class End:
     key: bytes = b""
     media: MediaPair = field(default_factory=MediaPair)
     far: tuple[str, int] = (HOST, 0)
-    presses: deque[tuple[bytes, int, bool]] = field(default_factory=deque)
+    presses: deque[tuple[bytes, int]] = field(default_factory=deque)
     packets: list[RtpPacket] = field(default_factory=list)
     _tx: pylibsrtp.Session | None = None
     _rx: pylibsrtp.Session | None = None
@@ -78,12 +78,18 @@ class End:
         for key in keys:
             for step in (1, 2, 3, 4, 4, 4):
                 event = TelephoneEvent(code=_CODES[key], end=step == 4, duration=_SAMPLES * step)
-                self.presses.append((serialise_event(event), step, step == 4))
-            self.presses.extend([(b"", 0, False)] * 2)
+                self.presses.append((serialise_event(event), step))
+            self.presses.extend([(b"", 0)] * 2)
+
+    def hold(self, key: str, packets: int) -> None:
+        """Have this key held for so many packets."""
+        for step in range(1, packets + 1):
+            event = TelephoneEvent(code=_CODES[key], end=step == packets, duration=_SAMPLES * step)
+            self.presses.append((serialise_event(event), step))
 
     def send(self) -> None:
         """The next 20 ms."""
-        payload, step, _ = self.presses.popleft() if self.presses else (b"", 0, False)
+        payload, step = self.presses.popleft() if self.presses else (b"", 0)
         self._sequence += 1
         self._clock += _SAMPLES
         began = self._clock - _SAMPLES * step  # of an event (RFC 4733 section 2.1)
@@ -147,11 +153,11 @@ class SealedCall:
 
 @contextlib.asynccontextmanager
 async def sealed_call(
-    folder: Path, sealed: Collection[str], general: dict[str, str] | None = None
+    folder: Path, sealed: Collection[str] = (), **more: dict[str, str]
 ) -> AsyncIterator[SealedCall]:
-    """`sealed`: which of "customer" and "agent" have SRTP."""
+    """`sealed`: which of "customer" and "agent" have SRTP; `more`: sections of the settings."""
     extra = {
-        "general": general or {},
+        **more,
         "carrier": {"srtp": "yes" if "customer" in sealed else "no"},
         "pbx": {"srtp": "yes" if "agent" in sealed else "no"},
     }
