@@ -45,6 +45,7 @@ struct world {
     struct queue *queue;
     struct keys keys;
     struct crypto *crypto;
+    struct indices in, out; /* of `crypto` */
     int64_t now_ms;
     uint32_t timestamp, serial;
     uint16_t seq;
@@ -259,20 +260,21 @@ static void take(struct world *world) {
         MUST(memchr("0123456789*#ABCD", keys[i], 16) != NULL);
 }
 
-static struct crypto *sealed(void) {
+static struct crypto *sealed(struct world *world) {
     static const uint8_t key[30] = {1, 2, 3};
-    return crypto_change(NULL, &(struct crypto_keys){.suite = "AES_CM_128_HMAC_SHA1_80",
-                                                     .in = key,
-                                                     .in_length = sizeof key,
-                                                     .out = key,
-                                                     .out_length = sizeof key});
+    struct crypto_keys keys = {.suite = "AES_CM_128_HMAC_SHA1_80",
+                               .in = key,
+                               .in_length = sizeof key,
+                               .out = key,
+                               .out_length = sizeof key};
+    return crypto_change(NULL, &keys, &world->in, &world->out);
 }
 
 int fuzz_packets(const uint8_t *data, size_t size) {
     struct script script = {data, data + size};
     struct world *world = calloc(1, sizeof *world);
     MUST(world != NULL && (world->queue = calloc(1, sizeof *world->queue)) != NULL &&
-         (world->crypto = sealed()) != NULL);
+         (world->crypto = sealed(world)) != NULL);
     uint8_t first = script_byte(&script);
     types(&world->mask, first % 4);
     world->now_ms = 1000;

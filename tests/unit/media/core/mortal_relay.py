@@ -15,9 +15,11 @@ from tests.unit.media.core.relay_rig import AUDIO, EVENTS, Phone, bound
 
 STREAM, SLOT = 7, 1
 # Commands come as the repr of their name, arguments and keywords, one a line; results go back as
-# repr.
+# repr. Where the core of the tests is watched (tests/sanitize/watched.py), so is this one.
 _CHILD = """
-import ast, sys
+import ast, os, sys
+import media
+media.__path__[:0] = filter(None, [os.environ.get("TONEWALL_CORE")])
 from media._core import RecoveryPage, Relay
 relay, page = Relay(), RecoveryPage(int(sys.argv[1]))
 relay.start()
