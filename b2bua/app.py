@@ -66,6 +66,7 @@ from b2bua.switchboard.webhooks import Webhooks
 from b2bua.telemetry.telemetry import open_telemetry
 from b2bua.wiring.engine import build_engine
 from b2bua.wiring.hand_over import hand_over
+from b2bua.wiring.media_renewal import MediaRenewal
 from b2bua.wiring.plan import build_plan
 from b2bua.wiring.reload import Reload
 from b2bua.wiring.start import start_calls
@@ -205,7 +206,11 @@ async def run(
     if pulse is not None:
         housekeeping.start(
             follow_supervisor(
-                board, pulse, end, Reload(plan, tokens, audit, app.state.streams.look_again, engine)
+                board,
+                pulse,
+                end,
+                Reload(plan, tokens, audit, app.state.streams.look_again, engine),
+                MediaRenewal(engine, board, media),
             ),
             "pulse",
         )

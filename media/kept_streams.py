@@ -23,6 +23,8 @@ SLOT_OCTETS: Final = 8_192
 """Of a slot of the page (`RECOVERY_SLOT` in media/_core.pyi)."""
 SOCKETS: Final = 4
 """Of a stream: RTP and RTCP towards the caller, the same towards the agent."""
+HAND_OVER: Final = b"hand over"
+"""The supervisor's wish that the next process goes on, now: media ends, or refuses it."""
 LONGEST: Final = 512  # bytes of a message
 
 
@@ -41,11 +43,19 @@ class ForgetStream(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", 
     slot: int
 
 
+class HandOverRefused(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="refused"):
+    """Media does not end now: so many captures are under way, and so many sessions cannot be
+    restored. Both 0: ask again."""
+
+    captures: int = 0
+    sessions: int = 0
+
+
 class AllKept(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="all"):
     """The supervisor has sent all that it kept."""
 
 
-StreamMessage = KeepStream | ForgetStream | AllKept
+StreamMessage = KeepStream | ForgetStream | AllKept | HandOverRefused
 _DECODER: msgspec.json.Decoder[StreamMessage] = msgspec.json.Decoder(StreamMessage)
 
 

@@ -1,5 +1,6 @@
 """The number of what processes of one Tonewall say to each other: b2bua, media, payers, decoders,
-the reconciler and the supervisor, in messages, arguments, variables and descriptors.
+the reconciler and the supervisor, in messages, arguments, variables, descriptors, and the
+recovery page of the streams.
 
 While a Tonewall is upgraded, processes of two versions speak with each other.
 

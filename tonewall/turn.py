@@ -24,6 +24,8 @@ from tonewall.process import SUPERVISOR
 from tonewall.version import VERSION
 
 NAME: Final = "turn"  # of the descriptor, in the table of the child
+HANDED_OVER: Final = 79
+"""The status of a process that has left its work to the next: behind those of sysexits.h."""
 _MAX_LINE: Final = 4096  # octets
 # What a child is given at its start, whatever its settings are.
 _OF_THE_START: Final = frozenset({SUPERVISOR, log_settings.VARIABLE})

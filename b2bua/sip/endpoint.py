@@ -171,6 +171,10 @@ class SipEngine:
         """Receive nothing more: what comes waits in the sockets, for the next process."""
         self._transports.pause()
 
+    def resume(self) -> None:
+        """Receive again, beginning with what has waited."""
+        self._transports.resume()
+
     def drain(self) -> None:
         """Answer OPTIONS with 503 from now on: peers send new calls elsewhere."""
         if self._signalling is not None:

@@ -19,7 +19,7 @@ from typing import Literal
 
 from b2bua.supervise.stream_store import StreamStore
 from media.events import PayerFault
-from media.kept_streams import LONGEST, SOCKETS, is_stream_message
+from media.kept_streams import HAND_OVER, LONGEST, SOCKETS, HandOverRefused, is_stream_message
 from media.peer import naming
 from tonewall.descriptor_sender import DescriptorSender
 
@@ -35,6 +35,7 @@ class MediaChannel:
         self._stopped = False
         self._b2bua = 0  # its process id
         self._charged: dict[int, asyncio.Event] = {}  # by process id
+        self._leaves: asyncio.Future[HandOverRefused | None] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -59,6 +60,7 @@ class MediaChannel:
             self._end = None
             sender.close()
             self._receive(end)
+            self._answered(None)
             if not self._stopped:
                 self._open.clear()
 
@@ -81,6 +83,22 @@ class MediaChannel:
         except OSError:
             return False
         return True
+
+    async def ask_to_leave(self) -> HandOverRefused | None:
+        """Have media end so that the next process goes on, and wait for that; or what is in the
+        way. Raises OSError where there is no media process."""
+        if self._end is None:
+            raise OSError("media is away")
+        self._leaves = asyncio.get_running_loop().create_future()
+        try:
+            self._end.send(HAND_OVER)
+            return await self._leaves
+        finally:
+            self._leaves = None
+
+    def _answered(self, answer: HandOverRefused | None) -> None:
+        if self._leaves is not None and not self._leaves.done():
+            self._leaves.set_result(answer)
 
     def report_fault(self, fault: PayerFault) -> None:
         """Tell media why a payer ended without a charge."""
@@ -120,7 +138,9 @@ class MediaChannel:
                 asyncio.get_running_loop().remove_reader(end)
                 return
             if is_stream_message(message):
-                self.streams.receive(message, descriptors)
+                said = self.streams.receive(message, descriptors)
+                if isinstance(said, HandOverRefused):
+                    self._answered(said)
                 continue
             for each in descriptors:
                 os.close(each)

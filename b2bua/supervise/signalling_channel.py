@@ -17,10 +17,12 @@ from b2bua.switchboard.pulse import Pulse
 from b2bua.switchboard.supervised import (
     Answer,
     DrainCalls,
+    GoOn,
     HandOver,
     PaymentsUnderWay,
     Reloaded,
     ReloadSettings,
+    RenewMedia,
     Request,
     send_request,
 )
@@ -38,6 +40,8 @@ class SignallingChannel:
         self._on_pulse = on_pulse
         self._end: socket.socket | None = None
         self._pulse_at: float | None = None
+        self.faults: tuple[str, ...] = ()  # of the newest pulse
+        self.pulses = 0
         self._answer: asyncio.Future[Answer] | None = None
 
     @contextlib.contextmanager
@@ -88,6 +92,18 @@ class SignallingChannel:
             return 0
         return answer.count if isinstance(answer, PaymentsUnderWay) else 0
 
+    async def renew_media(self) -> int:
+        """Have b2bua hold still until media is renewed. Returns how many payments are in the way:
+        where there are any, it goes on. Raises OSError where it ends before."""
+        answer = await self._ask(RenewMedia(), None)
+        return answer.count if isinstance(answer, PaymentsUnderWay) else 0
+
+    def go_on(self) -> None:
+        """Have it go on, for media was not renewed."""
+        if self._end is not None:
+            with contextlib.suppress(OSError):  # its end is seen elsewhere
+                send_request(self._end, GoOn())
+
     async def _ask(self, request: Request, environment: Mapping[str, str] | None) -> Answer:
         if self._end is None:
             raise OSError("b2bua is away")
@@ -119,6 +135,7 @@ class SignallingChannel:
         self._pulse_at = asyncio.get_running_loop().time()
         said = msgspec.json.decode(packet, type=Pulse | Answer)
         if isinstance(said, Pulse):
+            self.faults, self.pulses = said.faults, self.pulses + 1
             self._on_pulse(said)
         else:
             self._answered(said)

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from media.kept_streams import SOCKETS, AllKept, ForgetStream, KeepStream, decode, encode
+from media.kept_streams import (
+    SOCKETS,
+    AllKept,
+    ForgetStream,
+    KeepStream,
+    StreamMessage,
+    decode,
+    encode,
+)
 from tonewall.descriptor_sender import close_all
 from tonewall.log import get_logger
 
@@ -29,14 +37,14 @@ class StreamStore:
     def __len__(self) -> int:
         return len(self._kept)
 
-    def receive(self, message: bytes, descriptors: Sequence[int]) -> None:
-        """Do what media says. Owns the descriptors."""
+    def receive(self, message: bytes, descriptors: Sequence[int]) -> StreamMessage | None:
+        """Do what media says, and return it. Owns the descriptors."""
         said = decode(message)
         if isinstance(said, KeepStream) and len(descriptors) == SOCKETS:
             self._forget(said.slot)
             if len(self._kept) < self._most:
                 self._kept[said.slot] = (said, descriptors)
-                return
+                return said
         elif isinstance(said, ForgetStream):
             self._forget(said.slot)
         close_all(descriptors)
@@ -49,6 +57,7 @@ class StreamStore:
                 hint="raise LimitNOFILE (systemd) or --ulimit nofile (container): "
                 "calls beyond it end where media does",
             )
+        return said
 
     def hand_over(self, send: Callable[[bytes, Sequence[int]], None]) -> None:
         """Send all of them to a media process. Raises OSError."""

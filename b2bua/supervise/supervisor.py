@@ -39,13 +39,13 @@ from b2bua.supervise.stream_store import StreamStore
 from b2bua.supervise.succession import LASTED, Succession
 from b2bua.supervise.upgrades import Installation, Upgrades
 from b2bua.switchboard.pulse import Pulse
-from b2bua.switchboard.supervised import HANDED_OVER
 from media.events import PayerFault
 from media.settings import MaskTimes
 from provider_adapters.payment import JOURNAL_FAILED, WRONG_CONFIGURATION
 from tonewall.log import get_logger, use_page
 from tonewall.log_settings import LogPageOwner, LogSettings
 from tonewall.process import allow_many_files, card_environment
+from tonewall.turn import HANDED_OVER
 
 log = get_logger(__name__)
 _NONE: Mapping[str, int] = MappingProxyType({})
@@ -150,13 +150,9 @@ class Supervisor:
         await asyncio.gather(*self._charging)
 
     def _installation(self) -> Installation:
+        channels = self.signalling, self.channel
         return Installation(
-            self.config,
-            self._begin,
-            self._sockets_of_b2bua,
-            self.signalling,
-            self._successions,
-            self._obstacle,
+            self.config, self._begin, self._sockets_of_b2bua, *channels, self._successions, self._obstacle
         )
 
     def _sockets_of_b2bua(self) -> Mapping[str, int]:

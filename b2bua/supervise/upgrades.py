@@ -24,6 +24,7 @@ from typing import Final, Protocol
 import msgspec
 
 from b2bua.supervise.child import Child
+from b2bua.supervise.media_channel import MediaChannel
 from b2bua.supervise.signalling_channel import SignallingChannel
 from b2bua.supervise.succession import Succession, Waiting, end_unused
 from b2bua.supervise.trial_report import TrialReport, objections
@@ -31,8 +32,11 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _LOADING: Final = 60.0  # seconds to load, and to try the code, on a busy machine
-_ENDING: Final = 20.0  # seconds in which b2bua ends that has agreed to it
-_ANSWERING: Final = 15.0  # seconds until the new process answers, before it is killed
+_ENDING: Final = 20.0  # seconds in which a process ends that has agreed to it
+_ANSWERING: Final = 15.0  # seconds until the new b2bua answers, before it is killed
+# The same for media: calls wait ten seconds for it (b2bua/call/call_session.py), and its spare
+# needs some of them.
+_RELAYING: Final = 7.0
 _LOOK: Final = 0.1  # seconds between two looks
 _ASK_AGAIN: Final = 0.5  # seconds between two questions whether payments are under way
 _MAX_REPORT: Final = 65_536  # octets
@@ -71,6 +75,7 @@ class Installation:
     start: _Starter
     shared: Callable[[], Mapping[str, int]]
     channel: SignallingChannel
+    media: MediaChannel
     successions: Mapping[str, Succession]
     obstacle: Callable[[], str]
 
@@ -91,7 +96,8 @@ class Upgrades:
         if self._one.locked():
             return UpgradeResult(faults=("another upgrade is under way",))
         async with self._one:
-            version, renewed = "", []
+            renewed: list[str] = []
+            version = ""
             log.info("upgrade_begins", agent=by)
             try:
                 if obstacle := self.of.obstacle():
@@ -99,11 +105,16 @@ class Upgrades:
                 report = await self._try_code()
                 version = report.version
                 await progress(f"version {version} is installed, and reads all {report.calls} calls")
-                async with self._loaded("b2bua") as b2bua:
-                    await progress("its b2bua has loaded")
-                    await self._renew_b2bua(b2bua, patience, progress)
-                renewed.append("b2bua")
-                await progress(f"b2bua is of version {version}, and has the calls")
+                wait = _Wait(patience, progress)
+                async with self._loaded("b2bua") as b2bua, self._loaded("media") as media:
+                    await progress("its processes have loaded")
+                    for name, waiting, renew in (
+                        ("b2bua", b2bua, self._renew_b2bua),
+                        ("media", media, self._renew_media),
+                    ):
+                        await renew(waiting, wait)
+                        renewed.append(name)
+                        await progress(f"{name} is of version {version}")
             except Refused as error:
                 faults = tuple(str(error).splitlines())
                 log.error("not_upgraded", agent=by, version=version, why="; ".join(faults)[:1000])
@@ -152,47 +163,115 @@ class Upgrades:
                 self.of.successions[name].put_first(None)
                 await end_unused(waiting)
 
-    # --- b2bua ------------------------------------------------------------------------------------
+    # --- one process in the place of another ------------------------------------------------------
 
-    async def _renew_b2bua(self, waiting: Waiting, patience: float, progress: Progress) -> None:
+    async def _renew_b2bua(self, waiting: Waiting, wait: _Wait) -> None:
         """Have it go on with the calls. Raises Refused."""
-        succession, loop = self.of.successions["b2bua"], asyncio.get_running_loop()
-        before, until, payments = succession.current, loop.time() + patience, 0
-        if before is None:
-            raise Refused("no b2bua carries calls")
+        succession = self.of.successions["b2bua"]
         while True:
-            succession.put_first(waiting)
-            try:
-                async with asyncio.timeout(_ENDING):
-                    found = await self.of.channel.hand_over()
-            except TimeoutError:
-                log.error("process_killed", child="b2bua", why="it did not hand over", pid=before.child.pid)
-                before.child.process.kill()
-                break
-            if not found:
+            before = self._put_first("b2bua", waiting)
+            async with _killed_late(before):
+                payments = await self.of.channel.hand_over()
+            if not payments:
                 break
             succession.put_first(None)
-            if loop.time() >= until:
-                raise Refused(f"{found} payments were under way for {patience:.0f} s: nothing has changed")
-            if found != payments:
-                payments = found
-                await progress(f"waits for {found} payments")
-            await asyncio.sleep(_ASK_AGAIN)
-        await self._await_answer(waiting)
-        succession.renew_spare()
+            await wait.again(_words(payments=payments))
+        await self._await_answer("b2bua", waiting, lambda: self.of.channel.lives, _ANSWERING)
 
-    async def _await_answer(self, waiting: Waiting) -> None:
-        """Wait until the new b2bua lives. Raises Refused where the old spare had to go on."""
-        succession, loop = self.of.successions["b2bua"], asyncio.get_running_loop()
-        until = loop.time() + _ANSWERING
+    async def _renew_media(self, waiting: Waiting, wait: _Wait) -> None:
+        """Have it relay. Raises Refused."""
+        while True:
+            try:
+                refusal = await self._ask_media(waiting)
+            except OSError as error:
+                raise Refused(f"a process has ended meanwhile ({error})") from None
+            if not refusal:
+                break
+            await wait.again(refusal)
+        channel = self.of.channel
+        first = channel.pulses + 2  # the next may have been on its way
+
+        def relays() -> bool:
+            return channel.pulses >= first and "media" not in channel.faults
+
+        await self._await_answer("media", waiting, relays, _RELAYING)
+
+    async def _ask_media(self, waiting: Waiting) -> str:
+        """Why media does not end now; "": it has. Raises OSError."""
+        payments = await self.of.channel.renew_media()
+        if payments:
+            return _words(payments=payments)
+        before = self._put_first("media", waiting)
+        async with _killed_late(before):
+            refused = await self.of.media.ask_to_leave()
+        if refused is None:
+            return ""
+        self.of.channel.go_on()
+        self.of.successions["media"].put_first(None)
+        return _words(payments=refused.captures, sessions=refused.sessions)
+
+    def _put_first(self, name: str, waiting: Waiting) -> Waiting:
+        """Its turn is the next: that which has its turn now."""
+        before = self.of.successions[name].current
+        if before is None:
+            raise Refused(f"{name} has just ended: try again")
+        self.of.successions[name].put_first(waiting)
+        return before
+
+    async def _await_answer(
+        self, name: str, waiting: Waiting, answers: Callable[[], bool], seconds: float
+    ) -> None:
+        """Wait until the new process is at work. Raises Refused where the spare has to go on."""
+        succession, loop = self.of.successions[name], asyncio.get_running_loop()
+        until = loop.time() + seconds
         while loop.time() < until and waiting.child.process.returncode is None:
-            if succession.current is waiting and self.of.channel.lives:
+            if succession.current is waiting and answers():
+                succession.renew_spare()
                 return
             await asyncio.sleep(_LOOK)
         with contextlib.suppress(ProcessLookupError):
             waiting.child.process.kill()
         await waiting.child.process.wait()
-        raise Refused("the new b2bua did not answer: the one before, or its spare, goes on with the calls")
+        raise Refused(f"the new {name} did not answer: a process of the version before goes on")
+
+
+class _Wait:
+    """Waits for a moment in which nothing is in the way, `patience` seconds at most."""
+
+    def __init__(self, patience: float, progress: Progress) -> None:
+        self._patience, self._progress = patience, progress
+        self._until = asyncio.get_running_loop().time() + patience
+        self._last = ""
+
+    async def again(self, why: str) -> None:
+        """Wait a moment. Raises Refused where it has lasted for too long."""
+        if asyncio.get_running_loop().time() >= self._until:
+            raise Refused(f"{why} were in the way for {self._patience:.0f} s")
+        if why != self._last:
+            self._last = why
+            await self._progress(f"waits: {why} are in the way")
+        await asyncio.sleep(_ASK_AGAIN)
+
+
+@contextlib.asynccontextmanager
+async def _killed_late(process: Waiting) -> AsyncIterator[None]:
+    """Kill a process that has agreed to end, and does not."""
+    try:
+        async with asyncio.timeout(_ENDING):
+            yield
+    except TimeoutError:
+        child = process.child
+        log.error("process_killed", child=child.what, why="it did not hand over", pid=child.pid)
+        with contextlib.suppress(ProcessLookupError):
+            child.process.kill()
+
+
+def _words(payments: int = 0, sessions: int = 0) -> str:
+    """What is in the way."""
+    if not payments and not sessions:
+        return "messages to the supervisor"
+    found = [f"{payments} payments"] if payments else []
+    return " and ".join([*found, *([f"{sessions} calls that media cannot hand over"] if sessions else [])])
 
 
 async def _read_all(end: socket.socket) -> bytes:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from b2bua.switchboard.draining import Drain, DrainEvent, DrainState
-from b2bua.switchboard.supervised import HANDED_OVER
 from tonewall.log import get_logger
+from tonewall.turn import HANDED_OVER
 
 log = get_logger(__name__)
 _LOOK: Final = 0.2  # seconds between two looks at what is left

@@ -27,6 +27,8 @@ class Handover:
     _executor: Executor
     _fault_views: FaultViews
     _features: FeatureKeys
+    media_is_renewed = False
+    """Whether media is about to leave its place to another: that is no loss."""
 
     def _queue_all(self, happen: Callable[[Call, float], list[CallCommand]]) -> None:
         for entry in self._context.registry.all():

@@ -17,8 +17,6 @@ from typing import Final
 import msgspec
 
 MAX_REQUEST: Final = 65_536  # octets
-HANDED_OVER: Final = 79
-"""The status of a process that has left its work to the next one: behind those of sysexits.h."""
 _MAX_SETTINGS: Final = 16_000_000  # octets
 
 
@@ -38,9 +36,21 @@ class HandOver(msgspec.Struct, frozen=True, tag="hand_over"):
     """Write all calls, and end with the status HANDED_OVER: the next process goes on with them."""
 
 
+class RenewMedia(msgspec.Struct, frozen=True, tag="renew_media"):
+    """Hold still, for another media process is about to take the place of the one that relays."""
+
+
+class GoOn(msgspec.Struct, frozen=True, tag="go_on"):
+    """Media was not renewed after all."""
+
+
+class MediaMayGo(msgspec.Struct, frozen=True, tag="media_may_go"):
+    """The answer to RenewMedia: nothing is awaited of media."""
+
+
 class PaymentsUnderWay(msgspec.Struct, frozen=True, kw_only=True, tag="payments"):
-    """The answer to HandOver where it would end payments: so many. There is no other answer but the
-    end."""
+    """The answer to HandOver and RenewMedia where either would end payments: so many. HandOver has
+    no other answer but the end."""
 
     count: int
 
@@ -51,8 +61,8 @@ class Reloaded(msgspec.Struct, frozen=True, kw_only=True, tag="reloaded"):
     why: str = ""
 
 
-Request = DrainCalls | ReloadSettings | HandOver
-Answer = Reloaded | PaymentsUnderWay
+Request = DrainCalls | ReloadSettings | HandOver | RenewMedia | GoOn
+Answer = Reloaded | PaymentsUnderWay | MediaMayGo
 OnRequest = Callable[[Request, Mapping[str, str]], Answer | None]
 
 

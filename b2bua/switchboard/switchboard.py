@@ -246,11 +246,14 @@ class Switchboard(PaymentRequests, Handover):
             return
         self._counted = None
         self._fault_views.publish()
-        log.error(
-            "media_lost",
-            calls=len(self._context.registry),
-            why="the media process ended; calls that are up wait for the next one, new ones are refused",
-        )
+        if self.media_is_renewed:
+            log.info("media_leaves", calls=len(self._context.registry))
+        else:
+            log.error(
+                "media_lost",
+                calls=len(self._context.registry),
+                why="the media process ended; calls that are up wait for the next one, new ones are refused",
+            )
         self._queue_all(Call.media_away)
         self._context.payments.lose_media()
 

@@ -19,7 +19,7 @@ from tonewall.log import get_logger
 
 log = get_logger(__name__)
 _PATIENCE: Final = 1.0  # seconds for answers of media that are under way
-_LOOK: Final = 0.002  # seconds between two looks
+LOOK: Final = 0.002  # seconds between two looks
 
 
 @runtime_checkable
@@ -44,14 +44,14 @@ async def hand_over(
     engine.pause()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_PATIENCE):
-            await _settled(board, media)
+            await settled(board, media)
     calls = checkpoints.hand_over()
     await engine.abandon()
     board.abandon()
     log.info("calls_handed_over", calls=calls)
 
 
-async def _settled(board: Switchboard, media: MediaClient) -> None:
+async def settled(board: Switchboard, media: MediaClient) -> None:
     """Until nothing is awaited of media."""
     while media.is_waiting or board.awaits_media():  # noqa: ASYNC110 - many places end a wait
-        await asyncio.sleep(_LOOK)
+        await asyncio.sleep(LOOK)

@@ -67,7 +67,9 @@ async def run(
     tasks.start(service.end_quiet_orphans(), "orphans")
     tasks.start(service.watch_lines(), "lines")
     if payers_channel is not None:
-        receiving = payers.receive(payers_channel, service.take_decoder, service.peer, kept.receive)
+        receiving = payers.receive(
+            payers_channel, service.take_decoder, service.peer, kept.receive, service.hand_over
+        )
         tasks.start(receiving, "payers")
     if listener is not None:
         await kept.all_came.wait()  # before anybody may ask for a session of theirs

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from media.events import PayerFault
-from media.kept_streams import LONGEST, is_stream_message
+from media.kept_streams import HAND_OVER, LONGEST, is_stream_message
 from media.peer import NAMED, Peer
 from provider_adapters.payer.pipe import PayerGone, PayerPipe
 from provider_adapters.payment import Charge, Outcome
@@ -63,12 +63,14 @@ class Payers:
         on_decoder: Callable[[int], None] = os.close,
         peer: Peer | None = None,
         on_stream: Callable[[bytes, Sequence[int]], None] = lambda _, descriptors: close_all(descriptors),
+        on_hand_over: Callable[[], None] = lambda: None,
     ) -> None:
         """Take in payers from the supervisor until it closes the channel. Owns `channel`.
 
         A socket to a decoder process comes the same way, and goes to `on_decoder`, which owns it
         from then on; so does the name of the process that is b2bua, which goes to `peer`. Messages
-        about streams, with their sockets (media/kept_streams.py), go to `on_stream`."""
+        about streams, with their sockets (media/kept_streams.py), go to `on_stream`, and the wish
+        that another process goes on to `on_hand_over`."""
         if peer is not None:
             peer.anybody = False
         loop = asyncio.get_running_loop()
@@ -104,6 +106,8 @@ class Payers:
                 peer.name(message)
             elif is_stream_message(message):
                 on_stream(message, descriptors)
+            elif message == HAND_OVER:
+                on_hand_over()
             elif message in FAULTS:
                 self._fault = FAULTS[message]
             elif message == DECODER:
@@ -185,6 +189,11 @@ class Payers:
         if self._supervisor is None:
             raise ConnectionError("the supervisor has ended")
         self._supervisor.send(message, descriptors)
+
+    @property
+    def unsent(self) -> int:
+        """Messages to the supervisor that wait for room."""
+        return len(self._supervisor) if self._supervisor is not None else 0
 
     def close(self) -> None:
         """End the payers that wait."""

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from media._core import AGENT, CALLER, GUARD, Relay, SecretMemory
 from media.events import LegCounters, Masking, MaskTally, SessionId, Side, TappedStream
 from media.mask_policy import BLOCK_SECONDS, MaskPolicy
-from media.service.kept_sockets import KeptSockets, Restorable, port_of
+from media.service.kept_sockets import NO_SLOT, KeptSockets, Restorable, port_of
 from media.service.line_watch import LineArrivals
 from media.service.payload_types import PayloadTypes
 from media.service.ports import PortPairs
@@ -70,6 +70,11 @@ class RelayedSession:
             undo.callback(self.close)
             self.widen(count)
             undo.pop_all()
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the supervisor has copies of all its sockets."""
+        return NO_SLOT not in self._slots
 
     def widen(self, count: int) -> list[int]:
         """Bind streams until there are `count`; the new ones. Raises NoPorts, OSError; what is

@@ -49,6 +49,7 @@ from media.prompts.shelf import PromptShelf
 from media.service.capture_driver import CaptureDriver
 from media.service.capture_limits import limits
 from media.service.counting import count_sessions
+from media.service.handing_over import HandingOver
 from media.service.kept_sockets import KeptSockets
 from media.service.line_watch import LOOK, Watch
 from media.service.mask_reports import MaskReports
@@ -70,7 +71,7 @@ from tonewall.log import get_logger
 log = get_logger(__name__)
 
 
-class MediaService:
+class MediaService(HandingOver):
     """Everything of the media process but its sockets to others."""
 
     def __init__(
@@ -85,8 +86,7 @@ class MediaService:
         self.take_decoder = self._threads.take_decoder
         self._realtime, self._quiet_time = settings.realtime, settings.quiet_time
         self._coalescing, self._masked_coalescing = settings.coalescing, settings.masked_coalescing
-        self._orphans = Orphans()
-        self._watch = Watch(settings.media_timeout)
+        self._orphans, self._watch = Orphans(), Watch(settings.media_timeout)
         self._kept = KeptSockets() if kept is None else kept
         self._opening = SessionOpening(settings, self._threads, self._kept)
         self._payers = payers

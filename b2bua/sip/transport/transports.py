@@ -107,6 +107,11 @@ class Transports:
         for carrier in self._all:
             carrier.pause()
 
+    def resume(self) -> None:
+        """Receive again."""
+        for carrier in self._all:
+            carrier.start()
+
     async def close(self) -> None:
         """Close every socket, after a moment for queued messages to leave."""
         if self._tick is not None:

@@ -15,7 +15,6 @@ from b2bua.call.service_view import ServiceView, reasons_against_calls, takes_ca
 from b2bua.switchboard.draining import DRAIN_TRANSITIONS, Drain, DrainEvent, DrainState
 from b2bua.switchboard.end import End
 from b2bua.switchboard.supervised import (
-    HANDED_OVER,
     DrainCalls,
     Reloaded,
     ReloadSettings,
@@ -28,6 +27,7 @@ from provider_adapters.payment import Approved
 from tests.call_script import ORDER
 from tests.stack import until
 from tests.unit.b2bua.switchboard.exchange import Exchange
+from tonewall.turn import HANDED_OVER
 
 
 class Engine:
