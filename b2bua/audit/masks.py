@@ -61,6 +61,8 @@ class Mask:
         infos = f", {end['infos']} SIP INFOs" if end.get("infos") else ""
         stopped = f"{end['keys']} keys stopped ({forms}, {end['keys_as_both']} as both{infos}; "
         stopped += f"{end['withheld']} packets, {end['octets']} octets)"
+        if "keys_counted" in end:
+            stopped += f" [keys {end['keys_counted']}]"
         return f"{stopped}, {_escaped(end)} in {end['left']} packets that left{doubt}"
 
 

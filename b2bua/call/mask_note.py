@@ -3,6 +3,8 @@ the agent.
 
 Rule 1: times and counts are media's; what media cannot say is said to be unknown.
 Rule 2: nothing in it depends on which keys they were.
+Rule 3: a mask that goes on in another media process is one mask; of its keys those are known that
+        the newest process counted.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ TONEWALL: Final = "tonewall"  # nobody has asked
 MEDIA: Final = "media"  # where it is decided when a mask goes off
 _UNKNOWN: Final = "unknown: the media process was lost, or did not answer"
 _NOT_COUNTED: Final = "not counted by the media engine"
+_KEYS_SINCE: Final = "since a media process was lost; those before are unknown"
 
 
 class MaskBegin(StrEnum):
@@ -41,7 +44,7 @@ class MaskBegin(StrEnum):
 class MaskNotes:
     """What is noted of the masks of one call. `since`: of the one that is on, in milliseconds since
     the epoch. `before`: the payment that was over when it was asked for; `infos`: how many SIP
-    INFOs had been withheld."""
+    INFOs had been withheld; `outlived`: a media process was lost under it."""
 
     begin: MaskBegin = MaskBegin.PAYMENT
     who: str = TONEWALL
@@ -49,6 +52,7 @@ class MaskNotes:
     since: int | None = None
     before: str = ""
     infos: int = 0
+    outlived: bool = False
 
     def asked(self, command: SetMask, payment: Payment) -> None:
         """Media is asked to mask, or no longer to."""
@@ -73,20 +77,27 @@ class MaskNotes:
         paid = self._payment(payment)
         return [NoteMask(on=True, who=self.who, payment=paid, failed=True, details=details)]
 
-    def went_on(self, news: MaskWentOn, payment: Payment, infos: int) -> NoteMask:
+    def went_on(self, news: MaskWentOn, payment: Payment, infos: int) -> list[NoteMask]:
         """`infos`: how many SIP INFOs are withheld by now."""
-        self.since, self.infos = news.since, infos
+        if news.since == self.since:
+            self.outlived = True
+            return []
+        lost = self.media_lost(payment)  # another mask, of which this process knows nothing
+        self.since, self.infos, self.outlived = news.since, infos, False
         if payment.mask is MaskState.OPEN:
             self.who, self.begin, self.released_by = TONEWALL, MaskBegin.RECOVERED, ""
             self.before = payment.view.id if payment.view is not None else ""
         details = begin_details(news) | {"reason": self.begin.value}
-        return NoteMask(on=True, who=self.who, payment=self._payment(payment), details=details)
+        begun = NoteMask(on=True, who=self.who, payment=self._payment(payment), details=details)
+        return [*lost, begun]
 
     def went_off(self, news: MaskWentOff, payment: Payment, infos: int) -> NoteMask:
         """`infos`: as for `went_on`."""
         self.since = None
         who = self.released_by or self.who if news.why is MaskEnd.RELEASED else MEDIA
         details = mask_off_details(news) | {"infos": infos - self.infos}
+        if self.outlived and news.tally is not None:
+            details["keys_counted"] = _KEYS_SINCE
         return NoteMask(on=False, who=who, payment=self._payment(payment), details=details)
 
     def media_lost(self, payment: Payment) -> list[NoteMask]:

@@ -57,7 +57,7 @@ class MediaNews(ABC):
             self.report.keys_passed_at = now
             return self._finish([], now)
         if isinstance(news, MaskWentOn | MaskWentOff):
-            return self._finish([self._mask_note(news)], now)
+            return self._finish([*self._mask_notes(news)], now)
         if isinstance(news, CodeKeyed):
             return self._finish([FeatureCode(news.code)], now)
         if isinstance(news, LineChanged):
@@ -70,8 +70,8 @@ class MediaNews(ABC):
             return self._finish(self.bridge.media_silent(), now)
         return self._finish(self.bridge.media_lost(), now)
 
-    def _mask_note(self, news: MaskWentOn | MaskWentOff) -> NoteMask:
+    def _mask_notes(self, news: MaskWentOn | MaskWentOff) -> list[NoteMask]:
         infos = self.mid_call_requests.withheld
         if isinstance(news, MaskWentOn):
             return self.mask_notes.went_on(news, self.payment, infos)
-        return self.mask_notes.went_off(news, self.payment, infos)
+        return [self.mask_notes.went_off(news, self.payment, infos)]

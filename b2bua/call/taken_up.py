@@ -74,8 +74,7 @@ class TakenUp(ABC):
             return self.media_lost(now)
         self.session.lose(now)
         self.report.deaf = None
-        lost = self.mask_notes.media_lost(self.payment)  # the next process counts anew
-        return self._finish([*lost, *self.payment.media_away()], now)
+        return self._finish(self.payment.media_away(), now)
 
     def claim(self) -> list[CallCommand]:
         """Claim the session from media, where it is to be claimed."""
@@ -93,6 +92,8 @@ class TakenUp(ABC):
         # Media's word on more m-lines was lost with a b2bua.
         opened = self.bridge.renegotiation.streams_not_opened()
         asked = [*self.payment.claimed(found), *opened]
+        if found.restored and not found.masked:  # one that was on went off as media was lost
+            asked += self.mask_notes.media_lost(self.payment)
         if found.restored and not stale:
             waited = self.media_gate.remote_set(self.media_gate.newest)
             return self._finish_exchange(asked, now, self._released(waited, now))

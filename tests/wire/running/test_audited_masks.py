@@ -11,7 +11,7 @@ import pytest
 
 from tests.canary import CANARY, find_in_text
 from tests.everybody import ROLES as EVERY_ROLE
-from tests.stack import TOKEN, until
+from tests.stack import TOKEN
 from tests.wire.audited import AuditLog
 from tests.wire.conftest import Peers
 from tests.wire.line import line
@@ -80,23 +80,23 @@ async def test_two_cards_whose_keys_are_as_many_leave_the_same_figures(peers: Pe
     assert figures[0]["keys"] == len(CARDS[0].keys)
 
 
-async def test_where_media_is_lost_the_log_says_that_nobody_knows_the_counts(peers: Peers) -> None:
+async def test_a_mask_that_outlives_its_media_is_one_and_says_which_keys_are_counted(peers: Peers) -> None:
     log = AuditLog(peers.directory)
     async with line(peers, extra={"audit": log.settings}) as wire:
         call = await wire.dial()
         await wire.stack.start_capture(call)
         await wire.key("42")
         wire.stack.kill("media")
-
-        async def noted() -> list[dict[str, Any]] | None:
-            found = await log.masks(call)
-            return found if found and "off_because" in found[0] else None
-
-        [lost] = await until(noted, "the end of the mask in the log")
-    assert lost["off_because"] == "media_lost"
-    assert str(lost["counts"]).startswith("unknown")
-    assert "until" not in lost
-    assert "keys" not in lost
+        await wire.stack.stage(call, "aborted")
+        await wire.voice()
+        await wire.key("7")
+        await wire.hang_up()
+        [mask] = await log.ended(call, 1)
+        assert (mask["on_because"], mask["off_because"]) == ("payment", "call_ended")
+        assert (mask["keys"], mask["passed"]) == (1, 0)
+        assert mask["event_packets"] > 6, "those of the keys before are counted, too"
+        assert "since a media process was lost" in mask["keys_counted"]
+    assert await log.verify() == "sound"
 
 
 async def test_a_mask_that_outlives_its_b2bua_is_noted_by_the_next(peers: Peers) -> None:

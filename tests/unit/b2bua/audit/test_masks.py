@@ -62,6 +62,8 @@ def test_a_mask_without_an_end_a_beginning_or_counts_says_so() -> None:
     assert replaced.as_text().endswith("the log does not say until when")
     assert open_ended.end_line == 0
     assert "to a time that is not known (media_lost): unknown: lost" in ended.as_text()
+    (outlived,) = masks(off("y", keys_counted="since then"))
+    assert "octets) [keys since then], none got out" in outlived.as_text()
     (orphan,) = masks(off("x", confirmed="not all the time"))
     assert orphan.as_text().startswith(f"call x: masked from {SINCE} to {UNTIL}")
     assert orphan.as_text().endswith("; NOT confirmed all the time")

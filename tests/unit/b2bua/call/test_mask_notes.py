@@ -134,6 +134,40 @@ def test_a_mask_whose_media_is_lost_has_an_end_without_counts_and_has_it_once() 
     assert (lost.on, lost.details["reason"], "until" in lost.details) == (False, "media_lost", False)
 
 
+def test_a_mask_that_goes_on_in_another_media_process_is_one_and_says_which_keys_are_counted() -> None:
+    script = masked()
+    script.media(MASK, DONE)
+    notes(script, ON)
+    script._keep(script.call.media_away(script.now))
+    script._keep(script.call.media_news(ON, script.now))
+    [command] = script.call.claim()
+    assert isinstance(command, ToMedia)
+    script.media(command, SessionClaimed(serial=0, masked=True, restored=True))
+    assert [each.on for each in script.notes] == [True]
+    ended = notes(script, off(MaskEnd.QUIET))
+    assert (ended.details["since"], ended.details["keys"]) == (TIMES["since"], 26)
+    assert "since a media process was lost" in str(ended.details["keys_counted"])
+    script.media(UNMASK, DONE)
+    script._keep(script.call.announce_payment("ben", script.now))
+    notes(script, MaskWentOn(session=SESSION, since=UNTIL))
+    assert "keys_counted" not in notes(script, off(MaskEnd.QUIET)).details
+
+
+@pytest.mark.parametrize("anew", [True, False], ids=["begun anew", "off"])
+def test_a_mask_that_the_next_media_process_does_not_know_was_lost(anew: bool) -> None:
+    script = masked()
+    script.media(MASK, DONE)
+    notes(script, ON)
+    script._keep(script.call.media_away(script.now))
+    if anew:
+        script._keep(script.call.media_news(MaskWentOn(session=SESSION, since=UNTIL), script.now))
+    [command] = script.call.claim()
+    assert isinstance(command, ToMedia)
+    script.media(command, SessionClaimed(serial=0, masked=anew, restored=True))
+    assert [each.on for each in script.notes] == [True, False, True][: 3 if anew else 2]
+    assert script.notes[1].details["reason"] == "media_lost"
+
+
 def test_a_mask_that_media_refuses_is_noted_as_one_that_did_not_go_on() -> None:
     script = masked()
     script.media(MASK, REFUSED)

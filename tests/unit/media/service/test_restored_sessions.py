@@ -259,6 +259,32 @@ async def test_the_rest_of_a_key_that_began_as_the_mask_was_off_reaches_nobody(m
             assert closed.agent.masked > 0
 
 
+async def test_counters_go_on_over_two_deaths(media: MediaProcesses) -> None:
+    async with connected(media.path) as b2bua, opened(b2bua) as session:
+        await crossed(session, 10)
+        for _ in range(2):
+            await media.has_spare()
+            await media.kill()
+            async with connected(media.path) as again:
+                assert isinstance(await again.ask(session.claim()), SessionClaimed)
+                await crossed(session, 10)
+        async with connected(media.path) as last:
+            closed = await last.ask(CloseSession(session=S))
+            assert isinstance(closed, SessionClosed)
+            assert (closed.caller.received, closed.agent.sent) == (30, 30)
+            assert (closed.caller.expected, closed.caller.missing) == (30, 0)
+            assert closed.caller_types == {0: 30}
+
+
+async def crossed(session: Session, count: int) -> None:
+    """Until so many packets more have come from the customer to the agent."""
+    for _ in range(count):
+        session.sent += 1
+        session.send(Side.CALLER, rtp(session.sent))
+    before = len(session.came[Side.AGENT])
+    await until(lambda: session.hear(Side.AGENT) and len(session.came[Side.AGENT]) >= before + count, "them")
+
+
 async def test_where_nobody_knows_whether_a_call_was_masked_it_is(media: MediaProcesses) -> None:
     async with connected(media.path) as b2bua, opened(b2bua) as session:
         await session.flows(Side.CALLER)
