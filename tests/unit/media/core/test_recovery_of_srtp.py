@@ -12,12 +12,15 @@ import pytest
 
 from media._core import AGENT, CALLER
 from tests.unit.media.core.mortal_relay import STREAM, MortalRelay, Survivors
-from tests.unit.media.core.relay_rig import EVENTS, REPORT, key, rtp, until
+from tests.unit.media.core.relay_rig import EVENTS, REPORT, everything, key, received, rtp, until
 from tests.unit.media.core.sealed import PROFILES, Sealed
 
 KILLS = 5
 FIRST = 65_200  # of the sequence numbers: they roll over
 SENDER = 0x1234
+# Where a slot has one more than the highest index of RTCP to the agent, of the first SSRC: behind
+# two words and three other tables, whose SSRCs begin at 80.
+NEXT_REPORT = 16 + 3 * (80 + 64 * 16) + 80 + 4
 
 
 @pytest.fixture
@@ -142,3 +145,28 @@ def test_no_index_is_sealed_twice_whenever_the_relay_dies(
         assert min(numbers) < 1000  # they have rolled over
     events = [each for each in talk.opened[AGENT] if each[1] & 0x7F == EVENTS]
     assert bool(events) is not masked
+
+
+@pytest.mark.parametrize("suite", ["AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80"])
+def test_indices_of_many_reports_are_passed_over(survivors: Survivors, suite: str) -> None:
+    """A thousand for each report, so that the first ones do not leave; of too many, none does."""
+    relay, peer = survivors.open(), Sealed(suite)
+    peer.set(relay, AGENT)
+    survivors.caller.send_rtcp(REPORT)
+    peer.rx.unprotect_rtcp(received(survivors.agent.rtcp))
+    assert survivors.slot()[NEXT_REPORT:][:4] == (2).to_bytes(4, "little")
+    for highest, leave in ((2500, [2500, 2501, 2502]), (2**18 + 1, [])):
+        survivors.abandon(relay)
+        survivors.write(highest.to_bytes(4, "little"), NEXT_REPORT)
+        relay, _ = survivors.adopt()
+        peer.set(relay, AGENT)
+        relay.resume_stream(STREAM)
+        before = relay.counters(STREAM)["caller_received"]
+        for _ in range(5):
+            survivors.caller.send_rtcp(REPORT)
+        until(lambda relay=relay, before=before: relay.counters(STREAM)["caller_received"] == before + 5)  # type: ignore[misc]
+        sealed = everything(survivors.agent.rtcp)
+        indices = [int.from_bytes(rtcp_index(suite, each)[4:]) & 0x7FFFFFFF for each in sealed]
+        assert indices == leave
+        for each in sealed:
+            peer.rx.unprotect_rtcp(each)
