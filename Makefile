@@ -21,7 +21,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   linphone-cli minisign multimon-ng nftables postgresql procps prometheus rsyslog rsyslog-gnutls rtpengine-daemon \
                   sip-tester softhsm2 sox sqlite3 systemd tshark
 
-.PHONY: help setup run test quick check bench leak-report soak flood sign-in-flood docs man prompts explore explore-api fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release site deb deb-test reproduce image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak kills flood sign-in-flood docs man prompts explore explore-api fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release site deb deb-test reproduce image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -116,6 +116,9 @@ bench: build/.setup build/.apt-test  ## Compare with rtpengine and sippy; writes
 
 soak: build/.setup build/.apt-test  ## Hold 5,000 idle calls for two minutes, end them, and look at what is left; about five minutes
 	$(BIN)/python -m tests.benchmark --only soak
+
+kills: build/.setup build/.apt-test  ## kill -9 of each process under calls, KILLS times each: what is lost (10 under 200 calls, half an hour): make kills CALLS=50 KILLS=2
+	TONEWALL_KILLED_CALLS=$(CALLS) TONEWALL_KILLS=$(KILLS) TONEWALL_KILLED="$(KINDS)" $(BIN)/python -m tests.benchmark --only kills
 
 PRESSES ?= 10000
 leak-report: build/.setup build/.apt-test  ## Key PRESSES a condition into the mask, let three decoders listen, write docs/leak-report.md (10,000; half an hour)

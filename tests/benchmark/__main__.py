@@ -20,6 +20,8 @@ from tests.benchmark import (
     calling,
     capacity,
     keeping,
+    kill_costs,
+    killing,
     leaking,
     media_restarting,
     paying,
@@ -35,8 +37,8 @@ from tests.benchmark.rows import Result, table, write
 from tests.contract.providers import CARD_TAKERS
 
 _PROGRAMS = 2
-# One takes as long as all others; one is a second look at a figure.
-_BY_NAME_ONLY = "soak", "one-way"
+# Two take as long as all others; one is a second look at a figure.
+_BY_NAME_ONLY = "soak", "one-way", "kills"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
     restart = restarting.SHORT if short else restarting.RestartPlan()
     media_restart = media_restarting.SHORT if short else media_restarting.MediaRestartPlan()
     audit = auditing.SHORT if short else auditing.AuditPlan()
+    kill = killing.plan(short)
     keep = keeping.SHORT if short else keeping.KeepPlan()
     return {
         "relay": Benchmark(
@@ -127,6 +130,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
         ),
         "kept": Benchmark(keeping.FIGURES, keep.rounds, lambda say: keeping.measure(keep, say=say)),
         "audit": Benchmark(auditing.FIGURES, 1, lambda say: auditing.measure(audit, say=say)),
+        "kills": Benchmark(kill_costs.FIGURES, len(kill.kinds), lambda say: killing.measure(kill, say=say)),
         "soak": Benchmark(("soak_idle_call_kb",), 1, lambda say: soaking.measure(soak, say=say)),
     }
 

@@ -18,20 +18,22 @@ from collections import deque
 
 from tests.wire.sip_peer import HOST
 
-EVENT_TYPE = 101
+EVENT_TYPE, OPUS_TYPE = 101, 96
 _CODES = {key: code for code, key in enumerate("0123456789*#")}
 _SAMPLES, _TICK, _SLOTS = 160, 0.02, 10
 _HEADER = struct.Struct("!BBHII")
 _GAPS = range(2, 7)  # packets of speech between two keys: 40 to 120 ms
 # Faint noise in mu-law: nobody speaks loudly who keys.
 _SPEECH = [bytes(random.Random(each).choices(b"\xff\x7f\xfe\x7e\xfd\x7d", k=_SAMPLES)) for each in range(64)]
+_OPUS = b"\xf8\xff\xfe"  # 20 ms of silence
 _Packet = tuple[int, int, bytes, bool]  # type, samples that the clock is behind, payload, a press begins
 
 
 class Telephone:
-    """One customer's. `pressed`: when each press began."""
+    """One customer's. `pressed`: when each press began. `opus`: it says nothing in Opus, not
+    something in G.711."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, opus: bool = False) -> None:
         self.socket = _socket(4096)
         self.port: int = self.socket.getsockname()[1]
         self.pressed: list[float] = []
@@ -39,6 +41,7 @@ class Telephone:
         self._far: tuple[str, int] | None = None
         self._packets: deque[_Packet] = deque()
         self._ssrc, self._sequence, self._clock = 0x1000 + number, 0, 0
+        self._audio, self._speech, self._rate = (OPUS_TYPE, [_OPUS], 6) if opus else (0, _SPEECH, 1)
 
     def starts(self, far: tuple[str, int]) -> None:
         """Send to there from now on."""
@@ -50,7 +53,7 @@ class Telephone:
         packets: list[_Packet] = [(0, 0, b"", False)] * round(delay / _TICK)
         for key in keys:
             for step, (duration, end) in enumerate([(1, 0), (2, 0), (3, 0), *[(4, 0x80)] * 3]):
-                payload = struct.pack("!BBH", _CODES[key], end | 10, duration * _SAMPLES)
+                payload = struct.pack("!BBH", _CODES[key], end | 10, duration * _SAMPLES * self._rate)
                 packets.append((EVENT_TYPE, step * _SAMPLES, payload, step == 0))
             packets += [(0, 0, b"", False)] * chance.choice(_GAPS)
         if not self.heard:
@@ -65,12 +68,14 @@ class Telephone:
         kind, behind, payload, begins = self._packets.popleft() if self._packets else (0, 0, b"", False)
         self._sequence = (self._sequence + 1) & 0xFFFF
         marker = 0x80 if begins else 0
-        head = _HEADER.pack(0x80, kind | marker, self._sequence, self._clock - behind, self._ssrc)
+        clock = self._clock - behind * self._rate & 0xFFFFFFFF
+        head = _HEADER.pack(0x80, (kind or self._audio) | marker, self._sequence, clock, self._ssrc)
         if begins:
             self.pressed.append(time.monotonic())
         with contextlib.suppress(BlockingIOError, ConnectionError):
-            self.socket.sendto(head + (payload or _SPEECH[self._sequence % len(_SPEECH)]), self._far)
-        self._clock += _SAMPLES
+            speech = self._speech[self._sequence % len(self._speech)]
+            self.socket.sendto(head + (payload or speech), self._far)
+        self._clock += _SAMPLES * self._rate
 
 
 class Phones:

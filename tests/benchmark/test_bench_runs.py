@@ -15,6 +15,7 @@ import pytest
 from tests.benchmark import (
     auditing,
     capacity,
+    killing,
     leaking,
     machine,
     packets,
@@ -25,7 +26,9 @@ from tests.benchmark import (
     showing,
     soaking,
 )
+from tests.complaints import permit_error
 from tests.leak.report import ALONE, OTHERS, REQUIRED, SHOWN
+from tests.model.world import PROVOKED
 
 
 def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path: Path) -> None:
@@ -43,6 +46,17 @@ def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path
         assert list(row) == ["name", "value", "unit", "peer", "peer_value", "ratio"]
         assert row["value"] > 0
         assert (row["peer"], row["peer_value"], row["ratio"]) == (None, None, None)
+
+
+def test_a_kill_of_media_loses_no_call_no_digit_and_no_record() -> None:
+    for event in PROVOKED:
+        permit_error(event)
+    plan = killing.KillPlan(calls=6, keying=2, charging=1, kills=1, kinds=("media",))
+    result = killing.measure(plan)
+    [run] = result.runs
+    assert [run[name] for name in ("calls", "lost", "digits", "doubles")] == [6, 0, 0, 0]
+    assert (run["records"], run["complete"]) == (6, 6)
+    assert run["gap_p99_ms"] > 0
 
 
 @pytest.mark.skipif(shutil.which("sipp") is None, reason="sipp (Debian: sip-tester) is not here")
