@@ -66,6 +66,7 @@ async def test_a_customer_who_keys_meanwhile_stays_unheard_and_the_call_is_paid_
         assert (await wire.stack.call(call_id))["masked"]
         await pressing
         assert (await wire.agent.stats())["dtmf"] == 0
+        await wire.stack.await_ready()  # a payer, which is started after media
         await wire.keyed(call_id, NUMBER + REST, "second")
         assert (await wire.stack.submit(call_id))["type"] == "approved"
         await wire.unmasked(call_id)

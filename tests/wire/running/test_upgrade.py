@@ -148,6 +148,30 @@ async def test_a_version_that_cannot_go_on_changes_nothing_and_a_call_that_rings
             assert await version(stack) == "7.0.0"
             assert len(await stack.calls()) == 1
 
+            # Its b2bua goes on, and its media ends as soon as its turn has come.
+            await spares(stack)
+            turn = "        settings, times = load(MediaSettings, {})"
+            installed.install(
+                "7.2.1", {"media/process/__main__.py": (turn, f"        raise SystemExit(9)\n{turn}")}
+            )
+            [before], [relaying] = stack.pids()["b2bua"], stack.pids()["media"]
+            [spare] = stack.pids()["media spare"]
+            expect_error("restarting", child="media")
+            for each in ("media_lost", "payer_not_handed_over", "decoder_not_handed_over"):
+                permit_error(each)
+            for child in ("payer", "decoder"):
+                permit_error("restarting", child=child)
+            status, said = await upgrade(stack)
+            assert (status, said[-1]) == (
+                1,
+                "the new media did not answer: a process of the version before goes on",
+            ), said
+            await stack.await_restart(before)
+            assert await version(stack) == "7.2.1"
+            await until(lambda: stack.pids()["media"] == [spare], "the old spare to relay")
+            assert relaying != spare
+            assert len(await stack.calls()) == 1
+
             await spares(stack)
             installed.install("7.3.0")
             [before] = stack.pids()["b2bua"]
