@@ -19,7 +19,7 @@ RUN apt-get update -q \
  && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv /opt/tonewall && python3 -m venv /opt/build
 WORKDIR /src
-COPY requirements/run.lock requirements/postgresql.lock requirements/build.lock requirements/
+COPY requirements/run.lock requirements/extras.lock requirements/build.lock requirements/
 # Wheels only: an sdist would be built with whatever its build asks for, which nothing holds to a hash.
 RUN /opt/tonewall/bin/pip install --no-cache-dir --no-compile --disable-pip-version-check --require-hashes --only-binary :all: \
       -r requirements/run.lock \
@@ -28,7 +28,7 @@ RUN /opt/tonewall/bin/pip install --no-cache-dir --no-compile --disable-pip-vers
 ARG CODECS=yes
 ARG POSTGRESQL=no
 RUN [ "$POSTGRESQL" = no ] || /opt/tonewall/bin/pip install --no-cache-dir --no-compile --disable-pip-version-check --require-hashes \
-      --only-binary :all: -r requirements/run.lock -r requirements/postgresql.lock
+      --only-binary :all: -r requirements/run.lock -r requirements/extras.lock
 RUN [ "$CODECS" = yes ] || /opt/tonewall/bin/pip uninstall --yes av
 ARG WHEEL=README.md
 COPY pyproject.toml CMakeLists.txt README.md ${WHEEL} ./

@@ -18,7 +18,7 @@ RUN_PACKAGES   := espeak-ng
 TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asterisk-core-sounds-fr-wav \
                   asterisk-core-sounds-it-wav asterisk-core-sounds-ru-wav baresip-core chromium clang dnsmasq-base docker-compose \
                   fonts-dejavu-core groff-base iproute2 kamailio kamailio-tls-modules libbcg729-0 libclang-rt-dev libsox-fmt-base libspandsp2 libvo-amrwbenc0 \
-                  linphone-cli minisign multimon-ng nftables postgresql procps prometheus rsyslog rsyslog-gnutls rtpengine-daemon \
+                  linphone-cli minisign multimon-ng nftables postgresql procps prometheus redis-server rsyslog rsyslog-gnutls rtpengine-daemon \
                   sip-tester softhsm2 sox sqlite3 systemd tshark
 
 .PHONY: help setup run test quick check bench leak-report soak kills flood sign-in-flood docs man prompts explore explore-api fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release site deb deb-test reproduce image image-test clean
@@ -163,8 +163,8 @@ lock:  ## Pin every dependency again, at its newest version that fits
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --upgrade -o requirements/run.lock
 	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --upgrade --extra build --extra test --extra check --extra release -o requirements/dev.lock
-	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --extra postgresql -c requirements/dev.lock -o build/postgresql.lock
-	$(BIN)/python -m release.lock build/postgresql.lock requirements/run.lock requirements/postgresql.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --generate-hashes --no-header --quiet --extra postgresql --extra redis -c requirements/dev.lock -o build/extras.lock
+	$(BIN)/python -m release.lock build/extras.lock requirements/run.lock requirements/extras.lock
 	$(BIN)/uv pip compile requirements/site.in --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements/site.lock
 	sed -n 's/^requires = \["\(.*\)"\]/\1/p' pyproject.toml | \
 	  $(BIN)/uv pip compile - --universal --generate-hashes --no-header --no-annotate --quiet --upgrade -o requirements/build.lock

@@ -49,6 +49,7 @@ from b2bua.ladder.ladders import Ladders
 from b2bua.personal_data.desk import PersonalData
 from b2bua.records.payment_counts import PaymentCounts
 from b2bua.records.store import RecordStore, StoreError, connect
+from b2bua.shared.instances import Instances
 from b2bua.sip.transport.bound_sockets import take_sockets
 from b2bua.switchboard.call_counts import CallCounts
 from b2bua.switchboard.call_slots import CALLS
@@ -69,6 +70,7 @@ from b2bua.wiring.hand_over import hand_over
 from b2bua.wiring.media_renewal import MediaRenewal
 from b2bua.wiring.plan import build_plan
 from b2bua.wiring.reload import Reload
+from b2bua.wiring.shared import open_shared
 from b2bua.wiring.start import start_calls
 from b2bua.wiring.supervised import follow_supervisor
 from media.client import MediaClient
@@ -141,7 +143,7 @@ async def run(
         clock,
     )
     keep_record = telemetry.keeping(metrics.observe, statistics.counts.observe, records.put)
-    plan = build_plan(settings, audit, tls, ways, webhooks, drain)
+    plan = build_plan(settings, audit, tls, ways, webhooks, drain, shared := open_shared(settings))
     board = Switchboard(
         plan,
         keep_record,
@@ -202,7 +204,7 @@ async def run(
         asyncio.create_task(reconciler.run(), name="reconciler"),
         asyncio.create_task(count_sessions(board, statistics.counts, clock), name="count"),
     ]
-    housekeeping = _start_housekeeping(settings, board, plan, ways, webhooks)
+    housekeeping = _start_housekeeping(settings, board, plan, ways, webhooks, shared)
     if pulse is not None:
         housekeeping.start(
             follow_supervisor(
@@ -233,7 +235,7 @@ async def run(
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
             await task
-    for each in (service, listener, ways, webhooks, statistics, telemetry):
+    for each in (service, listener, ways, webhooks, statistics, telemetry, shared):
         if each is not None:
             await each.close()
     records.close()
@@ -264,6 +266,7 @@ def _start_housekeeping(
     plan: Plan,
     ways: WaysIn,
     webhooks: Webhooks,
+    shared: Instances | None,
 ) -> BackgroundTasks:
     """Start what is done now and then, beside the calls."""
     housekeeping = BackgroundTasks()
@@ -271,6 +274,8 @@ def _start_housekeeping(
     ways.start(housekeeping)
     housekeeping.start(plan.installed.watch(plan.recorder), "comparison of files")
     housekeeping.start(webhooks.run(), "webhooks")
+    if shared is not None:
+        housekeeping.start(shared.run(board.calls_by_trunk), "instances")
     housekeeping.start(prune_payments(board, settings.cdr.retention), "retention")
     return housekeeping
 

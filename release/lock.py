@@ -14,8 +14,8 @@ _PIN = re.compile(
     r"([a-z0-9][a-z0-9-]*)==(\S+?)(?: ; ([^\\\n]+?))? \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)"
 )
 _VIA = re.compile(r"    # via(?: (\S+)[^\n]*)?\n((?:    #   [^\n]+\n)*)")
-# What is passed on: what the product asks for, and what it asks for where records go to PostgreSQL.
-LOCKS: Final = ("requirements/run.lock", "requirements/postgresql.lock")
+# What is passed on: what the product asks for, and what it asks for beside PostgreSQL and Redis.
+LOCKS: Final = ("requirements/run.lock", "requirements/extras.lock")
 
 
 @dataclass(frozen=True, slots=True)

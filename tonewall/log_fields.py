@@ -42,6 +42,7 @@ FIELDS: Final[Mapping[str, LogField]] = {
     "route": LogField("section of the route that decided", is_name=True),
     "provider": LogField("section of the payment provider", is_name=True),
     "prompts": LogField("name of a set of prompts"),
+    "instance": LogField("our name among several Tonewalls, `[shared] instance`", is_name=True),
     "target": LogField("where a copy of the audit log goes"),
     "setting": LogField("section and key of sip.conf to look at", is_name=True),
     "agent": LogField("who asked for it: the name of a person or program"),

@@ -35,12 +35,16 @@ def probe_routes(desk: CallDesk) -> APIRouter:
         responses={503: {"description": "No calls are taken; `reasons` has the faults of /healthz by name."}},
     )
     async def readyz(request: Request) -> Response:
-        """200 where calls are taken, else 503. Send calls elsewhere meanwhile. Needs no token."""
-        reasons = reasons_against_calls(desk.faults())
+        """200 where calls are taken, else 503. Send calls elsewhere meanwhile. `warnings` has the
+        faults that stop no call. Needs no token."""
+        reasons = reasons_against_calls(faults := desk.faults())
+        warnings = [fault.what for fault in faults if fault.what not in reasons]
         if getattr(request.app.state, STOPPING, False):
             reasons.append(STOPPING)
         return JSONResponse(
-            {"ready": not reasons, "reasons": reasons}, 503 if reasons else 200, headers=_NOT_KEPT
+            {"ready": not reasons, "reasons": reasons, "warnings": warnings},
+            503 if reasons else 200,
+            headers=_NOT_KEPT,
         )
 
     return router

@@ -12,7 +12,7 @@ import msgspec
 FAULT_KINDS: Final = (
     "media", "rtpengine", "payers", "payments", "audit", "audit_copy", "certificate", "files", "sign_ins",
     "identity_provider",
-    "provider", "links", "notify", "webhooks", "records", "draining",
+    "provider", "links", "notify", "webhooks", "records", "shared", "draining",
 )  # fmt: skip
 DRAINING: Final = "draining"  # a fault that stops new calls alone
 

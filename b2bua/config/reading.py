@@ -23,6 +23,7 @@ from b2bua.config.oauth_settings import OauthSettings
 from b2bua.config.oidc_settings import OidcSettings
 from b2bua.config.route_settings import RouteSettings
 from b2bua.config.settings import RETIRED, SECTIONS, SEVERAL, ApiSettings, Settings, SignallingSettings
+from b2bua.config.shared_settings import SharedSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings
 from media.settings import MediaSettings, PromptSettings
 from provider_adapters.settings import ProviderSettings
@@ -110,6 +111,7 @@ def read_signalling(sections: Sections, environment: Mapping[str, str] | None = 
         access=read(AccessSettings, sections),
         oauth=read(OauthSettings, sections),
         oidc=read(OidcSettings, sections),
+        shared=read(SharedSettings, sections),
         clients={
             header: read(ClientSettings, sections, header=header)
             for header in _headers(ClientSettings, sections, environment)

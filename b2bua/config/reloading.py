@@ -56,7 +56,7 @@ RELOADED: Final[Mapping[str, frozenset[str]]] = {
 }  # fmt: skip
 _WHOLLY_WAITING: Final = (
     "access", "audit", "cdr", "client", "feature_codes", "field", "form", "links", "media", "notify", "oauth",
-    "oidc", "prompts", "provider", "webhook", "webhooks",
+    "oidc", "prompts", "provider", "shared", "webhook", "webhooks",
 )  # fmt: skip
 RESTARTED: Final[Mapping[str, frozenset[str]]] = {
     **_WAITING,
@@ -114,7 +114,7 @@ def _kept(own: SignallingSettings, given: SignallingSettings) -> list[tuple[Sect
     return [
         (own.cdr, given.cdr), (own.links, given.links), (own.feature_codes, given.feature_codes),
         (own.notify, given.notify), (own.audit, given.audit), (own.access, given.access),
-        (own.oauth, given.oauth), (own.oidc, given.oidc),
+        (own.oauth, given.oauth), (own.oidc, given.oidc), (own.shared, given.shared),
     ]  # fmt: skip
 
 

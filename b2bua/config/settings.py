@@ -34,6 +34,7 @@ from b2bua.config.oidc_settings import OidcSettings
 from b2bua.config.origins import parse_origins
 from b2bua.config.page_messages import check_messages
 from b2bua.config.route_settings import RouteSettings
+from b2bua.config.shared_settings import SharedSettings
 from b2bua.config.trunk_settings import CarrierSettings, PbxSettings, TrunkSettings
 from b2bua.config.values import IpNetwork, check_numeric, check_readable, parse_networks, split_list
 from media.settings import MediaSettings, PromptSettings
@@ -234,6 +235,7 @@ class SignallingSettings:
     access: AccessSettings = field(default_factory=lambda: load(AccessSettings, {}, {}))
     oauth: OauthSettings = field(default_factory=lambda: load(OauthSettings, {}, {}))
     oidc: OidcSettings = field(default_factory=lambda: load(OidcSettings, {}, {}))
+    shared: SharedSettings = field(default_factory=lambda: load(SharedSettings, {}, {}))
     clients: Mapping[str, ClientSettings] = field(default_factory=dict)
     webhooks: Mapping[str, EventWebhookSettings] = field(default_factory=dict)
     agent_groups: Mapping[str, AgentGroupSettings] = field(default_factory=dict)
@@ -244,7 +246,7 @@ class SignallingSettings:
     def environment(self) -> dict[str, str]:
         """These sections as environment variables, for the b2bua process. Secrets are in clear."""
         single: list[Section] = [self.general, self.api, self.cdr, self.links, self.feature_codes, self.audit]
-        single += [self.notify, self.access, self.oauth, self.oidc]
+        single += [self.notify, self.access, self.oauth, self.oidc, self.shared]
         several: dict[str, Section] = {**self.trunks, **self.routes, **self.agent_groups}
         several |= {**self.forms, **self.fields, **self.clients, **self.webhooks}
         variables = {NAMED: ",".join(several), RETIRED: ",".join(self.retired)}
@@ -331,6 +333,7 @@ SECTIONS: Mapping[str, type[Section]] = {
         ClientSettings,
         OauthSettings,
         OidcSettings,
+        SharedSettings,
         NotifySettings,
         EventWebhookSettings,
         ProviderSettings,
@@ -340,10 +343,6 @@ SECTIONS: Mapping[str, type[Section]] = {
 SEVERAL = frozenset(
     {CarrierSettings.section, PbxSettings.section, RouteSettings.section}
     | {AgentGroupSettings.section, FormSettings.section, FieldSettings.section, PromptSettings.section}
-    | {
-        ProviderSettings.section,
-        WebhookSettings.section,
-        ClientSettings.section,
-        EventWebhookSettings.section,
-    }
+    | {ProviderSettings.section, WebhookSettings.section}
+    | {ClientSettings.section, EventWebhookSettings.section}
 )

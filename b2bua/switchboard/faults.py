@@ -34,7 +34,7 @@ class Faults:
     `certificate`: what is wrong with that of the API; `files`: which files are not those of the
     release; `sign_ins`: that many wrong ones come; `identity`: that the identity provider is down;
     `webhooks`: why the services of `[webhook NAME]` do not get theirs; `drain`: that new calls are
-    refused because Tonewall is about to end.
+    refused because Tonewall is about to end; `shared`: that other instances are not known.
 
     `clock` gives seconds and never runs backwards."""
 
@@ -54,11 +54,12 @@ class Faults:
         identity: Callable[[], Fault | None] = lambda: None,
         webhooks: Callable[[], Fault | None] = lambda: None,
         drain: Callable[[], Fault | None] = lambda: None,
+        shared: Callable[[], Fault | None] = lambda: None,
     ) -> None:
         self._connected, self._records, self._clock, self._payments = connected, records, clock, payments
         self._passed_by, self._links, self._audit, self._notices = passed_by, links, audit, notices
         self._certificate, self._files, self._sign_ins = certificate, files, sign_ins
-        self._identity, self._webhooks, self._drain = identity, webhooks, drain
+        self._identity, self._webhooks, self._drain, self._shared = identity, webhooks, drain, shared
         self._counted: Counted | None = None
         self._payer_seen = float("-inf")  # when one waited last
 
@@ -89,6 +90,7 @@ class Faults:
             self._notified(),
             self._webhooks(),
             self._call_records(),
+            self._shared(),
             self._drain(),
         )
         return tuple(fault for fault in found if fault is not None)

@@ -12,7 +12,7 @@ from b2bua.call.feature_codes import FeatureCodes
 from b2bua.call.leg import LegId
 from b2bua.call.leg_command import LegCommand
 from b2bua.call.pseudonyms import Pseudonyms
-from b2bua.call.routing.limits import Limit
+from b2bua.call.routing.limits import Elsewhere, Limit
 from b2bua.call.routing.route import Route
 from b2bua.call.routing.router import Decision, Router
 from b2bua.call.routing.trunk import Trunk
@@ -175,7 +175,8 @@ class Plan:
     API; `sign_ins`: that many wrong ones come; `identity`: with the identity provider; `recorder`:
     that log; `pseudonyms`: what stands for customers' numbers; `installed`: the files of this
     installation; `webhooks`: what is wrong with the services of `[webhook NAME]`, and
-    `webhook_health` what waits for them; `drain`: whether new calls are accepted."""
+    `webhook_health` what waits for them; `drain`: whether new calls are accepted; `elsewhere`: the
+    other instances on the same trunks, and `shared` what is wrong with the way to them."""
 
     router: Router
     limits: Mapping[str, Limit]
@@ -198,6 +199,8 @@ class Plan:
     recorder: Recorder | None = None
     pseudonyms: Pseudonyms = field(default_factory=Pseudonyms)
     drain: Drain = field(default_factory=Drain)
+    elsewhere: Elsewhere | None = None
+    shared: Callable[[], Fault | None] = lambda: None
 
     def health(self) -> dict[str, int | bool]:
         """The numbers of what has no call, for the health check."""

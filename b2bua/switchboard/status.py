@@ -19,6 +19,7 @@ def trunks(router: Router, limiter: Limiter, engine: Engine | None) -> list[Trun
             kind="carrier" if place.side is Side.CALLER else "pbx",
             calls=limiter.calls(name),
             refused=limiter.refused[name],
+            calls_elsewhere=limiter.calls_elsewhere(name),
             hops=engine.hops(name) if engine is not None else (),
             registration=engine.registration(name) if engine is not None else None,
         )

@@ -81,7 +81,7 @@ class Switchboard(PaymentRequests, Handover):
         payment links are opened and handed over; `notices`: who hears how payments go; `clock`
         gives seconds since the epoch and never runs backwards."""
         self._plan = plan
-        feed, limiter, ladders = Feed(), Limiter(plan.limits), ladders or Ladders()
+        feed, limiter, ladders = Feed(), Limiter(plan.limits, plan.elsewhere), ladders or Ladders()
         table = payments or PaymentTable()
         all_payments = Payments(table, clock, self._publish_payment, record, links, notices)
         self._context = SwitchboardContext(
@@ -92,7 +92,7 @@ class Switchboard(PaymentRequests, Handover):
             lambda: self._context.has_media, records, clock, all_payments.fault,
             lambda: all_payments.reconciliation.passed_by, all_payments.link_service.fault, plan.audit,
             all_payments.notices.fault, plan.certificate, plan.installed.fault, plan.sign_ins, plan.identity,
-            plan.webhooks, plan.drain.fault,
+            plan.webhooks, plan.drain.fault, plan.shared,
         )  # fmt: skip
         self._fault_views = FaultViews(self._faults, feed, self._queue_all)
         self._executor = Executor(self._context)
@@ -323,6 +323,10 @@ class Switchboard(PaymentRequests, Handover):
     def trunks(self) -> list[TrunkView]:
         """See CallDesk."""
         return trunks(self._plan.router, self._context.limiter, self._context.engine)
+
+    def calls_by_trunk(self) -> dict[str, int]:
+        """The legs on each trunk now, for other instances."""
+        return self._context.limiter.all_calls()
 
     def health(self) -> dict[str, int | bool]:
         """See CallDesk."""

@@ -14,6 +14,7 @@ from b2bua.config.assembly import (
     trunk_policies,
 )
 from b2bua.config.settings import SignallingSettings
+from b2bua.shared.instances import Instances
 from b2bua.switchboard.draining import Drain
 from b2bua.switchboard.installed_files import InstalledFiles
 from b2bua.switchboard.interfaces import Plan
@@ -27,6 +28,7 @@ def build_plan(
     ways: WaysIn,
     webhooks: Webhooks,
     drain: Drain,
+    shared: Instances | None = None,
 ) -> Plan:
     """Where calls go, and how they are treated. Raises ConfigError."""
     return Plan(
@@ -51,4 +53,6 @@ def build_plan(
         feature_codes=settings.feature_codes.codes(),
         pseudonyms=build_pseudonyms(settings),
         drain=drain,
+        elsewhere=shared,
+        shared=shared.fault if shared is not None else lambda: None,
     )

@@ -186,7 +186,7 @@ def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
         {"b2bua.switchboard", "b2bua.config", "b2bua.personal_data"},
         {"b2bua.access"},
         {"b2bua.sip", "b2bua.records", "b2bua.audit"},
-        {"b2bua.notify"},
+        {"b2bua.notify", "b2bua.shared"},
         {"b2bua.ladder", "b2bua.telemetry"},
         {"b2bua.call"},
     ]

@@ -13,6 +13,7 @@ AWAITED = {
     "b2bua.api.recording_routes": "gathered by the answer, which raises what they raised",
     "b2bua.api.stream": "gathered by `FeedResponse.__call__`, which raises what they raised",
     "b2bua.app": "watched by `run`, which stops when one ends",
+    "b2bua.shared.instances": "awaited by `Instances.run`, which raises what they raised",
     "b2bua.wiring.start": "handed to `b2bua.app`, which watches it",
     "b2bua.doctor.examination": "awaited by `examine`",
     "b2bua.sip.trunk.locator": "waits of `start`",

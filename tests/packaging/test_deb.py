@@ -103,9 +103,9 @@ def test_its_sums_are_those_of_its_files(unpacked: Path) -> None:
     subprocess.run(["md5sum", "--check", "--quiet", "DEBIAN/md5sums"], cwd=unpacked, check=True)
 
 
-def test_what_is_passed_on_beyond_the_product_is_for_postgresql() -> None:
+def test_what_is_passed_on_beyond_the_product_is_for_postgresql_and_redis() -> None:
     run = {each.name for each in read_lock(ROOT / "requirements" / "run.lock")}
     beyond = {each.name: each.version for each in shipped(ROOT) if each.name not in run}
-    assert set(beyond) == {"psycopg", "psycopg-binary"}
+    assert set(beyond) == {"psycopg", "psycopg-binary", "redis", "async-timeout"}
     locked = {each.name: each.version for each in read_lock(ROOT / "requirements" / "dev.lock")}
     assert beyond.items() <= locked.items()

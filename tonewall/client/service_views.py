@@ -36,6 +36,7 @@ class TrunkView(TypedDict):
     calls: int
     refused: int
     hops: list[HopView]
+    calls_elsewhere: int
     registration: str | None
 
 

@@ -44,7 +44,7 @@ async def test_it_is_ready_with_calls_alive_while_b2bua_is_and_says_that_it_stop
             await until(lambda: "READY=1" in read(), "the start to be over")
             assert "STATUS=0 calls" in words
             async with httpx.AsyncClient(base_url=stack.api_url, trust_env=False) as prober:
-                assert (await prober.get("/readyz")).json() == {"ready": True, "reasons": []}
+                assert (await prober.get("/readyz")).json() == {"ready": True, "reasons": [], "warnings": []}
                 assert (await prober.get("/livez")).status_code == 200
             running_now = stack.pids()
             assert [kind for kind, pids in running_now.items() if knows_the_socket(pids)] == ["supervisor"]

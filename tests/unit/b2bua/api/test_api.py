@@ -517,10 +517,14 @@ async def test_probes_need_no_token_and_name_what_stops_calls(desk: FakeDesk) ->
         assert (await stranger.get("/livez")).json() == {"alive": True}
         desk.fail(NO_PAYER, LATE)
         answer = await stranger.get("/readyz")
-        assert (answer.status_code, answer.json()) == (200, {"ready": True, "reasons": []})
+        assert (answer.status_code, answer.json()) == (
+            200,
+            {"ready": True, "reasons": [], "warnings": ["payers", "records"]},
+        )
         desk.fail(no_media, NO_PAYER)
         answer = await stranger.get("/readyz")
-        assert (answer.status_code, answer.json()) == (503, {"ready": False, "reasons": ["media"]})
+        refused = {"ready": False, "reasons": ["media"], "warnings": ["payers"]}
+        assert (answer.status_code, answer.json()) == (503, refused)
         assert answer.headers["cache-control"] == "no-store"
         assert (await stranger.get("/livez")).status_code == 200, "no reason to start it anew"
         assert (await stranger.post("/readyz")).status_code == 405
@@ -529,7 +533,10 @@ async def test_probes_need_no_token_and_name_what_stops_calls(desk: FakeDesk) ->
     app.state.stopping = True
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://t") as stranger:
         answer = await stranger.get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"ready": False, "reasons": ["stopping"]})
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {"ready": False, "reasons": ["stopping"], "warnings": []},
+    )
 
 
 async def test_a_payment_that_could_not_be_charged_is_not_begun(

@@ -204,6 +204,36 @@ def test_a_trunk_carries_so_many_new_calls_a_second():
     assert [slow.take("t", LegId("a"), 0.0), slow.take("t", LegId("b"), 1.0)] == [0, 9]
 
 
+class Two:
+    """Another instance with one call on each trunk."""
+
+    changes = 0
+
+    def calls(self, trunk: str) -> int:
+        return 1
+
+    def instances(self) -> int:
+        return 2
+
+    def changed(self) -> None:
+        self.changes += 1
+
+
+def test_the_calls_of_other_instances_count_and_each_has_its_part_of_the_rate():
+    others = Two()
+    limits = Limiter({"t": Limit(max_calls=3), "r": Limit(max_rate=4)}, others)
+    assert [limits.take("t", LegId(name), 0.0) for name in "abc"] == [0, 0, 5]
+    limits.release(LegId("a"))
+    limits.release(LegId("a"))
+    assert others.changes == 3
+    limits.restore({LegId("e"): "t"})
+    assert (others.changes, limits.all_calls(), limits.calls_elsewhere("t")) == (4, {"t": 2}, 1)
+    assert sum(limits.take("r", LegId(f"{n}"), 10.0) == 0 for n in range(100)) == 2
+    assert sum(limits.take("r", LegId(f"{n}"), 10.0 + n / 100) == 0 for n in range(100)) == 1
+    limits.change({"t": Limit(max_calls=3), "r": Limit(max_rate=4)})
+    assert limits.take("r", LegId("last"), 10.99) > 0  # the same rate: nothing is given anew
+
+
 # --- from trunk to trunk --------------------------------------------------------------------------
 
 
