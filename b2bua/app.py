@@ -30,7 +30,7 @@ from b2bua.api.metrics import Metrics
 from b2bua.api.server import Serving, serve
 from b2bua.api.sip_metrics import WatchedEngine
 from b2bua.api.tls import open_tls
-from b2bua.api.ways_in import WaysIn, open_ways_in
+from b2bua.api.ways_in import open_ways_in
 from b2bua.call.prepared_desk import Desk
 from b2bua.config.access import build_authority
 from b2bua.config.assembly import (
@@ -38,7 +38,7 @@ from b2bua.config.assembly import (
     build_pseudonyms,
     trunk_policies,
 )
-from b2bua.config.audit_log import build_recorder, end_log, start_log
+from b2bua.config.audit_log import build_recorder, end_log
 from b2bua.config.origins import parse_origins
 from b2bua.config.page_messages import read_messages
 from b2bua.config.payment_table import open_payments
@@ -49,14 +49,13 @@ from b2bua.ladder.ladders import Ladders
 from b2bua.personal_data.desk import PersonalData
 from b2bua.records.payment_counts import PaymentCounts
 from b2bua.records.store import RecordStore, StoreError, connect
-from b2bua.shared.instances import Instances
 from b2bua.sip.transport.bound_sockets import take_sockets
 from b2bua.switchboard.call_counts import CallCounts
 from b2bua.switchboard.call_slots import CALLS
 from b2bua.switchboard.draining import Drain
 from b2bua.switchboard.end import End
-from b2bua.switchboard.housekeeping import count_sessions, prune_payments
-from b2bua.switchboard.interfaces import Plan, RunningEngine
+from b2bua.switchboard.housekeeping import count_sessions
+from b2bua.switchboard.interfaces import RunningEngine
 from b2bua.switchboard.link_service import LinkPolicy
 from b2bua.switchboard.packet_recordings import PacketRecordings
 from b2bua.switchboard.payment_notices import NoticePolicy
@@ -67,6 +66,7 @@ from b2bua.switchboard.webhooks import Webhooks
 from b2bua.telemetry.telemetry import open_telemetry
 from b2bua.wiring.engine import build_engine
 from b2bua.wiring.hand_over import hand_over
+from b2bua.wiring.housekeeping import start_housekeeping
 from b2bua.wiring.media_renewal import MediaRenewal
 from b2bua.wiring.plan import build_plan
 from b2bua.wiring.reload import Reload
@@ -82,7 +82,6 @@ from tonewall.disk import write_whole
 from tonewall.ini import ConfigError
 from tonewall.log import configure_log, get_logger
 from tonewall.process import allow_many_files, end_with_parent, harden, ignore_hangup, overwrites_freed_memory
-from tonewall.tasks import BackgroundTasks
 from tonewall.turn import NAME, wait_for_turn
 from tonewall.version import VERSION
 
@@ -204,7 +203,7 @@ async def run(
         asyncio.create_task(reconciler.run(), name="reconciler"),
         asyncio.create_task(count_sessions(board, statistics.counts, clock), name="count"),
     ]
-    housekeeping = _start_housekeeping(settings, board, plan, ways, webhooks, shared)
+    housekeeping = start_housekeeping(settings, board, plan, ways, webhooks, shared)
     if pulse is not None:
         housekeeping.start(
             follow_supervisor(
@@ -258,26 +257,6 @@ def _collect_garbage_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_GARBAGE)
-
-
-def _start_housekeeping(
-    settings: SignallingSettings,
-    board: Switchboard,
-    plan: Plan,
-    ways: WaysIn,
-    webhooks: Webhooks,
-    shared: Instances | None,
-) -> BackgroundTasks:
-    """Start what is done now and then, beside the calls."""
-    housekeeping = BackgroundTasks()
-    start_log(plan.recorder, settings.audit, housekeeping)
-    ways.start(housekeeping)
-    housekeeping.start(plan.installed.watch(plan.recorder), "comparison of files")
-    housekeeping.start(webhooks.run(), "webhooks")
-    if shared is not None:
-        housekeeping.start(shared.run(board.calls_by_trunk), "instances")
-    housekeeping.start(prune_payments(board, settings.cdr.retention), "retention")
-    return housekeeping
 
 
 def _harden() -> None:

@@ -192,7 +192,19 @@ IMPERSONAL: Final[dict[str, frozenset[str]]] = {
             "trunk",
             "route",
         }
-        | {"provider", "prompts", "target", "setting", "side", "operation", "method", "kind", "child", "task"}
+        | {
+            "provider",
+            "prompts",
+            "instance",
+            "target",
+            "setting",
+            "side",
+            "operation",
+            "method",
+            "kind",
+            "child",
+            "task",
+        }
         | {"modules", "pid", "signal", "status", "version", "port", "transport", "path", "url", "state"}
         | {"outcome", "claimed", "code", "count", "calls", "sessions", "seconds"}
     ),
