@@ -5,6 +5,7 @@ clear comes back masked, and one with SRTP ends."""
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -63,8 +64,10 @@ async def test_a_sealed_call_goes_on_and_is_paid_over_two_deaths_of_media(
 
 
 def spoil(at: SealedCall) -> None:
-    """Have nobody able to read what the recovery page has of the first streams."""
-    [supervisor] = at.stack.pids()["supervisor"]
+    """Have nobody able to read what the recovery page has of the first streams: media is stopped
+    first, which would read it otherwise."""
+    [supervisor], [media] = at.stack.pids()["supervisor"], at.stack.pids()["media"]
+    os.kill(media, signal.SIGSTOP)
     for each in Path(f"/proc/{supervisor}/fd").iterdir():
         if "memfd:tonewall-streams" in os.readlink(each):
             number = os.open(each, os.O_WRONLY)
@@ -105,6 +108,7 @@ async def test_a_mask_that_only_media_could_know_of_comes_back_and_is_released(t
 async def test_a_sealed_call_whose_indices_nobody_knows_ends(tmp_path: Path) -> None:
     async with sealed_call(tmp_path, ["agent"], general={"spare": "yes"}) as at:
         await at.talk()
+        await until(lambda: at.stack.pids()["media spare"], "a spare")
         spoil(at)
         expect_error("command_failed", kind="ClaimSession")
         await kill_media(at)
