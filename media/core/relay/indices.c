@@ -16,7 +16,7 @@ enum { SEQ_MEDIAN = 1 << 15, INDEX_BITS = 48 };
 
 static void note_before(struct indices *indices) {
     uint32_t count = indices->keys_before;
-    if (indices->fingerprint == 0)
+    if (indices->fingerprint == 0 || indices_were_of(indices, indices->fingerprint))
         return;
     if (count < KEYS_BEFORE)
         stores_put64(&indices->before[count], indices->fingerprint);
@@ -24,10 +24,17 @@ static void note_before(struct indices *indices) {
 }
 
 void indices_begin(struct indices *indices, uint64_t fingerprint) {
+    static const struct index none[SRTP_SOURCES];
+    indices_resume(indices, fingerprint, none, 0);
+}
+
+void indices_resume(struct indices *indices, uint64_t fingerprint, const struct index *each, uint32_t count) {
     note_before(indices);
     stores_put64(&indices->fingerprint, 0);
     stores_put32(&indices->count, 0);
-    memset(indices->each, 0, sizeof indices->each);
+    memcpy(indices->each, each, sizeof indices->each);
+    stores_part();
+    stores_put32(&indices->count, count);
     stores_part();
     stores_put64(&indices->fingerprint, fingerprint);
 }
@@ -44,9 +51,13 @@ bool indices_are_of(const struct indices *indices, uint64_t fingerprint) {
 }
 
 bool indices_had(const struct indices *indices, uint64_t fingerprint) {
-    if (indices->keys_before > KEYS_BEFORE || indices->fingerprint == fingerprint)
-        return true;
-    for (uint32_t i = 0; i < indices->keys_before; i++)
+    return indices->keys_before > KEYS_BEFORE || indices->fingerprint == fingerprint ||
+           indices_were_of(indices, fingerprint);
+}
+
+bool indices_were_of(const struct indices *indices, uint64_t fingerprint) {
+    uint32_t count = indices->keys_before < KEYS_BEFORE ? indices->keys_before : KEYS_BEFORE;
+    for (uint32_t i = 0; i < count; i++)
         if (indices->before[i] == fingerprint)
             return true;
     return false;

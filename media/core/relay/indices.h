@@ -26,12 +26,16 @@ struct indices {
 
 /* Begins with another key: nothing was sealed or opened with it. */
 void indices_begin(struct indices *indices, uint64_t fingerprint);
+/* Goes on with an earlier key, and with the indices that it had. */
+void indices_resume(struct indices *indices, uint64_t fingerprint, const struct index *each, uint32_t count);
 /* Notes that keys were in use of which nothing is known. */
 void indices_lose(struct indices *indices);
 /* Whether they are of this key, and can be gone on with. */
 bool indices_are_of(const struct indices *indices, uint64_t fingerprint);
 /* Whether this key may have been in use before the one that they are of. */
 bool indices_had(const struct indices *indices, uint64_t fingerprint);
+/* Whether this key was surely in use before the one that they are of. */
+bool indices_were_of(const struct indices *indices, uint64_t fingerprint);
 /* The place of an SSRC; -1: it has none. */
 int indices_find(const struct indices *indices, uint32_t ssrc);
 /* A place for a new SSRC; -1: there is no room. */

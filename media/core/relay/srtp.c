@@ -11,10 +11,12 @@
  *         once.
  * Rule 4: nor does the successor of a killed process. It seals and opens nothing at or below the
  *         highest index that was noted (`floors`), which is noted before a packet is sealed; and it
- *         begins with no key that was in use once, where its indices are not known any more. */
+ *         begins with no key that was in use once, where its indices are not known any more.
+ * Rule 5: a key that comes back after another goes on with its indices (`sealed_before.h`). */
 #include "relay/srtp.h"
 
 #include "relay/master_key.h"
+#include "relay/sealed_before.h"
 #include "rtp/rtcp.h"
 #include "rtp/rtp.h"
 #include "rtp/wire.h"
@@ -26,25 +28,15 @@
 
 _Static_assert((int)SRTP_ROOM >= (int)SRTP_MAX_TRAILER_LEN - (int)SRTP_MAX_MKI_LEN, "no MKI is sent");
 
-/* SKIP_STEP: indices of SRTCP that are passed over for one packet, in about a millisecond;
- * SKIP_MAX: in all: more than ten days of reports. */
-enum { SKIP_STEP = 1024, SKIP_MAX = 1 << 18 };
-
-/* One direction. The arrays have the places of `indices`. */
-struct direction {
-    struct indices *indices;
-    uint64_t known, placed; /* bit i: libsrtp has state of it; and knows its rollover counter */
-    struct index floors[SRTP_SOURCES]; /* nothing below them is sealed or opened */
-    uint32_t skipped[SRTP_SOURCES]; /* indices of SRTCP that were passed over */
-};
-
 enum candidate { NEW_KEY, NEW_KEY_CONTINUED, OLD_KEY, CANDIDATE_KEYS };
 
 struct crypto {
-    struct master_key in_key, out_key;
-    srtp_t in[CANDIDATE_KEYS], out; /* NULL: not in use */
+    struct master_key in_key;
+    srtp_t in[CANDIDATE_KEYS]; /* NULL: not in use */
     uint32_t ssrc; /* of the peer's newest RTP packet */
-    struct direction inbound, outbound;
+    struct direction inbound;
+    struct sealing out;
+    struct sealed_before *before; /* the newest first */
 };
 
 bool crypto_prepare(void) { return srtp_init() == srtp_err_status_ok; }
@@ -62,7 +54,8 @@ void crypto_free(struct crypto *crypto) {
         return;
     for (int i = 0; i < CANDIDATE_KEYS; i++)
         end_session(&crypto->in[i]);
-    end_session(&crypto->out);
+    end_session(&crypto->out.session);
+    sealed_before_free(crypto->before);
     explicit_bzero(crypto, sizeof *crypto);
     free(crypto);
 }
@@ -89,30 +82,6 @@ void crypto_load(void) {
         kept = master_key_session(&key, ssrc_any_outbound);
 }
 
-/* What a direction with a new key begins with: the indices of the process before this one where
- * they are of the key, or none. 0 or -errno. */
-static int begin_direction(struct direction *direction, struct indices *indices, srtp_t session,
-                           bool is_first, uint64_t *fingerprint) {
-    *fingerprint = session == NULL ? 0 : master_key_fingerprint(session);
-    if (*fingerprint == 0)
-        return -ENOMEM;
-    direction->indices = indices;
-    if (!is_first)
-        return 0;
-    if (indices_are_of(indices, *fingerprint))
-        memcpy(direction->floors, indices->each, indices->count * sizeof *direction->floors);
-    else if (indices_had(indices, *fingerprint))
-        return -EKEYREJECTED;
-    return 0;
-}
-
-/* Forgets the indices of another key. */
-static void settle_direction(const struct direction *direction, bool is_first, uint64_t fingerprint) {
-    struct indices *indices = direction->indices;
-    if (fingerprint != 0 && !(is_first && indices_are_of(indices, fingerprint)))
-        indices_begin(indices, fingerprint);
-}
-
 /* Has the peer's packets tried with the keys that they may be sealed with. */
 static void keep_candidates(struct crypto *crypto, struct crypto *before) {
     uint32_t rollovers = 0;
@@ -124,7 +93,7 @@ static void keep_candidates(struct crypto *crypto, struct crypto *before) {
 
 static bool read_keys(struct crypto *crypto, const struct crypto_keys *keys) {
     return master_key_read(&crypto->in_key, keys->suite, keys->in, keys->in_length) &&
-           master_key_read(&crypto->out_key, keys->suite, keys->out, keys->out_length);
+           master_key_read(&crypto->out.key, keys->suite, keys->out, keys->out_length);
 }
 
 struct crypto *crypto_change(struct crypto *before, const struct crypto_keys *keys, struct indices *in,
@@ -139,25 +108,34 @@ struct crypto *crypto_change(struct crypto *before, const struct crypto_keys *ke
     }
     bool is_first = before == NULL;
     bool same_in = !is_first && master_key_is_same(&before->in_key, &crypto->in_key);
-    bool same_out = !is_first && master_key_is_same(&before->out_key, &crypto->out_key);
+    bool same_out = !is_first && master_key_is_same(&before->out.key, &crypto->out.key);
+    struct sealed_before **at = NULL, *again = NULL, *left = NULL;
     uint64_t in_print = 0, out_print = 0;
     int error = 0;
     if (!same_in) {
         crypto->in[NEW_KEY] = master_key_session(&crypto->in_key, ssrc_any_inbound);
-        error = begin_direction(&crypto->inbound, in, crypto->in[NEW_KEY], is_first, &in_print);
+        error = direction_begin(&crypto->inbound, in, crypto->in[NEW_KEY], is_first, &in_print);
     }
-    if (!same_out && error == 0) {
-        crypto->out = master_key_session(&crypto->out_key, ssrc_any_outbound);
-        error = begin_direction(&crypto->outbound, out, crypto->out, is_first, &out_print);
+    if (!is_first && !same_out && error == 0) {
+        again = sealed_before_find(&before->before, &crypto->out.key, &at);
+        left = calloc(1, sizeof *left);
+        error = left == NULL ? -ENOMEM : 0;
+    }
+    if (!same_out && again == NULL && error == 0) {
+        crypto->out.session = master_key_session(&crypto->out.key, ssrc_any_outbound);
+        error = direction_begin(&crypto->out.direction, out, crypto->out.session, is_first, &out_print);
+        if (error == 0 && !is_first && indices_were_of(out, out_print))
+            error = -EKEYREJECTED; /* of the process before this one */
     }
     if (error != 0) {
+        free(left);
         crypto_free(crypto);
         errno = -error;
         return NULL;
     }
-    settle_direction(&crypto->inbound, is_first, in_print);
-    settle_direction(&crypto->outbound, is_first, out_print);
+    direction_settle(&crypto->inbound, is_first, in_print);
     if (is_first) {
+        direction_settle(&crypto->out.direction, true, out_print);
         crypto->ssrc = in->count > 0 ? in->each[in->count - 1].ssrc : 0;
         return crypto;
     }
@@ -169,9 +147,19 @@ struct crypto *crypto_change(struct crypto *before, const struct crypto_keys *ke
     } else {
         keep_candidates(crypto, before);
     }
+    if (again != NULL)
+        *at = again->older;
+    crypto->before = before->before;
+    before->before = NULL;
     if (same_out) {
-        crypto->outbound = before->outbound;
-        crypto->out = move_session(&before->out);
+        crypto->out = before->out;
+        before->out.session = NULL;
+    } else {
+        sealed_before_keep(&crypto->before, left, &before->out);
+        if (again != NULL)
+            sealed_before_resume(again, &crypto->out);
+        else
+            direction_settle(&crypto->out.direction, false, out_print);
     }
     crypto_free(before);
     return crypto;
@@ -180,52 +168,6 @@ struct crypto *crypto_change(struct crypto *before, const struct crypto_keys *ke
 /* --- packets ---------------------------------------------------------------------------------- */
 
 static uint32_t ssrc_of(const uint8_t *packet, bool is_rtp) { return get32(packet + (is_rtp ? 8 : 4)); }
-
-static uint64_t bit(int at) { return UINT64_C(1) << at; }
-
-/* The place of a new SSRC, of which libsrtp makes its state itself; -1: there is no room. */
-static int add_source(struct direction *direction, uint32_t ssrc) {
-    int at = indices_add(direction->indices, ssrc);
-    if (at >= 0) {
-        direction->known |= bit(at);
-        direction->placed |= bit(at);
-    }
-    return at;
-}
-
-/* Has libsrtp go on with an SSRC of the process before this one. */
-static bool go_on(struct direction *direction, int at, srtp_t session, struct master_key *key) {
-    if (direction->known & bit(at))
-        return true;
-    if (!master_key_add(key, session, direction->indices->each[at].ssrc))
-        return false;
-    direction->known |= bit(at);
-    return true;
-}
-
-/* Has libsrtp number the next packet of RTP so, where it does not know the rollover counter yet. */
-static void place(const struct direction *direction, int at, srtp_t session, uint64_t guess) {
-    if (!(direction->placed & bit(at)))
-        srtp_set_stream_roc(session, direction->indices->each[at].ssrc, (uint32_t)(guess >> 16));
-}
-
-/* libsrtp counts SRTCP itself, from 1, and cannot be given a number: indices are used up by packets
- * that nobody gets. False: it is not that far yet. */
-static bool skip_rtcp(struct direction *direction, int at, srtp_t session) {
-    const struct index *floor = &direction->floors[at];
-    uint32_t *skipped = &direction->skipped[at];
-    if (floor->rtcp > SKIP_MAX)
-        return false;
-    for (int left = SKIP_STEP; floor->rtcp > *skipped + 1 && left > 0; left--) {
-        uint8_t packet[RTCP_RECEIVER_HEAD + SRTP_ROOM] = {0x80, 201, 0, 1};
-        int size = RTCP_RECEIVER_HEAD;
-        put32(packet + 4, floor->ssrc);
-        if (srtp_protect_rtcp(session, packet, &size) != srtp_err_status_ok)
-            return false;
-        ++*skipped;
-    }
-    return floor->rtcp <= *skipped + 1;
-}
 
 static bool unprotect(srtp_t session, bool is_rtp, uint8_t *packet, size_t *length) {
     int size = (int)*length;
@@ -240,10 +182,10 @@ static bool unprotect(srtp_t session, bool is_rtp, uint8_t *packet, size_t *leng
 /* Notes what was opened by the newest key. `next`: one more than its index. */
 static void note_opened(struct direction *direction, bool is_rtp, uint32_t ssrc, uint64_t next) {
     int at = indices_find(direction->indices, ssrc);
-    if (at < 0 && (at = add_source(direction, ssrc)) < 0)
+    if (at < 0 && (at = direction_add(direction, ssrc)) < 0)
         return;
     if (is_rtp) {
-        direction->placed |= bit(at);
+        direction_placed(direction, at);
         indices_note_rtp(&direction->indices->each[at], next);
     } else {
         indices_note_rtcp(&direction->indices->each[at], (uint32_t)next);
@@ -277,10 +219,10 @@ bool crypto_open(struct crypto *crypto, bool is_rtp, uint8_t *packet, size_t *le
     if (at >= 0 && is_only) {
         const struct index *floor = &direction->floors[at];
         if (next <= (is_rtp ? floor->rtp : floor->rtcp) ||
-            !go_on(direction, at, crypto->in[NEW_KEY], &crypto->in_key))
+            !direction_go_on(direction, at, crypto->in[NEW_KEY], &crypto->in_key))
             return false;
         if (is_rtp)
-            place(direction, at, crypto->in[NEW_KEY], next - 1);
+            direction_place(direction, at, crypto->in[NEW_KEY], next - 1);
     }
     size_t size = *length;
     if (!is_only)
@@ -311,29 +253,30 @@ bool crypto_open(struct crypto *crypto, bool is_rtp, uint8_t *packet, size_t *le
 bool crypto_seal(struct crypto *crypto, bool is_rtp, uint8_t *packet, size_t *length) {
     if (*length < (size_t)(is_rtp ? RTP_HEADER : RTCP_RECEIVER_HEAD))
         return false;
-    struct direction *direction = &crypto->outbound;
+    struct direction *direction = &crypto->out.direction;
     uint32_t ssrc = ssrc_of(packet, is_rtp);
     int at = indices_find(direction->indices, ssrc);
-    if (at < 0 && (at = add_source(direction, ssrc)) < 0)
+    if (at < 0 && (at = direction_add(direction, ssrc)) < 0)
         return false;
     struct index *index = &direction->indices->each[at];
-    if (!go_on(direction, at, crypto->out, &crypto->out_key))
+    if (!direction_go_on(direction, at, crypto->out.session, &crypto->out.key))
         return false;
     if (is_rtp) {
         uint64_t guess = indices_guess(index->rtp, get16(packet + 2));
         if (guess < direction->floors[at].rtp)
             return false;
         indices_note_rtp(index, guess + 1);
-        place(direction, at, crypto->out, guess);
-        direction->placed |= bit(at);
+        direction_place(direction, at, crypto->out.session, guess);
+        direction_placed(direction, at);
     } else {
-        if (!skip_rtcp(direction, at, crypto->out))
+        if (!direction_skip_rtcp(direction, at, crypto->out.session))
             return false;
         indices_note_rtcp(index, (index->rtcp > 0 ? index->rtcp : 1) + 1);
     }
+    srtp_t session = crypto->out.session;
     int size = (int)*length;
     srtp_err_status_t status =
-        is_rtp ? srtp_protect(crypto->out, packet, &size) : srtp_protect_rtcp(crypto->out, packet, &size);
+        is_rtp ? srtp_protect(session, packet, &size) : srtp_protect_rtcp(session, packet, &size);
     if (status != srtp_err_status_ok || size < 0)
         return false;
     *length = (size_t)size;

@@ -178,6 +178,36 @@ def test_the_same_keys_after_a_while_in_clear_go_on_with_their_indices(call: Rig
     assert received(call.agent.rtp) == rtp(2)
 
 
+@pytest.mark.parametrize("suite", PROFILES)
+@pytest.mark.parametrize("between", [1, 3, 12])
+def test_a_key_that_comes_back_after_others_seals_nothing_twice(call: Rig, suite: str, between: int) -> None:
+    """A peer changes its suite and changes it back: our key for the suite is the same."""
+    peer = Sealed(suite).set(call.relay, CALLER)
+    sealed = []
+    for number in (65_530, 65_535, 2, 9):  # it rolls over
+        call.agent.send(rtp(number))
+        sealed.append(received(call.caller.rtp))
+        assert peer.rx.unprotect(sealed[-1]) == rtp(number)
+        call.agent.send_rtcp(REPORT)
+        assert peer.rx.unprotect_rtcp(received(call.caller.rtcp)) == REPORT
+    for number in range(between):
+        other = Sealed(GCM, own=10, ours=100 + number % 3).set(call.relay, CALLER)
+        call.agent.send(rtp(10 + number))
+        received(call.caller.rtp)
+        call.agent.send_rtcp(REPORT)
+        received(call.caller.rtcp)
+    assert other.ours != peer.ours
+    peer.set(call.relay, CALLER)
+    for number in (9, 40, 41):  # the first was sealed with the key before
+        call.agent.send(rtp(number, b"else" * 40))
+    for number in (40, 41):
+        assert peer.rx.unprotect(received(call.caller.rtp)) == rtp(number, b"else" * 40)
+    call.agent.send_rtcp(REPORT)
+    assert peer.rx.unprotect_rtcp(received(call.caller.rtcp)) == REPORT  # else it is a repetition
+    call.caller.send(peer.tx.protect(rtp(1)))
+    assert received(call.agent.rtp) == rtp(1)
+
+
 def test_masked_nothing_of_an_event_leaves_a_sealed_leg(call: Rig) -> None:
     peer, desk = Sealed(GCM).set(call.relay, CALLER), Sealed(GCM, 3, 4).set(call.relay, AGENT)
     call.relay.set_mask(7, True)
