@@ -17,7 +17,7 @@ from release import ROOT
 
 _STATEMENT: Final = "https://in-toto.io/Statement/v1"
 _PREDICATE: Final = "https://slsa.dev/provenance/v1"
-_LOCKS: Final = tuple(f"requirements/{name}.lock" for name in ("run", "postgresql", "build", "dev"))
+_LOCKS: Final = tuple(f"requirements/{name}.lock" for name in ("run", "extras", "build", "dev"))
 
 
 def make_provenance(

@@ -65,7 +65,7 @@ async def test_every_process_is_told_its_own_settings_and_no_others(machine: Mac
         "provider_adapters.webhook.process": {"WEBHOOKS"},
         "b2bua.app": {
             "GENERAL", "CARRIER", "PBX", "SECTIONS", "API", "CDR", "LINKS", "FEATURE", "AUDIT", "NOTIFY",
-            "ACCESS", "OAUTH", "OIDC", "RETIRED",
+            "ACCESS", "OAUTH", "OIDC", "SHARED", "RETIRED",
         },
     }  # fmt: skip
     assert {name for name in given["media.process"] if "GENERAL" in name} == {
