@@ -19,6 +19,7 @@ from b2bua.doctor import (
     prompts,
     reach,
     release,
+    shared,
 )
 from b2bua.doctor.finding import Finding, fault, good
 from tonewall.ini import ConfigError
@@ -65,12 +66,14 @@ async def examine(config: Path | None) -> list[Finding]:
     )
     providers = asyncio.create_task(reach.check_providers(settings))
     identities = asyncio.create_task(identity.check_identity(settings))
+    instances = asyncio.create_task(shared.check_shared(settings))
     return [
         *findings,
         *(finding for peer in await peers for finding in peer),
         *await reach.check_rtpengine(settings),
         *await providers,
         *await identities,
+        *await instances,
     ]
 
 

@@ -1,7 +1,7 @@
 """Lets other instances know of our calls, and learns of theirs, through Redis.
 
-Under `PREFIX:instance:NAME` stands the `Presence` of an instance, for `LEASE`; `PREFIX:instances`
-has the names; on the channel `PREFIX:changes` come presences as they change, and names that end.
+Under its name stands the `Presence` of an instance, for `LEASE`; `NAMES` has the names; on
+`CHANNEL` come presences as they change, and names that end.
 
 Rule 1: a name has one holder: who finds it held by another lets nobody count its calls, and says
         so, until the lease of the other is over.
@@ -12,23 +12,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from b2bua.call.service_view import Fault
+from b2bua.shared.connection import PATIENCE, octets, open_redis, text_of
 from b2bua.shared.presence import LEASE, Others, Presence, decode_presence, encode_presence
 from tonewall.log import get_logger
 
-if TYPE_CHECKING:
-    from redis.asyncio import Redis
-
 log = get_logger(__name__)
 PREFIX: Final = "tonewall"
+NAMES: Final = f"{PREFIX}:instances"
+"""The key with the names of all."""
+CHANNEL: Final = f"{PREFIX}:changes"
 _BEAT: Final = 1.0  # seconds between two presences, and between two looks at those of the others
 _GATHER: Final = 0.02  # seconds in which changes of our calls are gathered
-_PATIENCE: Final = 2.0  # seconds for an answer of Redis
 _RETRY: Final = 1.0  # seconds until Redis is asked again
 # Sets the presence of who holds the name, or of whoever comes where nobody does.
 _HOLD: Final = """
@@ -56,9 +55,9 @@ return 1
 
 
 class Instances:
-    """All Tonewalls at one Redis. `url` without a password; `calls`: our own, by trunk; `holder`:
-    who we are beside others of our name; `trust`: for `rediss`. `now`: seconds that never run
-    backwards. Implements `Elsewhere`."""
+    """All Tonewalls at one Redis, whose `url` has no password. `holder`: who we are beside others
+    of our name; `trust`: authorities for TLS. `now`: seconds that never run backwards. Implements
+    `Elsewhere`."""
 
     def __init__(
         self,
@@ -68,22 +67,11 @@ class Instances:
         *,
         password: str = "",
         trust: str = "",
-        prefix: str = PREFIX,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """Loads the library: an installation without it raises ImportError."""
-        from redis.asyncio import Redis  # noqa: PLC0415 - loaded where there is a Redis
-
-        options: dict[str, Any] = {}
-        if url.startswith("rediss:"):
-            options = {"ssl_min_version": ssl.TLSVersion.TLSv1_2, "ssl_check_hostname": True}
-            options |= {"ssl_ca_certs": trust} if trust else {}
-        self._redis: Redis = Redis.from_url(
-            # Without `socket_timeout`: its `asyncio.wait_for` loses a cancellation now and then.
-            url, password=password or None, socket_timeout=None, socket_connect_timeout=_PATIENCE,
-            client_name="tonewall", protocol=2, **options,
-        )  # fmt: skip
-        self.name, self._holder, self._prefix, self._now = name, holder, prefix, now
+        self._redis = open_redis(url, password, trust)
+        self.name, self._holder, self._now = name, holder, now
         self._others = Others(name)
         self._calls: Callable[[], Mapping[str, int]] = dict
         self._changed = asyncio.Event()
@@ -129,22 +117,20 @@ class Instances:
         from redis.exceptions import RedisError  # noqa: PLC0415
 
         with contextlib.suppress(RedisError, OSError, TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                await self._redis.eval(
-                    _END, 2, self._key(self.name), self._names, self._holder, self.name, self._channel
-                )
+            async with asyncio.timeout(PATIENCE):
+                await self._redis.eval(_END, 2, _key(self.name), NAMES, self._holder, self.name, CHANNEL)
         with contextlib.suppress(RedisError, OSError):
             await self._redis.aclose()
 
     async def _share(self) -> None:
         """One connection, for as long as it lasts. Raises RedisError, OSError, TimeoutError."""
         async with self._redis.pubsub() as news:
-            async with asyncio.timeout(_PATIENCE):
-                await news.subscribe(self._channel)
+            async with asyncio.timeout(PATIENCE):
+                await news.subscribe(CHANNEL)
             listening = asyncio.create_task(self._listen(news), name="instances")
             try:
                 while not listening.done():
-                    async with asyncio.timeout(_PATIENCE):
+                    async with asyncio.timeout(PATIENCE):
                         await self._beat()
                     await self._wait_for_change(listening)
             finally:
@@ -155,20 +141,20 @@ class Instances:
     async def _beat(self) -> None:
         own = Presence(name=self.name, holder=self._holder, calls=dict(self._calls()))
         held = await self._redis.eval(
-            _HOLD, 2, self._key(self.name), self._names, self._holder, encode_presence(own),
-            int(LEASE * 1000), self.name, self._channel,
+            _HOLD, 2, _key(self.name), NAMES, self._holder, encode_presence(own),
+            int(LEASE * 1000), self.name, CHANNEL,
         )  # fmt: skip
-        names = [_text(name) for name in await self._redis.smembers(self._names)]
-        found = await self._redis.mget([self._key(name) for name in names]) if names else []
+        names = [text_of(name) for name in await self._redis.smembers(NAMES)]
+        found = await self._redis.mget([_key(name) for name in names]) if names else []
         present = set()
         for name, text in zip(names, found, strict=True):
-            presence = decode_presence(_octets(text)) if text is not None else None
+            presence = decode_presence(octets(text)) if text is not None else None
             if presence is not None and presence.name == name:
                 present.add(name)
                 self._others.see(presence, self._now())
         self._others.keep_only(present)
         if gone := [name for name, text in zip(names, found, strict=True) if text is None]:
-            await self._redis.srem(self._names, *gone)
+            await self._redis.srem(NAMES, *gone)
         self._found(is_held=bool(held))
 
     async def _wait_for_change(self, listening: asyncio.Task[None]) -> None:
@@ -213,21 +199,6 @@ class Instances:
         says = "Limits of trunks hold for this instance alone: Redis does not answer. See [shared] redis."
         self._fault = Fault(what="shared", says=says, stops=None)
 
-    def _key(self, name: str) -> str:
-        return f"{self._prefix}:instance:{name}"
 
-    @property
-    def _names(self) -> str:
-        return f"{self._prefix}:instances"
-
-    @property
-    def _channel(self) -> str:
-        return f"{self._prefix}:changes"
-
-
-def _octets(value: bytes | str) -> bytes:
-    return value if isinstance(value, bytes) else value.encode()
-
-
-def _text(value: bytes | str) -> str:
-    return value if isinstance(value, str) else value.decode(errors="replace")
+def _key(name: str) -> str:
+    return f"{PREFIX}:instance:{name}"
