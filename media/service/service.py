@@ -63,7 +63,7 @@ from media.service.session_opening import SessionOpening
 from media.service.session_protocol import FinalCounters, SessionProtocol
 from media.service.taps import Taps
 from media.service.threads import MediaThreads
-from media.service.unmasking import Unmasking
+from media.service.unmasking import Answer, Unmasking
 from media.settings import MaskTimes, MediaSettings
 from tonewall.frames import BadFrame, FrameConnection
 from tonewall.log import get_logger
@@ -95,14 +95,13 @@ class MediaService(HandingOver):
             times or MaskTimes(),
             find=self._sessions.get,
             runs=lambda session: self._captures.runs(session),  # noqa: PLW0108 - made below
-            take_off=lambda command, answer: answer(self._obey(command)),
+            take_off=self._take_off,
             tell=self._tell,
         )
         over = self._unmasking.capture_over
         self._captures = CaptureDriver(payers, limits(settings), self._tell, over)
         self._masks = MaskReports(self._tell, lambda: self._b2bua is not None)
-        self._playback = Playback(shelf or PromptShelf(), self._tell)
-        self._taps = Taps()
+        self._playback, self._taps = Playback(shelf or PromptShelf(), self._tell), Taps()
         self._of_stream: dict[int, SessionProtocol] = {}
         self._leaks = 0  # that the canary stopped
         self._b2bua: FrameConnection[AnyCommand] | None = None
@@ -195,6 +194,9 @@ class MediaService(HandingOver):
         # it was not, is.
         quiet = isinstance(command, SetRemote) and not command.mark and isinstance(answer, Done)
         connection.send(answer, urgent=not quiet)
+
+    def _take_off(self, command: SetMask, answer: Answer) -> None:
+        answer(self._obey(command))
 
     def _obey(self, command: AnyCommand) -> AnyAnswer:
         try:
