@@ -29,7 +29,8 @@ class Left:
     """What is left: the payment's stage and outcome, how often the provider charged (None: it is
     not known), and the mask.
 
-    `mask`: on, off, or over, with the call. `recorded`: whether there is a record of the call.
+    `mask`: on, off, or over, with the call; recent: off, or on again where it had gone off within
+    five seconds. `recorded`: whether there is a record of the call.
     `refused`: the API answers 409.
     """
 
@@ -47,7 +48,8 @@ class Left:
 
     def __str__(self) -> str:
         charged = {None: "charge unknown", 0: "no charge", 1: "charged"}[self.charges]
-        mask = "call over" if self.mask == "over" else f"mask {self.mask}"
+        words = {"over": "call over", "recent": "mask off, on again within 5 s of its end"}
+        mask = words.get(self.mask, f"mask {self.mask}")
         said = f"**{self.stage}** {self.outcome}".replace("_", " ").strip()
         more = [
             *(["no call record"] if not self.recorded else []),
@@ -135,7 +137,9 @@ ENDINGS: dict[str, Row] = {
     "another payment is started": _masked_anew(),
     "a payment is announced": _masked_anew(),
     "no RTP for `media_timeout`": _ENDED,
-    "media is killed": (ABORTED_ON, ABORTED_ON, ABORTED_ON, OPEN, CANCELLED_ON, OPEN),
+    "media is killed": (
+        ABORTED_ON, ABORTED_ON, ABORTED_ON, OPEN, CANCELLED_ON, replace(OPEN, mask="recent"),
+    ),
     "b2bua is killed": (ABORTED_ON, ABORTED_ON, ABORTED_ON, OPEN, CANCELLED_ON, OPEN),
     "the payers are killed": (
         GOES_ON, GOES_ON, Left("ready", "on"), Left("finished", "on", "unknown", None), CANCELLED_ON, OPEN,

@@ -299,7 +299,8 @@ async def judged(call: PaidCall) -> None:
     except AssertionError:
         raise AssertionError(f"the payment says {said}, not {left}; see {call.rig.stack.log}") from None
     await _judge_charges(call, left)
-    await {"over": _judge_end, "off": _judge_open, "on": _judge_mask}[left.mask](call, left)
+    judges = {"over": _judge_end, "off": _judge_open, "on": _judge_mask, "recent": _judge_recent}
+    await judges[left.mask](call, left)
     await _judge_record(call, left)
 
 
@@ -352,6 +353,18 @@ async def _judge_mask(call: PaidCall, left: Left) -> None:
         assert (view["masked"], view["mask"]) == (True, "held" if is_held else "on")
     await call.pressed("7" if left.is_final else "*")
     assert call.leaked == []
+
+
+async def _judge_recent(call: PaidCall, _: Left) -> None:
+    """A key that was pressed as the mask went off may still come, so the next process masks again:
+    a key reaches the agent's phone, or the mask is there to see."""
+    call.agent.seen.clear()
+    await call.pressed("7")
+
+    async def passed_or_masked() -> bool:
+        return set(call.leaked) == {"7"} or not await call.is_open()
+
+    await until(passed_or_masked, "a key at the agent's phone, or the mask")
 
 
 async def _judge_record(call: PaidCall, left: Left) -> None:
