@@ -1,4 +1,5 @@
-"""A b2bua that claims sessions from media, after a death of media, as if none was masked."""
+"""A b2bua that claims sessions from media, after a death of media, as if none was masked, and a
+media process that believes it, whatever the recovery page says."""
 
 import sys
 
@@ -11,3 +12,16 @@ if "b2bua.app" in sys.orig_argv:
         return _claim(self, None)
 
     LegPair.claim_session = claim_session
+
+if "media.process" in sys.orig_argv:
+    from media.service.relayed_session import RelayedSession
+
+    _adopt = RelayedSession.adopt
+
+    def adopt(self, found):
+        _adopt(self, found)
+        for number in self.streams:
+            self.relay.set_mask(number, False)
+        return False
+
+    RelayedSession.adopt = adopt
