@@ -8,8 +8,8 @@ if "b2bua.app" in sys.orig_argv:
 
     _put = PaymentTable.put
 
-    def put(self, payment, *more):
+    def put(self, payment, **named):
         if payment.stage is not CaptureStage.FINISHED:
-            _put(self, payment, *more)
+            _put(self, payment, **named)
 
     PaymentTable.put = put
