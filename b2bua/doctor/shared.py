@@ -23,5 +23,5 @@ async def check_shared(settings: Settings) -> list[Finding]:
         return [fault(_WHAT, f"Redis does not answer as it should ({error}); see [shared]")]
     own = shared.name(settings.signalling.general.port)
     others = [name for name in names if name != own]
-    there = f"{len(others)} others have names there" if others else "no other has a name there yet"
+    there = f"others with names there: {len(others)}" if others else "no other has a name there yet"
     return [good(_WHAT, f"Redis answers; we are {own}, and {there}")]

@@ -27,6 +27,17 @@ NAMES: Final = f"{PREFIX}:instances"
 """The key with the names of all."""
 CHANNEL: Final = f"{PREFIX}:changes"
 _BEAT: Final = 1.0  # seconds between two presences, and between two looks at those of the others
+_NO_ANSWER: Final = Fault(
+    what="shared",
+    says="Limits of trunks hold for this instance alone: Redis does not answer. See [shared] redis.",
+    stops=None,
+)
+_NAME_HELD: Final = Fault(
+    what="shared",
+    says="Another Tonewall has our name among the instances: limits of trunks hold here without our calls. "
+    "See [shared] instance.",
+    stops=None,
+)
 _GATHER: Final = 0.02  # seconds in which changes of our calls are gathered
 _RETRY: Final = 1.0  # seconds until Redis is asked again
 # Sets the presence of who holds the name, or of whoever comes where nobody does.
@@ -34,7 +45,7 @@ _HOLD: Final = """
 local held = redis.call('GET', KEYS[1])
 if held then
   local ok, presence = pcall(cjson.decode, held)
-  if ok and presence.holder ~= ARGV[1] then return 0 end
+  if ok and type(presence) == 'table' and presence.holder ~= ARGV[1] then return 0 end
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 redis.call('SADD', KEYS[2], ARGV[4])
@@ -46,7 +57,7 @@ _END: Final = """
 local held = redis.call('GET', KEYS[1])
 if not held then return 0 end
 local ok, presence = pcall(cjson.decode, held)
-if ok and presence.holder ~= ARGV[1] then return 0 end
+if ok and type(presence) == 'table' and presence.holder ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('SREM', KEYS[2], ARGV[2])
 redis.call('PUBLISH', ARGV[3], ARGV[2])
@@ -76,7 +87,6 @@ class Instances:
         self._calls: Callable[[], Mapping[str, int]] = dict
         self._changed = asyncio.Event()
         self._fault: Fault | None = None
-        self._away = False
 
     # --- `Elsewhere`, for the limits of trunks ----------------------------------------------------
 
@@ -178,26 +188,19 @@ class Instances:
     # --- what is wrong ----------------------------------------------------------------------------
 
     def _found(self, *, is_held: bool) -> None:
-        if self._away or (is_held and self._fault is not None):
-            log.info("instances_shared", instance=self.name)
-        self._away = False
-        if is_held:
-            self._fault = None
-        elif self._fault is None:
-            says = (
-                "Another Tonewall has our name among the instances: limits of trunks hold here without our "
-                "calls. See [shared] instance."
-            )
-            self._fault = Fault(what="shared", says=says, stops=None)
-            log.error("instance_name_held", instance=self.name, hint="[shared] instance")
+        fault = None if is_held else _NAME_HELD
+        if fault is not self._fault:
+            if is_held:
+                log.info("instances_shared", instance=self.name)
+            else:
+                log.error("instance_name_held", instance=self.name, hint="[shared] instance")
+        self._fault = fault
 
     def _lost(self, error: BaseException) -> None:
-        if not self._away:
+        if self._fault is not _NO_ANSWER:
             log.error("instances_not_shared", why=type(error).__name__, hint="[shared] redis")
-        self._away = True
+        self._fault = _NO_ANSWER
         self._others.keep_only(())
-        says = "Limits of trunks hold for this instance alone: Redis does not answer. See [shared] redis."
-        self._fault = Fault(what="shared", says=says, stops=None)
 
 
 def _key(name: str) -> str:

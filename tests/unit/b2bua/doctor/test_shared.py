@@ -27,7 +27,7 @@ async def test_whether_it_answers_and_who_is_there_is_said(tmp_path: Path) -> No
     async with Redis.from_url(server.url, protocol=2) as client:
         await client.sadd("tonewall:instances", "one", "two")
         [(level, text)] = await found(tmp_path, server.url)
-        assert (level, "1 others" in text) == (Level.GOOD, True)
+        assert (level, "names there: 1" in text) == (Level.GOOD, True)
         await client.delete("tonewall:instances")
         await client.set("tonewall:instances", "of another program")
         [(level, text)] = await found(tmp_path, server.url)

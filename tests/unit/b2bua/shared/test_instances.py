@@ -155,6 +155,7 @@ async def test_what_others_write_there_is_left_alone(tonewalls: Tonewalls) -> No
     async with Redis.from_url(tonewalls.redis.url, protocol=2) as client:
         await client.sadd("tonewall:instances", "x", "y", b"\xff\xfe")
         await client.set("tonewall:instance:x", b"\xff not json")
+        await client.set("tonewall:instance:b", b"5")
         await client.set("tonewall:instance:y", b'{"schema":1,"name":"z","holder":"h","calls":{"t":9}}')
         await client.publish("tonewall:changes", b"\xff" * 100_000)
         await client.publish("tonewall:changes", b"\xff")
