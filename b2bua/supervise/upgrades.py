@@ -19,14 +19,13 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
-from b2bua.supervise.child import Child
 from b2bua.supervise.media_channel import MediaChannel
 from b2bua.supervise.signalling_channel import SignallingChannel
-from b2bua.supervise.succession import Succession, Waiting, end_unused
+from b2bua.supervise.succession import Starter, Succession, Waiting, end_unused
 from b2bua.supervise.trial_report import TrialReport, objections
 from tonewall.log import get_logger
 
@@ -56,23 +55,13 @@ class Refused(Exception):
     """The upgrade goes no further. The text is for a person."""
 
 
-class _Starter(Protocol):
-    def __call__(
-        self,
-        module: list[str],
-        environment: dict[str, str],
-        handed: socket.socket | None = None,
-        shared: Mapping[str, int] = ...,
-    ) -> Awaitable[Child]: ...
-
-
 @dataclass(slots=True)
 class Installation:
     """What an upgrade works with. `config`: of sip.conf; `calls`: the file of kept calls; `name`:
     of the descriptors that the trial inherits."""
 
     config: Path | None
-    start: _Starter
+    start: Starter
     shared: Callable[[], Mapping[str, int]]
     channel: SignallingChannel
     media: MediaChannel
