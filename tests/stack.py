@@ -353,8 +353,6 @@ class Stack:
         permit_error("gave_up", process="payer")  # one that had just been started, and found nobody
         if kind == "media":
             expect_error("media_lost")
-            for event in ("payer_not_handed_over", "decoder_not_handed_over"):
-                permit_error(event)
             for what in ("payer", "decoder"):
                 permit_error("restarting", child=what, signal=None)
         return pids

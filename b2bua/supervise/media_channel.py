@@ -22,6 +22,9 @@ from media.events import PayerFault
 from media.kept_streams import HAND_OVER, LONGEST, SOCKETS, HandOverRefused, is_stream_message
 from media.peer import naming
 from tonewall.descriptor_sender import DescriptorSender
+from tonewall.log import get_logger
+
+log = get_logger(__name__)
 
 
 class MediaChannel:
@@ -65,24 +68,29 @@ class MediaChannel:
                 self._open.clear()
 
     async def wait_until_open(self) -> bool:
-        """Wait for a media process. False where the supervisor stops, or media has just ended."""
-        await self._open.wait()
-        return not self._stopped and self._end is not None
+        """Wait for a media process. False where the supervisor stops."""
+        while self._end is None and not self._stopped:
+            await self._open.wait()
+        return not self._stopped
 
     def stop(self) -> None:
         """Release everybody who waits for media."""
         self._stopped = True
         self._open.set()
 
-    def hand_over(self, what: Literal["payer", "decoder"], end: socket.socket) -> bool:
-        """Give media the end of a new process's socket; False where media has ended meanwhile."""
-        if self._end is None:
-            return False
-        try:
-            self._end.send(what.encode(), [end.fileno()])
-        except OSError:
-            return False
-        return True
+    async def hand_over(self, what: Literal["payer", "decoder"], end: socket.socket) -> None:
+        """Give media the end of a new process's socket: the next media, where one has ended."""
+        while await self.wait_until_open() and self._end is not None:
+            try:
+                self._end.send(what.encode(), [end.fileno()])
+            except (BrokenPipeError, ConnectionResetError):
+                # `opened` sees its end in a moment.
+                self._open.clear()
+                await self._open.wait()
+                continue
+            except OSError as error:  # no descriptor is free: the process ends, and the next one is tried
+                log.error("process_not_handed_over", child=what, exc_info=error)
+            return
 
     async def ask_to_leave(self) -> HandOverRefused | None:
         """Have media end so that the next process goes on, and wait for that; or what is in the

@@ -248,8 +248,7 @@ class Supervisor:
         with for_media:
             module = ["media.decoder.process", "--fd", str(for_decoder.fileno())]
             process = await self._start(module, card_environment({}), for_decoder)
-            if not self.channel.hand_over("decoder", for_media):
-                log.error("decoder_not_handed_over", why="media took none", pid=process.pid)
+            await self.channel.hand_over("decoder", for_media)
         return await terminate_after(process, self._b2bua_down)
 
     async def _run_payer(self) -> int:
@@ -260,8 +259,7 @@ class Supervisor:
             module = ["provider_adapters.payer.process", "--fd", str(for_payer.fileno())]
             environment = card_environment(self.settings.provider_environment())
             process = await self._start(module, environment, for_payer)
-            if not self.channel.hand_over("payer", for_media):
-                log.error("payer_not_handed_over", why="media took none", pid=process.pid)
+            await self.channel.hand_over("payer", for_media)
         status = await self._await_charge(process)
         if status:
             self.channel.report_fault(_PAYER_FAULTS.get(status, PayerFault.ENDED))

@@ -44,12 +44,7 @@ _TIMES = {
     "carrier info": {"info_digits": "yes"},
 }  # fmt: skip
 # Errors that a kill provokes; nothing else may be logged as one.
-PROVOKED = frozenset(
-    {
-        "restarting", "media_lost", "payer_not_handed_over", "decoder_not_handed_over", "gave_up",
-        "no_decoder",
-    }
-)  # fmt: skip
+PROVOKED = frozenset({"restarting", "media_lost", "gave_up", "no_decoder"})
 
 
 def settings() -> dict[str, dict[str, str]]:

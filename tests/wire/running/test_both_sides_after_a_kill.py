@@ -42,8 +42,6 @@ async def killed(at: Rig, kinds: tuple[str, ...]) -> None:
         expect_error("restarting", child=kind, signal="SIGKILL")
     for event in ("media_lost", "bad_frame_from_media", "gave_up", "restarting"):
         permit_error(event)
-    for event in ("payer_not_handed_over", "decoder_not_handed_over"):
-        permit_error(event)
 
     def replaced() -> bool:
         now = at.stack.pids()

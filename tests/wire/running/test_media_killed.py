@@ -58,8 +58,6 @@ async def test_a_customer_who_keys_meanwhile_stays_unheard_and_the_call_is_paid_
         expect_error("restarting", child="media")
         for each in ("media_lost", "bad_frame_from_media", "gave_up"):
             permit_error(each)
-        for each in ("payer_not_handed_over", "decoder_not_handed_over"):
-            permit_error(each)
         if both:
             await wire.stack.await_restart(before)
         await wire.stack.stage(call_id, "aborted")

@@ -186,7 +186,7 @@ def test_prometheus_finds_nothing_to_object_to() -> None:
 
 def test_each_kind_of_fault_is_listed() -> None:
     sources = [path.read_text() for path in (ROOT / "b2bua").rglob("*.py")]
-    made = {kind for source in sources for kind in re.findall(r'\bFault\(what="([a-z_]+)"', source)}
+    made = {kind for source in sources for kind in re.findall(r'\bFault\(\s*what="([a-z_]+)"', source)}
     assert made == set(FAULT_KINDS)
 
 
