@@ -5,7 +5,8 @@ from __future__ import annotations
 from b2bua.config.settings import Settings
 from b2bua.doctor.finding import Finding, fault, good
 from b2bua.shared.connection import read_names
-from b2bua.shared.instances import NAMES
+from b2bua.shared.ownership import NAMES
+from b2bua.shared.presence import MAX_NAMES
 
 _WHAT = "other instances"
 
@@ -16,7 +17,8 @@ async def check_shared(settings: Settings) -> list[Finding]:
     if not shared.redis:
         return []
     try:
-        names = await read_names(shared.redis, shared.password.get_secret_value(), shared.ca_file, NAMES)
+        password = shared.password.get_secret_value()
+        names = await read_names(shared.redis, password, shared.ca_file, NAMES, MAX_NAMES)
     except ImportError:
         return [fault(_WHAT, "the library of Redis is missing; install tonewall[redis]")]
     except OSError as error:

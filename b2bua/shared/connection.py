@@ -31,14 +31,15 @@ def open_redis(url: str, password: str, trust: str) -> Redis:
     return client
 
 
-async def read_names(url: str, password: str, trust: str, key: str) -> list[str]:
-    """The names under a key. Raises OSError with one line of what is wrong, and ImportError."""
+async def read_names(url: str, password: str, trust: str, key: str, most: int) -> list[str]:
+    """The names under a key, so many at most. Raises OSError with one line of what is
+    wrong, and ImportError."""
     client = open_redis(url, password, trust)
     from redis.exceptions import RedisError  # noqa: PLC0415
 
     try:
         async with asyncio.timeout(PATIENCE):
-            return sorted(text_of(name) for name in await client.smembers(key))
+            return sorted(await some_members(client, key, most))
     except TimeoutError:
         raise OSError("no answer") from None
     except RedisError as error:
@@ -46,6 +47,12 @@ async def read_names(url: str, password: str, trust: str, key: str) -> list[str]
     finally:
         with contextlib.suppress(RedisError, OSError):
             await client.aclose()
+
+
+async def some_members(client: Redis, key: str, most: int) -> list[str]:
+    """Of a set: all, where they are no more than `most`. Raises RedisError, OSError."""
+    found: Any = await client.srandmember(key, most)
+    return [text_of(each) for each in found or ()]
 
 
 def octets(value: bytes | str) -> bytes:

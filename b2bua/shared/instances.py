@@ -3,9 +3,10 @@
 Under its name stands the `Presence` of an instance, for `LEASE`; `NAMES` has the names; on
 `CHANNEL` come presences as they change, and names that end.
 
-Rule 1: a name has one holder: who finds it held by another lets nobody count its calls, and says
-        so, until the lease of the other is over.
+Rule 1: a name has one owner (`b2bua.shared.ownership`): who finds that it is another's lets nobody
+        count its calls, and says so, until the lease of the other is over.
 Rule 2: what a lost message has missed is read within `_BEAT`.
+Rule 3: whatever goes wrong with Redis is a fault that is shown, and is tried again.
 """
 
 from __future__ import annotations
@@ -17,15 +18,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from b2bua.call.service_view import Fault
-from b2bua.shared.connection import PATIENCE, octets, open_redis, text_of
-from b2bua.shared.presence import LEASE, Others, Presence, decode_presence, encode_presence
+from b2bua.shared.connection import PATIENCE, octets, open_redis, some_members
+from b2bua.shared.ownership import CHANNEL, NAMES, Ownership, instance_key
+from b2bua.shared.presence import MAX_NAMES, Others, Presence, decode_presence, encode_presence
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
-PREFIX: Final = "tonewall"
-NAMES: Final = f"{PREFIX}:instances"
-"""The key with the names of all."""
-CHANNEL: Final = f"{PREFIX}:changes"
 _BEAT: Final = 1.0  # seconds between two presences, and between two looks at those of the others
 _NO_ANSWER: Final = Fault(
     what="shared",
@@ -40,29 +38,6 @@ _NAME_HELD: Final = Fault(
 )
 _GATHER: Final = 0.02  # seconds in which changes of our calls are gathered
 _RETRY: Final = 1.0  # seconds until Redis is asked again
-# Sets the presence of who holds the name, or of whoever comes where nobody does.
-_HOLD: Final = """
-local held = redis.call('GET', KEYS[1])
-if held then
-  local ok, presence = pcall(cjson.decode, held)
-  if ok and type(presence) == 'table' and presence.holder ~= ARGV[1] then return 0 end
-end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-redis.call('SADD', KEYS[2], ARGV[4])
-redis.call('PUBLISH', ARGV[5], ARGV[2])
-return 1
-"""
-# Ends a presence, where it is the holder's.
-_END: Final = """
-local held = redis.call('GET', KEYS[1])
-if not held then return 0 end
-local ok, presence = pcall(cjson.decode, held)
-if ok and type(presence) == 'table' and presence.holder ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[1])
-redis.call('SREM', KEYS[2], ARGV[2])
-redis.call('PUBLISH', ARGV[3], ARGV[2])
-return 1
-"""
 
 
 class Instances:
@@ -82,7 +57,8 @@ class Instances:
     ) -> None:
         """Loads the library: an installation without it raises ImportError."""
         self._redis = open_redis(url, password, trust)
-        self.name, self._holder, self._now = name, holder, now
+        self.name, self._now = name, now
+        self._ownership = Ownership(self._redis, name, holder)
         self._others = Others(name)
         self._calls: Callable[[], Mapping[str, int]] = dict
         self._changed = asyncio.Event()
@@ -112,13 +88,11 @@ class Instances:
 
     async def run(self, calls: Callable[[], Mapping[str, int]]) -> None:
         """Go on until cancelled. `calls`: our own legs, by trunk."""
-        from redis.exceptions import RedisError  # noqa: PLC0415
-
         self._calls = calls
         while True:
             try:
                 await self._share()
-            except (RedisError, OSError, TimeoutError) as error:
+            except Exception as error:  # the library raises more than it documents
                 self._lost(error)
             await asyncio.sleep(_RETRY)
 
@@ -128,7 +102,7 @@ class Instances:
 
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             async with asyncio.timeout(PATIENCE):
-                await self._redis.eval(_END, 2, _key(self.name), NAMES, self._holder, self.name, CHANNEL)
+                await self._ownership.end()
         with contextlib.suppress(RedisError, OSError):
             await self._redis.aclose()
 
@@ -149,13 +123,10 @@ class Instances:
             await listening
 
     async def _beat(self) -> None:
-        own = Presence(name=self.name, holder=self._holder, calls=dict(self._calls()))
-        held = await self._redis.eval(
-            _HOLD, 2, _key(self.name), NAMES, self._holder, encode_presence(own),
-            int(LEASE * 1000), self.name, CHANNEL,
-        )  # fmt: skip
-        names = [text_of(name) for name in await self._redis.smembers(NAMES)]
-        found = await self._redis.mget([_key(name) for name in names]) if names else []
+        own = Presence(name=self.name, holder=self._ownership.holder, calls=dict(self._calls()))
+        is_held = await self._ownership.hold(encode_presence(own))
+        names = await some_members(self._redis, NAMES, MAX_NAMES)
+        found = await self._redis.mget([instance_key(name) for name in names]) if names else []
         present = set()
         for name, text in zip(names, found, strict=True):
             presence = decode_presence(octets(text)) if text is not None else None
@@ -165,7 +136,7 @@ class Instances:
         self._others.keep_only(present)
         if gone := [name for name, text in zip(names, found, strict=True) if text is None]:
             await self._redis.srem(NAMES, *gone)
-        self._found(is_held=bool(held))
+        self._found(is_held=is_held)
 
     async def _wait_for_change(self, listening: asyncio.Task[None]) -> None:
         """Until our calls change, or the next beat is due."""
@@ -201,7 +172,3 @@ class Instances:
             log.error("instances_not_shared", why=type(error).__name__, hint="[shared] redis")
         self._fault = _NO_ANSWER
         self._others.keep_only(())
-
-
-def _key(name: str) -> str:
-    return f"{PREFIX}:instance:{name}"

@@ -9,6 +9,8 @@ import msgspec
 
 LEASE: Final = 5.0
 """Seconds that an instance counts after it was seen last."""
+MAX_NAMES: Final = 1000
+"""Instances that are known; of more, some."""
 SCHEMA: Final = 1  # of `Presence`; one who reads another leaves it alone
 _MAX_SIZE: Final = 65_536  # octets of a presence; more is none
 
@@ -51,8 +53,8 @@ class Others:
         self._seen: dict[str, tuple[float, Presence]] = {}
 
     def see(self, presence: Presence, now: float) -> None:
-        """It is there, with these calls."""
-        if presence.name != self._name:
+        """It is there, with these calls. Nothing changes where it is one more than `MAX_NAMES`."""
+        if presence.name != self._name and (presence.name in self._seen or len(self._seen) < MAX_NAMES):
             self._seen[presence.name] = now, presence
 
     def forget(self, name: str) -> None:

@@ -24,7 +24,10 @@ from tests.stack import until
 from tests.wire.certificates import Authority
 
 # What docs/scale.md says that the user needs.
-COMMANDS = "+eval +get +mget +set +del +sadd +srem +smembers +publish +subscribe +unsubscribe +client +select"
+COMMANDS = (
+    "+eval +get +mget +set +del +sadd +srem +srandmember +time +publish +subscribe +unsubscribe"
+    " +client +select"
+)
 
 
 @dataclass
@@ -80,7 +83,7 @@ async def test_a_rate_is_divided_among_them(tonewalls: Tonewalls) -> None:
 async def test_who_ends_is_forgotten_at_once_and_who_is_killed_with_its_lease(
     tonewalls: Tonewalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("b2bua.shared.instances.LEASE", 2.0)
+    monkeypatch.setattr("b2bua.shared.ownership.LEASE", 2.0)
     monkeypatch.setattr("b2bua.shared.presence.LEASE", 2.0)
     a, _ = tonewalls.start("a")
     for name in ("b", "c"):
@@ -163,6 +166,36 @@ async def test_what_others_write_there_is_left_alone(tonewalls: Tonewalls) -> No
         await until(lambda: a.instances() == 2, "one that is right")
         assert (a.calls("t"), a.fault()) == (0, None)
         await until(lambda: b.instances() == 2, "the other, too")
+
+
+async def test_names_are_read_up_to_a_bound(tonewalls: Tonewalls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("b2bua.shared.presence.MAX_NAMES", 3)
+    async with Redis.from_url(tonewalls.redis.url, protocol=2) as client:
+        await client.sadd("tonewall:instances", *(f"x{n}" for n in range(5000)))
+        a, _ = tonewalls.start("a")
+        await until(lambda: not a.fault() and a._ownership.token, "the start")
+        for n in range(9):
+            text = f'{{"schema":1,"name":"m{n}","holder":"h","calls":{{}}}}'
+            await client.publish("tonewall:changes", text)
+        await until(lambda: a.instances() == 4, "as many as there is room for")
+        await until(lambda: is_short(client), "names without an instance to be removed")
+
+
+async def is_short(client: Redis) -> bool:
+    return await client.scard("tonewall:instances") < 10
+
+
+async def test_what_nobody_expected_is_a_fault_that_is_shown_and_tried_again(
+    tonewalls: Tonewalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, _ = tonewalls.start("a")
+    tonewalls.start("b")
+    await until(lambda: a.instances() == 2, "the other")
+    with monkeypatch.context() as broken:
+        broken.setattr("b2bua.shared.instances.decode_presence", lambda text: {}[text])
+        await until(a.fault, "the fault")
+    await until(lambda: not a.fault() and a.instances() == 2, "to know again")
+    assert not tonewalls.running["a"][2].done()
 
 
 async def test_by_tls_with_a_user_who_may_do_no_more_than_is_needed(tmp_path: Path) -> None:
