@@ -81,6 +81,7 @@ check: build/.setup  ## Formatting, lint, types, import rules, generated docs
 	$(BIN)/python -m tests.architecture.clauses --check
 	$(BIN)/python -m tests.architecture.personal --check
 	$(BIN)/python -m tests.architecture.kept_shapes --check
+	$(BIN)/python -m tests.architecture.interface_shapes --check
 	$(BIN)/python -m tests.architecture.security --check
 	$(BIN)/python -m tests.architecture.log_entries --check
 
@@ -93,6 +94,7 @@ docs: build/.setup  ## Generate docs/states.md from the transition tables, docs/
 	$(BIN)/python -m tests.architecture.clauses
 	$(BIN)/python -m tests.architecture.personal
 	$(BIN)/python -m tests.architecture.kept_shapes
+	$(BIN)/python -m tests.architecture.interface_shapes
 	$(BIN)/python -m tests.architecture.security
 	$(BIN)/python -m tests.architecture.log_entries
 

@@ -8,7 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* "tonewall", less what the layout has changed since. */
+/* "tonewall", and the size. A layout of the same size that differs is another number of the
+ * interface (tonewall/interface.py), and no upgrade goes over to it. */
 #define SLOT_MARK ((UINT64_C(0x746F6E6577616C00) | 1) + sizeof(struct slot))
 
 /* The word of the mask: a state in its upper bits and, of MASK_OFF, the time in milliseconds below
