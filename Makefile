@@ -21,7 +21,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   linphone-cli minisign multimon-ng nftables postgresql procps prometheus redis-server rsyslog rsyslog-gnutls rtpengine-daemon \
                   sip-tester softhsm2 sox sqlite3 systemd tshark
 
-.PHONY: help setup run test quick check bench leak-report soak kills flood sign-in-flood docs man prompts explore explore-api fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release site deb deb-test reproduce image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak kills instances flood sign-in-flood docs man prompts explore explore-api fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release site deb deb-test reproduce image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -121,6 +121,9 @@ soak: build/.setup build/.apt-test  ## Hold 5,000 idle calls for two minutes, en
 
 kills: build/.setup build/.apt-test  ## kill -9 of each process under calls, KILLS times each: what is lost (10 under 200 calls, half an hour): make kills CALLS=50 KILLS=2
 	TONEWALL_KILLED_CALLS=$(CALLS) TONEWALL_KILLS=$(KILLS) TONEWALL_KILLED="$(KINDS)" $(BIN)/python -m tests.benchmark --only kills
+
+instances: build/.setup build/.apt-test  ## Three Tonewalls behind an edge, with Redis: kill one, kill Redis, drain all (300 calls): make instances CALLS=30 FAULTS=redis
+	TONEWALL_INSTANCE_CALLS=$(CALLS) TONEWALL_INSTANCE_FAULTS="$(FAULTS)" $(BIN)/python -m tests.benchmark --only instances
 
 PRESSES ?= 10000
 leak-report: build/.setup build/.apt-test  ## Key PRESSES a condition into the mask, let three decoders listen, write docs/leak-report.md (10,000; half an hour)

@@ -19,6 +19,7 @@ from tests.benchmark import (
     auditing,
     calling,
     capacity,
+    instances,
     keeping,
     kill_costs,
     killing,
@@ -38,7 +39,7 @@ from tests.contract.providers import CARD_TAKERS
 
 _PROGRAMS = 2
 # Two take as long as all others; one is a second look at a figure.
-_BY_NAME_ONLY = "soak", "one-way", "kills"
+_BY_NAME_ONLY = "soak", "one-way", "kills", "instances"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
     restart = restarting.SHORT if short else restarting.RestartPlan()
     media_restart = media_restarting.SHORT if short else media_restarting.MediaRestartPlan()
     audit = auditing.SHORT if short else auditing.AuditPlan()
+    several = instances.plan()
     kill = killing.plan(short)
     keep = keeping.SHORT if short else keeping.KeepPlan()
     return {
@@ -131,6 +133,9 @@ def benchmarks(short: bool) -> dict[str, Benchmark]:
         "kept": Benchmark(keeping.FIGURES, keep.rounds, lambda say: keeping.measure(keep, say=say)),
         "audit": Benchmark(auditing.FIGURES, 1, lambda say: auditing.measure(audit, say=say)),
         "kills": Benchmark(kill_costs.FIGURES, len(kill.kinds), lambda say: killing.measure(kill, say=say)),
+        "instances": Benchmark(
+            instances.FIGURES, len(several.kinds), lambda say: instances.measure(several, say=say)
+        ),
         "soak": Benchmark(("soak_idle_call_kb",), 1, lambda say: soaking.measure(soak, say=say)),
     }
 

@@ -42,7 +42,7 @@ def rows(costs: dict[str, Cost]) -> list[Row]:
     values = (
         sum(cost.lost for cost in outlived), sum(cost.digits for cost in costs.values()),
         sum(cost.doubles for cost in costs.values()), _ms(statistics.median(answers)) if answers else None,
-        *(_ms(_quantile(costs[kind].gaps, 0.99)) if kind in costs else None for kind in ("b2bua", "media")),
+        *(_ms(quantile(costs[kind].gaps, 0.99)) if kind in costs else None for kind in ("b2bua", "media")),
         max((cost.burst for cost in outlived), default=0),
         sum(cost.records - cost.complete for cost in outlived),
     )  # fmt: skip
@@ -50,7 +50,7 @@ def rows(costs: dict[str, Cost]) -> list[Row]:
     return [Row(name, value, unit) for name, value, unit in zip(FIGURES, values, units, strict=True)]
 
 
-def _quantile(values: list[float], share: float) -> float:
+def quantile(values: list[float], share: float) -> float:
     found = sorted(values)
     return found[min(len(found) - 1, round(share * len(found)))] if found else 0.0
 
@@ -67,8 +67,8 @@ def summary(cost: Cost) -> dict[str, Any]:
         "digits": cost.digits, "doubles": cost.doubles,
         "first_answer_p50_ms": round(statistics.median(answers), 1) if answers else None,
         "first_answer_max_ms": max(answers, default=None),
-        "gap_p50_ms": _ms(_quantile(cost.gaps, 0.5)), "gap_p99_ms": _ms(_quantile(cost.gaps, 0.99)),
-        "gap_max_ms": _ms(_quantile(cost.gaps, 1.0)), "sent_late_ms": _ms(cost.late),
+        "gap_p50_ms": _ms(quantile(cost.gaps, 0.5)), "gap_p99_ms": _ms(quantile(cost.gaps, 0.99)),
+        "gap_max_ms": _ms(quantile(cost.gaps, 1.0)), "sent_late_ms": _ms(cost.late),
         "burst": cost.burst, "records": cost.records, "complete": cost.complete, "load": round(cost.load, 1),
     }  # fmt: skip
 

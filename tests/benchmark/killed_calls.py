@@ -64,6 +64,7 @@ class End:
             case "INVITE" if self.dialog is None:
                 local = f"{request.one('To')};tag={self.name}"
                 self.dialog = Dialog(request.one("Call-ID"), local, request.one("From"), request.contact)
+                self.dialog.routes = tuple(request.all("Record-Route"))
                 self.trunk.reply(request, 200, tag=self.name, body=self.description)
             case "INVITE" | "UPDATE":
                 self.trunk.reply(request, 200, body=self.description)
@@ -82,6 +83,7 @@ class End:
             self.ended = True
             return 0
         self.dialog = Dialog(final.one("Call-ID"), final.one("From"), final.one("To"), final.contact)
+        self.dialog.routes = tuple(reversed(final.all("Record-Route")))  # RFC 3261 section 12.1.2
         self.trunk.acknowledge(self.dialog, asked)
         return int(final.body.partition("m=audio ")[2].split()[0])
 

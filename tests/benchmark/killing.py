@@ -193,7 +193,7 @@ async def _kill(cost: Cost, at: _Scene) -> float:
         if cost.kind == "supervisor":
             # What it leaves ends by itself, and has its ports until then.
             left = [pid for each in ("b2bua", "media", "spare", "media spare") for pid in pids[each]]
-            await until(lambda: not any(map(_is_there, left)), "the other processes to end", _PATIENCE)
+            await until(lambda: not any(map(is_there, left)), "the other processes to end", _PATIENCE)
             if answered is not None:  # now: who is about to end answers, too
                 answered.send(True)
             await at.stack.start_tonewall()
@@ -209,7 +209,7 @@ async def _kill(cost: Cost, at: _Scene) -> float:
     return began
 
 
-def _is_there(pid: int) -> bool:
+def is_there(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False

@@ -15,6 +15,7 @@ import pytest
 from tests.benchmark import (
     auditing,
     capacity,
+    instances,
     killing,
     leaking,
     machine,
@@ -29,6 +30,7 @@ from tests.benchmark import (
 from tests.complaints import permit_error
 from tests.leak.report import ALONE, OTHERS, REQUIRED, SHOWN
 from tests.model.world import PROVOKED
+from tests.wire.peers import kamailio
 
 
 def test_the_relay_benchmark_carries_packets_and_gives_well_formed_rows(tmp_path: Path) -> None:
@@ -54,6 +56,17 @@ def test_a_kill_of_media_loses_no_call_no_digit_and_no_record() -> None:
     plan = killing.KillPlan(calls=6, keying=2, charging=1, kills=1, kinds=("media",))
     result = killing.measure(plan)
     [run] = result.runs
+    assert [run[name] for name in ("calls", "lost", "digits", "doubles")] == [6, 0, 0, 0]
+    assert (run["records"], run["complete"]) == (6, 6)
+    assert run["gap_p99_ms"] > 0
+
+
+@pytest.mark.skipif(not kamailio.available(), reason="kamailio is not here")
+@pytest.mark.timeout(180)
+def test_redis_may_be_away_under_calls_of_three_instances() -> None:
+    machine.allow_many_files()
+    plan = instances.InstancesPlan(calls=6, keying=1, charging=1, kinds=("redis",))
+    [run] = instances.measure(plan).runs
     assert [run[name] for name in ("calls", "lost", "digits", "doubles")] == [6, 0, 0, 0]
     assert (run["records"], run["complete"]) == (6, 6)
     assert run["gap_p99_ms"] > 0

@@ -24,13 +24,14 @@ _KEPT = 4000  # responses that are kept for repetitions
 
 @dataclass(slots=True)
 class Dialog:
-    """A dialog from the peer's side. `target`: where its requests go."""
+    """A dialog from the peer's side. `target`: where its requests go, along `routes`."""
 
     call_id: str
     local: str
     remote: str
     target: str
     cseq: int = 1
+    routes: tuple[str, ...] = ()
 
     def next(self) -> int:
         self.cseq += 1
@@ -150,6 +151,7 @@ class Trunk(asyncio.DatagramProtocol):
         ]
         rows += [f"To: {own}", f"Call-ID: {to.one('Call-ID')}", f"CSeq: {to.one('CSeq')}"]
         rows += [f"Contact: {contact or self.contact('far')}"]
+        rows += [f"Record-Route: {each}" for each in to.all("Record-Route")]
         rows += ["Content-Type: application/sdp"] if body else []
         text = "\r\n".join([*rows, f"Content-Length: {len(body)}", "", body])
         if code >= 200:
@@ -198,6 +200,7 @@ class Trunk(asyncio.DatagramProtocol):
         ]
         rows += [f"From: {dialog.local}", f"To: {dialog.remote}", f"Call-ID: {dialog.call_id}"]
         rows += [f"CSeq: {number} {method}", f"Contact: {self.contact('me')}", "Max-Forwards: 70"]
+        rows += [f"Route: {each}" for each in dialog.routes]
         rows += ["Content-Type: application/sdp"] if body and "Content_Type" not in headers else []
         rows += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         return "\r\n".join([*rows, f"Content-Length: {len(body)}", "", body])
