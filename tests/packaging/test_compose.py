@@ -4,21 +4,18 @@ Tonewall takes its sip.conf with its environment and secrets."""
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.packaging.composed import FOLDER, copy_with_secrets, read_configuration
 from tests.programs import require_program
 
 ROOT = Path(__file__).parents[2]
-FOLDER = ROOT / "deploy" / "compose"
 COMPOSE: dict[str, Any] = yaml.safe_load((FOLDER / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
@@ -32,20 +29,17 @@ def mounts(service: str) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder after `secrets.sh`, run twice."""
-    folder = tmp_path_factory.mktemp("compose") / "compose"
-    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("secrets"))
-    for _ in range(2):
-        subprocess.run([folder / "secrets.sh"], check=True, capture_output=True)
-    return folder
+    return copy_with_secrets(tmp_path_factory.mktemp("compose"))
 
 
-def test_compose_reads_the_file(tmp_path: Path) -> None:
-    command = [require_program("docker-compose"), "-f", str(FOLDER / "compose.yaml"), "config", "--quiet"]
+@pytest.mark.parametrize("name", ["compose.yaml", "several.yaml"])
+def test_compose_reads_the_file(tmp_path: Path, name: str) -> None:
+    command = [require_program("docker-compose"), "-f", str(FOLDER / name), "config", "--quiet"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stderr
-    wrong = tmp_path / "compose.yaml"
-    wrong.write_text((FOLDER / "compose.yaml").read_text().replace("restart:", "restrat:"))
-    command[2] = str(wrong)
+    for each in FOLDER.glob("*.yaml"):
+        (tmp_path / each.name).write_text(each.read_text().replace("restart:", "restrat:"))
+    command[2] = str(tmp_path / name)
     assert subprocess.run(command, capture_output=True, check=False).returncode != 0
 
 
@@ -58,7 +52,8 @@ def test_each_file_that_is_mounted_is_there() -> None:
 
 def test_each_secret_is_made_once_and_is_named_as_a_secret(secrets: Path) -> None:
     made = {path.name: path.read_text() for path in (secrets / "secrets").iterdir()}
-    assert set(made) == set(COMPOSE["secrets"])
+    several = yaml.safe_load((FOLDER / "several.yaml").read_text())["secrets"]
+    assert set(made) == {*COMPOSE["secrets"], *several}
     assert made["prometheus_token"] in made["api_tokens"]
     assert made["postgresql_password"] in made["cdr_url"]
     assert all((secrets / "secrets" / name).stat().st_mode & 0o077 == 0 for name in made)
@@ -78,12 +73,9 @@ def test_tonewall_takes_its_configuration_environment_and_secrets(secrets: Path)
     theirs = dict(each.split("=", 1) for each in image[1].split() if each.startswith("TONEWALL_"))
     assert service["entrypoint"][:3] == ["env", "-u", "TONEWALL_CDR_URL"]
     del theirs["TONEWALL_CDR_URL"]
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("TONEWALL_")}
-    command = [sys.executable, "-m", "b2bua.cli", "audit", "configuration", "--config", secrets / "sip.conf"]
 
     def read(**more: str) -> subprocess.CompletedProcess[str]:
-        environment = kept | theirs | own | more
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        return read_configuration(secrets / "sip.conf", theirs | own | more)
 
     taken = read()
     assert taken.returncode == 0, taken.stderr
