@@ -119,7 +119,7 @@ bench: build/.setup build/.apt-test  ## Compare with rtpengine and sippy; writes
 soak: build/.setup build/.apt-test  ## Hold 5,000 idle calls for two minutes, end them, and look at what is left; about five minutes
 	$(BIN)/python -m tests.benchmark --only soak
 
-kills: build/.setup build/.apt-test  ## kill -9 of each process under calls, KILLS times each: what is lost (10 under 200 calls, half an hour): make kills CALLS=50 KILLS=2
+kills: build/.setup build/.apt-test  ## kill -9 of each process, and an upgrade, under calls, KILLS times each: what is lost (10 under 200 calls, half an hour): make kills CALLS=50 KILLS=2
 	TONEWALL_KILLED_CALLS=$(CALLS) TONEWALL_KILLS=$(KILLS) TONEWALL_KILLED="$(KINDS)" $(BIN)/python -m tests.benchmark --only kills
 
 instances: build/.setup build/.apt-test  ## Three Tonewalls behind an edge, with Redis: kill one, kill Redis, drain all (300 calls): make instances CALLS=30 FAULTS=redis

@@ -59,7 +59,7 @@ class InstancesPlan:
 
 def plan() -> InstancesPlan:
     """`TONEWALL_INSTANCE_CALLS` and `TONEWALL_INSTANCE_FAULTS` say less than the whole."""
-    calls = int(os.environ.get("TONEWALL_INSTANCE_CALLS") or InstancesPlan.calls)
+    calls = int(os.environ.get("TONEWALL_INSTANCE_CALLS") or InstancesPlan().calls)
     kinds = tuple(os.environ.get("TONEWALL_INSTANCE_FAULTS", "").split()) or KINDS
     return InstancesPlan(calls, max(1, min(20, calls // 10)), max(1, min(10, calls // 20)), kinds)
 

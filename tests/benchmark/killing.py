@@ -7,7 +7,9 @@ Rule 2: the gap of a call is the longest time without a packet at its agent, aro
         of customers who key are not counted, whose keys are gaps by themselves.
 Rule 3: a call is lost that Tonewall does not know any more, of which an end got a BYE, or whose
         customer is not heard any more.
-Rule 4: of a killed supervisor the calls are lost, and counted: its processes end with it. `tonewall
+Rule 4: an upgrade goes over to the same code under another version. It waits for payments, so none
+        is under way.
+Rule 5: of a killed supervisor the calls are lost, and counted: its processes end with it. `tonewall
         run` is started again at once, as systemd would.
 """
 
@@ -29,9 +31,10 @@ from tests.benchmark.killed_calls import KilledCall, Talkers, asker, set_up, tal
 from tests.benchmark.machine import allow_many_files
 from tests.benchmark.rows import Result
 from tests.model.sip import Trunk
+from tests.other_version import Installed
 from tests.stack import Stack, free_port, running, until
 
-KINDS = ("b2bua", "media", "decoder", "payer", "supervisor")
+KINDS = ("b2bua", "media", "decoder", "payer", "supervisor", "upgrade")
 _LATE = "4000000000010019#1139739"  # charged after `_DELAY`
 _DELAY = 3.0
 _CALM, _AFTER, _AT_ONCE = 3.0, 2.0, 0.005  # seconds
@@ -88,12 +91,14 @@ class _Scene:
     carrier: Trunk
     pbx: Trunk
     talkers: Talkers
+    installed: Installed
     calls: list[KilledCall] = field(default_factory=list)
     orders: itertools.count[int] = field(default_factory=itertools.count)
 
 
 @contextlib.asynccontextmanager
 async def _scene(chosen: KillPlan, directory: Path, made: Talkers) -> AsyncIterator[_Scene]:
+    installed = Installed.make(directory / "installed", "7.0.0")
     carrier, pbx = Trunk("127.0.0.1"), Trunk("127.0.0.8")
     for trunk in (carrier, pbx):
         await trunk.open()
@@ -104,12 +109,12 @@ async def _scene(chosen: KillPlan, directory: Path, made: Talkers) -> AsyncItera
     }
     stack = Stack(
         directory, carrier.port, pbx.port, pairs=2 * chosen.calls + 50, extra=extra,
-        provider_arguments=["--delay", str(_DELAY)],
+        provider_arguments=["--delay", str(_DELAY)], python=installed.python,
     )  # fmt: skip
     try:
         async with running(stack):
             carrier.engine = pbx.engine = ("127.0.0.1", stack.sip_port)
-            yield _Scene(stack, carrier, pbx, made)
+            yield _Scene(stack, carrier, pbx, made, installed)
     finally:
         for trunk in (carrier, pbx):
             trunk.close()
@@ -144,6 +149,8 @@ async def _dial(at: _Scene, number: int, opus: int) -> None:
 async def _kill_once(chosen: KillPlan, cost: Cost, at: _Scene) -> None:
     going = [call for call in at.calls if call.up]
     charging, keying = going[: chosen.charging], going[chosen.charging :][: chosen.keying]
+    if cost.kind == "upgrade":
+        charging = keying = []
     cost.calls += len(going)
     await asyncio.sleep(_CALM)  # no sign shows that the spare has loaded all
     await asyncio.gather(*(_start(at, call) for call in (*charging, *keying)))
@@ -161,7 +168,7 @@ async def _kill_once(chosen: KillPlan, cost: Cost, at: _Scene) -> None:
     await until(charged, "the charges at the provider", _PATIENCE)
     cost.digits += sum(each.events for each in at.talkers.look())
     at.talkers.lateness()
-    began = await _kill(cost, at)
+    began = await (_upgrade(at) if cost.kind == "upgrade" else _kill(cost, at))
     await asyncio.sleep(_AFTER)
     cost.late = max(cost.late, at.talkers.lateness())
     await _decided(at, [] if cost.kind == "supervisor" else [*charging, *keying])
@@ -209,6 +216,23 @@ async def _kill(cost: Cost, at: _Scene) -> float:
     return began
 
 
+async def _upgrade(at: _Scene) -> float:
+    """Go over to another version, and wait until it has spares. When it was asked for."""
+    before = at.stack.pids()
+    at.installed.install(f"7.{next(at.orders) + 1}.0")
+    began = time.monotonic()
+    process = await asyncio.create_subprocess_exec(
+        at.stack.python, "-P", "-m", "b2bua.cli", "upgrade", "-c", str(at.stack.conf),
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
+    for kind in ("b2bua", "media"):
+        assert not {*at.stack.pids()[kind]} & {*before[kind]}
+    await at.stack.await_ready()
+    return began
+
+
 def is_there(pid: int) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -231,7 +255,7 @@ def _judge(cost: Cost, at: _Scene, going: list[KilledCall], busy: set[int], bega
     for call in going:
         each = reached[call.index]
         cost.digits += each.events
-        times = [at_ for at_ in each.times if at_ <= began + _AFTER]
+        times = [at_ for at_ in each.times if cost.kind == "upgrade" or at_ <= began + _AFTER]
         if call.index in busy or len(times) < 2 or cost.kind == "supervisor":
             continue
         gaps = [after - before for before, after in itertools.pairwise(times)]

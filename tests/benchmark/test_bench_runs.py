@@ -27,6 +27,7 @@ from tests.benchmark import (
     showing,
     soaking,
 )
+from tests.benchmark.__main__ import benchmarks
 from tests.complaints import permit_error
 from tests.leak.report import ALONE, OTHERS, REQUIRED, SHOWN
 from tests.model.world import PROVOKED
@@ -202,3 +203,10 @@ def test_what_the_audit_log_costs_is_measured_and_its_log_verifies() -> None:
     *_, waits = result.runs
     assert len(waits["burst_ms"]) == 20
     assert all(each > 0 for each in [*waits["alone_ms"], *waits["beside_ms"]])
+
+
+def test_each_benchmark_can_be_chosen_whole_and_short() -> None:
+    for short in (False, True):
+        chosen = benchmarks(short)
+        assert {"relay", "kills", "instances"} <= chosen.keys()
+        assert all(one.figures and one.runs > 0 for one in chosen.values())
