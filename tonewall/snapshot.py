@@ -15,25 +15,18 @@ Rule 6: objects are restored without their constructor, because they may refer t
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
-from tonewall.snapshot_kinds import TRANSIENT, Kinds, SnapshotError, Written, fields, slots
+from tonewall.snapshot_kinds import TRANSIENT, Kinds, SnapshotError, fields
+from tonewall.snapshot_reader import Reader, Readers
 from tonewall.snapshot_writer import Writer, Writers
 
-__all__ = ["TRANSIENT", "VERSION", "Kinds", "Names", "SnapshotError", "fields", "read", "write"]
+__all__ = ["TRANSIENT", "VERSION", "Kinds", "Names", "SnapshotError", "fields", "read", "warm", "write"]
 VERSION = 3
 _DIGEST = 16  # bytes
-_SEQUENCES: Mapping[str, Callable[[Iterable[Any]], Any]] = {
-    "l": list,
-    "t": tuple,
-    "s": set,
-    "f": frozenset,
-}
 
 
 class Names(Protocol):
@@ -93,6 +86,19 @@ def _body(root: object, kinds: Kinds, now: float, names: Names, *, careful: bool
     return msgspec.msgpack.encode([VERSION, kinds.schema, now, value, writer.objects])
 
 
+def warm(kinds: Kinds) -> None:
+    """Find now what takes long at the first object of a kind that is read."""
+    _readers(kinds, kinds.schema).warm()
+
+
+def _readers(kinds: Kinds, schema: int) -> Readers:
+    if schema not in kinds.readers:
+        kinds.require(schema)
+        kinds.readers[schema] = Readers(kinds, schema)
+    readers: Readers = kinds.readers[schema]
+    return readers
+
+
 def read(
     data: bytes, kinds: Kinds, now: float, names: Names = _NO_NAMES, made: list[object] | None = None
 ) -> Any:
@@ -108,94 +114,12 @@ def read(
         schema, at, root, objects = rest
         if at > now:
             raise SnapshotError("the machine was started again since it was written")
-        kinds.require(schema)
-        reader = _Reader(kinds, schema, objects, names)
+        reader = Reader(_readers(kinds, schema), objects, names)
         found = reader.value(root)
         if made is not None:
-            made.extend(reader.made())
+            made.extend(reader.made.values())
         return found
     except SnapshotError:
         raise
     except Exception as error:  # whole, but not of this writer: its text could hold anything
         raise SnapshotError(f"it is not what was written ({type(error).__name__})") from None
-
-
-class _Reader:
-    def __init__(self, kinds: Kinds, schema: int, objects: list[Any], names: Names) -> None:
-        self._kinds = kinds
-        self._schema = schema
-        self._names = names
-        self._objects = objects
-        self._made: dict[int, Any] = {}
-
-    def made(self) -> list[object]:
-        return list(self._made.values())
-
-    def value(self, value: Any) -> Any:
-        if not isinstance(value, list):
-            return value
-        match value:
-            case ["o", number]:
-                return self._object(number)
-            case ["e", form, plain]:
-                return self._written(form).kind(plain)
-            case ["i", form, *content]:
-                return self._frozen(self._written(form), content)
-            case ["d", pairs]:
-                return {self.value(key): self.value(item) for key, item in pairs}
-            case ["-", None]:
-                return msgspec.UNSET
-            case ["u", octets]:
-                return octets.decode("utf-8", "surrogateescape")
-            case ["x", name]:
-                return self._names.find(self.value(name))
-            case [tag, items]:
-                return _SEQUENCES[tag](self.value(item) for item in items)
-            case _:
-                raise SnapshotError("it is not what was written")
-
-    def _written(self, form: object) -> Written:
-        return self._kinds.written(form, self._schema)
-
-    def _frozen(self, written: Written, content: list[Any]) -> Any:
-        kind = written.kind
-        if dataclasses.is_dataclass(kind):
-            return self._fill(written, kind.__new__(kind), content)
-        return kind(**self._fields(written, content))
-
-    def _object(self, number: int) -> Any:
-        if number not in self._made:
-            form, *content = self._objects[number]
-            written = self._written(form)
-            kind = written.kind
-            if dataclasses.is_dataclass(kind):
-                # Before its fields, which may lead back to it.
-                made = self._made[number] = kind.__new__(kind)
-                self._fill(written, made, content)
-            else:
-                self._made[number] = kind(**self._fields(written, content))
-        return self._made[number]
-
-    def _fields(self, written: Written, content: list[Any]) -> dict[str, Any]:
-        texts, *rest = content
-        found = dict(zip(written.plain, map(self.value, texts), strict=True))
-        found |= dict(zip(written.others, map(self.value, rest), strict=True))
-        if self._schema == self._kinds.schema:
-            return found
-        known = slots(written.kind)
-        return {name: value for name, value in found.items() if name in known}
-
-    def _fill(self, written: Written, made: Any, content: list[Any]) -> Any:
-        found = self._fields(written, content)
-        for each in dataclasses.fields(written.kind):
-            value = found[each.name] if each.name in found else _default(each)
-            object.__setattr__(made, each.name, value)  # a frozen one, too
-        return made
-
-
-def _default(field: dataclasses.Field[Any]) -> Any:
-    if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    if field.default is dataclasses.MISSING:
-        raise SnapshotError(f"it has no {field.name}, which has no default")
-    return field.default

@@ -72,6 +72,7 @@ class Kinds:
         self._earlier = earlier
         self._by_schema: dict[int, Mapping[int, Written]] = {}
         self.writers: dict[Any, Any] = {}  # those of `tonewall.snapshot_writer`
+        self.readers: dict[int, Any] = {}  # those of `tonewall.snapshot_reader`, by schema
         self._by_form: dict[int, type] = {}
         self._parts: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 

@@ -3,6 +3,7 @@ without what may not be kept."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import types
 import typing
@@ -30,7 +31,7 @@ from b2bua.sip.transaction.non_invite_client import NonInviteClient
 from b2bua.sip.transaction.transaction import Timers
 from provider_adapters.payment import Approved
 from tests.call_script import Script
-from tonewall.snapshot import Kinds, SnapshotError, fields, read, write
+from tonewall.snapshot import Kinds, SnapshotError, fields, read, warm, write
 
 SCALARS = {type(None), bool, int, float, str, bytes, msgspec.UnsetType}
 CONTAINERS = {list, tuple, set, frozenset, dict}
@@ -178,6 +179,43 @@ def test_what_the_settings_gave_is_encoded_once_unless_it_refers_to_what_changes
     changing.count = 2
     again = read(write([plain, holder, changing], kinds, 0.0), kinds, 0.0)
     assert (again[1].one.count, again[1].one is again[2]) == (2, True)
+
+
+def test_what_the_settings_gave_is_made_once_unless_it_refers_to_what_changes():
+    made = types.ModuleType("made")
+    setting, counts = [("name", str), ("of", object)], [("count", int)]
+    space = {"__module__": "made"}
+    made.Setting = dataclasses.make_dataclass("Setting", setting, frozen=True, namespace=space)  # type: ignore[attr-defined]
+    made.Call = dataclasses.make_dataclass("Call", counts, namespace=space)  # type: ignore[attr-defined]
+    kinds = Kinds((made,), settings=(made.Setting,))
+    call = made.Call(1)
+    alone, beside = made.Setting("a", None), made.Setting("b", call)
+    data = write([alone, beside, call], kinds, 1.0)
+    first, second = read(data, kinds, 1.0), read(data, kinds, 1.0)
+    assert first == second == [alone, beside, call]
+    assert first[0] is second[0]
+    assert first[1].of is first[2] is not second[2]
+    assert second[1].of is second[2]
+
+
+def test_kinds_that_were_looked_at_beforehand_are_read_as_ever():
+    made = types.ModuleType("made")
+    made.Thing = msgspec.defstruct("Thing", ["one"], module="made")  # type: ignore[attr-defined]
+    kinds = Kinds((made,))
+    warm(kinds)
+    assert len(kinds.readers[kinds.schema]) == 1
+    assert read(write(made.Thing(1), kinds, 1.0), kinds, 1.0) == made.Thing(1)
+
+
+@pytest.mark.parametrize("row", [["i", [1]], ["i", [1, 2], 3], ["i", [], 1]])
+def test_an_object_of_more_or_fewer_fields_is_refused(row: list[object]):
+    made = types.ModuleType("made")
+    made.Thing = msgspec.defstruct("Thing", [("one", int), ("two", int)], module="made")  # type: ignore[attr-defined]
+    kinds = Kinds((made,))
+    body = msgspec.msgpack.encode([3, 0, 0.0, [row[0], kinds.form(made.Thing), *row[1:]], []])
+    data = hashlib.blake2b(body, digest_size=16).digest() + body
+    with pytest.raises(SnapshotError, match="more or fewer"):
+        read(data, kinds, 1.0)
 
 
 # --- nothing that cannot be written gets in -------------------------------------------------------
