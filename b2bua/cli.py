@@ -6,6 +6,8 @@ Rule 1: the module of a command is imported when that command is asked for: a he
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final
 
@@ -13,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
+from tonewall.keeper import VARIABLE
 from tonewall.start import import_uncollected
 from tonewall.version import VERSION
 
@@ -104,7 +107,10 @@ def version() -> None:
 
 
 def main() -> None:
-    """The command's entry point."""
+    """The command, where it is not started by `b2bua.__main__`."""
+    if sys.argv[1:2] == ["run"] and VARIABLE not in os.environ:
+        # The keeper stays for long, and is to be small.
+        os.execv(sys.executable, [sys.executable, "-m", "b2bua", *sys.argv[1:]])
     app()
 
 

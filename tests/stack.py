@@ -83,6 +83,13 @@ def media_ports(pairs: int) -> str:
     return f"{low}-{low + 2 * pairs - 1}"
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that this one has started; [] where it has ended."""
+    with contextlib.suppress(OSError):
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
 def _threads(pid: int) -> int:
     """Of a process; 0 where it has ended. One that waits for its turn has one."""
     with contextlib.suppress(OSError):
@@ -173,7 +180,7 @@ class Stack:
         ready.unlink(missing_ok=True)
         with self.log.open("ab") as stderr:
             process = await asyncio.create_subprocess_exec(
-                self.python, "-m", "b2bua.cli", "run", "-c", str(self.conf), stdout=stderr, stderr=stderr,
+                self.python, "-m", "b2bua", "run", "-c", str(self.conf), stdout=stderr, stderr=stderr,
                 env={**os.environ, **self.environment}, **self._owner,
             )  # fmt: skip
         self._processes.append(process)
@@ -296,10 +303,11 @@ class Stack:
     def pids(self) -> dict[str, list[int]]:
         """The running processes of Tonewall, by kind."""
         found: dict[str, list[int]] = {
-            "supervisor": [], "media": [], "media spare": [], "b2bua": [], "spare": [], "payer": [],
+            "keeper": [], "supervisor": [], "media": [], "media spare": [], "b2bua": [], "spare": [], "payer": [],
             "decoder": [], "reconciler": [], "webhooks": [],
         }  # fmt: skip
         roots = {process.pid for process in self._processes if process.returncode is None}
+        supervisors = {pid for root in roots for pid in children_of(root)}
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():
                 continue
@@ -307,7 +315,9 @@ class Stack:
                 command = (entry / "cmdline").read_bytes().split(b"\0")
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                 pid = int(entry.name)
-                if pid in roots and b"b2bua.cli" in command:
+                if pid in roots and b"b2bua" in command:
+                    found["keeper"].append(pid)
+                if pid in supervisors and b"b2bua.cli" in command:
                     found["supervisor"].append(pid)
                 for kind, module in (
                     ("media", b"media.process"),
@@ -317,7 +327,7 @@ class Stack:
                     ("reconciler", b"provider_adapters.reconciler.process"),
                     ("webhooks", b"provider_adapters.webhook.process"),
                 ):
-                    if parent in roots and module in command:
+                    if parent in supervisors and module in command:
                         found[kind].append(pid)
         relaying = [pid for pid in found["media"] if _threads(pid) > 1]
         if len(found["media"]) > len(relaying) == 1:
@@ -337,8 +347,7 @@ class Stack:
 
     async def await_restart(self, before: int) -> None:
         """Wait until another b2bua than that process is ready."""
-        ready = self.directory / "run" / "ready.json"
-        await until(lambda: json.loads(ready.read_text())["pid"] != before, "b2bua to be ready again")
+        await until(lambda: self._ready().get("pid", before) != before, "b2bua to be ready again")
         await self.await_ready()
 
     def kill(self, kind: str) -> list[int]:

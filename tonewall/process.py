@@ -19,6 +19,8 @@ _MCL_CURRENT, _MCL_FUTURE = 1, 2
 _CAP_IPC_LOCK = 14  # capabilities(7)
 # The process id of `tonewall run`, in the environment of what it started.
 SUPERVISOR = "TONEWALL_SUPERVISOR"
+# The number of the signal that ends what it has started, where it is killed; SIGTERM without.
+ENDED_BY = "TONEWALL_ENDED_BY"
 _ALLOCATOR = {
     "PYTHONMALLOC": "malloc",
     "GLIBC_TUNABLES": "glibc.malloc.perturb=165:glibc.malloc.tcache_count=0",
@@ -115,15 +117,17 @@ def ignore_hangup() -> None:
 
 
 def end_with_parent() -> None:
-    """Ask the kernel for SIGTERM when the supervisor that started us dies; without a supervisor, do
+    """Ask the kernel for the end when the supervisor that started us dies; without a supervisor, do
     nothing.
 
     Otherwise a supervisor that was killed would leave processes that hold the ports its successor
-    needs.
+    needs. Where a successor takes up the calls, we end at once (`ENDED_BY`): in good order they
+    would be hung up.
     """
-    parent = os.getppid()
-    if os.environ.get(SUPERVISOR) != str(parent):
+    supervisor, parent = os.environ.get(SUPERVISOR), os.getppid()
+    if supervisor is None:
         return
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent:  # it died in between
+    number = int(os.environ.get(ENDED_BY) or signal.SIGTERM)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if str(parent) != supervisor or os.getppid() != parent:  # it has died meanwhile
         raise SystemExit(1)

@@ -13,11 +13,12 @@ from pathlib import Path
 from b2bua.config.settings import SECTIONS, SEVERAL, Settings
 from b2bua.doctor.finding import Finding, fault, good, warn
 from tonewall.ini import FILE, NAMED, PREFIX, secret_keys, variable_name
-from tonewall.process import SUPERVISOR
+from tonewall.keeper import VARIABLE as KEEPER
+from tonewall.process import ENDED_BY, SUPERVISOR
 
 _EXAMPLES = ("change-me", "changeme", "example", "secret", "password", "0123456789", "abcdefgh")
 _MIN_DIFFERENT = 8  # characters of a token
-_NOT_SETTINGS = {NAMED, SUPERVISOR, "TONEWALL_TOKEN", "TONEWALL_TOKEN_FILE"}
+_NOT_SETTINGS = {NAMED, SUPERVISOR, ENDED_BY, KEEPER, "TONEWALL_TOKEN", "TONEWALL_TOKEN_FILE"}
 
 
 def check_secrets(settings: Settings) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from types import MappingProxyType
 from tonewall.descriptors import write_table
 from tonewall.log import get_logger
 from tonewall.log_settings import VARIABLE, LogPageOwner
-from tonewall.process import SUPERVISOR
+from tonewall.process import ENDED_BY, SUPERVISOR
 
 log = get_logger(__name__)
 _NONE: Mapping[str, int] = MappingProxyType({})
@@ -49,17 +50,21 @@ async def start_child(
     shared: Mapping[str, int] = _NONE,
     logs: int | None = None,
     page: LogPageOwner | None = None,
+    is_kept: bool = False,
 ) -> Child:
     """Start the process of this module with its arguments, in a session of its own.
 
     `handed`: a socket that becomes the child's and is closed here; `shared`: descriptors that stay
     ours too, by the names under which the child finds them (`take_table`); `logs`: the file
     descriptor for its log, where it is not our standard error; `page`: by which it logs, and which
-    b2bua alone may write. Raises OSError.
+    b2bua alone may write; `is_kept`: where we are killed, another of us goes on, and the child is
+    killed, too. Raises OSError.
     """
     passed = [] if handed is None else [handed.fileno()]
     passed += shared.values()
     own = {**environment, **write_table(shared), SUPERVISOR: str(os.getpid())}
+    if is_kept:
+        own[ENDED_BY] = str(int(signal.SIGKILL))
     if page is not None:
         passed.append(page.descriptor(may_write=module[0] == "b2bua.app"))
         own[VARIABLE] = str(passed[-1])

@@ -3,7 +3,8 @@ calls that are up.
 
 Rule 1: they are bound once, before anything is started, and closed when b2bua is not to come back.
 Rule 2: nothing is read of them here.
-Rule 3: systemd keeps a copy of each, so that they outlive a supervisor that is killed, too.
+Rule 3: the keeper has a copy of each, so that they outlive a supervisor that is killed, too; and
+        systemd has one of each socket, for a Tonewall that is killed whole.
 Rule 4: SDES keys are in the file: it is in memory alone, and b2bua alone inherits it.
 """
 
@@ -19,6 +20,7 @@ from b2bua.api.bound_socket import socket_name as api_name
 from b2bua.config.settings import SignallingSettings
 from b2bua.sip.hop import Bind
 from b2bua.sip.transport.bound_sockets import open_sockets, socket_kind, socket_name
+from b2bua.supervise.kept import KEPT_CALLS, Kept
 from b2bua.supervise.service_manager import ServiceManager
 from b2bua.switchboard.call_slots import CALLS
 from tonewall.log import get_logger
@@ -37,18 +39,19 @@ class HeldSockets:
 
     @classmethod
     def open(
-        cls, settings: SignallingSettings, manager: ServiceManager, stored: Mapping[str, int]
+        cls, settings: SignallingSettings, manager: ServiceManager, stored: Kept
     ) -> HeldSockets:
-        """Bind all of them, but those that `manager` has stored. Raises OSError that names the
-        address; then none is bound."""
+        """Bind all of them, but those that were kept. Raises OSError that names the address; then
+        none is bound."""
         binds = settings.general.binds
         if settings.general.engine == "pjsua2":
             binds = binds[:1]
-        held = cls({}, manager, os.memfd_create("tonewall-calls", os.MFD_CLOEXEC))
+        calls = stored.calls if stored.calls >= 0 else os.memfd_create("tonewall-calls", os.MFD_CLOEXEC)
+        held = cls({}, manager, calls)
         address, port = settings.api.address, settings.api.port
         kinds = {socket_name(bind): socket_kind(bind) for bind in binds}
         kinds[api_name(address, port)] = socket.SOCK_STREAM
-        kept = _adopt(stored, kinds, manager)
+        kept = _adopt(stored.sockets, kinds, manager)
         try:
             held._open_all(binds, address, port, kept)
         except OSError:
@@ -56,6 +59,8 @@ class HeldSockets:
             raise
         for name, each in held._by_name.items():
             manager.keep(name, each.fileno())
+        if stored.calls < 0:
+            manager.keep(KEPT_CALLS, calls, note=b"")
         return held
 
     def _open_all(
@@ -71,12 +76,13 @@ class HeldSockets:
         return {CALLS: self._calls} | {name: each.fileno() for name, each in self._by_name.items()}
 
     def close(self) -> None:
-        """Close them, the copies of systemd included; once more changes nothing."""
+        """Close them, all copies included; once more changes nothing."""
         for name, each in self._by_name.items():
             self._manager.forget(name)
             each.close()
         self._by_name.clear()
         if self._calls >= 0:
+            self._manager.forget(KEPT_CALLS, here=True)
             os.close(self._calls)
         self._calls = -1
 

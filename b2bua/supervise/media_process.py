@@ -17,7 +17,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from b2bua.supervise.kept import KEPT_PAGE, Kept
 from b2bua.supervise.media_channel import MediaChannel
+from b2bua.supervise.service_manager import ServiceManager
 from b2bua.supervise.succession import Kind, Starter, Succession, Waiting
 from media.kept_streams import LISTENER, PAGE, SLOT_OCTETS, SLOTS
 from media.settings import MaskTimes, MediaSettings
@@ -33,17 +35,25 @@ class HeldForMedia:
 
     _listener: socket.socket
     _page: int
+    _manager: ServiceManager
 
     @classmethod
-    def open(cls, path: Path) -> HeldForMedia:
-        """`path`: of the socket on which media takes commands. Raises OSError; then nothing stays
+    def open(
+        cls, path: Path, manager: ServiceManager | None = None, kept: Kept | None = None
+    ) -> HeldForMedia:
+        """`path`: of the socket on which media takes commands; `kept`: what is there of the
+        supervisor before us, whose b2bua has ended with it. Raises OSError; then nothing stays
         open."""
-        page = make_recovery_page()
+        manager, kept = manager or ServiceManager(), kept or Kept()
+        page = kept.page if kept.page >= 0 else make_recovery_page()
         try:
-            return cls(bind_media_socket(path), page)
+            held = cls(bind_media_socket(path), page, manager)
         except OSError:
             os.close(page)
             raise
+        if kept.page < 0:
+            manager.keep(KEPT_PAGE, page, note=b"")
+        return held
 
     def descriptors(self) -> Mapping[str, int]:
         """The descriptor of each."""
@@ -53,6 +63,7 @@ class HeldForMedia:
         """Close them; once more changes nothing."""
         self._listener.close()
         if self._page >= 0:
+            self._manager.forget(KEPT_PAGE, here=True)
             os.close(self._page)
         self._page = -1
 

@@ -1,55 +1,94 @@
-"""Tells systemd how Tonewall is (systemd.service(5), notify): ready, alive, and its line of status.
+"""What the keeper is notified of, and has kept (tonewall/keeper.py): in systemd's words, of which it
+hands on those that are systemd's (systemd.service(5), notify).
 
 Rule 1: the watchdog is fed by the pulse of b2bua alone: where b2bua hangs, systemd starts Tonewall
         anew.
-Rule 2: whoever is started by us does not learn the address: a child's environment is made anew
-        (`plain_environment`).
+Rule 2: whoever is started by us does not have the socket: a child inherits what it is handed alone.
 """
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, MutableMapping, Sequence
 from typing import Final
 
 from b2bua.switchboard.pulse import Pulse
+from tonewall import keeper
+from tonewall.descriptor_sender import DescriptorSender
 from tonewall.log import get_logger
 
 log = get_logger(__name__)
-_VARIABLE = "NOTIFY_SOCKET"
 _DRAINING: Final = "No new calls are accepted, those that are up go on"
 # Microseconds until the next pulse, or its end: systemd's TimeoutStopSec waits for a drain.
 _EXTENDED: Final = "EXTEND_TIMEOUT_USEC=60000000"
+_MOST: Final = 64  # messages that wait, while nobody reads: behind them no pulse is sent
+NOTE: Final = "X_TONEWALL_NOTE="
+"""The line of a message with what the next supervisor has to know of its descriptors."""
 
 
 class ServiceManager:
-    """What started us, where it wants to be notified."""
+    """The keeper, where there is one. `end`: of the socket to it, which is ours to close."""
 
-    def __init__(self, address: str = "") -> None:
-        """`address`: of its socket, as in NOTIFY_SOCKET; "": nobody is notified."""
-        # A name that begins with @ is abstract (unix(7)).
-        self._address = f"\0{address[1:]}" if address.startswith("@") else address
+    def __init__(self, end: socket.socket | None = None) -> None:
+        self._end = end
+        self._sender = None if end is None else DescriptorSender(end)
         self._is_ready = self._is_draining = self._is_stopping = False
-        self._is_deaf = False  # the last was not received
+        self._is_deaf = False  # something was not received
         self._status = ""
 
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> ServiceManager:
-        """The one that this environment names."""
-        return cls(environment.get(_VARIABLE, ""))
+    def of(cls, environment: MutableMapping[str, str]) -> ServiceManager:
+        """The one that this environment names, which loses the name. Raises OSError, and ValueError
+        for what is no number."""
+        number = environment.pop(keeper.VARIABLE, "")
+        if not number:
+            return cls()
+        end = socket.socket(fileno=int(number))
+        end.set_inheritable(False)
+        return cls(end)
+
+    @property
+    def keeps(self) -> bool:
+        """Whether what is kept gets to the next supervisor."""
+        return self._end is not None
+
+    @property
+    def end(self) -> socket.socket | None:
+        """Of the socket to it."""
+        return self._end
+
+    def follow(self, gone: Callable[[], None]) -> None:
+        """Call `gone` where the keeper has ended."""
+        if self._end is not None:
+            self._end.setblocking(False)
+            asyncio.get_running_loop().add_reader(self._end, self._read, gone)
+
+    def close(self) -> None:
+        """Notify nobody any more."""
+        if self._end is not None and self._sender is not None:
+            self._sender.close()
+            asyncio.get_running_loop().remove_reader(self._end)
+            self._end.close()
+        self._end = self._sender = None
 
     def drain(self) -> None:
         """Tell it that we end once the calls that are up have."""
         self._is_draining = True
         self._send("STOPPING=1", f"STATUS={_DRAINING}", _EXTENDED)
 
-    def keep(self, name: str, descriptor: int) -> None:
-        """Have it keep a copy of this descriptor, for the next of us where we are killed."""
-        self._send("FDSTORE=1", f"FDNAME={name}", "FDPOLL=0", descriptor=descriptor)
+    def keep(self, name: str, *descriptors: int, note: bytes | None = None) -> None:
+        """Have it keep copies of these descriptors for the next of us where we are killed; systemd,
+        too, but for those with a note."""
+        words = ["FDSTORE=1", f"FDNAME={name}", "FDPOLL=0"]
+        if note is not None:
+            words += [keeper.HERE.decode(), NOTE + note.decode()]
+        self._send(*words, descriptors=descriptors)
 
-    def forget(self, name: str) -> None:
-        """Have it close its copy."""
-        self._send("FDSTOREREMOVE=1", f"FDNAME={name}")
+    def forget(self, name: str, *, here: bool = False) -> None:
+        """Have it close its copies. `here`: systemd has none."""
+        self._send("FDSTOREREMOVE=1", f"FDNAME={name}", *([keeper.HERE.decode()] if here else []))
 
     def stop(self) -> None:
         """Tell it that we end."""
@@ -58,7 +97,7 @@ class ServiceManager:
 
     def on_pulse(self, pulse: Pulse) -> None:
         """b2bua lives."""
-        if self._is_stopping:
+        if self._is_stopping or self._sender is None or len(self._sender) > _MOST:
             return
         words = ["WATCHDOG=1"]
         if pulse.takes_calls and not self._is_ready:
@@ -74,20 +113,32 @@ class ServiceManager:
             self._status = status
             words.append(f"STATUS={status}")
         self._send(*words)
-        if self._is_deaf:  # all of it again with the next one
-            self._is_ready, self._status = False, ""
 
-    def _send(self, *words: str, descriptor: int | None = None) -> None:
-        if not self._address:
+    def _send(self, *words: str, descriptors: Sequence[int] = ()) -> None:
+        if self._sender is None:
             return
         try:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
-                handed = [] if descriptor is None else [descriptor]
-                sender.connect(self._address)
-                socket.send_fds(sender, ["\n".join(words).encode()], handed)
+            self._sender.send("\n".join(words).encode(), descriptors)
         except OSError as error:
-            if not self._is_deaf:
-                log.warning("service_manager_not_notified", why=error.strerror or type(error).__name__)
-            self._is_deaf = True
-        else:
-            self._is_deaf = False
+            self._note_deaf(error.strerror or type(error).__name__)
+
+    def _note_deaf(self, why: str) -> None:
+        if not self._is_deaf:
+            log.warning("service_manager_not_notified", why=why)
+        self._is_deaf = True
+        self._is_ready, self._status = False, ""  # all of it again with the next pulse
+
+    def _read(self, gone: Callable[[], None]) -> None:
+        assert self._end is not None
+        try:
+            message = self._end.recv(keeper.LONGEST)
+        except BlockingIOError:
+            return
+        except OSError:
+            message = b""
+        if not message:
+            asyncio.get_running_loop().remove_reader(self._end)
+            gone()
+        elif message.startswith(keeper.DEAF):
+            number = message.removeprefix(keeper.DEAF)
+            self._note_deaf(os.strerror(int(number)) if number.isdigit() else "")

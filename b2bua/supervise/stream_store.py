@@ -1,4 +1,5 @@
-"""Copies of the sockets of RTP and RTCP, which outlive a media process.
+"""Copies of the sockets of RTP and RTCP, which outlive a media process; and copies of the keeper's,
+which outlive us.
 
 Rule 1: nothing is read of a socket here.
 Rule 2: a stream that has no room is not kept, and its call goes on without; the log says so once.
@@ -7,9 +8,11 @@ Rule 3: what has the wrong number of sockets is not kept: the limit of descripto
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
+from b2bua.supervise.kept import stream_name
+from b2bua.supervise.service_manager import ServiceManager
 from media.kept_streams import (
     SOCKETS,
     AllKept,
@@ -27,11 +30,18 @@ _RESERVE: Final = 512  # descriptors that the supervisor needs for all else
 
 
 class StreamStore:
-    """The streams that are kept, by slot. `limit`: of descriptors of this process."""
+    """The streams that are kept, by slot. `limit`: of descriptors of this process; `manager`: has
+    copies; `kept`: those of the supervisor before us, which are ours from now on."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(
+        self,
+        limit: int,
+        manager: ServiceManager | None = None,
+        kept: Iterable[tuple[KeepStream, Sequence[int]]] = (),
+    ) -> None:
+        self._manager = manager if manager is not None else ServiceManager()
         self._most = max(0, limit - _RESERVE) // SOCKETS
-        self._kept: dict[int, tuple[KeepStream, Sequence[int]]] = {}
+        self._kept = {said.slot: (said, descriptors) for said, descriptors in kept}
         self._is_full = False
 
     def __len__(self) -> int:
@@ -44,6 +54,7 @@ class StreamStore:
             self._forget(said.slot)
             if len(self._kept) < self._most:
                 self._kept[said.slot] = (said, descriptors)
+                self._manager.keep(stream_name(said.slot), *descriptors, note=message)
                 return said
         elif isinstance(said, ForgetStream):
             self._forget(said.slot)
@@ -72,4 +83,6 @@ class StreamStore:
 
     def _forget(self, slot: int) -> None:
         _, descriptors = self._kept.pop(slot, (None, ()))
+        if descriptors:
+            self._manager.forget(stream_name(slot), here=True)
         close_all(descriptors)

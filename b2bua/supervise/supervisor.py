@@ -29,6 +29,7 @@ from b2bua.supervise.b2bua_process import b2bua_processes
 from b2bua.supervise.child import Child, await_end, start_child, terminate_after
 from b2bua.supervise.control import control
 from b2bua.supervise.held_sockets import HeldSockets
+from b2bua.supervise.kept import Kept
 from b2bua.supervise.media_channel import MediaChannel
 from b2bua.supervise.media_process import HeldForMedia, media_processes
 from b2bua.supervise.prompt_process import prepare_prompts
@@ -64,7 +65,7 @@ _PAYER_FAULTS = {  # by a payer's status
 
 @dataclass(slots=True)
 class Supervisor:
-    """The processes of one installation. `stored`: descriptors that systemd has kept, by name;
+    """The processes of one installation. `stored`: what the supervisor before us had kept;
     `read`: reads and checks the settings again, for a reload;
     `config`: where they are read from;
     `demo`: the unix socket of a demo's customer, in a demo; `logs`: the file descriptor for the
@@ -75,7 +76,7 @@ class Supervisor:
     logs: int | None = None
     channel: MediaChannel = field(default_factory=MediaChannel)
     manager: ServiceManager = field(default_factory=ServiceManager)
-    stored: Mapping[str, int] = field(default_factory=dict)
+    stored: Kept = field(default_factory=Kept)
     read: Callable[[], Settings] | None = None
     config: Path | None = None
     signalling: SignallingChannel = field(init=False)
@@ -116,14 +117,16 @@ class Supervisor:
         general = self.settings.signalling.general
         self._page = LogPageOwner(LogSettings(general.log_format, general.log_level))
         use_page(self._page.page)
+        self.manager.follow(self._on_keeper_gone)
         try:
             self._sockets = HeldSockets.open(self.settings.signalling, self.manager, self.stored)
-            self._held = HeldForMedia.open(self.media_socket)
-            self.channel.streams = StreamStore(allow_many_files())
+            self._held = HeldForMedia.open(self.media_socket, self.manager, self.stored)
+            self.channel.streams = StreamStore(allow_many_files(), self.manager, self.stored.streams)
             async with control(directory, self.reloads.reload, Upgrades(self._installation())):
                 await self._run_all(directory)
         finally:
             self._close_sockets()
+            self.manager.close()
             use_page(None)
             self._page.close()
 
@@ -179,6 +182,10 @@ class Supervisor:
         log.info("draining", seconds=drain_time, hint="a second signal ends Tonewall at once")
         # b2bua ends by itself; one that does not is stopped.
         asyncio.get_running_loop().call_later(drain_time + _DRAIN_GRACE, self.stop)
+
+    def _on_keeper_gone(self) -> None:
+        log.error("keeper_lost", why="it has ended: nobody would start us again")
+        self.stop()
 
     def _on_pulse(self, pulse: Pulse) -> None:
         self.manager.on_pulse(pulse)
@@ -340,5 +347,6 @@ class Supervisor:
         shared: Mapping[str, int] = _NONE,
     ) -> Child:
         return await start_child(
-            module, environment, handed=handed, shared=shared, logs=self.logs, page=self._page
-        )
+            module, environment, handed=handed, shared=shared, logs=self.logs, page=self._page,
+            is_kept=self.manager.keeps,
+        )  # fmt: skip

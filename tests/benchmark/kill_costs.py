@@ -36,15 +36,14 @@ class Cost:
 
 
 def rows(costs: dict[str, Cost]) -> list[Row]:
-    """One for each of FIGURES; calls that a killed supervisor has cost are not among the lost."""
-    outlived = [cost for kind, cost in costs.items() if kind != "supervisor"]
+    """One for each of FIGURES."""
     answers = costs["b2bua"].answers if "b2bua" in costs else []
     values = (
-        sum(cost.lost for cost in outlived), sum(cost.digits for cost in costs.values()),
+        sum(cost.lost for cost in costs.values()), sum(cost.digits for cost in costs.values()),
         sum(cost.doubles for cost in costs.values()), _ms(statistics.median(answers)) if answers else None,
         *(_ms(quantile(costs[kind].gaps, 0.99)) if kind in costs else None for kind in ("b2bua", "media")),
-        max((cost.burst for cost in outlived), default=0),
-        sum(cost.records - cost.complete for cost in outlived),
+        max((cost.burst for cost in costs.values()), default=0),
+        sum(cost.records - cost.complete for cost in costs.values()),
     )  # fmt: skip
     units = ("calls", "packets", "charges", "ms", "ms", "ms", "packets", "records")
     return [Row(name, value, unit) for name, value, unit in zip(FIGURES, values, units, strict=True)]

@@ -48,7 +48,7 @@ async def killed(at: Rig, kinds: tuple[str, ...]) -> None:
         return all(now[kind] and not set(now[kind]) & set(before) for kind in kinds)
 
     await until(replaced, "others to go on")
-    if "b2bua" in kinds:
+    if {"b2bua", "supervisor"} & set(kinds):
         await at.b2bua_back(pids["b2bua"][0])
     await at.stack.await_ready()
 
@@ -130,7 +130,7 @@ def complete(record: dict[str, Any]) -> bool:
     )
 
 
-@pytest.mark.parametrize("kinds", [("b2bua",), ("media",), ("media", "b2bua")], ids=" and ".join)
+@pytest.mark.parametrize("kinds", [("b2bua",), ("media",), ("media", "b2bua"), ("supervisor",)], ids=" and ".join)
 async def test_either_side_goes_on(tmp_path: Path, kinds: tuple[str, ...]) -> None:
     extra = {"general": {"spare": "yes"}, "carrier": {"refer": "yes"}}
     async with rig(tmp_path, extra, 1.0) as at:

@@ -47,7 +47,7 @@ async def test_it_is_ready_with_calls_alive_while_b2bua_is_and_says_that_it_stop
                 assert (await prober.get("/readyz")).json() == {"ready": True, "reasons": [], "warnings": []}
                 assert (await prober.get("/livez")).status_code == 200
             running_now = stack.pids()
-            assert [kind for kind, pids in running_now.items() if knows_the_socket(pids)] == ["supervisor"]
+            assert [kind for kind, pids in running_now.items() if knows_the_socket(pids)] == ["keeper"]
             (b2bua,) = running_now["b2bua"]
             words.clear()
             await until(lambda: read().count("WATCHDOG=1") > 1, "the watchdog to be fed")

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.complaints import permit_error
+from tests.complaints import expect_error, permit_error
 from tests.stack import PATIENCE, Stack, running, until
 from tests.wire.handmade import MediaPair, offer
 from tests.wire.running.gone import is_gone
@@ -55,8 +55,8 @@ async def get(url: str) -> int:
 
 
 def check_descriptors(stack: Stack) -> None:
-    """The supervisor and b2bua have the sockets of SIP and of the API, nobody else has one of
-    them; the recovery page is the supervisor's and media's alone."""
+    """Keeper, supervisor and b2bua have the sockets of SIP and of the API, nobody else has one of
+    them; the recovery page is the keeper's, the supervisor's and media's alone."""
     pids = stack.pids()
     [supervisor], [b2bua] = pids["supervisor"], pids["b2bua"]
     shared = sockets_of(supervisor) & sockets_of(b2bua)
@@ -70,7 +70,7 @@ def check_descriptors(stack: Stack) -> None:
         having = {
             kind for kind, found in files.items() if any(f"memfd:tonewall-{name}" in each for each in found)
         }
-        assert having - wanted == {"supervisor"}, name
+        assert having - wanted == {"keeper", "supervisor"}, name
 
 
 @pytest.mark.parametrize(("transport", "spare"), [("tcp", "no"), ("tls", "yes")])
@@ -131,11 +131,12 @@ async def test_what_comes_while_b2bua_is_away_is_answered_by_the_next(
                     assert stack.pids()["b2bua"] == [next_one]
                     await until(lambda: stack.pids()["spare"], "another spare")
 
-                [supervisor] = stack.pids()["supervisor"]
+                [keeper] = stack.pids()["keeper"]
                 left = [pid for pids in stack.pids().values() for pid in pids]
                 permit_error("gave_up")
                 permit_error("media_lost")
-                os.kill(supervisor, signal.SIGKILL)
+                expect_error("keeper_lost")
+                os.kill(keeper, signal.SIGKILL)
                 await until(lambda: all(is_gone(pid) for pid in left), "all processes to end")
                 assert api_port is not None
                 assert not bound(socket.SOCK_DGRAM, stack.sip_port)

@@ -1,4 +1,4 @@
-"""kill -9 of the supervisor where systemd keeps its sockets: what arrives while nothing of Tonewall
+"""kill -9 of the keeper where systemd keeps its sockets: what arrives while nothing of Tonewall
 runs is answered by the next."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.complaints import permit_error
+from tests.complaints import expect_error, permit_error
 from tests.stack import PATIENCE, Stack, free_port, running, until
 from tests.wire.running import activated
 from tests.wire.running.gone import is_gone
@@ -86,18 +86,19 @@ def activating_python(directory: Path) -> str:
     return str(program)
 
 
-async def test_sockets_outlive_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+async def test_sockets_outlive_a_tonewall_of_which_the_keeper_is_killed(tmp_path: Path) -> None:
     with systemd(tmp_path) as manager, contextlib.closing(SipPeer()) as pbx:
         stack = Stack(tmp_path, free_port(), pbx.port, environment={"NOTIFY_SOCKET": manager.address})
         async with running(stack):
             before = stack.sip_port, stack.api_url
             await until(lambda: set(manager.read()) == NAMES, "the sockets to be stored")
             pbx.engine = (HOST, stack.sip_port)
-            [supervisor] = stack.pids()["supervisor"]
+            [keeper] = stack.pids()["keeper"]
             left = [pid for pids in stack.pids().values() for pid in pids]
             for event in ("gave_up", "media_lost", "task_ended", "connection_lost"):
                 permit_error(event)
-            os.kill(supervisor, signal.SIGKILL)
+            expect_error("keeper_lost")
+            os.kill(keeper, signal.SIGKILL)
             await until(lambda: all(is_gone(pid) for pid in left), "all processes to end")
             pbx.send(pbx.request("OPTIONS"))
             stack.python = activating_python(tmp_path)

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from b2bua.supervise.child import channel_pair
 from b2bua.supervise.held_sockets import HeldSockets
+from b2bua.supervise.kept import KEPT_CALLS, Kept
 from b2bua.supervise.service_manager import ServiceManager
 from b2bua.supervise.supervisor import Supervisor
 from tests.stack import until
 from tests.unit.b2bua.supervise.played_machine import Machine, running, settings
+from tonewall.keeper import HERE
 
 
 async def test_only_b2bua_inherits_the_sockets_and_they_are_closed_once_it_is_down(
@@ -50,13 +53,14 @@ async def test_where_an_address_is_in_use_nothing_is_started(machine: Machine, t
     assert machine.started == []
 
 
-async def test_of_what_systemd_has_stored_what_is_asked_for_is_used_and_the_rest_forgotten(
+async def test_of_what_was_kept_what_is_asked_for_is_used_and_the_rest_forgotten(
     machine: Machine, tmp_path: Path
 ):
     chosen = settings(tmp_path).signalling
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as systemd:
-        systemd.bind(str(tmp_path / "notify"))
-        manager = ServiceManager.of({"NOTIFY_SOCKET": str(tmp_path / "notify")})
+    keeper, end = channel_pair()
+    end.setblocking(False)
+    with keeper:
+        manager = ServiceManager(end)
         udp, stream = socket.socket(type=socket.SOCK_DGRAM), socket.create_server(("127.0.0.1", 0))
         udp.bind(("127.0.0.1", 0))
         port, api = udp.getsockname()[1], stream.getsockname()
@@ -65,33 +69,39 @@ async def test_of_what_systemd_has_stored_what_is_asked_for_is_used_and_the_rest
             "api_127.0.0.1_0": stream.detach(),
             "sip_udp_192.0.2.7_5060": socket.socket(type=socket.SOCK_DGRAM).detach(),
             "sip_tcp_127.0.0.1_0": socket.socket(type=socket.SOCK_DGRAM).detach(),  # of another kind
-            "calls": os.memfd_create("calls"),
+            "what": os.memfd_create("what"),
         }
-        held = HeldSockets.open(chosen, manager, stored)
+        calls = os.memfd_create("calls")
+        held = HeldSockets.open(chosen, manager, Kept(stored, calls))
         found = {name: os.fstat(number).st_ino for name, number in held.descriptors().items()}
         assert list(found) == ["calls", "sip_udp_127.0.0.1_0", "sip_tcp_127.0.0.1_0", "api_127.0.0.1_0"]
+        assert found["calls"] == os.fstat(calls).st_ino
         udp = socket.socket(fileno=os.dup(held.descriptors()["sip_udp_127.0.0.1_0"]))
         tcp = socket.socket(fileno=os.dup(held.descriptors()["sip_tcp_127.0.0.1_0"]))
         # TCP is bound anew, to the port of the socket that was kept.
         assert udp.getsockname()[1] == port == tcp.getsockname()[1]
         udp.close()
         tcp.close()
-        assert notified(systemd) == [
+        assert notified(keeper) == [
             *(f"FDSTOREREMOVE=1\nFDNAME={name}" for name in list(stored)[2:]),
             *(f"FDSTORE=1\nFDNAME={name}\nFDPOLL=0" for name in list(found)[1:]),
         ]
         held.close()
-        assert notified(systemd) == [f"FDSTOREREMOVE=1\nFDNAME={name}" for name in list(found)[1:]]
+        assert notified(keeper) == [
+            *(f"FDSTOREREMOVE=1\nFDNAME={name}" for name in list(found)[1:]),
+            f"FDSTOREREMOVE=1\nFDNAME={KEPT_CALLS}\n{HERE.decode()}",
+        ]
+        manager.close()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(api)
 
 
-def notified(systemd: socket.socket) -> list[str]:
-    """What systemd was told, with a descriptor where it is to store one."""
+def notified(keeper: socket.socket) -> list[str]:
+    """What the keeper was notified of, with a descriptor where it is to store one."""
     found = []
     try:
         while True:
-            text, received, _, _ = socket.recv_fds(systemd, 4096, 4)
+            text, received, _, _ = socket.recv_fds(keeper, 4096, 4)
             assert len(received) == text.startswith(b"FDSTORE=1")
             for number in received:
                 os.close(number)

@@ -1,13 +1,14 @@
-"""What systemd is notified of, on a socket that a test reads as systemd does."""
+"""What the keeper is notified of, on a socket that a test reads as the keeper does."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import io
+import json
+import os
 import socket
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -21,24 +22,23 @@ from b2bua.switchboard.supervised import DrainCalls
 from tests.browser.fake_desk import FakeDesk
 from tests.configured_log import configured
 from tests.stack import until
+from tonewall.keeper import DEAF, STORE, VARIABLE
 
 WELL = Pulse(takes_calls=True, calls=3)
 NO_MEDIA = Pulse(takes_calls=False, calls=0, faults=("media", "records"))
 
 
-@pytest.fixture(params=["path", "abstract"])
-def notified(
-    request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[tuple[ServiceManager, Callable[[], list[str]]]]:
-    path = str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as systemd:
-        systemd.bind(path if request.param == "path" else f"\0{path}")
-        manager = ServiceManager.of({"NOTIFY_SOCKET": path if request.param == "path" else f"@{path}"})
-
-        def read() -> list[str]:
-            return systemd.recv(4096).decode().split("\n")
-
-        yield manager, read
+@pytest.fixture
+def notified() -> Iterator[tuple[ServiceManager, Callable[[], list[str]]]]:
+    ours, theirs = channel_pair()
+    environment = {VARIABLE: str(theirs.detach())}
+    with ours:
+        manager = ServiceManager.of(environment)
+        assert environment == {}
+        assert manager.end is not None
+        with manager.end as end:
+            assert not end.get_inheritable()
+            yield manager, lambda: ours.recv(4096).decode().split("\n")
 
 
 def test_it_is_ready_once_calls_are_taken_and_alive_with_each_pulse(
@@ -101,17 +101,53 @@ def test_a_pulse_says_which_faults_there_are() -> None:
     assert msgspec.json.decode(msgspec.json.encode(WELL), type=Pulse) == WELL
 
 
-async def test_nobody_is_notified_where_nobody_asked_and_a_socket_that_is_gone_ends_nothing(
-    tmp_path: Path,
-) -> None:
-    ServiceManager.of({}).on_pulse(WELL)
-    log = io.StringIO()
+async def test_nobody_is_notified_where_there_is_no_keeper_and_one_that_is_gone_ends_nothing() -> None:
+    nobody = ServiceManager.of({})
+    nobody.on_pulse(WELL)
+    nobody.keep("calls", 0, note=b"")
+    assert not nobody.keeps
+    nobody.close()
+    ours, theirs = channel_pair()
+    theirs.setblocking(False)
+    gone: list[str] = []
+    manager, log = ServiceManager(theirs), io.StringIO()
     with configured("supervisor", "info", log):
-        manager = ServiceManager(str(tmp_path / "gone"))
+        manager.follow(lambda: gone.append("keeper"))
+        manager.on_pulse(WELL)
+        assert ours.recv(4096) == b"WATCHDOG=1\nREADY=1\nSTATUS=3 calls"
+        ours.send(DEAF + b"2")
+        await until(lambda: log.getvalue(), "the keeper's message")
+        assert json.loads(log.getvalue())["why"] == "No such file or directory"
+        manager.on_pulse(WELL)  # all of it again: systemd may be there by now
+        assert ours.recv(4096) == b"WATCHDOG=1\nREADY=1\nSTATUS=3 calls"
+        ours.close()
+        await until(lambda: gone == ["keeper"], "its end")
         for _ in range(3):
             manager.on_pulse(WELL)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-            systemd.bind(str(tmp_path / "gone"))
-            manager.on_pulse(WELL)
-            assert systemd.recv(4096) == b"WATCHDOG=1\nREADY=1\nSTATUS=3 calls"
+        manager.close()
+        manager.on_pulse(WELL)
     assert log.getvalue().count("service_manager_not_notified") == 1
+
+
+async def test_a_keeper_that_does_not_read_gets_what_is_to_be_kept_and_no_more_pulses() -> None:
+    ours, theirs = channel_pair()
+    theirs.setblocking(False)
+    manager, file = ServiceManager(theirs), os.memfd_create("calls")
+    for _ in range(20_000):
+        manager.on_pulse(WELL)
+    manager.keep("calls", file, note=b"")
+    os.close(file)
+    messages: list[tuple[bytes, list[int]]] = []
+
+    def came() -> bool:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                messages.append(socket.recv_fds(ours, 4096, 4)[:2])
+        return messages[-1][0].startswith(STORE)
+
+    await until(came, "the file")
+    assert len(messages) < 10_000
+    [kept] = messages[-1][1]
+    os.close(kept)
+    manager.close()
+    ours.close()
