@@ -110,7 +110,9 @@ def main() -> None:
     """The command, where it is not started by `b2bua.__main__`."""
     if sys.argv[1:2] == ["run"] and VARIABLE not in os.environ:
         # The keeper stays for long, and is to be small.
-        os.execv(sys.executable, [sys.executable, "-m", "b2bua", *sys.argv[1:]])
+        os.execv(  # noqa: S606 - without a shell
+            sys.executable, [sys.executable, "-P", "-m", "b2bua", *sys.argv[1:]]
+        )
     app()
 
 

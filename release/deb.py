@@ -73,7 +73,9 @@ def make_root(tree: Path, wheel: Path, root: Path, locks: Sequence[str]) -> None
         (home / "bin" / name).symlink_to(f"/usr/bin/{_PYTHON}")
     (home / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
     command = home / "bin" / "tonewall"
-    command.write_text(f"#!{HOME}/bin/python3\nimport sys\nfrom b2bua.__main__ import main\n\nsys.exit(main())\n")
+    command.write_text(
+        f"#!{HOME}/bin/python3\nimport sys\nfrom b2bua.__main__ import main\n\nsys.exit(main())\n"
+    )
     command.chmod(0o755)
     (root / "usr/bin").mkdir(parents=True)
     (root / "usr/bin/tonewall").symlink_to("../lib/tonewall/bin/tonewall")

@@ -303,8 +303,8 @@ class Stack:
     def pids(self) -> dict[str, list[int]]:
         """The running processes of Tonewall, by kind."""
         found: dict[str, list[int]] = {
-            "keeper": [], "supervisor": [], "media": [], "media spare": [], "b2bua": [], "spare": [], "payer": [],
-            "decoder": [], "reconciler": [], "webhooks": [],
+            "keeper": [], "supervisor": [], "media": [], "media spare": [], "b2bua": [], "spare": [],
+            "payer": [], "decoder": [], "reconciler": [], "webhooks": [],
         }  # fmt: skip
         roots = {process.pid for process in self._processes if process.returncode is None}
         supervisors = {pid for root in roots for pid in children_of(root)}

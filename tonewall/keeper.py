@@ -1,7 +1,7 @@
 """Runs the supervisor as its child, keeps what must not close where that is killed, and starts it
 again with it: `tonewall run` is this process.
 
-It is to the supervisor what systemd is to a service, in systemd's words (sd_notify(3)): FDSTORE=1
+It is to the supervisor what systemd is to a service, in systemd's words: FDSTORE=1
 with FDNAME= has descriptors kept, FDSTOREREMOVE=1 has them closed. All other words go on to the
 service manager that started us, where there is one.
 
@@ -15,6 +15,7 @@ Rule 4: what has killed the supervisor `TRIES` times in a row is not kept any lo
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -129,7 +130,7 @@ class Keeper:
     """One `tonewall run`. `command`: of the supervisor; `environment`: ours."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        self._command, self._environment = command, dict(environment)
+        self._command, self._environment = list(command), dict(environment)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != hard:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -277,10 +278,8 @@ class Keeper:
 
     def _take(self, message: bytes, descriptors: Sequence[int]) -> None:
         lines = message.split(b"\n")
-        try:
+        with contextlib.suppress(OSError):  # no copy is to be had: it is not kept
             self._store.receive(message, descriptors)
-        except OSError:  # no copy is to be had: it is not kept
-            pass
         if b"READY=1" in lines:
             self._was_ready = True
             if self._ends_again and self._pid:

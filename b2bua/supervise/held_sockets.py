@@ -38,9 +38,7 @@ class HeldSockets:
     _calls: int
 
     @classmethod
-    def open(
-        cls, settings: SignallingSettings, manager: ServiceManager, stored: Kept
-    ) -> HeldSockets:
+    def open(cls, settings: SignallingSettings, manager: ServiceManager, stored: Kept) -> HeldSockets:
         """Bind all of them, but those that were kept. Raises OSError that names the address; then
         none is bound."""
         binds = settings.general.binds

@@ -119,7 +119,9 @@ def _take(kept: Kept, manager: ServiceManager, lines: list[bytes], descriptors: 
 
 def _drop_what_does_not_fit(kept: Kept, manager: ServiceManager) -> None:
     if kept.streams and min(kept.calls, kept.page) < 0:
-        log.error("kept_dropped", what="streams", count=len(kept.streams), why="their calls or states are missing")
+        log.error(
+            "kept_dropped", what="streams", count=len(kept.streams), why="their calls or states are missing"
+        )
         for said, descriptors in kept.streams:
             close_all(descriptors)
             manager.forget(stream_name(said.slot), here=True)

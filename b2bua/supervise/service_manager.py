@@ -1,5 +1,5 @@
-"""What the keeper is notified of, and has kept (tonewall/keeper.py): in systemd's words, of which it
-hands on those that are systemd's (systemd.service(5), notify).
+"""What the keeper is notified of, and has kept (tonewall/keeper.py): in systemd's words, of which
+it hands on those that are systemd's (systemd.service(5), notify).
 
 Rule 1: the watchdog is fed by the pulse of b2bua alone: where b2bua hangs, systemd starts Tonewall
         anew.
@@ -138,6 +138,7 @@ class ServiceManager:
             message = b""
         if not message:
             asyncio.get_running_loop().remove_reader(self._end)
+            log.error("keeper_lost", why="it has ended: nobody would start us again")
             gone()
         elif message.startswith(keeper.DEAF):
             number = message.removeprefix(keeper.DEAF)

@@ -117,7 +117,7 @@ class Supervisor:
         general = self.settings.signalling.general
         self._page = LogPageOwner(LogSettings(general.log_format, general.log_level))
         use_page(self._page.page)
-        self.manager.follow(self._on_keeper_gone)
+        self.manager.follow(self.stop)
         try:
             self._sockets = HeldSockets.open(self.settings.signalling, self.manager, self.stored)
             self._held = HeldForMedia.open(self.media_socket, self.manager, self.stored)
@@ -182,10 +182,6 @@ class Supervisor:
         log.info("draining", seconds=drain_time, hint="a second signal ends Tonewall at once")
         # b2bua ends by itself; one that does not is stopped.
         asyncio.get_running_loop().call_later(drain_time + _DRAIN_GRACE, self.stop)
-
-    def _on_keeper_gone(self) -> None:
-        log.error("keeper_lost", why="it has ended: nobody would start us again")
-        self.stop()
 
     def _on_pulse(self, pulse: Pulse) -> None:
         self.manager.on_pulse(pulse)

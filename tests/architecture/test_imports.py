@@ -175,6 +175,7 @@ def test_media_sees_of_the_payer_only_its_vocabulary_and_its_pipe(module: Module
 @every_module
 def test_inside_b2bua_nothing_imports_what_stands_above_it(module: Module):
     layers = [
+        {"b2bua.__main__"},
         {"b2bua.cli"},
         {"b2bua.commands"},
         {"b2bua.evidence"},

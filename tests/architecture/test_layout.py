@@ -109,7 +109,7 @@ def test_what_the_design_names_is_where_it_says(path: str):
 
 def test_the_names_that_were_given_are_kept():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert project["project"]["scripts"]["tonewall"] == "b2bua.cli:main"
+    assert project["project"]["scripts"]["tonewall"] == "b2bua.__main__:main"
     assert project["project"]["requires-python"] == ">=3.11"
     assert set(project["tool"]["scikit-build"]["wheel"]["packages"]) == set(PACKAGES)
     group = get_group(app)

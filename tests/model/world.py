@@ -293,7 +293,7 @@ class World:
         pids = self.stack.pids()
         return {
             pid: len(os.listdir(f"/proc/{pid}/fd"))
-            for kind in ("supervisor", "media", "b2bua")
+            for kind in ("keeper", "supervisor", "media", "b2bua")
             for pid in pids[kind]
         }  # fmt: skip
 

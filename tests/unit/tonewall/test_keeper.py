@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def inodes(descriptors: list[int] | tuple[int, ...]) -> list[int]:
 
 
 @pytest.fixture
-def files() -> list[int]:
+def files() -> Iterator[list[int]]:
     made = [os.memfd_create(f"file{number}") for number in range(4)]
     yield made
     for each in made:
@@ -176,7 +176,9 @@ async def keeper(directory: Path, manager: str = "") -> AsyncIterator[Kept]:
         listener.setblocking(False)
         command = [sys.executable, played_supervisor.__file__, path]
         environment = dict(os.environ) | ({"NOTIFY_SOCKET": manager} if manager else {})
-        with subprocess.Popen([sys.executable, "-c", _RUNS, *command], env=environment) as process:
+        with subprocess.Popen(  # noqa: ASYNC220 - it returns at once
+            [sys.executable, "-c", _RUNS, *command], env=environment
+        ) as process:
             try:
                 yield Kept(process, listener)
             finally:

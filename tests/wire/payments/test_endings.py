@@ -202,8 +202,8 @@ async def payers_are_killed(at: Rig) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def tonewall_is_stopped(at: Rig) -> AsyncIterator[None]:
-    [supervisor] = at.stack.pids()["supervisor"]
-    os.kill(supervisor, signal.SIGTERM)
+    [keeper] = at.stack.pids()["keeper"]
+    os.kill(keeper, signal.SIGTERM)
     yield
     await at.stack.stop_tonewall()
     await at.stack.start_tonewall()

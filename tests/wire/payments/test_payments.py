@@ -131,7 +131,7 @@ async def test_all_of_tonewall_killed_while_charging_is_settled_by_the_next_star
     async with line(peers, provider_arguments=["--delay", "1"]) as wire:
         payment = await charging(wire)
         pids = wire.stack.pids()
-        for pid in (*pids["supervisor"], *pids["b2bua"], *pids["media"]):
+        for pid in (*pids["keeper"], *pids["supervisor"], *pids["b2bua"], *pids["media"]):
             os.kill(pid, signal.SIGKILL)
         permit_error("media_lost")
         permit_error("gave_up", process="payer")

@@ -58,7 +58,13 @@ class Witness:
         """What of the card stands in the memory of the running processes of these kinds (all, where
         none is named)."""
         running = self.line.stack.pids()
-        assert len(running["media"]) == len(running["b2bua"]) == len(running["supervisor"]) == 1, running
+        assert (
+            len(running["media"])
+            == len(running["b2bua"])
+            == len(running["supervisor"])
+            == len(running["keeper"])
+            == 1
+        ), running
         found = []
         for kind in kinds or running:
             for pid in running[kind]:

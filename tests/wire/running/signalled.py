@@ -13,8 +13,9 @@ from tests.wire.scene import Scene
 from tests.wire.sip_peer import Heard, SipPeer
 
 
-def supervisor(stack: Stack) -> int:
-    [pid] = stack.pids()["supervisor"]
+def keeper(stack: Stack) -> int:
+    """The process that is `tonewall run`."""
+    [pid] = stack.pids()["keeper"]
     return pid
 
 
@@ -35,7 +36,7 @@ def acknowledged(peer: SipPeer, refused: Heard) -> str:
 
 
 async def begin_to_drain(at: Scene) -> None:
-    os.kill(supervisor(at.stack), signal.SIGTERM)
+    os.kill(keeper(at.stack), signal.SIGTERM)
 
     async def refuses() -> bool:
         answer = await at.stack.api.get("/readyz")

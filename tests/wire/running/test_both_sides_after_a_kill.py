@@ -130,7 +130,9 @@ def complete(record: dict[str, Any]) -> bool:
     )
 
 
-@pytest.mark.parametrize("kinds", [("b2bua",), ("media",), ("media", "b2bua"), ("supervisor",)], ids=" and ".join)
+@pytest.mark.parametrize(
+    "kinds", [("b2bua",), ("media",), ("media", "b2bua"), ("supervisor",)], ids=" and ".join
+)
 async def test_either_side_goes_on(tmp_path: Path, kinds: tuple[str, ...]) -> None:
     extra = {"general": {"spare": "yes"}, "carrier": {"refer": "yes"}}
     async with rig(tmp_path, extra, 1.0) as at:

@@ -11,7 +11,7 @@ from provider_adapters.local.books import BEHAVIOURS
 from tests.canary import CANARY
 from tests.stack import PATIENCE
 from tests.wire.handmade import offer
-from tests.wire.running.signalled import acknowledged, begin_to_drain, ended, logged, supervisor
+from tests.wire.running.signalled import acknowledged, begin_to_drain, ended, keeper, logged
 from tests.wire.scene import scene
 
 _LATE = next(number for number, behaviour in BEHAVIOURS.items() if behaviour.name == "late_charged")
@@ -58,7 +58,7 @@ async def test_a_second_signal_ends_calls_at_once_towards_both_peers(tmp_path: P
     async with scene(tmp_path, general={"drain_time": "600"}, complaints=False) as at:
         await at.stack.start_capture(at.call_id)
         await begin_to_drain(at)
-        os.kill(supervisor(at.stack), signal.SIGINT)
+        os.kill(keeper(at.stack), signal.SIGINT)
         for peer in (at.carrier, at.pbx):
             peer.reply(await peer.hear("BYE", PATIENCE), 200)
         assert await ended(at.stack) == 0
@@ -69,7 +69,7 @@ async def test_a_second_signal_ends_calls_at_once_towards_both_peers(tmp_path: P
 
 async def test_calls_are_ended_when_their_time_is_over(tmp_path: Path) -> None:
     async with scene(tmp_path, general={"drain_time": "1"}, complaints=False) as at:
-        os.kill(supervisor(at.stack), signal.SIGTERM)
+        os.kill(keeper(at.stack), signal.SIGTERM)
         for peer in (at.carrier, at.pbx):
             peer.reply(await peer.hear("BYE", PATIENCE), 200)
         assert await ended(at.stack) == 0

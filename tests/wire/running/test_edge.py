@@ -18,7 +18,7 @@ from tests.stack import PATIENCE, Stack, free_port, running, until
 from tests.wire.handmade import offer
 from tests.wire.peers import kamailio
 from tests.wire.peers.edge import CARRIER, EDGE, PBX, start_edge
-from tests.wire.running.signalled import acknowledged, supervisor
+from tests.wire.running.signalled import acknowledged, keeper
 from tests.wire.sip_peer import HOST, Call, Heard, SipPeer
 
 pytestmark = pytest.mark.skipif(not kamailio.available(), reason="kamailio is not here")
@@ -115,7 +115,7 @@ async def edge(folder: Path) -> AsyncIterator[Edge]:
         try:
             yield Edge({stack.sip_port: stack for stack in stacks}, carrier, pbx)
         finally:  # what drains ends at the second signal
-            for pid in [pid for stack in stacks for pid in stack.pids()["supervisor"]]:
+            for pid in [pid for stack in stacks for pid in stack.pids()["keeper"]]:
                 os.kill(pid, signal.SIGTERM)
 
 
@@ -140,7 +140,7 @@ async def test_calls_are_spread_stay_where_they_are_and_leave_an_instance_that_d
 
         # One drains: its calls go on, and no new one meets it.
         draining = at.stacks[calls[0].at]
-        os.kill(supervisor(draining), signal.SIGTERM)
+        os.kill(keeper(draining), signal.SIGTERM)
 
         async def elsewhere() -> bool:
             return (await draining.api.get("/readyz")).status_code == 503
@@ -154,7 +154,7 @@ async def test_calls_are_spread_stay_where_they_are_and_leave_an_instance_that_d
         permit_error("restarting")
         permit_error("media_lost")
         carrying = at.stacks[killed].pids()["b2bua"]
-        os.kill(supervisor(at.stacks[killed]), signal.SIGKILL)
+        os.kill(keeper(at.stacks[killed]), signal.SIGKILL)
         await until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in carrying), "b2bua to end")
         alone = [await at.place(*sides) for _ in range(6)]
         [left] = {*at.stacks} - {calls[0].at, killed}
@@ -164,6 +164,6 @@ async def test_calls_are_spread_stay_where_they_are_and_leave_an_instance_that_d
                 await each.hang_up(far=True)
 
         async def over() -> bool:
-            return not draining.pids()["supervisor"]
+            return not draining.pids()["keeper"]
 
         await until(over, "the instance to end, as its last call has")

@@ -18,9 +18,9 @@ from tests.wire.running.signalled import (
     acknowledged,
     begin_to_drain,
     ended,
+    keeper,
     logged,
     reload,
-    supervisor,
     write,
 )
 from tests.wire.scene import Scene, scene
@@ -109,7 +109,7 @@ async def test_settings_change_under_a_call_that_is_up_and_a_wrong_file_changes_
         good = stack.conf.read_text()
         stack.conf.write_text(good.replace("max_calls = 1", "max_calls = many"))
         expect_error("not_reloaded")
-        os.kill(supervisor(stack), signal.SIGHUP)
+        os.kill(keeper(stack), signal.SIGHUP)
         await until(lambda: logged(stack, "not_reloaded"), "the log to have the fault")
         code, said = await reload(stack)
         assert code == 2
@@ -120,7 +120,7 @@ async def test_settings_change_under_a_call_that_is_up_and_a_wrong_file_changes_
         write(stack, {"route in": {"callee": "5"}})  # others have none
         before = len(logged(stack, "settings_read_again"))
         for _ in range(10):
-            os.kill(supervisor(stack), signal.SIGHUP)
+            os.kill(keeper(stack), signal.SIGHUP)
         await until(lambda: len(logged(stack, "settings_read_again")) > before, "a reload")
         await refused(at, "701", 404)
         invite(at.carrier, "501")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.stack import Stack, free_port, running, until
+from tests.stack import Stack, children_of, free_port, running, until
 
 
 async def health(url: str) -> bool:
@@ -34,7 +34,7 @@ async def test_sighup_ends_no_process_and_reads_the_settings_again(tmp_path: Pat
         await until(lambda: '"settings_read_again"' in stack.log.read_text(), "the log line")
         assert await health(stack.api_url)
         assert stack.pids() == before
-        for pid in before["supervisor"]:
+        for pid in before["keeper"]:
             os.kill(pid, signal.SIGHUP)
         await until(lambda: stack.log.read_text().count('"settings_read_again"') == 2, "the second log line")
     assert '"restarting"' not in stack.log.read_text()
@@ -57,7 +57,8 @@ async def test_a_terminal_that_closes_ends_nothing_and_stopping_is_clean(tmp_pat
         await until(lambda: health(url), "payers")
         loop.remove_reader(terminal)
         os.close(terminal)
-        for pid in await until(lambda: [int(each) for each in children(child)], "its processes"):
+        [supervisor] = await until(lambda: children_of(child), "its supervisor")
+        for pid in (supervisor, *await until(lambda: children_of(supervisor), "its processes")):
             os.kill(pid, signal.SIGHUP)
         async with httpx.AsyncClient(
             trust_env=False
@@ -78,10 +79,6 @@ async def test_a_terminal_that_closes_ends_nothing_and_stopping_is_clean(tmp_pat
         await until(ended, "the end")
         await stack.stop()
     assert os.waitstatus_to_exitcode(status[-1]) == 0
-
-
-def children(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 async def test_a_clean_stop_logs_no_warning(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
-"""What a supervisor finds of the one before: what fits is used, the rest is closed and forgotten."""
+"""What a supervisor finds of the one before: what fits is used, the rest is closed, and
+forgotten."""
 
 from __future__ import annotations
 
@@ -119,7 +120,9 @@ async def test_what_fits_is_used_and_not_kept_anew(keeper: Keeper, page: int, tm
     assert same(held.descriptors()[PAGE], page)
     store = StreamStore(1024, keeper.manager, kept.streams)
     assert keeper.notified() == []
-    store.receive(encode(KeepStream(session=SessionId("new"), stream=0, slot=8)), [keeper.file() for _ in "1234"])
+    store.receive(
+        encode(KeepStream(session=SessionId("new"), stream=0, slot=8)), [keeper.file() for _ in "1234"]
+    )
     keeper._files = keeper._files[:-4]  # they are the store's
     store.receive(encode(ForgetStream(slot=7)), [])
     stored, removed = keeper.notified()
@@ -149,7 +152,12 @@ async def test_streams_without_their_calls_or_states_are_closed(
     with configured("supervisor", "info", log):
         kept = keeper.take()
     [line] = map(json.loads, log.getvalue().splitlines())
-    assert (line["event"], line["what"], line["count"], line["level"]) == ("kept_dropped", "streams", 2, "error")
+    assert (line["event"], line["what"], line["count"], line["level"]) == (
+        "kept_dropped",
+        "streams",
+        2,
+        "error",
+    )
     assert kept.streams == []
     keeper.end.setblocking(False)
     assert forgotten(keeper) == [stream_name(1), stream_name(2)]

@@ -116,7 +116,7 @@ async def test_nobody_is_notified_where_there_is_no_keeper_and_one_that_is_gone_
         manager.on_pulse(WELL)
         assert ours.recv(4096) == b"WATCHDOG=1\nREADY=1\nSTATUS=3 calls"
         ours.send(DEAF + b"2")
-        await until(lambda: log.getvalue(), "the keeper's message")
+        await until(log.getvalue, "the keeper's message")
         assert json.loads(log.getvalue())["why"] == "No such file or directory"
         manager.on_pulse(WELL)  # all of it again: systemd may be there by now
         assert ours.recv(4096) == b"WATCHDOG=1\nREADY=1\nSTATUS=3 calls"
