@@ -144,7 +144,7 @@ async def _scene(chosen: InstancesPlan, directory: Path, made: Talkers) -> Async
         try:
             yield _Scene({stack.sip_port: stack for stack in stacks}, redis, carrier, pbx, made)
         finally:  # what drains ends at the second signal
-            for pid in [pid for stack in stacks for pid in stack.pids()["supervisor"]]:
+            for pid in [pid for stack in stacks for pid in stack.pids()["keeper"]]:
                 os.kill(pid, signal.SIGTERM)
 
 
@@ -233,7 +233,7 @@ async def _lose_instance(at: _Scene, stack: Stack) -> None:
 async def _drain_all(at: _Scene, _: Stack) -> None:
     """One after another, while its calls end and others begin elsewhere."""
     for number, (port, stack) in enumerate(list(at.stacks.items())):
-        pids = stack.pids()["supervisor"]
+        pids = stack.pids()["keeper"]
         for pid in pids:
             os.kill(pid, signal.SIGTERM)
 
