@@ -133,6 +133,7 @@ async def test_all_of_tonewall_killed_while_charging_is_settled_by_the_next_star
         pids = wire.stack.pids()
         for pid in (*pids["keeper"], *pids["supervisor"], *pids["b2bua"], *pids["media"]):
             os.kill(pid, signal.SIGKILL)
+        permit_error("keeper_lost")
         permit_error("media_lost")
         permit_error("gave_up", process="payer")
         await wire.stack.start_tonewall()
