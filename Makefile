@@ -21,7 +21,7 @@ TEST_PACKAGES  := asterisk-core-sounds-en-wav asterisk-core-sounds-es-wav asteri
                   linphone-cli minisign multimon-ng nftables postgresql procps prometheus redis-server rsyslog rsyslog-gnutls rtpengine-daemon \
                   sip-tester softhsm2 sox sqlite3 systemd tshark
 
-.PHONY: help setup run test quick check bench leak-report soak kills instances flood sign-in-flood docs man prompts explore explore-api fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release site deb deb-test reproduce image image-test clean
+.PHONY: help setup run test quick check bench leak-report soak kills instances shared-costs scale flood sign-in-flood docs man prompts explore explore-api fuzz model fuzz-core lost-keys audit-chains sanitize analyze patterns pictures lock sbom licences audit-packages release site deb deb-test reproduce image image-test clean
 
 help:  ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-15s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -124,6 +124,12 @@ kills: build/.setup build/.apt-test  ## kill -9 of each process, and an upgrade,
 
 instances: build/.setup build/.apt-test  ## Three Tonewalls behind an edge, with Redis: kill one, kill Redis, drain all (300 calls): make instances CALLS=30 FAULTS=redis
 	TONEWALL_INSTANCE_CALLS=$(CALLS) TONEWALL_INSTANCE_FAULTS="$(FAULTS)" $(BIN)/python -m tests.benchmark --only instances
+
+shared-costs: build/.setup build/.apt-test  ## What instances that share a Redis cost, and a call the edge, in µs
+	$(BIN)/python -m tests.benchmark.sharing
+
+scale: build/.setup  ## Simulate up to 200,000 calls, and write plot and tables of docs/scale.md
+	$(BIN)/python -m tests.benchmark.scale_plot
 
 PRESSES ?= 10000
 leak-report: build/.setup build/.apt-test  ## Key PRESSES a condition into the mask, let three decoders listen, write docs/leak-report.md (10,000; half an hour)

@@ -29,6 +29,11 @@ class RedisServer:
     def url(self) -> str:
         return f"rediss://localhost:{self.port}/0" if self.tls else f"redis://127.0.0.1:{self.port}/0"
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     async def start(self) -> None:
         assert PATH is not None, "redis-server is not installed"
         command = [

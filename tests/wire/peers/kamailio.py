@@ -130,6 +130,10 @@ class Kamailio:
             raise RuntimeError(f"kamailio did not start: {(directory / 'kamailio.log').read_text()[-800:]}")
         return proxy
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def stop(self) -> None:
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
