@@ -69,3 +69,9 @@ async def test_what_a_backup_has_is_there_again_after_a_restore(peers: Peers, tm
         assert await shown() == before
         assert await exported() == records
         assert await log.verify() == "sound"
+        doctor = await asyncio.create_subprocess_exec(
+            stack.python, "-m", "b2bua.cli", "doctor", "-c", str(stack.conf), stdout=asyncio.subprocess.PIPE
+        )
+        found = (await doctor.communicate())[0].decode()
+        assert [row for row in found.splitlines() if row.startswith("fault")] == [], found
+        assert "journal" in found
