@@ -145,7 +145,9 @@ async def run(
         clock,
     )
     keep_record = telemetry.keeping(metrics.observe, statistics.counts.observe, records.put)
-    plan = build_plan(settings, audit, tls, ways, webhooks, drain, shared := open_shared(settings))
+    plan = build_plan(
+        settings, audit, tls, ways, webhooks, drain, shared := open_shared(settings, inherited.get(CALLS))
+    )
     board = Switchboard(
         plan,
         keep_record,

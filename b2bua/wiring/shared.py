@@ -8,8 +8,9 @@ from b2bua.shared.instances import Instances
 from tonewall.ini import ConfigError
 
 
-def open_shared(settings: SignallingSettings) -> Instances | None:
-    """All instances at the Redis of `[shared]`; None where there is none. Raises ConfigError where
+def open_shared(settings: SignallingSettings, calls: int | None = None) -> Instances | None:
+    """All instances at the Redis of `[shared]`; None where there is none. `calls`: the descriptor
+    of our file of calls, where there is one. Raises ConfigError where
     its library is missing, OSError."""
     shared = settings.shared
     if not shared.redis:
@@ -18,7 +19,7 @@ def open_shared(settings: SignallingSettings) -> Instances | None:
         return Instances(
             shared.redis,
             shared.name(settings.general.port),
-            own_holder(),
+            own_holder(calls),
             password=shared.password.get_secret_value(),
             trust=shared.ca_file,
         )

@@ -7,6 +7,8 @@ import asyncio
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -226,3 +228,17 @@ async def test_by_tls_with_a_user_who_may_do_no_more_than_is_needed(tmp_path: Pa
 def test_the_holder_is_the_parent_and_its_start() -> None:
     assert own_holder() == own_holder()
     assert f"-{os.getppid()}-" in own_holder()
+
+
+def test_who_has_the_same_file_of_calls_is_one_holder_whoever_started_it() -> None:
+    calls, another = os.memfd_create("calls"), os.memfd_create("calls")
+    try:
+        command = [sys.executable, "-c", f"import b2bua.shared.holder as h; print(h.own_holder({calls}))"]
+        of_child = subprocess.run(
+            command, pass_fds=[calls], capture_output=True, text=True, check=True
+        ).stdout
+        assert of_child.strip() == own_holder(calls)
+        assert len({own_holder(calls), own_holder(another), own_holder()}) == 3
+    finally:
+        os.close(calls)
+        os.close(another)
