@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from b2bua.cli import main
+from b2bua.cli import app
 from b2bua.supervise.held_sockets import HeldSockets
 from b2bua.switchboard.call_slots import CALLS
 
@@ -18,4 +18,4 @@ def _without_calls(held: HeldSockets) -> Mapping[str, int]:
 
 if __name__ == "__main__":
     HeldSockets.descriptors = _without_calls  # type: ignore[method-assign]
-    main()
+    app()  # not `main`: its keeper would start a Tonewall that keeps them

@@ -122,7 +122,7 @@ async def test_where_keys_pass_through_b2bua_no_program_of_the_same_user_may_rea
         async with running(Stack(Path(folder), 5060, 5062, pairs=2, extra=extra, user=user)) as stack:
             pids = stack.pids()
             assert {kind: _readable(kind_pids, user) for kind, kind_pids in pids.items()} == {
-                "supervisor": {True}, "b2bua": {info_digits == "no"}, "spare": set(),
+                "keeper": {True}, "supervisor": {True}, "b2bua": {info_digits == "no"}, "spare": set(),
                 "media": {False}, "payer": {False}, "decoder": {False}, "reconciler": {False},
                 "webhooks": set(), "media spare": set(),
             }  # fmt: skip

@@ -99,7 +99,7 @@ async def test_a_paid_call_is_traced_without_a_digit_and_goes_on_without_a_colle
             # Only b2bua exports; no other process knows where.
             running = wire.stack.pids().items()
             knowing = {kind for kind, pids in running for pid in pids if knows_the_collector(pid)}
-            assert knowing == {"b2bua", "supervisor"}
+            assert knowing == {"b2bua", "supervisor", "keeper"}
             collector.close()
             await paid(wire, "order-2")
             await until(lambda: wire.log("telemetry_not_exported"), "the log to say that nothing is exported")
