@@ -227,6 +227,8 @@ async def test_more_than_a_socket_holds_is_handed_over(tmp_path: Path, files: li
         found, _ = await (await at.supervisor()).kept()
         assert len(found) == 1500
         assert all(len(each) == 4 for each in found.values())
+        at.process.send_signal(signal.SIGTERM)
+        assert await at.status() == 3
 
 
 async def test_what_kills_each_supervisor_is_dropped_and_no_supervisor_that_was_never_ready_is_followed(
