@@ -15,7 +15,6 @@ Rule 4: what has killed the supervisor `TRIES` times in a row is not kept any lo
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import resource
@@ -75,7 +74,13 @@ class Store:
             return True
         if STORE not in lines:
             return False
-        copies = [os.dup(each) for each in descriptors] if descriptors else []
+        copies: list[int] = []
+        try:
+            for each in descriptors:
+                copies.append(os.dup(each))
+        except OSError:  # no more are to be had
+            _close_all(copies)
+            copies.clear()
         self._close(name)
         if not copies or not name or len(self._kept) >= _NAMES or len(copies) > self._room:
             _close_all(copies)
@@ -278,8 +283,7 @@ class Keeper:
 
     def _take(self, message: bytes, descriptors: Sequence[int]) -> None:
         lines = message.split(b"\n")
-        with contextlib.suppress(OSError):  # no copy is to be had: it is not kept
-            self._store.receive(message, descriptors)
+        self._store.receive(message, descriptors)
         if b"READY=1" in lines:
             self._was_ready = True
             if self._ends_again and self._pid:

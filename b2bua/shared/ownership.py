@@ -4,7 +4,7 @@ Rule 1: a token is drawn when a name is taken that nobody holds, and is higher t
         also than those that a Redis has lost, which does not know them, since it follows its clock.
 Rule 2: each script that writes under a name compares the token first. Who was cut off, or slept,
         while another took the name writes nothing.
-Rule 3: a token is of a holder: of one supervisor with all b2buas that follow one another there.
+Rule 3: a token is of a holder: of all b2buas that go on with one another's calls.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import base64
 import contextlib
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from tests.stack import PATIENCE, Stack, running, until
 from tests.wire.handmade import EVENT_TYPE, MediaPair, offer, trunk
 from tests.wire.sip_peer import HOST, Call, SipPeer
 
+# Approved by the local provider; 15 digits need no end.
+KEYS = "378282246310005" + "11397391"
 SUITE = "AES_CM_128_HMAC_SHA1_80"
 _PROFILE = pylibsrtp.Policy.SRTP_PROFILE_AES128_CM_SHA1_80
 _PACE, _SAMPLES = 0.02, 160  # seconds and samples of a packet
@@ -143,6 +145,31 @@ class SealedCall:
         await self.stack.start_capture(self.call_id, transaction=transaction)
         self.customer.press(keys)
         await self.stack.stage(self.call_id, "ready")
+
+    async def pay_over_two_deaths(self, kill: Callable[[], Awaitable[None]]) -> None:
+        """Pay with `KEYS`. `kill`: until others carry the call; in talk, and while the customer
+        keys."""
+        await kill()
+        await self.talk()
+        await self.stack.await_ready()  # payers are there again
+        await self.stack.start_capture(self.call_id, transaction="first")
+        self.customer.press(KEYS)
+
+        async def counted() -> bool:
+            fields = (await self.stack.call(self.call_id))["capture"]["fields"]
+            return sum(field["count"] for field in fields) >= 4
+
+        await until(counted, "4 keys to be counted")
+        await kill()
+        await self.stack.stage(self.call_id, "aborted")
+        assert (await self.stack.call(self.call_id))["masked"]
+        await until(lambda: not self.customer.presses, "the last key")
+        await self.talk()
+        await self.stack.await_ready()
+        await self.keyed(KEYS, "second")
+        assert (await self.stack.submit(self.call_id))["type"] == "approved"
+        await self.stack.unmasked(self.call_id)
+        await self.talk()
 
     async def hang_up(self) -> None:
         """The customer hangs up; until the agent's end knows it."""

@@ -89,6 +89,25 @@ def test_what_is_kept_is_found_by_its_name_alone_and_is_bounded(files: list[int]
     assert len(os.listdir("/proc/self/fd")) == before - 5
 
 
+def test_what_cannot_be_copied_whole_is_not_kept_and_leaves_nothing_open(
+    files: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, copied, dup = Store(5), [], os.dup
+
+    def scarce(number: int) -> int:
+        if len(copied) == 1:
+            raise OSError(24, "Too many open files")
+        copied.append(dup(number))
+        return copied[-1]
+
+    kept.receive(b"FDSTORE=1\nFDNAME=a", files[:1])
+    monkeypatch.setattr(os, "dup", scarce)
+    assert kept.receive(b"FDSTORE=1\nFDNAME=a", files[:2])
+    assert len(kept) == 0  # what the name had before is another stream's
+    with pytest.raises(OSError, match="Bad file"):
+        os.fstat(copied[0])
+
+
 def test_a_supervisor_is_started_again_at_once_then_slower_without_what_is_kept_and_in_the_end_not() -> None:
     deaths = Deaths()
     assert deaths.count(LONG_ENOUGH, was_ready=False) is None

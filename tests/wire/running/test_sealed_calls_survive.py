@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,6 @@ from tests.complaints import expect_error
 from tests.stack import PATIENCE, until
 from tests.wire.audited import AuditLog
 from tests.wire.sealed_call import SealedCall, sealed_call
-
-# Approved by the local provider; 15 digits need no end.
-KEYS = "378282246310005" + "11397391"
 
 
 async def kill_media(at: SealedCall) -> None:
@@ -33,27 +31,7 @@ async def test_a_sealed_call_goes_on_and_is_paid_over_two_deaths_of_media(
 ) -> None:
     async with sealed_call(tmp_path, sealed, general={"spare": "yes"}) as at:
         await at.talk(60)  # sequence numbers have wrapped
-        await kill_media(at)
-        await at.talk()
-        await at.stack.await_ready()  # payers are there again
-        await at.stack.start_capture(at.call_id, transaction="first")
-        at.customer.press(KEYS)
-
-        async def counted() -> bool:
-            fields = (await at.stack.call(at.call_id))["capture"]["fields"]
-            return sum(field["count"] for field in fields) >= 4
-
-        await until(counted, "4 keys to be counted")
-        await kill_media(at)
-        await at.stack.stage(at.call_id, "aborted")
-        assert (await at.stack.call(at.call_id))["masked"]
-        await until(lambda: not at.customer.presses, "the last key")
-        await at.talk()
-        await at.stack.await_ready()
-        await at.keyed(KEYS, "second")
-        assert (await at.stack.submit(at.call_id))["type"] == "approved"
-        await at.stack.unmasked(at.call_id)
-        await at.talk()
+        await at.pay_over_two_deaths(partial(kill_media, at))
         await at.hang_up()
         [record] = await until(at.stack.records, "the record of the call")
         assert [each["stage"] for each in record["captures"]] == ["aborted", "finished"]

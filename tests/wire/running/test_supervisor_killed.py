@@ -5,15 +5,13 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 from tests.complaints import expect_error, permit_error
 from tests.stack import PATIENCE, Stack, until
 from tests.wire.running.gone import is_gone
 from tests.wire.sealed_call import SealedCall, sealed_call
-
-# Approved by the local provider; 15 digits need no end.
-KEYS = "378282246310005" + "11397391"
 
 
 def everybody(stack: Stack) -> set[int]:
@@ -33,25 +31,7 @@ async def kill_supervisor(at: SealedCall) -> None:
 async def test_a_sealed_call_goes_on_and_is_paid_over_two_deaths_of_the_supervisor(tmp_path: Path) -> None:
     async with sealed_call(tmp_path, ("customer", "agent")) as at:
         await at.talk(60)  # sequence numbers have wrapped
-        await kill_supervisor(at)
-        await at.talk()
-        await at.stack.start_capture(at.call_id, transaction="first")
-        at.customer.press(KEYS)
-
-        async def counted() -> bool:
-            fields = (await at.stack.call(at.call_id))["capture"]["fields"]
-            return sum(field["count"] for field in fields) >= 4
-
-        await until(counted, "4 keys to be counted")
-        await kill_supervisor(at)
-        await at.stack.stage(at.call_id, "aborted")
-        assert (await at.stack.call(at.call_id))["masked"]
-        await until(lambda: not at.customer.presses, "the last key")
-        await at.talk()
-        await at.keyed(KEYS, "second")
-        assert (await at.stack.submit(at.call_id))["type"] == "approved"
-        await at.stack.unmasked(at.call_id)
-        await at.talk()
+        await at.pay_over_two_deaths(partial(kill_supervisor, at))
         assert at.agent.events() == 0
         for end in (at.customer, at.agent):
             came = [(each.ssrc, each.sequence_number) for each in end.opened()]
